@@ -1,0 +1,232 @@
+"""The course's data sets, shipped in `data/` and checked against their checksums every time they are read.
+
+    garments = load("fashion-mnist")
+    garments.train.inputs          # float32 [50000, 784], standardised
+    garments.test.teacher_logits   # float32 [10000, 10]
+
+Splits are fixed: train for training, validation to choose anything, test to report once.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kdcourse import store
+
+SHEET = 100  # pictures per row and per column of a contact sheet
+SIDE = 28  # pixels per row and per column of a picture
+
+
+class DataError(RuntimeError):
+    """A data file is missing, truncated or altered. The message names it and says how to get it back."""
+
+
+class Split:
+    """Examples with their labels and what the teacher said about them. Row i is the same example everywhere.
+
+    labels          int64 [N]
+    teacher_logits  float32 [N, C], or None
+    inputs          float32 [N, D], standardised; made from `pixels` when first asked for
+    pixels          uint8 [N, D], or None for data that are not pictures
+    """
+
+    def __init__(self, labels, teacher_logits=None, *, inputs=None, pixels=None, scale=(0.0, 1.0), flipped_logits=None):
+        if (inputs is None) == (pixels is None):
+            raise ValueError("give exactly one of inputs and pixels")
+        self.labels = labels
+        self.teacher_logits = teacher_logits
+        self.pixels = pixels
+        self.scale = scale
+        self._flipped_logits = flipped_logits
+        if inputs is not None:
+            self.inputs = inputs
+        for name in ("teacher_logits", "pixels", "_flipped_logits"):
+            value = getattr(self, name)
+            if value is not None and len(value) != len(labels):
+                raise ValueError(f"{name.strip('_')} must have one row per label, got {len(value)} for {len(labels)}")
+        if inputs is not None and len(inputs) != len(labels):
+            raise ValueError(f"inputs must have one row per label, got {len(inputs)} for {len(labels)}")
+
+    @cached_property
+    def inputs(self):
+        mean, deviation = self.scale
+        return self.pixels.to(torch.float32).sub_(mean).div_(deviation)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        """The examples that a slice, an index tensor or a bool tensor picks, as a Split."""
+        if isinstance(index, int):
+            raise TypeError(f"index must be a slice or a tensor, got the integer {index}")
+
+        def pick(rows):
+            return None if rows is None else rows[index]
+
+        return Split(
+            self.labels[index],
+            pick(self.teacher_logits),
+            inputs=None if self.pixels is not None else self.inputs[index],
+            pixels=pick(self.pixels),
+            scale=self.scale,
+            flipped_logits=pick(self._flipped_logits),
+        )
+
+    def flipped(self):
+        """The same pictures mirrored left to right, with what the teacher says about the mirrored view."""
+        if self.pixels is None:
+            raise ValueError("only pictures can be flipped; this split has none")
+        mirrored = self.pixels.view(-1, SIDE, SIDE).flip(2).reshape(len(self), -1)
+        return Split(
+            self.labels,
+            self._flipped_logits,
+            pixels=mirrored,
+            scale=self.scale,
+            flipped_logits=self.teacher_logits,
+        )
+
+    def __repr__(self):
+        return f"Split({len(self):,} examples)"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Three fixed splits and the names of the classes."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple
+
+    def subset(self, n):
+        """The same data set with the first n training examples (their order is fixed and random)."""
+        if not isinstance(n, int) or not 1 <= n <= len(self.train):
+            raise ValueError(f"n must be an integer from 1 to {len(self.train):,}, got {n!r}")
+        return DataSet(self.name, self.train[:n], self.validation, self.test, self.class_names)
+
+    def without(self, class_name):
+        """The same data set with one class left out of the training split, and only there."""
+        kept = self.train.labels != self.class_index(class_name)
+        return DataSet(self.name, self.train[kept], self.validation, self.test, self.class_names)
+
+    def class_index(self, class_name):
+        """The label that stands for `class_name`. Raises ValueError that lists the names."""
+        if class_name not in self.class_names:
+            raise ValueError(f"class_name must be one of {', '.join(self.class_names)}; got {class_name!r}")
+        return self.class_names.index(class_name)
+
+
+def folder():
+    """Where the data lie: `data/` beside the package, or the folder named by the variable KDCOURSE_DATA."""
+    return Path(os.environ.get("KDCOURSE_DATA") or Path(__file__).resolve().parent.parent / "data")
+
+
+def load(name, *, with_teacher=True):
+    """A data set by name ("fashion-mnist"), every file of it checked first.
+
+    with_teacher  False leaves the cached teacher logits out: what a teacher is trained on
+
+    Raises ValueError for a name that does not exist, and DataError for a file that is missing, truncated or
+    altered: never a half-loaded set.
+    """
+    loaders = {"fashion-mnist": _fashion_mnist}
+    if name not in loaders:
+        raise ValueError(f"name must be one of {', '.join(map(repr, loaders))}, got {name!r}")
+    return loaders[name](with_teacher)
+
+
+def verify():
+    """Check every file in `data/` against `data/checksums.json`; returns their names. Raises DataError for a bad one."""
+    names = list(_manifest())
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(checked, names))
+    return names
+
+
+def checked(name):
+    """The path of a data file, once its size and SHA-256 are the recorded ones. Raises DataError if they are not."""
+    path = folder() / name
+    recorded = _manifest().get(name)
+    if recorded is None:
+        raise DataError(f"{path} is not listed in checksums.json. {_remedy('checksums.json')}")
+    if not path.is_file():
+        raise DataError(f"{path} is missing. {_remedy(name)}")
+    size = path.stat().st_size
+    if size != recorded["bytes"]:
+        what = "truncated" if size < recorded["bytes"] else "altered"
+        raise DataError(f"{path} is {what}: {size:,} bytes, not {recorded['bytes']:,}. {_remedy(name)}")
+    if store.sha256(path) != recorded["sha256"]:
+        raise DataError(f"{path} is altered: its SHA-256 is not the recorded one. {_remedy(name)}")
+    return path
+
+
+def _manifest():
+    path = folder() / "checksums.json"
+    if not path.is_file():
+        raise DataError(f"{path} is missing. {_remedy('checksums.json')}")
+    try:
+        return store.load_json(path)
+    except store.DamagedFile as error:
+        raise DataError(f"{error}. {_remedy('checksums.json')}") from error
+
+
+def _remedy(name):
+    path = folder() / name
+    return (
+        f"To get it back, run `git checkout -- {path}` in your clone, or copy {path.name} from a fresh download of the "
+        "course into the same folder"
+    )
+
+
+def _fashion_mnist(with_teacher):
+    sheets = {
+        "train": [f"train-{k}.png" for k in range(5)],
+        "validation": ["validation.png"],
+        "test": ["test.png"],
+    }
+    names = [name for parts in sheets.values() for name in parts]
+    with ThreadPoolExecutor() as pool:  # reading, hashing and decoding all release the interpreter's lock
+        pictures = dict(zip(names, pool.map(lambda name: _sheet(f"fashion-mnist/{name}"), names), strict=True))
+    labels, about = store.load_tensors(checked("fashion-mnist/labels.safetensors"))
+    logits = {}
+    if with_teacher:
+        stored, _ = store.load_tensors(checked("fashion-mnist/teacher-logits.safetensors"))
+        logits = {name: values.float() for name, values in stored.items()}
+    splits = {}
+    for split, parts in sheets.items():
+        pixels = [pictures.pop(part) for part in parts]
+        splits[split] = Split(
+            labels[split].long(),
+            logits.get(split),
+            pixels=torch.cat(pixels) if len(pixels) > 1 else pixels[0],
+            scale=(about["pixel_mean"], about["pixel_deviation"]),
+            flipped_logits=logits.get(f"{split}_flipped"),
+        )
+    return DataSet("fashion-mnist", **splits, class_names=tuple(about["class_names"]))
+
+
+def _sheet(name):
+    """uint8 [10000, 784]: the pictures of a contact sheet, row by row."""
+    from PIL import Image
+
+    with Image.open(checked(name)) as image:
+        pixels = np.asarray(image)
+    return torch.from_numpy(sheet_to_pictures(pixels))
+
+
+def sheet_to_pictures(sheet):
+    """uint8 [SHEET·SIDE, SHEET·SIDE] -> [SHEET², SIDE²], reading the pictures left to right, then down."""
+    tiles = sheet.reshape(SHEET, SIDE, SHEET, SIDE).transpose(0, 2, 1, 3)
+    return tiles.reshape(SHEET * SHEET, SIDE * SIDE)
+
+
+def pictures_to_sheet(pictures):
+    """The inverse of `sheet_to_pictures`."""
+    tiles = pictures.reshape(SHEET, SHEET, SIDE, SIDE).transpose(0, 2, 1, 3)
+    return tiles.reshape(SHEET * SIDE, SHEET * SIDE)

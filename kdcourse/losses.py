@@ -1,0 +1,247 @@
+"""The losses of the course. Pure functions: tensors in, tensors out, no state.
+
+The classes are always on axis 1, as in `torch.nn.functional.cross_entropy`: `[B, C]` for one student, `[M, C, B]`
+for M stacked students, `[B, C, L]` for sequences. `soften`, `kd_loss` and `blended_loss` check their arguments and then
+do the arithmetic. Inner loops, whose data were checked once, call `soft_per_example` and `hard_per_example`, which
+only do the arithmetic.
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+# Above this temperature two softened distributions differ by so little that float32 rounds their divergence away
+# (4 % wrong at T = 1000), so the public losses compute in float64 there.
+_FLOAT32_RESOLVES_UP_TO = 50.0
+
+
+class LossTerms(NamedTuple):
+    """What `blended_loss` returns: the two terms, and their weighted sum."""
+
+    total: torch.Tensor
+    soft: torch.Tensor
+    hard: torch.Tensor
+
+
+def soften(logits, temperature=1.0):
+    """Probabilities of `logits` at a temperature (Hinton et al. 2015, eq. 1).
+
+    logits       [B, C], or any shape with the classes on axis 1; minus infinity stands for probability zero
+    temperature  > 0: a number, or a tensor that broadcasts against `logits` with size 1 on axis 1
+    returns      same shape and dtype; sums to 1 over axis 1
+
+    Raises TypeError or ValueError that names the argument and what came.
+    """
+    logits = _check_logits("logits", logits, allow_minus_infinity=True)
+    temperature = _check_temperature(temperature, logits)
+    wide = _wide(logits, temperature)
+    return (wide / temperature).softmax(1).to(logits.dtype)
+
+
+def kd_loss(
+    student_logits,
+    teacher_logits,
+    temperature=1.0,
+    *,
+    direction="forward",
+    mask=None,
+    reduction="mean",
+):
+    """T² · KL(teacher ‖ student), the loss that matches a student to a teacher (Hinton et al. 2015, section 2).
+
+    student_logits  [B, C], or any shape with the classes on axis 1; finite
+    teacher_logits  the same shape; no gradient flows into it; minus infinity stands for probability zero
+    temperature     > 0: a number, or a tensor that broadcasts against the logits with size 1 on axis 1
+                    ([M, 1, 1] gives each of M stacked students its own)
+    direction       "forward": KL(teacher ‖ student), or "reverse": KL(student ‖ teacher) (Gu et al. 2023)
+    mask            bool, the logits' shape without axis 1: True where an example or position counts
+    reduction       "mean": over the examples that count, never over classes, a scalar;
+                    "none": one value per example (0 where the mask is False)
+    returns         natural-log units (nats), times T²; never negative beyond rounding
+
+    Raises TypeError or ValueError that names the argument and what came.
+    """
+    student, teacher, temperature, mask = _check_pair(student_logits, teacher_logits, temperature, mask)
+    _check_choice("direction", direction, ("forward", "reverse"))
+    _check_choice("reduction", reduction, ("mean", "none"))
+    soft = soft_per_example(student, teacher, temperature, direction=direction)
+    return _reduce(soft, mask, reduction, student_logits)
+
+
+def blended_loss(
+    student_logits,
+    teacher_logits,
+    labels,
+    temperature=1.0,
+    soft_weight=0.5,
+    *,
+    direction="forward",
+    mask=None,
+    reduction="mean",
+):
+    """soft_weight · kd_loss + (1 − soft_weight) · cross-entropy at T = 1 (Hinton et al. 2015, section 2).
+
+    labels       int64, the logits' shape without axis 1, in [0, C); where the mask is False any value may stand
+    soft_weight  in [0, 1]: a number, or a tensor like `temperature`; often called alpha. 0 is plain cross-entropy
+    The other arguments are those of `kd_loss`.
+    returns      LossTerms(total, soft, hard); `soft` and `hard` are unweighted, so that both can be watched
+
+    Raises TypeError or ValueError that names the argument and what came.
+    """
+    student, teacher, temperature, mask = _check_pair(student_logits, teacher_logits, temperature, mask)
+    _check_choice("direction", direction, ("forward", "reverse"))
+    _check_choice("reduction", reduction, ("mean", "none"))
+    labels = _check_labels(labels, student, mask)
+    soft_weight = _check_soft_weight(soft_weight, student)
+    soft = soft_per_example(student, teacher, temperature, direction=direction)
+    hard = hard_per_example(student, labels)
+    total = soft_weight * soft + (1 - soft_weight) * hard
+    return LossTerms(*(_reduce(term, mask, reduction, student_logits) for term in (total, soft, hard)))
+
+
+def soft_per_example(student_logits, teacher_logits, temperature, *, direction="forward"):
+    """`kd_loss` with reduction "none" and without any check: for inner loops whose data were checked before."""
+    log_student = F.log_softmax(student_logits / temperature, 1)
+    log_teacher = F.log_softmax(teacher_logits.detach() / temperature, 1)
+    # A teacher's probability of exactly zero has the logarithm -inf, and 0 · inf is NaN. The smallest float is as good.
+    log_teacher = log_teacher.clamp_min(torch.finfo(log_teacher.dtype).min)
+    if direction == "forward":
+        divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(1)
+    else:
+        divergence = (log_student.exp() * (log_student - log_teacher)).sum(1)
+    # Each gradient of the softened loss carries 1/T twice; T² keeps it in step with cross-entropy (for large T).
+    return _per_example(temperature) ** 2 * divergence
+
+
+def hard_per_example(student_logits, labels):
+    """Cross-entropy at T = 1, one value per example, without any check: for inner loops."""
+    return -F.log_softmax(student_logits, 1).gather(1, labels.unsqueeze(1)).squeeze(1)
+
+
+def _per_example(value):
+    """A number stays a number; a [M, 1, B] tensor loses its class axis, as the logits do in the sum over classes."""
+    return value.squeeze(1) if isinstance(value, torch.Tensor) and value.ndim > 1 else value
+
+
+def _reduce(per_example, mask, reduction, like):
+    if mask is not None:
+        per_example = torch.where(mask, per_example, 0)
+    if reduction == "mean":
+        per_example = per_example.mean() if mask is None else per_example.sum() / mask.sum()
+    return per_example.to(torch.float32 if like.dtype in (torch.float16, torch.bfloat16) else like.dtype)
+
+
+def _wide(logits, temperature):
+    """Half precision becomes float32 (10,000 / 0.01 overflows float16); float64 where float32 does not resolve."""
+    if logits.dtype in (torch.float16, torch.bfloat16):
+        logits = logits.float()
+    highest = temperature if isinstance(temperature, float) else float(temperature.max())
+    if highest > _FLOAT32_RESOLVES_UP_TO and logits.device.type != "mps":  # mps has no float64
+        logits = logits.double()
+    return logits
+
+
+# ---- checks: each names the argument, what came and what was expected ----
+
+
+def _check_pair(student_logits, teacher_logits, temperature, mask):
+    student = _check_logits("student_logits", student_logits, mask=mask)
+    teacher = _check_logits("teacher_logits", teacher_logits, mask=mask, allow_minus_infinity=True)
+    if student.shape != teacher.shape:
+        raise ValueError(
+            "teacher_logits must have the shape of student_logits, "
+            f"got {list(teacher.shape)} and {list(student.shape)} (classes on axis 1)"
+        )
+    temperature = _check_temperature(temperature, student)
+    if mask is not None and not mask.any():
+        raise ValueError("mask must be True for at least one example, got all False")
+    return _wide(student, temperature), _wide(teacher, temperature), temperature, mask
+
+
+def _check_logits(name, logits, *, mask=None, allow_minus_infinity=False):
+    if not isinstance(logits, torch.Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(logits).__name__}")
+    if not logits.is_floating_point():
+        raise TypeError(f"{name} must be floating point, got {logits.dtype}")
+    if logits.ndim < 2 or logits.numel() == 0:
+        raise ValueError(f"{name} must be [B, C] or larger, classes on axis 1, got shape {list(logits.shape)}")
+    if mask is not None:
+        _check_mask(mask, logits)
+        logits = logits.masked_fill(~mask.unsqueeze(1), 0.0)  # whatever stands in padding, NaN too, has no say
+    bad = ~logits.isfinite()
+    if allow_minus_infinity:
+        bad &= logits != -torch.inf
+        bad |= (logits == -torch.inf).all(1, keepdim=True)
+    if bad.any():
+        where = bad.nonzero()[0].tolist()
+        raise ValueError(f"{name} must be finite, got {logits[tuple(where)].item()} at index {where}")
+    return logits
+
+
+def _check_mask(mask, logits):
+    expected = [*logits.shape[:1], *logits.shape[2:]]
+    if not isinstance(mask, torch.Tensor) or mask.dtype != torch.bool:
+        raise TypeError(f"mask must be a bool tensor, got {getattr(mask, 'dtype', type(mask).__name__)}")
+    if list(mask.shape) != expected:
+        raise ValueError(f"mask must have shape {expected} (the logits without axis 1), got {list(mask.shape)}")
+
+
+def _check_temperature(temperature, logits):
+    temperature = _number_or_tensor("temperature", temperature, logits)
+    low = temperature if isinstance(temperature, float) else float(temperature.min())
+    high = temperature if isinstance(temperature, float) else float(temperature.max())
+    if not (low > 0 and high < float("inf")):
+        raise ValueError(f"temperature must be > 0 and finite, got {low if not low > 0 else high}")
+    return temperature
+
+
+def _check_soft_weight(soft_weight, logits):
+    soft_weight = _number_or_tensor("soft_weight", soft_weight, logits)
+    values = torch.as_tensor(soft_weight).flatten()
+    bad = ~((values >= 0) & (values <= 1))
+    if bad.any():
+        raise ValueError(f"soft_weight must be in [0, 1], got {values[bad][0].item()}")
+    return _per_example(soft_weight)
+
+
+def _number_or_tensor(name, value, logits):
+    if isinstance(value, torch.Tensor):
+        if value.is_complex() or value.dtype == torch.bool or value.numel() == 0:
+            raise TypeError(f"{name} must hold real numbers, got {value.dtype} of shape {list(value.shape)}")
+        fits = value.ndim == logits.ndim and value.shape[1] == 1
+        fits = fits and all(v in (1, size) for v, size in zip(value.shape, logits.shape, strict=True))
+        if value.ndim and not fits:
+            raise ValueError(
+                f"{name} must be a number or broadcast against the logits {list(logits.shape)} with size 1 on axis 1, "
+                f"got shape {list(value.shape)}"
+            )
+        return value if value.is_floating_point() else value.to(logits.dtype)
+    try:
+        if isinstance(value, (bool, str)):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number or a tensor, got {value!r}") from None
+
+
+def _check_labels(labels, logits, mask):
+    expected = [*logits.shape[:1], *logits.shape[2:]]
+    if not isinstance(labels, torch.Tensor) or labels.dtype not in (torch.int64, torch.int32, torch.uint8):
+        raise TypeError(
+            f"labels must be an integer tensor of class indices, got {getattr(labels, 'dtype', type(labels).__name__)}"
+        )
+    if list(labels.shape) != expected:
+        raise ValueError(f"labels must have shape {expected} (the logits without axis 1), got {list(labels.shape)}")
+    labels = labels.long() if mask is None else labels.long().masked_fill(~mask, 0)
+    bad = (labels < 0) | (labels >= logits.shape[1])
+    if bad.any():
+        where = bad.nonzero()[0].tolist()
+        value = labels[tuple(where)].item()
+        raise ValueError(f"labels must be in [0, {logits.shape[1]}), got {value} at index {where}")
+    return labels
+
+
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
