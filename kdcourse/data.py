@@ -142,7 +142,7 @@ def load(name, *, with_teacher=True):
 
 
 def verify():
-    """Check every file in `data/` against `data/checksums.json`; returns their names. Raises DataError for a bad one."""
+    """Check every file in `data/` against `data/checksums.json` and return their names. Raises DataError."""
     names = list(_manifest())
     with ThreadPoolExecutor() as pool:
         list(pool.map(checked, names))

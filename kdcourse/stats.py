@@ -18,6 +18,14 @@ class Comparison(NamedTuple):
     def __str__(self):
         return f"{self.mean:+.4g} [{self.low:+.4g}, {self.high:+.4g}] (n = {self.n}): {self.verdict}"
 
+    def say(self, *, better, worse, inconclusive, equivalent=""):
+        """The sentence that fits the verdict. All are written before the result is known; none can be left out.
+
+        equivalent  needed only where `compare` was given a margin
+        """
+        sentences = {"better": better, "worse": worse, "inconclusive": inconclusive, "equivalent": equivalent}
+        return sentences[self.verdict]
+
 
 def compare(a, b, *, margin=0.0, confidence=0.95):
     """Is `a` better than `b`? The mean paired difference a − b, its t-interval, and a verdict in words.

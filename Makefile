@@ -1,0 +1,46 @@
+# make lab    set everything up and open the course in JupyterLab
+# make test   set everything up and run every test
+# Both do nothing twice: the set-up runs again only when the list of dependencies changed.
+
+PYTHON ?= python3
+VENV ?= .venv
+LESSON ?=
+WORKERS ?= 2
+
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+
+.PHONY: help lab test notebooks lint teacher clean
+
+help:
+	@echo "make lab         open the course in JupyterLab (the first time, install it)"
+	@echo "make test        run every test (WORKERS=$(WORKERS) processes)"
+	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one)"
+	@echo "make lint        ruff, lint and format"
+	@echo "make teacher     train the Fashion-MNIST teacher again (half an hour on a CPU)"
+	@echo "make clean       delete the environment and the caches"
+
+$(VENV)/ready: pyproject.toml constraints.txt tools/install.py
+	@$(PYTHON) tools/install.py $(VENV)
+
+lab: $(VENV)/ready
+	@$(BIN)/kdcourse lab
+
+# One thread a process: two threads on a busy machine can stall each other, and results then differ in the last digit.
+test: $(VENV)/ready
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -v --numprocesses $(WORKERS) --dist worksteal --durations 10
+
+notebooks: $(VENV)/ready
+	@$(BIN)/python tools/build_notebooks.py $(LESSON)
+
+lint: $(VENV)/ready
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+teacher: $(VENV)/ready
+	@$(BIN)/python tools/train_teacher.py
+
+clean:
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis runs

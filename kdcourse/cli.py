@@ -1,0 +1,119 @@
+"""The command `kdcourse`. It reads arguments and prints; the work is done by modules that are imported when needed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import kdcourse
+
+app = typer.Typer(
+    help="A course on knowledge distillation that measures every claim it teaches.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool):
+    if wanted:
+        print(f"kdcourse {kdcourse.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+):
+    pass
+
+
+@app.command()
+def doctor():
+    """Check that this machine is ready: Python, packages, torch, threads, data, widgets. Exit status 1 if not."""
+    from kdcourse import doctor
+
+    raise typer.Exit(0 if doctor.report() else 1)
+
+
+@app.command()
+def lab(
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where JupyterLab listens.")] = 8888,
+):
+    """Check the machine, then open lesson 00 in JupyterLab."""
+    from kdcourse import doctor, lessons
+
+    ready = doctor.report()
+    if not ready:
+        print("Opening the course all the same.")
+    first = _find([], solved=False)[0]
+    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={lessons.folder().parent}"]
+    command += [] if browser else ["--no-browser"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container
+        command += ["--allow-root"]
+    command += [str(first)]
+    try:
+        raise typer.Exit(subprocess.call(command))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@app.command()
+def run(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[LESSON]...", help="Lessons, as 01 or 01_soft_labels; none means all."),
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Fewer seeds and epochs: seconds instead of minutes.")] = False,
+    solved: Annotated[bool, typer.Option("--solved", help="Run the solved form instead of the learner's.")] = False,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for executed notebooks and HTML pages.")] = Path(
+        "runs"
+    ),
+):
+    """Run lessons without a browser; leave an HTML page of each. Exit status 1 if one stops at an error."""
+    from kdcourse import lessons
+
+    paths = _find(names or [], solved=solved)
+    results = []
+    for path in paths:
+        result = lessons.run(path, out, fast=fast, progress=sys.stderr.isatty())
+        print(_line(result), flush=True)
+        results.append(result)
+    failed = sum(bool(result.error) for result in results)
+    print(
+        f"{len(results) - failed} of {len(results)} lessons ran to the end in "
+        f"{sum(result.seconds for result in results):.0f} s; the pages are in {out}"
+    )
+    raise typer.Exit(1 if failed else 0)
+
+
+def _find(names, *, solved):
+    from kdcourse import lessons
+
+    try:
+        return lessons.find(names, solved=solved)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="LESSON") from None
+
+
+def _line(result):
+    line = (
+        f"{'FAIL' if result.error else 'OK  '}  {result.lesson:<24} "
+        f"{result.seconds:6.1f} s  {result.peak_bytes / 1e6:6.0f} MB  {result.html}"
+    )
+    return f"{line}\n      {result.error}" if result.error else line
+
+
+def main():
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Find lessons, run them without a browser, and leave an HTML page of each."""
+
+import re
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+CELL_SECONDS = 300  # a cell that takes longer than this is taken for stuck
+
+
+class Run(NamedTuple):
+    """What became of one lesson: seconds, peak memory of its kernel in bytes, and the error if it stopped at one."""
+
+    lesson: str
+    seconds: float
+    peak_bytes: int
+    html: Path
+    error: str
+
+
+def folder():
+    """Where the notebooks lie: `notebooks/` beside the package."""
+    return Path(__file__).resolve().parent.parent / "notebooks"
+
+
+def find(names=(), *, solved=False):
+    """Paths of the lessons that `names` ask for, in order; all of them if it is empty.
+
+    names   "01", "01_soft_labels" or "1"
+    solved  take the solved form instead of the learner's
+
+    Raises ValueError that names what was not found and lists what there is.
+    """
+    available = sorted((folder() / "solutions" if solved else folder()).glob("[0-9][0-9]_*.ipynb"))
+    if not available:
+        raise ValueError(f"no lessons in {folder()}: run the command from a clone of the course, installed with -e")
+    chosen = []
+    for name in names:
+        match = [path for path in available if path.stem == name or path.stem.startswith(f"{name:0>2}_")]
+        if not match:
+            raise ValueError(f"no lesson {name!r}; there are {', '.join(path.stem for path in available)}")
+        chosen += [path for path in match if path not in chosen]
+    return sorted(chosen) or available
+
+
+def run(path, out, *, fast=False, progress=True):
+    """Execute one notebook through papermill, write `out/<lesson>.ipynb` and `.html`, and measure it.
+
+    fast      fewer seeds and epochs (the lessons' FAST parameter)
+    progress  one progress line, cell by cell
+    returns   Run; a lesson that stops at an error is a Run with `error` set, not an exception
+    """
+    import nbformat
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from nbconvert import HTMLExporter
+
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    copy, html = out / path.name, out / f"{path.stem}.html"
+    start = time.perf_counter()
+    error = ""
+    with PeakMemory() as memory:
+        try:
+            papermill.execute_notebook(
+                path,
+                copy,
+                parameters={"FAST": fast},
+                kernel_name="python3",
+                cwd=path.parent,
+                execution_timeout=CELL_SECONDS,
+                progress_bar={"desc": path.stem, "leave": False} if progress else False,
+            )
+        except papermill.PapermillExecutionError as failure:
+            error = f"{failure.ename}: {failure.evalue}"
+        except (CellTimeoutError, DeadKernelError) as failure:
+            error = f"{type(failure).__name__}: {str(failure).splitlines()[0]}"
+    seconds = time.perf_counter() - start
+    notebook = drop_transient_outputs(nbformat.read(copy, as_version=4))
+    html.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
+    return Run(path.stem, seconds, memory.peak, html, error)
+
+
+def drop_transient_outputs(notebook):
+    """Remove what means nothing once the kernel is gone: progress bars, and widgets that nobody drives any more."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_transient(output)]
+    notebook.metadata.pop("widgets", None)
+    return notebook
+
+
+def _is_transient(output):
+    if output.output_type == "stream":
+        return output.name == "stderr" and re.search(r"\d+%\|", output.text) is not None
+    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+
+
+class PeakMemory:
+    """Inside a `with`, watch the largest resident memory of any process that this one starts (a kernel, here)."""
+
+    INTERVAL = 0.05
+
+    def __enter__(self):
+        self.peak = 0
+        self._stop = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._watcher.join()
+
+    def _watch(self):
+        import psutil
+
+        this = psutil.Process()
+        while not self._stop.wait(self.INTERVAL):
+            for child in this.children(recursive=True):
+                try:
+                    self.peak = max(self.peak, child.memory_info().rss)
+                except psutil.Error:  # it ended between being listed and being asked
+                    continue

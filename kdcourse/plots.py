@@ -1,0 +1,193 @@
+"""The figures of the lessons: a title that states the finding, intervals drawn, and alternative text.
+
+Colours are Okabe and Ito's palette, which colour-blind readers can tell apart; every arm has a marker of its own too.
+"""
+
+import base64
+import html
+import io
+
+import numpy as np
+
+from kdcourse.stats import mean_interval
+
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+MARKERS = ["o", "s", "D", "^", "v", "P", "X"]
+DPI = 110
+
+
+def figure(width=8.0, height=3.6, **options):
+    """(figure, axes) of `plt.subplots` in the course's style; sizes in inches."""
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(figsize=(width, height), layout="constrained", **options)
+    for ax in np.ravel(axes):
+        ax.spines[["top", "right"]].set_visible(False)
+    return fig, axes
+
+
+def show(fig, alt):
+    """Display a figure with alternative text, and close it.
+
+    No notebook front end carries the text of an image to a screen reader, so it also comes folded up under the picture.
+
+    alt  what the figure shows, in words and numbers, for somebody who cannot see it
+    """
+    import matplotlib.pyplot as plt
+    from IPython.display import HTML, display
+
+    if not alt or not alt.strip():
+        raise ValueError(f"alt must describe the figure, got {alt!r}")
+    picture = io.BytesIO()
+    fig.savefig(picture, format="png", dpi=DPI, facecolor="white")
+    plt.close(fig)
+    display(
+        {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": f"[figure] {alt}"},
+        raw=True,
+        metadata={"image/png": {"alt": alt}},
+    )
+    display(HTML(f"<details><summary>This figure in words</summary>{html.escape(alt)}</details>"))
+
+
+def gallery(data_set, split="train", rows=2):
+    """The first few pictures of every class, one class a column."""
+    part = getattr(data_set, split)
+    side = int(part.inputs.shape[1] ** 0.5)
+    names = data_set.class_names
+    fig, axes = figure(0.95 * len(names), 1.0 + 0.9 * rows, nrows=rows, ncols=len(names), squeeze=False)
+    for label, name in enumerate(names):
+        of_class = (part.labels == label).nonzero().flatten()[:rows]
+        for row, index in enumerate(of_class):
+            axes[row, label].imshow(part.inputs[index].view(side, side).numpy(), cmap="gray_r")
+        axes[0, label].set_title(name, fontsize=10)
+    for ax in axes.flat:
+        ax.axis("off")
+    fig.suptitle(f"{len(names)} kinds of garment, {side} × {side} pixels each", fontsize=12)
+    show(fig, f"{rows} pictures of each class: {', '.join(names)}.")
+
+
+def predictions(data_set, examples, temperature=1.0, split="test"):
+    """Pictures, and under each what the teacher says about it at a temperature.
+
+    examples  indices into the split
+    """
+    import torch
+
+    part = getattr(data_set, split)[torch.as_tensor(list(examples))]
+    probabilities = (part.teacher_logits / temperature).softmax(1).numpy()
+    names = data_set.class_names
+    side = int(part.inputs.shape[1] ** 0.5)
+    fig, axes = figure(max(4.0, 2.7 * len(part)), 5.2, nrows=2, ncols=len(part), squeeze=False, height_ratios=[1, 1.5])
+    words = []
+    for k in range(len(part)):
+        label, row = int(part.labels[k]), probabilities[k]
+        axes[0, k].imshow(part.inputs[k].view(side, side).numpy(), cmap="gray_r")
+        axes[0, k].set_title(f"label: {names[label]}", fontsize=11)
+        axes[0, k].axis("off")
+        bars = axes[1, k].barh(names, row, color=[COLOURS[1] if c == label else COLOURS[0] for c in range(len(names))])
+        axes[1, k].bar_label(bars, [f"{p:.2f}" if p >= 0.005 else "" for p in row], padding=2, fontsize=9)
+        axes[1, k].set_xlim(0, 1.18)
+        axes[1, k].set_xlabel("probability")
+        axes[1, k].invert_yaxis()
+        if k:
+            axes[1, k].set_yticklabels([])
+        ranked = ", ".join(f"{names[c]} {row[c]:.2f}" for c in row.argsort()[::-1][:3])
+        words.append(f"label {names[label]}, teacher: {ranked}")
+    fig.suptitle(f"The label is one word; the teacher ranks all {len(names)} (T = {temperature:g})", fontsize=12)
+    show(
+        fig, f"{len(part)} pictures with the teacher's probabilities at T = {temperature:g}. " + "; ".join(words) + "."
+    )
+
+
+def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=None):
+    """Every run as a dot, and its arm's mean with a 95 % t-interval, in groups along the x axis.
+
+    table      a DataFrame with one row per run
+    x, hue, y  its columns: the group, the arm within the group, the result
+    title      the finding
+    percent    results are shares; show them as percentages
+    reference  (name, value) of a horizontal line, such as the teacher, or None
+    """
+    groups, arms = list(dict.fromkeys(table[x])), list(dict.fromkeys(table[hue]))
+    scale, unit = (100, " %") if percent else (1, "")
+    fig, ax = figure(max(7.0, 1.0 + 0.55 * len(groups) * len(arms)), 4.0)
+    words = []
+    for a, arm in enumerate(arms):
+        colour, marker = COLOURS[a % len(COLOURS)], MARKERS[a % len(MARKERS)]
+        for g, group in enumerate(groups):
+            runs = scale * table[(table[x] == group) & (table[hue] == arm)][y].to_numpy()
+            if len(runs) == 0:
+                continue
+            at = g + (a - (len(arms) - 1) / 2) * 0.8 / len(arms)
+            spread = np.linspace(-0.05, 0.05, len(runs))
+            ax.plot(at + spread, runs, ".", color=colour, alpha=0.35, markersize=5)
+            mean, low, high = mean_interval(runs)
+            label = arm if g == 0 else None
+            error = [[mean - low], [high - mean]]
+            ax.errorbar(at, mean, error, fmt=marker, color=colour, capsize=4, markersize=7, label=label)
+            words.append(f"{group}, {arm}: {mean:.1f}{unit} [{low:.1f}, {high:.1f}], n = {len(runs)}")
+    if reference is not None:
+        ax.axhline(scale * reference[1], color="#666666", linestyle="--", linewidth=1, label=reference[0])
+        words.append(f"{reference[0]}: {scale * reference[1]:.1f}{unit}")
+    ax.set_xticks(range(len(groups)), groups)
+    ax.set_xlabel(x)
+    ax.set_ylabel((ylabel or y) + (" (%)" if percent else ""))
+    ax.set_title(title, fontsize=12, loc="left")
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    show(fig, f"{title}. Means with 95 % intervals. " + "; ".join(words) + ".")
+
+
+def differences(comparisons, *, title, xlabel, scale=1.0, margin=0.0):
+    """One line per comparison: the paired difference, its interval, and the verdict in words beside it.
+
+    comparisons  {name: Comparison}
+    scale        what to multiply by for display, such as 100 for points; margin is in the comparisons' own units
+    """
+    fig, ax = figure(8.0, 1.4 + 0.45 * len(comparisons))
+    names, words = list(comparisons), []
+    ax.axvline(0, color="#666666", linewidth=1)
+    if margin:
+        ax.axvspan(-scale * margin, scale * margin, color="#dddddd", zorder=0, label="too small to matter")
+    styles = {"better": 0, "worse": 1, "equivalent": 2, "inconclusive": 6}
+    for k, (name, result) in enumerate(comparisons.items()):
+        style = styles[result.verdict]
+        mean, low, high = (scale * value for value in (result.mean, result.low, result.high))
+        error = [[mean - low], [high - mean]]
+        ax.errorbar(mean, k, xerr=error, fmt=MARKERS[style], color=COLOURS[style], capsize=4, markersize=7)
+        ax.annotate(
+            result.verdict,
+            (1.01, k),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            color=COLOURS[style],
+            annotation_clip=False,
+        )
+        words.append(f"{name}: {mean:+.2f} [{low:+.2f}, {high:+.2f}], n = {result.n}, {result.verdict}")
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlabel(xlabel)
+    ax.set_title(title, fontsize=12, loc="left")
+    show(fig, f"{title}. Paired differences with 95 % intervals, {xlabel}. " + "; ".join(words) + ".")
+
+
+def matrix(values, names, *, title, xlabel, ylabel, alt):
+    """A square table of shares in [0, 1] as shades, each cell that rounds to 1 % or more with its number.
+
+    values  [C, C], rows of `ylabel`, columns of `xlabel`
+    alt     what there is to see, since a table of a hundred numbers read aloud is no help
+    """
+    values = np.asarray(values)
+    fig, ax = figure(7.4, 6.0)
+    image = ax.imshow(values, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(values.shape):
+        share = values[row, column]
+        if share >= 0.005:
+            colour = "white" if share > 0.5 else "black"
+            ax.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour, fontsize=9)
+    ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    ax.set_yticks(range(len(names)), names)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    ax.set_title(title, fontsize=12, loc="left")
+    fig.colorbar(image, ax=ax, shrink=0.8, label="share")
+    show(fig, f"{title}. {alt}")

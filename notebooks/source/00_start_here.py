@@ -1,0 +1,292 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# **25 minutes** · needs Python and a little PyTorch · computes for a few seconds
+#
+# You will be able to
+# - run this course and know that your machine is ready for it,
+# - distil a first small model from a big one, in seconds,
+# - say whether it was worth it, with an interval instead of a hope.
+
+# %% tags=["parameters"]
+FAST = False  # fewer repetitions; the tests use it
+DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
+
+# %% [markdown]
+# ## The idea in four sentences
+#
+# A big model, the **teacher**, is good at a task and too slow or too dear to run everywhere. A small model, the **student**, is
+# cheap, and not as good when it learns from labels alone. **Knowledge distillation** trains the student on what the teacher
+# *says*: not only "this is a shirt" but "a shirt, most likely; perhaps a coat; certainly not a bag". Whether that helps, how
+# much, and for whom, is what this course measures.
+#
+# Most tutorials show you one run and a number. Here you train everything yourself, several times over, and every comparison
+# comes with an interval and a verdict. Sometimes the verdict is "these runs cannot tell". That counts as an answer.
+#
+# ## Is your machine ready?
+#
+# Press **Shift + Enter** to run a cell. Every line below should say OK; where one says FAIL, the fix stands beside it.
+
+# %%
+from kdcourse import doctor
+
+doctor.report()
+
+# %% [markdown]
+# Drag the slider. If a second number follows it, widgets work too. (Nothing here depends on them: every widget of the course
+# has a picture beside it.)
+
+# %%
+import ipywidgets
+
+slider = ipywidgets.IntSlider(description="drag me")
+echo = ipywidgets.Label("0 squared is 0")
+
+
+def square(change):
+    echo.value = f"{change.new} squared is {change.new**2}"
+
+
+slider.observe(square, names="value")
+ipywidgets.HBox([slider, echo])
+
+# %% [markdown]
+# ## The data and the teacher
+#
+# Fashion-MNIST: small grey pictures of garments, and the task is to name the garment. It came with the course; nothing is
+# downloaded. It is split once and for all: **train** to learn from, **validation** to choose anything, **test** to report on.
+
+# %%
+from kdcourse import plots
+from kdcourse.data import load
+
+garments = load("fashion-mnist")
+print(garments.train, garments.validation, garments.test, sep="\n")
+plots.gallery(garments)
+
+# %% [markdown]
+# The teacher is a convolutional network that was trained before; its weights are in `data/`, with
+# [a card](../data/fashion-mnist/teacher-card.md) that says how. Everything it has to say about every picture is stored beside
+# them, as **logits**: one number per class and picture, before they are turned into probabilities.
+
+# %%
+from kdcourse.models import count_parameters, mlp
+from kdcourse.train import load_teacher
+
+teacher = load_teacher("fashion-mnist")
+student = mlp([784, 32, 10], seed=0)
+teacher_size, student_size = (
+    count_parameters(teacher),
+    count_parameters(student),
+)
+print(f"teacher: {teacher_size:9,} parameters")
+print(
+    f"student: {student_size:9,}, {teacher_size / student_size:.0f} times smaller"
+)
+
+# %% [markdown]
+# ## Predict
+#
+# Say we have only 500 pictures to train the student on. We do it twice, from the same initial weights and with the same
+# batches:
+#
+# - once on the **labels** of those pictures,
+# - once on the **teacher's probabilities** for those pictures, and never a label.
+#
+# Which of the two students is better on the test pictures, and by how many percentage points? Commit yourself: put your guess
+# into the cell, above 0 if you think that the distilled one is better.
+
+# %%
+my_guess = 0.0  # percentage points; change me
+
+# %% [markdown]
+# ## One pair
+#
+# `train` fits a model to labels, `distill` fits it to the teacher's logits. (`temperature=4` softens the teacher's
+# probabilities; lesson 01 shows what that means, and lesson 02 whether 4 is any good.)
+
+# %%
+import time
+
+from kdcourse.train import accuracy, distill, train
+
+few = garments.subset(500).train
+hard_student, soft_student = (mlp([784, 32, 10], seed=0) for _ in range(2))
+settings = {"epochs": 30, "batch_size": 50, "device": DEVICE}
+
+start = time.perf_counter()
+train(hard_student, few.inputs, few.labels, **settings)
+distill(
+    soft_student, few.inputs, few.teacher_logits, temperature=4, **settings
+)
+print(f"two students trained in {time.perf_counter() - start:.1f} s")
+
+# %%
+hard = accuracy(hard_student, garments.test)
+soft = accuracy(soft_student, garments.test)
+print(f"learned from labels:      {100 * hard:.1f} % of the test pictures")
+print(f"learned from the teacher: {100 * soft:.1f} %")
+print(f"difference:               {100 * (soft - hard):+.1f} points")
+
+# %% [markdown]
+# That is your first distilled student. It is also where most tutorials stop. But would the next pair say the same?
+#
+# ## Ten pairs
+#
+# We repeat the experiment, each time with 500 *other* pictures, other initial weights and another order of batches. Within a
+# pair, both students share all three: that is what makes it a pair, and it takes most of the luck out of the difference.
+
+# %%
+from tqdm.auto import tqdm
+
+
+def pair(seed):
+    """Test accuracy of a student on labels, and of its distilled twin."""
+    block = garments.train[500 * seed : 500 * (seed + 1)]
+    same = {**settings, "order_seed": seed, "progress": False}
+    hard, soft = (mlp([784, 32, 10], seed=seed) for _ in range(2))
+    train(hard, block.inputs, block.labels, **same)
+    distill(soft, block.inputs, block.teacher_logits, temperature=4, **same)
+    return accuracy(hard, garments.test), accuracy(soft, garments.test)
+
+
+seeds = range(1, 5 if FAST else 11)
+pairs = [pair(seed) for seed in tqdm(seeds, desc="pairs", leave=False)]
+
+# %%
+import pandas as pd
+
+runs = pd.DataFrame(pairs, columns=["from labels", "from the teacher"])
+runs.index = pd.Index(seeds, name="pair")
+runs["difference"] = runs["from the teacher"] - runs["from labels"]
+(100 * runs).round(1)
+
+# %% [markdown]
+# Look down the last column. That spread is what one run hides. `compare` turns it into an interval and a verdict:
+#
+# | verdict | what it means |
+# |---|---|
+# | better | the whole interval is above zero |
+# | worse | the whole interval is below zero |
+# | equivalent | the whole interval is too close to zero to matter (only where we said beforehand how close that is) |
+# | inconclusive | none of these: the runs cannot tell |
+
+# %%
+from kdcourse.stats import compare
+
+result = compare(runs["from the teacher"], runs["from labels"])
+plots.differences(
+    {"distilled − labels": result},
+    title=f"500 pictures: the distilled student is {result.verdict}",
+    xlabel="difference in test accuracy (points)",
+    scale=100,
+)
+
+# %%
+print(f"You guessed   {my_guess:+.1f} points.")
+print(f"Measured      {100 * result.mean:+.1f} points,")
+print(f"95 % interval {100 * result.low:+.1f} to {100 * result.high:+.1f}")
+print(
+    result.say(
+        better="With this little data, the teacher's probabilities teach more than the labels do.",
+        worse="Here the labels teach more than the teacher's probabilities.",
+        inconclusive="These pairs cannot tell the two apart. More pairs might.",
+    )
+)
+
+# %% [markdown]
+# ## Where it goes wrong: forgetting the pairs
+#
+# Suppose somebody trains ten students on labels and ten distilled ones, and compares the two averages as if the students had
+# nothing to do with each other. The average difference is the same. What happens to the interval?
+
+# %%
+from scipy.stats import ttest_ind
+
+unpaired = ttest_ind(runs["from the teacher"], runs["from labels"])
+low, high = unpaired.confidence_interval(0.95)
+print(f"paired:   {100 * (result.high - result.low):.1f} points wide")
+print(f"unpaired: {100 * (high - low):.1f} points wide")
+
+# %% [markdown]
+# Both students of a pair had the same lucky or unlucky 500 pictures. The paired interval subtracts that luck; the other one
+# counts it as noise. Wherever arms share their seeds and data, compare them in pairs.
+#
+# ## Build it
+#
+# Exercises work like this: a **stub** to fill in, a **check** that tells you which mistake you made, **hints** one at a time,
+# and the solution folded away below. Try a wrong answer first, to see what a check says:
+
+# %% tags=["nbval-check-output"]
+from kdcourse import check
+
+_ = check.retained_accuracy(lambda student, teacher: teacher / student)
+
+# %% [markdown]
+# **Exercise** · 3 minutes · easy. What share of the teacher's accuracy does the student keep? Both arguments are accuracies,
+# between 0 and 1. For a hint, run `check.retained_accuracy.hint()`; again for the next one.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def retained_accuracy(
+    student_accuracy, teacher_accuracy
+): ...  # your code here
+
+
+# %% tags=["solution"]
+def retained_accuracy(student_accuracy, teacher_accuracy):
+    return student_accuracy / teacher_accuracy
+
+
+# %% tags=["nbval-check-output"]
+check.retained_accuracy(retained_accuracy)
+
+# %% [markdown]
+# The package keeps no second copy of this one. Here it is at work, for the ten students of each arm:
+
+# %%
+test = garments.test
+correct = test.teacher_logits.argmax(1) == test.labels
+of_teacher = correct.double().mean().item()
+print(f"the teacher gets {100 * of_teacher:.1f} % of the test pictures right")
+for arm in ["from labels", "from the teacher"]:
+    print(f"{arm:>16}: keeps {100 * runs[arm].mean() / of_teacher:.1f} %")
+
+# %% [markdown]
+# ## Check yourself
+#
+# Answer each before you unfold it.
+#
+# <details><summary><b>1.</b> The big model, and the small one: what are they called?</summary>
+#
+# Teacher and student. The teacher is trained first and then left alone; only the student learns.
+# </details>
+#
+# <details><summary><b>2.</b> What did the distilled student see of the labels of its 500 pictures?</summary>
+#
+# Nothing. It saw the pictures and the teacher's probabilities. The teacher had learned from labels, of other pictures too: that is
+# the knowledge that was transferred.
+# </details>
+#
+# <details><summary><b>3.</b> An interval for a difference runs from −0.4 to +1.6 points. Verdict?</summary>
+#
+# Inconclusive. It is tempting to say "better on average", and as honest to say "possibly worse". More pairs would narrow it.
+# </details>
+#
+# <details><summary><b>4.</b> Why choose the number of epochs on validation data, and not on test data?</summary>
+#
+# What you choose on, you fit. The test data would then flatter you, and nothing would be left that tells the truth.
+# </details>
+#
+# ## Take away
+#
+# - A student can learn from a teacher's probabilities instead of labels, with one call: `distill`.
+# - One run is an anecdote. Pairs, an interval and a verdict make it a measurement.
+# - "Inconclusive" is a result. Write down what you would need in order to know.
+#
+# ## Read on
+#
+# - Hinton, Vinyals and Dean (2015), *Distilling the Knowledge in a Neural Network*, sections 1 and 2: arXiv:1503.02531
+# - Xiao, Rasul and Vollgraf (2017), *Fashion-MNIST*, section 2: arXiv:1708.07747
+#
+# Next: [01 · Soft labels](01_soft_labels.ipynb), in which a student recognises a garment that it has never seen.

@@ -1,0 +1,120 @@
+"""Splits and data sets: rows stay together, whatever is picked, mirrored or left out."""
+
+import numpy as np
+import pytest
+import torch
+
+from kdcourse.data import DataSet, Split
+
+
+def pictures(n=6):
+    pixels = torch.randint(0, 256, (n, 784), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    logits = torch.arange(n * 3.0).view(n, 3)
+    return Split(torch.arange(n) % 3, logits, pixels=pixels, scale=(72.8, 90.0), flipped_logits=-logits)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [slice(2, 5), slice(None, None, 2), torch.tensor([5, 0, 0]), torch.tensor([True, False] * 3), slice(0, 0)],
+    ids=["slice", "stride", "rows", "mask", "none"],
+)
+@pytest.mark.parametrize("materialised", [False, True])
+def test_indexing_keeps_rows_together(index, materialised):
+    for split in (pictures(), Split(torch.arange(6) % 3, torch.ones(6, 3), inputs=torch.rand(6, 4))):
+        if materialised:
+            assert len(split.inputs) == 6
+        expected = np.arange(6)[index if isinstance(index, slice) else index.numpy()].tolist()
+        part = split[index]
+        assert len(part) == len(expected)
+        for k, row in enumerate(expected):
+            assert part.labels[k] == split.labels[row]
+            assert torch.equal(part.teacher_logits[k], split.teacher_logits[row])
+            assert torch.equal(part.inputs[k], split.inputs[row])
+            if split.pixels is not None:
+                assert torch.equal(part.pixels[k], split.pixels[row])
+                assert torch.equal(part.flipped().teacher_logits[k], -split.teacher_logits[row])
+
+
+@pytest.mark.parametrize("index", [3, -1, np.int64(3), torch.tensor(3)], ids=["int", "negative", "numpy", "tensor"])
+def test_a_single_index_is_refused(index):
+    with pytest.raises(TypeError, match="index must be a slice or a tensor, got .*[31]"):
+        pictures()[index]
+
+
+def test_inputs_are_the_scaled_pixels():
+    split = pictures()
+    np.testing.assert_allclose(split.inputs.numpy(), (split.pixels.numpy() - 72.8) / 90.0, rtol=1e-5, atol=1e-6)
+    assert split.pixels.dtype == torch.uint8
+
+
+def test_flipping_mirrors_the_pictures_and_takes_the_logits_of_that_view():
+    split = pictures()
+    flipped = split.flipped()
+    for k in range(len(split)):
+        assert (flipped.pixels[k].view(28, 28).numpy() == np.fliplr(split.pixels[k].view(28, 28).numpy())).all()
+    assert torch.equal(flipped.labels, split.labels)
+    assert torch.equal(flipped.teacher_logits, -split.teacher_logits)
+    np.testing.assert_allclose(flipped.inputs.view(-1, 28, 28).flip(2).reshape(6, -1), split.inputs)
+
+
+def test_flipping_twice_changes_nothing():
+    split, again = pictures(), pictures().flipped().flipped()
+    assert torch.equal(again.pixels, split.pixels)
+    assert torch.equal(again.inputs, split.inputs)
+    assert torch.equal(again.teacher_logits, split.teacher_logits)
+    assert torch.equal(again.flipped().teacher_logits, -split.teacher_logits)
+
+
+def test_only_pictures_can_be_flipped():
+    with pytest.raises(ValueError, match="only pictures can be flipped"):
+        Split(torch.zeros(2).long(), inputs=torch.zeros(2, 4)).flipped()
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"inputs": torch.zeros(3, 4)}, "inputs must have one row per label, got 3 for 2"),
+        ({"pixels": torch.zeros(1, 784)}, "pixels must have one row per label, got 1 for 2"),
+        ({"pixels": torch.zeros(2, 784), "teacher_logits": torch.zeros(5, 3)}, "teacher_logits must have .* got 5"),
+        ({"pixels": torch.zeros(2, 784), "flipped_logits": torch.zeros(5, 3)}, "flipped_logits must have .* got 5"),
+        ({}, "exactly one of inputs and pixels"),
+        ({"inputs": torch.zeros(2, 4), "pixels": torch.zeros(2, 784)}, "exactly one of inputs and pixels"),
+    ],
+)
+def test_rows_that_do_not_belong_together_are_refused(rows, message):
+    with pytest.raises(ValueError, match=message):
+        Split(torch.zeros(2).long(), **rows)
+
+
+def small():
+    return DataSet("small", pictures(6), pictures(4), pictures(2), ("bag", "coat", "dress"))
+
+
+def test_a_subset_is_the_first_training_examples():
+    whole, part = small(), small().subset(4)
+    assert torch.equal(part.train.pixels, whole.train.pixels[:4])
+    assert torch.equal(part.train.teacher_logits, whole.train.teacher_logits[:4])
+    assert (len(part.train), len(part.validation), len(part.test)) == (4, 4, 2)
+    assert len(small().subset(6).train) == 6
+
+
+@pytest.mark.parametrize("n", [0, -1, 7, 2.0, "2", None])
+def test_a_subset_of_no_sense_is_refused(n):
+    with pytest.raises(ValueError, match=f"n must be an integer from 1 to 6, got {n!r}"):
+        small().subset(n)
+
+
+def test_a_class_can_be_left_out_of_training_only():
+    part = small().without("coat")
+    assert part.train.labels.tolist() == [0, 2, 0, 2]
+    assert torch.equal(part.train.pixels, small().train.pixels[[0, 2, 3, 5]])
+    assert (part.validation.labels == 1).any()
+    assert (part.test.labels == 1).any()
+    assert part.class_names == ("bag", "coat", "dress")
+
+
+def test_class_names_and_labels_belong_together():
+    assert [small().class_index(name) for name in ("bag", "coat", "dress")] == [0, 1, 2]
+    for call in (small().class_index, small().without):
+        with pytest.raises(ValueError, match="class_name must be one of bag, coat, dress; got 'hat'"):
+            call("hat")

@@ -1,0 +1,61 @@
+"""The lists of dependencies agree, and each can be parsed by the tool it is for."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from rattler import MatchSpec
+
+ROOT = Path(__file__).resolve().parent.parent
+CONDA_NAME = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+
+
+def required(*extras):
+    lines = PROJECT["dependencies"] + [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
+    return [Requirement(line) for line in lines]
+
+
+def test_conda_environment_asks_for_what_pyproject_asks_for():
+    wanted = {f"{CONDA_NAME.get(item.name, item.name)} {item.specifier}" for item in required("dev")}
+    wanted |= {f"python {PROJECT['requires-python']}", "pip"}
+    assert set(CONDA["dependencies"]) == wanted
+
+
+def test_conda_environment_takes_everything_from_conda_forge():
+    assert CONDA["channels"] == ["conda-forge", "nodefaults"]
+
+
+@pytest.mark.parametrize("spec", CONDA["dependencies"])
+def test_conda_spec_is_valid(spec):
+    parsed = MatchSpec(spec, strict=True)
+    assert parsed.name.normalized == spec.split()[0]
+
+
+def test_constraints_satisfy_pyproject():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    for item in required("dev"):
+        assert item.specifier.contains(pins[item.name]), item
+
+
+def test_constraints_name_no_local_builds_and_no_paths():
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert re.findall(r"^.*(?:\+|@|://).*$", re.sub(r"^#.*$", "", text, flags=re.M), flags=re.M) == []
+
+
+def test_every_extra_of_the_design_is_there():
+    assert set(PROJECT["optional-dependencies"]) == {"dev", "site", "dask", "export"}
+    assert PROJECT["requires-python"] == ">=3.11,<3.14"
+
+
+def test_citation_and_package_name_the_same_version():
+    from kdcourse import __version__
+
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__

@@ -1,0 +1,154 @@
+"""Models against plain torch layers, closed forms and brute force."""
+
+import pytest
+import torch
+from torch import nn
+
+from kdcourse.models import Residual, cnn, count_parameters, mlp, width_for_ratio
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (7, 5, 2), (6, 4, 4, 3)])
+@pytest.mark.parametrize("seed", [0, 123])
+def test_a_seeded_mlp_has_the_weights_of_layers_built_after_manual_seed(sizes, seed):
+    model = mlp(sizes, seed=seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        layers = [nn.Linear(inputs, outputs) for inputs, outputs in zip(sizes, sizes[1:], strict=False)]
+    linear = [module for module in model if isinstance(module, nn.Linear)]
+    assert len(linear) == len(layers)
+    for ours, theirs in zip(linear, layers, strict=True):
+        assert torch.equal(ours.weight, theirs.weight)
+        assert torch.equal(ours.bias, theirs.bias)
+    x = torch.randn(5, sizes[0], generator=torch.Generator().manual_seed(1))
+    expected = x
+    for k, layer in enumerate(layers):
+        expected = layer(expected if k == 0 else expected.clamp(min=0))
+    torch.testing.assert_close(model(x), expected)
+
+
+@pytest.mark.parametrize("build", [lambda seed: mlp((4, 3, 2), seed), lambda seed: cnn((2, 3), seed=seed)])
+def test_a_seeded_model_leaves_the_global_generator_alone(build):
+    before = torch.get_rng_state()
+    build(5)
+    assert torch.equal(torch.get_rng_state(), before)
+    with pytest.raises((TypeError, RuntimeError)):
+        build("not a seed")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_without_a_seed_the_global_generator_decides():
+    with torch.random.fork_rng():
+        torch.manual_seed(11)
+        model, other = mlp((4, 3)), mlp((4, 3))
+    assert torch.equal(model[0].weight, mlp((4, 3), seed=11)[0].weight)
+    assert not torch.equal(model[0].weight, other[0].weight)
+
+
+@pytest.mark.parametrize("sizes", [(784, 10), (784, 64, 10), (20, 7, 5, 3)])
+def test_the_parameters_of_an_mlp_follow_the_closed_form(sizes):
+    expected = sum((inputs + 1) * outputs for inputs, outputs in zip(sizes, sizes[1:], strict=False))
+    assert count_parameters(mlp(sizes)) == expected
+
+
+def test_the_parameters_of_a_cnn_follow_the_closed_form():
+    def convolution(inputs, outputs):
+        return 9 * inputs * outputs + 2 * outputs  # no bias; scale and shift of the batch norm
+
+    expected = convolution(1, 4) + convolution(4, 6) + 2 * convolution(6, 6) + 6 * 10 + 10
+    assert count_parameters(cnn((4, 6))) == expected
+
+
+def test_shared_parameters_count_once_and_frozen_ones_not_at_all():
+    layer = nn.Linear(3, 3)
+    assert count_parameters(nn.Sequential(layer, nn.ReLU(), layer)) == 12
+    layer.bias.requires_grad_(False)
+    assert count_parameters(layer) == 9
+    assert count_parameters(nn.ReLU()) == 0
+
+
+@pytest.mark.parametrize("sizes", [(), (5,), (5, 0), (5, -1, 2), (5, 2.0), (5, "2"), (5, None)])
+def test_sizes_that_are_no_positive_integers_are_refused(sizes):
+    with pytest.raises(ValueError, match=r"sizes must be two or more positive integers, got \["):
+        mlp(sizes)
+
+
+def test_sizes_may_come_from_a_table_of_numpy_integers():
+    numpy = pytest.importorskip("numpy")
+    assert count_parameters(mlp(numpy.array([4, 3, 2]))) == 23
+
+
+@pytest.mark.parametrize("hidden_layers", [1, 2, 3])
+@pytest.mark.parametrize(("inputs", "classes"), [(784, 10), (5, 2)])
+def test_the_width_for_a_ratio_is_the_nearest_of_all(inputs, classes, hidden_layers):
+    sizes = {width: (inputs, *[width] * hidden_layers, classes) for width in range(1, 150)}
+    counts = {width: sum((a + 1) * b for a, b in zip(size, size[1:], strict=False)) for width, size in sizes.items()}
+    teacher_parameters = counts[120]
+    for ratio in [0.99, 1, 1.3, 2, 3, 5, 7, 10, 17.5, 20]:
+        target = teacher_parameters / ratio
+        if counts[1] > 2 * target:
+            continue
+        chosen = width_for_ratio(ratio, teacher_parameters, inputs, classes, hidden_layers)
+        assert abs(counts[chosen] - target) == min(abs(count - target) for count in counts.values())
+
+
+def test_the_chosen_width_is_the_size_of_the_built_model():
+    width = width_for_ratio(10, 555_178)
+    assert abs(count_parameters(mlp((784, width, 10))) - 55_517.8) <= 795 / 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"ratio": 0}, "ratio must be > 0, got 0"),
+        ({"ratio": -2}, "ratio must be > 0, got -2"),
+        ({"ratio": float("nan")}, "ratio must be > 0, got nan"),
+        ({"ratio": 1000}, "ratio must leave room for one hidden unit, got 1000"),
+        ({"ratio": float("inf")}, "ratio .* got inf"),
+        ({"teacher_parameters": 0}, "teacher_parameters must be > 0, got 0"),
+        ({"inputs": 0}, "inputs must be > 0, got 0"),
+        ({"classes": -1}, "classes must be > 0, got -1"),
+        ({"hidden_layers": 0}, "hidden_layers must be > 0, got 0"),
+        ({"hidden_layers": 1.5}, "hidden_layers .* got 1.5"),
+    ],
+)
+def test_a_ratio_that_cannot_be_met_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        width_for_ratio(**{"ratio": 10, "teacher_parameters": 50_000, **arguments})
+
+
+def test_a_cnn_takes_flat_pictures_and_returns_one_logit_per_class():
+    model = cnn((4, 6, 8), seed=0)
+    assert model(torch.zeros(3, 784)).shape == (3, 10)
+    assert cnn((4,), image=(3, 8, 6), classes=5)(torch.zeros(2, 144)).shape == (2, 5)
+    again = cnn((4, 6, 8), seed=0)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+
+
+def test_every_stage_after_the_stem_halves_the_picture():
+    model, shapes = cnn((4, 6, 8)), []
+    for module in model:
+        if isinstance(module, Residual):
+            module.register_forward_hook(lambda _, inputs, output: shapes.append((inputs[0].shape, output.shape)))
+    model(torch.zeros(2, 784))
+    assert shapes == [((2, 6, 14, 14), (2, 6, 14, 14)), ((2, 8, 7, 7), (2, 8, 7, 7))]
+
+
+def test_a_residual_block_adds_its_input():
+    block = Residual(3).eval()
+    x = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    convolutions = [module for module in block.modules() if isinstance(module, nn.Conv2d)]
+    expected = x
+    with torch.no_grad():
+        for convolution in convolutions:  # fresh batch norms in eval mode only divide by sqrt(1 + eps)
+            expected = nn.functional.conv2d(expected, convolution.weight, padding=1) / (1 + 1e-5) ** 0.5
+            expected = expected.clamp(min=0)
+        torch.testing.assert_close(block(x), x + expected)
+        for convolution in convolutions:
+            convolution.weight.zero_()
+        assert torch.equal(block(x), x)
+
+
+@pytest.mark.parametrize("channels", [(), (0,), (4, -1), (4, 2.5)])
+def test_channels_that_are_no_positive_integers_are_refused(channels):
+    with pytest.raises(ValueError, match=r"channels must be one or more positive integers, got \["):
+        cnn(channels)

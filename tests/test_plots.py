@@ -1,0 +1,103 @@
+import base64
+import struct
+
+import pandas as pd
+import pytest
+import torch
+
+from kdcourse import plots
+from kdcourse.data import DataSet, Split
+from kdcourse.stats import compare
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What a notebook would be sent: a list of (data, metadata) or of HTML objects."""
+    sent = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda value, raw=False, metadata=None: sent.append((value, metadata))
+    )
+    return sent
+
+
+def tiny_data_set():
+    generator = torch.Generator().manual_seed(0)
+    parts = {
+        name: Split(
+            torch.tensor([0, 1, 2, 0, 1, 2]),
+            torch.randn(6, 3, generator=generator),
+            pixels=torch.randint(0, 255, (6, 784), generator=generator, dtype=torch.uint8),
+        )
+        for name in ("train", "validation", "test")
+    }
+    return DataSet("tiny", **parts, class_names=("hat", "sock", "glove"))
+
+
+def alt_of(displayed):
+    (bundle, metadata), (words, _) = displayed
+    picture = base64.b64decode(bundle["image/png"])
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", picture[16:24])
+    assert width > 300
+    assert height > 100
+    alt = metadata["image/png"]["alt"]
+    assert alt in bundle["text/plain"]
+    assert "<details>" in words.data
+    return alt
+
+
+def test_show_sends_the_words_with_the_picture_and_closes_it(displayed):
+    import matplotlib.pyplot as plt
+
+    fig, _ = plots.figure()
+    plots.show(fig, "A rising line & a <b>tag</b>.")
+    assert alt_of(displayed) == "A rising line & a <b>tag</b>."
+    assert "A rising line &amp; a &lt;b&gt;tag&lt;/b&gt;." in displayed[1][0].data
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("alt", ["", "  ", None])
+def test_a_figure_without_words_is_refused(alt):
+    fig, _ = plots.figure()
+    with pytest.raises(ValueError, match="alt must describe the figure"):
+        plots.show(fig, alt)
+
+
+def test_predictions_say_what_the_teacher_ranks_first(displayed):
+    data_set = tiny_data_set()
+    plots.predictions(data_set, [1], temperature=2.0)
+    logits = data_set.test.teacher_logits[1]
+    first = data_set.class_names[int(logits.argmax())]
+    share = torch.exp(logits[logits.argmax()] / 2) / torch.exp(logits / 2).sum()
+    assert f"label sock, teacher: {first} {share:.2f}" in alt_of(displayed)
+
+
+def test_gallery_shows_every_class(displayed):
+    plots.gallery(tiny_data_set())
+    assert "hat, sock, glove" in alt_of(displayed)
+
+
+def test_intervals_name_every_group_and_arm_with_its_mean(displayed):
+    table = pd.DataFrame(
+        {"class": ["hat"] * 4 + ["sock"] * 4, "arm": ["a", "a", "b", "b"] * 2, "share": [0.1, 0.3, 0.5, 0.7] * 2}
+    )
+    plots.intervals(table, x="class", y="share", hue="arm", title="b is larger", percent=True, reference=("top", 0.9))
+    alt = alt_of(displayed)
+    assert alt.startswith("b is larger.")
+    for part in ("hat, a: 20.0 %", "hat, b: 60.0 %", "sock, a: 20.0 %", "n = 2", "top: 90.0 %"):
+        assert part in alt
+
+
+def test_differences_say_mean_interval_and_verdict(displayed):
+    result = compare([0.9, 0.8, 0.85], [0.5, 0.42, 0.44])
+    plots.differences({"big − small": result}, title="big wins", xlabel="points", scale=100, margin=0.01)
+    alt = alt_of(displayed)
+    assert f"{100 * result.mean:+.2f}" in alt
+    assert "n = 3, better" in alt
+
+
+def test_matrix_carries_the_words_it_is_given(displayed):
+    plots.matrix(
+        torch.eye(2), ["hat", "sock"], title="no mix-ups", xlabel="said", ylabel="is", alt="Only the diagonal."
+    )
+    assert alt_of(displayed) == "no mix-ups. Only the diagonal."

@@ -1,0 +1,206 @@
+"""What training and asking a teacher leave behind."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from kdcourse.data import Split
+from kdcourse.models import mlp
+from kdcourse.train import accuracy, distill, resolve_device, teacher_logits, train
+
+QUIET = {"device": "cpu", "progress": False}
+N, D, C = 40, 6, 4
+INPUTS = torch.randn(N, D, generator=torch.Generator().manual_seed(0))
+LABELS = torch.arange(N) % C
+LOGITS = torch.randn(N, C, generator=torch.Generator().manual_seed(1))
+
+
+def student():
+    return mlp((D, 8, C), seed=0)
+
+
+def with_batch_norm_and_dropout():
+    """A model whose modules are in different modes, on purpose."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(D, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, C))
+    model.train()
+    model[1].eval()
+    model[3].eval()
+    return model
+
+
+def modes(model):
+    return [module.training for module in model.modules()]
+
+
+def same(model, other):
+    mine, others = model.state_dict(), other.state_dict()
+    return mine.keys() == others.keys() and all(torch.equal(mine[name], others[name]) for name in mine)
+
+
+# ---- the teacher ----
+
+
+def test_asking_a_teacher_leaves_it_bit_identical():
+    teacher = with_batch_norm_and_dropout()
+    before, were = copy.deepcopy(teacher), modes(teacher)
+    logits = teacher_logits(teacher, INPUTS, batch_size=7, device="cpu")
+    assert same(teacher, before)  # buffers of the batch norm included
+    assert modes(teacher) == were == [True, True, False, True, False]
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in teacher.parameters())
+    assert logits.shape == (N, C)
+    assert logits.dtype == torch.float32
+    assert logits.device.type == "cpu"
+    assert not logits.requires_grad
+
+
+def test_teacher_logits_are_those_of_eval_mode_whatever_the_batch_size():
+    teacher = with_batch_norm_and_dropout()
+    reference = copy.deepcopy(teacher).eval()
+    expected = torch.stack([reference(row.unsqueeze(0))[0] for row in INPUTS]).detach()
+    for batch_size in (1, 7, N, 1000):
+        torch.testing.assert_close(teacher_logits(teacher, INPUTS, batch_size=batch_size, device="cpu"), expected)
+
+
+def test_teacher_logits_can_be_used_in_autograd():
+    logits = teacher_logits(student(), INPUTS, device="cpu")
+    assert not logits.is_inference()
+    weight = torch.ones(C, requires_grad=True)
+    (logits * weight).sum().backward()
+    torch.testing.assert_close(weight.grad, logits.sum(0))
+    logits.add_(1.0)
+    logits.requires_grad_()
+
+
+def test_teacher_logits_of_any_precision_come_back_as_float32():
+    for dtype in (torch.float64, torch.bfloat16):
+        logits = teacher_logits(student().to(dtype), INPUTS.to(dtype), device="cpu")
+        assert logits.dtype == torch.float32
+
+
+def test_a_teacher_that_fails_is_restored_too():
+    class Fails(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("out of memory")
+
+    teacher = nn.Sequential(with_batch_norm_and_dropout(), Fails())
+    were = modes(teacher)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        teacher_logits(teacher, INPUTS, device="cpu")
+    assert modes(teacher) == were
+
+
+def test_distilling_leaves_teacher_and_data_alone():
+    teacher = with_batch_norm_and_dropout()
+    before, were = copy.deepcopy(teacher), modes(teacher)
+    attached = teacher(INPUTS)  # with its graph: no gradient may flow back through it
+    before_logits, before_inputs = attached.detach().clone(), INPUTS.clone()
+    distill(student(), INPUTS, attached, LABELS, soft_weight=0.5, epochs=2, batch_size=16, **QUIET)
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert same(teacher, before)
+    assert modes(teacher) == were
+    assert torch.equal(attached, before_logits)
+    assert torch.equal(INPUTS, before_inputs)
+
+
+def test_auto_is_the_best_device_and_a_device_is_itself():
+    expected = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    assert resolve_device().type == expected
+    assert resolve_device("cpu") == resolve_device(torch.device("cpu")) == torch.device("cpu")
+
+
+# ---- the student ----
+
+
+@pytest.mark.parametrize("mode", ["train", "eval", "mixed"])
+def test_the_mode_of_every_module_and_the_device_come_back(mode):
+    model = with_batch_norm_and_dropout()
+    if mode != "mixed":
+        model.train(mode == "train")
+    were = modes(model)
+    seen = []
+    model.register_forward_hook(lambda module, *_: seen.append(modes(module)))
+    train(model, INPUTS, LABELS, epochs=2, validation=Split(LABELS, inputs=INPUTS), **QUIET)
+    assert modes(model) == were
+    assert {parameter.device.type for parameter in model.parameters()} == {"cpu"}
+    assert [True] * 5 in seen  # it did train in training mode
+    assert [False] * 5 in seen  # and validate in eval mode
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_the_modes_come_back_after_an_interruption_too(error):
+    model = with_batch_norm_and_dropout()
+    were = modes(model)
+
+    def interrupt(batch, generator):
+        raise error("stop")
+
+    with pytest.raises(error, match="stop"):
+        train(model, INPUTS, LABELS, epochs=2, augment=interrupt, **QUIET)
+    assert modes(model) == were
+
+
+def test_checking_the_arguments_does_not_touch_the_model():
+    model = with_batch_norm_and_dropout()
+    before, were = copy.deepcopy(model), modes(model)
+    with pytest.raises(ValueError, match="epochs"):
+        train(model, INPUTS, LABELS, epochs=0, **QUIET)
+    with pytest.raises(ValueError, match="labels"):
+        train(model, INPUTS, LABELS + 1, epochs=1, **QUIET)
+    assert same(model, before)
+    assert modes(model) == were
+
+
+@pytest.mark.parametrize("way", ["train", "distill"])
+def test_divergence_stops_naming_epoch_step_and_learning_rate(way):
+    targets = {"train": (train, LABELS), "distill": (distill, LOGITS)}
+    fit, target = targets[way]
+    model, one_step = with_batch_norm_and_dropout(), student()
+    model = student()
+    settings = {"lr": 1e38, "batch_size": N, **QUIET}
+    fit(one_step, INPUTS, target, epochs=1, **settings)
+    were = modes(model)
+    with pytest.raises(FloatingPointError, match=r"loss became (nan|inf) at epoch 2, step 2: .*learning rate.*1e\+38"):
+        fit(model, INPUTS, target, epochs=5, **settings)
+    assert same(model, one_step)  # "the model holds the weights of the step before"
+    assert modes(model) == were
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"lr": math.inf}, {"weight_decay": math.inf}, {"schedule": lambda done: math.nan}],
+    ids=["lr", "weight_decay", "schedule"],
+)
+def test_the_last_step_cannot_leave_weights_that_are_not_finite(settings):
+    model = student()
+    with pytest.raises((ValueError, FloatingPointError)):
+        train(model, INPUTS, LABELS, epochs=1, batch_size=N, **settings, **QUIET)
+
+
+def test_frozen_parameters_stay():
+    model = student()
+    model[0].requires_grad_(False)
+    before = copy.deepcopy(model)
+    train(model, INPUTS, LABELS, epochs=2, **QUIET)
+    assert same(model[0], before[0])
+    assert not same(model[2], before[2])
+
+
+def test_settings_may_come_from_a_table_of_numpy_integers():
+    row = np.array([3, 16, 2])
+    one, other = student(), student()
+    train(one, INPUTS, LABELS, epochs=row[2], batch_size=row[1], order_seed=row[0], **QUIET)
+    train(other, INPUTS, LABELS, epochs=2, batch_size=16, order_seed=3, **QUIET)
+    assert same(one, other)
+
+
+def test_accuracy_of_a_known_model_is_known():
+    model = nn.Sequential(nn.Linear(C, C, bias=False))
+    model[0].weight.data = torch.eye(C)
+    inputs = torch.eye(C)[[0, 1, 2, 3, 0]]
+    assert accuracy(model, Split(torch.tensor([0, 1, 2, 0, 1]), inputs=inputs), device="cpu") == pytest.approx(0.6)
