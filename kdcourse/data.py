@@ -62,8 +62,8 @@ class Split:
 
     def __getitem__(self, index):
         """The examples that a slice, an index tensor or a bool tensor picks, as a Split."""
-        if isinstance(index, int):
-            raise TypeError(f"index must be a slice or a tensor, got the integer {index}")
+        if not isinstance(index, slice) and np.ndim(index) == 0:
+            raise TypeError(f"index must be a slice or a tensor of indices, got the single index {index}")
 
         def pick(rows):
             return None if rows is None else rows[index]
@@ -171,9 +171,15 @@ def _manifest():
     if not path.is_file():
         raise DataError(f"{path} is missing. {_remedy('checksums.json')}")
     try:
-        return store.load_json(path)
+        manifest = store.load_json(path)
     except store.DamagedFile as error:
         raise DataError(f"{error}. {_remedy('checksums.json')}") from error
+    if not isinstance(manifest, dict) or not manifest:
+        raise DataError(f"{path} lists no files. {_remedy('checksums.json')}")
+    for name, entry in manifest.items():
+        if not isinstance(entry, dict) or not {"bytes", "sha256"} <= entry.keys():
+            raise DataError(f"{path} has no size and checksum for {name}. {_remedy('checksums.json')}")
+    return manifest
 
 
 def _remedy(name):

@@ -11,6 +11,10 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from kdcourse._arguments import number
+
+# The divergence shrinks with 1/T². Beyond these temperatures nothing of it is left, in float64 either.
+_TEMPERATURES = (1e-6, 1e6)
 # Above this temperature two softened distributions differ by so little that float32 rounds their divergence away
 # (4 % wrong at T = 1000), so the public losses compute in float64 there.
 _FLOAT32_RESOLVES_UP_TO = 50.0
@@ -28,14 +32,14 @@ def soften(logits, temperature=1.0):
     """Probabilities of `logits` at a temperature (Hinton et al. 2015, eq. 1).
 
     logits       [B, C], or any shape with the classes on axis 1; minus infinity stands for probability zero
-    temperature  > 0: a number, or a tensor that broadcasts against `logits` with size 1 on axis 1
+    temperature  > 0, from 1e-6 to 1e6: a number, or a tensor that broadcasts against `logits` with size 1 on axis 1
     returns      same shape and dtype; sums to 1 over axis 1
 
     Raises TypeError or ValueError that names the argument and what came.
     """
     logits = _check_logits("logits", logits, allow_minus_infinity=True)
     temperature = _check_temperature(temperature, logits)
-    wide = _wide(logits, temperature)
+    wide, temperature = widen(logits, temperature)
     return (wide / temperature).softmax(1).to(logits.dtype)
 
 
@@ -51,9 +55,10 @@ def kd_loss(
     """T² · KL(teacher ‖ student), the loss that matches a student to a teacher (Hinton et al. 2015, section 2).
 
     student_logits  [B, C], or any shape with the classes on axis 1; finite
-    teacher_logits  the same shape; no gradient flows into it; minus infinity stands for probability zero
-    temperature     > 0: a number, or a tensor that broadcasts against the logits with size 1 on axis 1
-                    ([M, 1, 1] gives each of M stacked students its own)
+    teacher_logits  the same shape; no gradient flows into it; minus infinity stands for probability zero (not for the
+                    reverse direction, whose loss would be infinite)
+    temperature     > 0, from 1e-6 to 1e6: a number, or a tensor that broadcasts against the logits, with size 1 on
+                    axis 1 ([M, 1, 1] gives each of M stacked students its own)
     direction       "forward": KL(teacher ‖ student), or "reverse": KL(student ‖ teacher) (Gu et al. 2023)
     mask            bool, the logits' shape without axis 1: True where an example or position counts
     reduction       "mean": over the examples that count, never over classes, a scalar;
@@ -62,9 +67,9 @@ def kd_loss(
 
     Raises TypeError or ValueError that names the argument and what came.
     """
-    student, teacher, temperature, mask = _check_pair(student_logits, teacher_logits, temperature, mask)
     _check_choice("direction", direction, ("forward", "reverse"))
     _check_choice("reduction", reduction, ("mean", "none"))
+    student, teacher, temperature, mask = _check_pair(student_logits, teacher_logits, temperature, mask, direction)
     soft = soft_per_example(student, teacher, temperature, direction=direction)
     return _reduce(soft, mask, reduction, student_logits)
 
@@ -89,9 +94,9 @@ def blended_loss(
 
     Raises TypeError or ValueError that names the argument and what came.
     """
-    student, teacher, temperature, mask = _check_pair(student_logits, teacher_logits, temperature, mask)
     _check_choice("direction", direction, ("forward", "reverse"))
     _check_choice("reduction", reduction, ("mean", "none"))
+    student, teacher, temperature, mask = _check_pair(student_logits, teacher_logits, temperature, mask, direction)
     labels = _check_labels(labels, student, mask)
     soft_weight = _check_soft_weight(soft_weight, student)
     soft = soft_per_example(student, teacher, temperature, direction=direction)
@@ -132,42 +137,54 @@ def _reduce(per_example, mask, reduction, like):
     return per_example.to(torch.float32 if like.dtype in (torch.float16, torch.bfloat16) else like.dtype)
 
 
-def _wide(logits, temperature):
-    """Half precision becomes float32 (10,000 / 0.01 overflows float16); float64 where float32 does not resolve."""
+def widen(logits, temperature):
+    """(logits, temperature) in a precision that the loss can be computed in: never less than float32.
+
+    Half precision overflows at once (10,000 / 0.01), and above T = 50 float32 rounds the divergence away.
+    """
     if logits.dtype in (torch.float16, torch.bfloat16):
         logits = logits.float()
-    highest = temperature if isinstance(temperature, float) else float(temperature.max())
-    if highest > _FLOAT32_RESOLVES_UP_TO and logits.device.type != "mps":  # mps has no float64
+    if _range_of(temperature)[1] > _FLOAT32_RESOLVES_UP_TO and logits.device.type != "mps":  # mps has no float64
         logits = logits.double()
-    return logits
+    if isinstance(temperature, torch.Tensor):
+        temperature = temperature.to(logits.dtype)
+    return logits, temperature
 
 
 # ---- checks: each names the argument, what came and what was expected ----
 
 
-def _check_pair(student_logits, teacher_logits, temperature, mask):
-    student = _check_logits("student_logits", student_logits, mask=mask)
-    teacher = _check_logits("teacher_logits", teacher_logits, mask=mask, allow_minus_infinity=True)
-    if student.shape != teacher.shape:
+def _check_pair(student_logits, teacher_logits, temperature, mask, direction):
+    for name, logits in [("student_logits", student_logits), ("teacher_logits", teacher_logits)]:
+        _check_form(name, logits)
+    if student_logits.shape != teacher_logits.shape:
         raise ValueError(
             "teacher_logits must have the shape of student_logits, "
-            f"got {list(teacher.shape)} and {list(student.shape)} (classes on axis 1)"
+            f"got {list(teacher_logits.shape)} and {list(student_logits.shape)} (classes on axis 1)"
         )
-    temperature = _check_temperature(temperature, student)
-    if mask is not None and not mask.any():
-        raise ValueError("mask must be True for at least one example, got all False")
-    return _wide(student, temperature), _wide(teacher, temperature), temperature, mask
+    if mask is not None:
+        _check_mask(mask, student_logits)
+    student = _check_logits("student_logits", student_logits, mask=mask)
+    name = "teacher_logits" if direction == "forward" else 'with direction="reverse", teacher_logits'
+    teacher = _check_logits(name, teacher_logits, mask=mask, allow_minus_infinity=direction == "forward")
+    given = _check_temperature(temperature, student)
+    student, temperature = widen(student, given)
+    teacher, _ = widen(teacher, given)
+    return student, teacher, temperature, mask
 
 
-def _check_logits(name, logits, *, mask=None, allow_minus_infinity=False):
+def _check_form(name, logits):
     if not isinstance(logits, torch.Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(logits).__name__}")
     if not logits.is_floating_point():
         raise TypeError(f"{name} must be floating point, got {logits.dtype}")
     if logits.ndim < 2 or logits.numel() == 0:
         raise ValueError(f"{name} must be [B, C] or larger, classes on axis 1, got shape {list(logits.shape)}")
+
+
+def _check_logits(name, logits, *, mask=None, allow_minus_infinity=False):
+    _check_form(name, logits)
     if mask is not None:
-        _check_mask(mask, logits)
         logits = logits.masked_fill(~mask.unsqueeze(1), 0.0)  # whatever stands in padding, NaN too, has no say
     bad = ~logits.isfinite()
     if allow_minus_infinity:
@@ -185,20 +202,29 @@ def _check_mask(mask, logits):
         raise TypeError(f"mask must be a bool tensor, got {getattr(mask, 'dtype', type(mask).__name__)}")
     if list(mask.shape) != expected:
         raise ValueError(f"mask must have shape {expected} (the logits without axis 1), got {list(mask.shape)}")
+    if not mask.any():
+        raise ValueError("mask must be True for at least one example, got all False")
 
 
 def _check_temperature(temperature, logits):
     temperature = _number_or_tensor("temperature", temperature, logits)
-    low = temperature if isinstance(temperature, float) else float(temperature.min())
-    high = temperature if isinstance(temperature, float) else float(temperature.max())
-    if not (low > 0 and high < float("inf")):
-        raise ValueError(f"temperature must be > 0 and finite, got {low if not low > 0 else high}")
+    low, high = _range_of(temperature)
+    if not low > 0:
+        raise ValueError(f"temperature must be > 0, got {low}")
+    if low < _TEMPERATURES[0] or not high <= _TEMPERATURES[1]:
+        raise ValueError(f"temperature must be from 1e-6 to 1e6, got {low if low < _TEMPERATURES[0] else high}")
     return temperature
+
+
+def _range_of(value):
+    if isinstance(value, torch.Tensor):
+        return value.detach().min().item(), value.detach().max().item()
+    return value, value
 
 
 def _check_soft_weight(soft_weight, logits):
     soft_weight = _number_or_tensor("soft_weight", soft_weight, logits)
-    values = torch.as_tensor(soft_weight).flatten()
+    values = torch.as_tensor(soft_weight).detach().flatten()
     bad = ~((values >= 0) & (values <= 1))
     if bad.any():
         raise ValueError(f"soft_weight must be in [0, 1], got {values[bad][0].item()}")
@@ -217,12 +243,7 @@ def _number_or_tensor(name, value, logits):
                 f"got shape {list(value.shape)}"
             )
         return value if value.is_floating_point() else value.to(logits.dtype)
-    try:
-        if isinstance(value, (bool, str)):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number or a tensor, got {value!r}") from None
+    return number(name, value)
 
 
 def _check_labels(labels, logits, mask):

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from kdcourse._arguments import integer, integers, positive
+
 
 def mlp(sizes, seed=None):
     """A multilayer perceptron with ReLU between its layers.
@@ -18,9 +20,7 @@ def mlp(sizes, seed=None):
 
     Raises ValueError if there are fewer than two sizes or one is not a positive integer.
     """
-    sizes = list(sizes)
-    if len(sizes) < 2 or any(not isinstance(size, int) or size < 1 for size in sizes):
-        raise ValueError(f"sizes must be two or more positive integers, got {sizes}")
+    sizes = integers("sizes", sizes, how_many=2)
     with _seeded(seed):
         layers = []
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
@@ -47,9 +47,7 @@ def cnn(channels=(32, 64, 128), image=(1, 28, 28), classes=10, seed=None):
     seed      as in `mlp`
     returns   nn.Sequential, `[N, prod(image)]` -> `[N, classes]`
     """
-    channels = list(channels)
-    if not channels or any(not isinstance(width, int) or width < 1 for width in channels):
-        raise ValueError(f"channels must be one or more positive integers, got {channels}")
+    channels = integers("channels", channels, how_many=1)
     with _seeded(seed):
         layers = [nn.Unflatten(1, tuple(image)), _convolution(image[0], channels[0])]
         for inputs, outputs in zip(channels, channels[1:], strict=False):
@@ -73,15 +71,9 @@ def width_for_ratio(ratio, teacher_parameters, inputs=784, classes=10, hidden_la
 
     Raises ValueError if a number is not positive, or if even one hidden unit is more than twice too large.
     """
-    for name, value in [
-        ("ratio", ratio),
-        ("teacher_parameters", teacher_parameters),
-        ("inputs", inputs),
-        ("classes", classes),
-        ("hidden_layers", hidden_layers),
-    ]:
-        if not value > 0:
-            raise ValueError(f"{name} must be > 0, got {value}")
+    ratio, teacher_parameters = positive("ratio", ratio), positive("teacher_parameters", teacher_parameters)
+    for name, value in [("inputs", inputs), ("classes", classes), ("hidden_layers", hidden_layers)]:
+        integer(name, value, at_least=1)
     target = teacher_parameters / ratio
 
     def size(width):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from kdcourse._arguments import integer
+
 
 class Comparison(NamedTuple):
     """What `compare` returns. In the units of what was compared."""
@@ -74,14 +76,16 @@ def mean_interval(values, confidence=0.95):
 def proportion_interval(successes, total, confidence=0.95):
     """(low, high): Wilson's score interval for a proportion (Wilson 1927); sensible also for 0 or all successes.
 
-    Raises ValueError unless 0 <= successes <= total and total >= 1.
+    successes, total  counts: integers, not shares
+
+    Raises ValueError unless they are integers with 0 <= successes <= total and total >= 1.
     """
-    if not total >= 1:
-        raise ValueError(f"total must be >= 1, got {total}")
-    if not 0 <= successes <= total:
+    total = integer("total", total, at_least=1)
+    successes = integer("successes", successes, at_least=0)
+    if successes > total:
         raise ValueError(f"successes must be in [0, {total}], got {successes}")
     _check_confidence(confidence)
-    interval = stats.binomtest(int(successes), int(total)).proportion_ci(confidence, method="wilson")
+    interval = stats.binomtest(successes, total).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
 
 
@@ -97,6 +101,15 @@ def expected_calibration_error(probabilities, labels, bins=15):
             "probabilities must be [N, C] with one row per label, "
             f"got {list(probabilities.shape)} for {len(labels)} labels"
         )
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels must be integers [N], got {labels.dtype} of shape {list(labels.shape)}")
+    if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
+        worst = labels[(labels < 0) | (labels >= probabilities.shape[1])][0]
+        raise ValueError(f"labels must be in [0, {probabilities.shape[1]}), got {worst}")
+    bins = integer("bins", bins, at_least=1)
+    outside = ~((probabilities >= 0) & (probabilities <= 1 + 1e-3))
+    if outside.any():
+        raise ValueError(f"probabilities must be in [0, 1], got {probabilities[outside][0]}")
     if not np.allclose(probabilities.sum(1), 1, atol=1e-3):
         row = int(np.abs(probabilities.sum(1) - 1).argmax())
         raise ValueError(f"probabilities must sum to 1 over axis 1, got {probabilities[row].sum():.4g} in row {row}")

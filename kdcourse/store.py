@@ -17,7 +17,11 @@ class DamagedFile(ValueError):
 
 
 def save_json(path, value):
-    """Write `value` (what JSON can hold; NaN is refused) to `path`, atomically. Missing folders are made."""
+    """Write `value` to `path`, atomically. Missing folders are made.
+
+    Raises ValueError for NaN and infinity, TypeError for what JSON cannot hold (keys that are not strings, too).
+    """
+    _check_keys(value)
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     with _replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -26,8 +30,8 @@ def save_json(path, value):
 def load_json(path):
     """The value in a JSON file. Raises FileNotFoundError, or DamagedFile if it is not JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:  # a UnicodeDecodeError is one too
+        return _parse(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
         raise DamagedFile(f"{path} is not valid JSON: {error}") from error
 
 
@@ -39,7 +43,11 @@ def save_tensors(path, tensors, metadata=None):
     """
     from safetensors.torch import save_file
 
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    if "__metadata__" in tensors:
+        raise ValueError("tensors must not be named '__metadata__': the format keeps that name for itself")
+    _check_keys(metadata)
+    # A copy each: safetensors refuses tensors that share memory, as tied weights do.
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with _replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"json": json.dumps(metadata, allow_nan=False)})
 
@@ -53,13 +61,14 @@ def load_tensors(path):
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            return tensors, json.loads((file.metadata() or {}).get("json", "null"))
-    except (SafetensorError, ValueError, OSError) as error:
+            return tensors, _parse((file.metadata() or {}).get("json", "null"))
+    except (SafetensorError, ValueError, RecursionError, OSError) as error:
         raise DamagedFile(f"{path} is not a whole safetensors file: {error}") from error
 
 
 def fingerprint(value):
-    """A short hexadecimal name for anything JSON can hold; equal values, whatever their key order, share it."""
+    """A short hexadecimal name for anything JSON can hold; it does not depend on the order of keys. (1 is not 1.0.)"""
+    _check_keys(value)
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -68,6 +77,25 @@ def sha256(path):
     """SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _parse(text):
+    def refuse(name):
+        raise ValueError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def _check_keys(value):
+    """JSON would turn the key 1 into "1" without a word."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"keys must be strings, got {key!r}")
+            _check_keys(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_keys(item)
 
 
 @contextmanager
@@ -80,7 +108,7 @@ def _replacing(path):
     temporary = Path(name)
     try:
         yield temporary
-        with open(temporary, "rb") as file:
+        with open(temporary, "r+b") as file:  # Windows syncs only what is open for writing
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         os.replace(temporary, path)

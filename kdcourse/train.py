@@ -4,7 +4,6 @@
 first step, and only do arithmetic after it.
 """
 
-import contextlib
 import math
 import time
 from dataclasses import dataclass, field
@@ -13,7 +12,9 @@ import torch
 from tqdm.auto import tqdm
 
 from kdcourse import data, store
-from kdcourse.losses import blended_loss, hard_per_example, soft_per_example
+from kdcourse._arguments import describe, integer, number, positive
+from kdcourse._modules import classes_of, drawing_from, in_mode, visiting
+from kdcourse.losses import blended_loss, hard_per_example, soft_per_example, widen
 from kdcourse.models import cnn
 
 
@@ -33,7 +34,7 @@ class History:
         """The rows as a pandas DataFrame, indexed by epoch."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows).set_index("epoch")
+        return pd.DataFrame(self.rows, columns=None if self.rows else ["epoch"]).set_index("epoch")
 
     @property
     def last(self):
@@ -58,7 +59,8 @@ def train(model, inputs, labels, *, epochs, **options):
     Options, here and in `distill`:
     lr            learning rate of AdamW, > 0 (default 0.001)
     batch_size    examples per step, >= 1 (128); the last batch of an epoch may be smaller
-    order_seed    fixes the order of the batches (0): the same seed gives two students the same batches
+    order_seed    fixes the order of the batches (0), and whatever the model draws (dropout): the same seed gives two
+                  students the same batches
     schedule      function from the share of training that is done, in [0, 1), to a factor on `lr`; None: constant
     weight_decay  of AdamW (0.0)
     augment       function (inputs [B, D], generator) -> inputs [B, D], applied to each batch; None: none
@@ -95,15 +97,17 @@ def distill(
     inputs          float [N, D]
     teacher_logits  float [N, C], computed once (see `teacher_logits`); row i belongs to row i of `inputs`
     labels          int64 [N]; may be None where soft_weight is 1
-    temperature     > 0;  soft_weight  in [0, 1];  direction  as in `kd_loss`
+    temperature     a number > 0;  soft_weight  a number in [0, 1];  direction  as in `kd_loss`
     returns         History, whose rows also hold the unweighted `soft` and `hard` terms
 
     Options and errors are those of `train`.
     """
+    temperature, soft_weight = number("temperature", temperature), number("soft_weight", soft_weight)
     if labels is None and soft_weight != 1:
         raise ValueError(f"labels must be given unless soft_weight is 1, got soft_weight={soft_weight}")
     given = {} if labels is None else {"labels": labels}
     inputs, labels = _check_examples(student, inputs, teacher_logits=teacher_logits, **given)
+    given = {} if labels is None else {"labels": labels}
     # One call of the checked loss finds every bad setting before the first step.
     blended_loss(
         torch.zeros_like(teacher_logits),
@@ -114,8 +118,11 @@ def distill(
         direction=direction,
     )
 
+    teacher_logits, _ = widen(teacher_logits, temperature)
+
     def loss_of(logits, batch):
-        soft = soft_per_example(logits, batch["teacher_logits"], temperature, direction=direction).mean()
+        wide, _ = widen(logits, temperature)
+        soft = soft_per_example(wide, batch["teacher_logits"], temperature, direction=direction).mean()
         if labels is None:
             return {"loss": soft, "soft": soft}
         hard = hard_per_example(logits, batch["labels"]).mean()
@@ -133,11 +140,10 @@ def teacher_logits(teacher, inputs, *, batch_size=1000, device="auto"):
     if not isinstance(teacher, torch.nn.Module):
         raise TypeError(f"teacher must be an nn.Module, got {type(teacher).__name__}")
     if not isinstance(inputs, torch.Tensor) or len(inputs) == 0:
-        raise ValueError(f"inputs must be a tensor with at least one example, got {_describe(inputs)}")
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size must be an integer >= 1, got {batch_size!r}")
+        raise ValueError(f"inputs must be a tensor with at least one example, got {describe(inputs)}")
+    batch_size = integer("batch_size", batch_size, at_least=1)
     device = resolve_device(device)
-    with _visiting(teacher, device), _in_mode(teacher, training=False), torch.inference_mode():
+    with visiting(teacher, device), in_mode(teacher, training=False), torch.inference_mode():
         parts = [teacher(batch.to(device)).float().cpu() for batch in inputs.split(batch_size)]
     return torch.cat(parts).clone()  # the clone, made outside inference mode, can be used in autograd
 
@@ -167,6 +173,8 @@ def resolve_device(device="auto"):
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         resolved = torch.device(device)
+        if resolved.type == "meta":
+            raise RuntimeError("it holds no data")
         torch.empty(0, device=resolved)
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(f"device must be 'auto' or a device of this machine, got {device!r}: {error}") from None
@@ -196,20 +204,24 @@ def _fit(
     bf16=False,
     progress=True,
 ):
-    for name, value in [("epochs", epochs), ("batch_size", batch_size)]:
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be an integer >= 1, got {value!r}")
-    if not lr > 0:
-        raise ValueError(f"lr must be > 0, got {lr}")
-    if not weight_decay >= 0:
+    epochs = integer("epochs", epochs, at_least=1)
+    batch_size = integer("batch_size", batch_size, at_least=1)
+    order_seed = integer("order_seed", order_seed, at_least=0)
+    lr = positive("lr", lr)
+    if not 0 <= number("weight_decay", weight_decay) < math.inf:
         raise ValueError(f"weight_decay must be >= 0, got {weight_decay}")
+    for name, value in [("schedule", schedule), ("augment", augment)]:
+        if value is not None and not callable(value):
+            raise TypeError(f"{name} must be a function or None, got {value!r}")
+    if validation is not None:
+        _check_validation(model, validation)
     device = resolve_device(device)
     history = History(device=str(device))
     order = torch.Generator().manual_seed(order_seed)
     noise = torch.Generator(device=device).manual_seed(order_seed)
     batches_per_epoch = math.ceil(len(inputs) / batch_size)
 
-    with _visiting(model, device), _in_mode(model, training=True):
+    with visiting(model, device), in_mode(model, training=True), drawing_from(order_seed, device):
         inputs = inputs.to(device)
         targets = {name: value.to(device) for name, value in targets.items()}
         optimizer = torch.optim.AdamW(
@@ -222,8 +234,11 @@ def _fit(
             sums = {}
             for index in torch.randperm(len(inputs), generator=order).to(device).split(batch_size):
                 if schedule is not None:
+                    factor = schedule(step / (epochs * batches_per_epoch))
+                    if not 0 <= factor < math.inf:
+                        raise ValueError(f"schedule must return a factor >= 0 and finite, got {factor} at step {step}")
                     for group in optimizer.param_groups:
-                        group["lr"] = lr * schedule(step / (epochs * batches_per_epoch))
+                        group["lr"] = lr * factor
                 batch = inputs[index] if augment is None else augment(inputs[index], noise)
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                     logits = model(batch)
@@ -236,6 +251,8 @@ def _fit(
                 optimizer.step()
                 for name, term in terms.items():
                     sums[name] = sums.get(name, 0.0) + term.detach() * len(index)
+            if not all(parameter.isfinite().all() for parameter in model.parameters()):
+                raise FloatingPointError(_diverged("not finite after its last step", epoch, step, lr))
             row = {"epoch": epoch, **{name: float(total) / len(inputs) for name, total in sums.items()}}
             if validation is not None:
                 row["validation_accuracy"] = accuracy(model, validation, device=device)
@@ -249,56 +266,41 @@ def _fit(
 def _diverged(loss, epoch, step, lr):
     return (
         f"the loss became {loss} at epoch {epoch}, step {step}: most often the learning rate is too high (lr={lr}), "
-        "or the inputs are not standardised. The model holds the weights of the step before"
+        "or the inputs are not standardised. The model's weights are of no use any more; make a new one"
     )
 
 
-@contextlib.contextmanager
-def _visiting(model, device):
-    """Move `model` to a device inside a `with`, and back afterwards."""
-    home = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    model.to(device)
-    try:
-        yield
-    finally:
-        model.to(home)
-
-
-@contextlib.contextmanager
-def _in_mode(model, *, training):
-    """Put every module of `model` in a mode inside a `with`, and each back in its own afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-def _check_examples(model, inputs, *, teacher_logits=None, labels=None):
+def _check_examples(model, inputs, **targets):
+    """The inputs, and the labels as int64 (or None), once each fits the model and the others."""
+    teacher_logits, labels = targets.get("teacher_logits"), targets.get("labels")
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"the model must be an nn.Module, got {type(model).__name__}")
     if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point():
-        raise TypeError(f"inputs must be a floating-point tensor, got {_describe(inputs)}")
+        raise TypeError(f"inputs must be a floating-point tensor, got {describe(inputs)}")
     if len(inputs) == 0:
         raise ValueError("inputs must hold at least one example, got none")
     if not inputs.isfinite().all():
         row = (~inputs.isfinite()).flatten(1).any(1).nonzero()[0].item()
         raise ValueError(f"inputs must be finite, got {inputs[row][~inputs[row].isfinite()][0].item()} in row {row}")
+    if "teacher_logits" in targets:
+        if not isinstance(teacher_logits, torch.Tensor) or not teacher_logits.is_floating_point():
+            raise TypeError(f"teacher_logits must be a floating-point tensor, got {describe(teacher_logits)}")
+        if teacher_logits.ndim != 2:
+            raise ValueError(f"teacher_logits must be [N, C], got {describe(teacher_logits)}")
+    if "labels" in targets:
+        if not isinstance(labels, torch.Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
+            raise TypeError(f"labels must be an integer tensor of class indices, got {describe(labels)}")
+        if labels.ndim != 1:
+            raise ValueError(f"labels must be [N], got {describe(labels)}")
     for name, rows in [("teacher_logits", teacher_logits), ("labels", labels)]:
         if rows is not None and len(rows) != len(inputs):
             raise ValueError(f"{name} must have one row per input, got {len(rows)} for {len(inputs)} inputs")
-    device = next((parameter.device for parameter in model.parameters()), inputs.device)
-    with _in_mode(model, training=False), torch.no_grad():
-        classes = model(inputs[:1].to(device)).shape[1]
+    classes = classes_of(model, "inputs", inputs)
     if teacher_logits is not None and teacher_logits.shape[1] != classes:
         raise ValueError(
             f"teacher_logits must have as many classes as the student, got {teacher_logits.shape[1]} and {classes}"
         )
     if labels is not None:
-        if not isinstance(labels, torch.Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
-            raise TypeError(f"labels must be an integer tensor of class indices, got {_describe(labels)}")
         if labels.min() < 0 or labels.max() >= classes:
             worst = labels[(labels < 0) | (labels >= classes)][0].item()
             raise ValueError(f"labels must be in [0, {classes}), got {worst}")
@@ -306,7 +308,12 @@ def _check_examples(model, inputs, *, teacher_logits=None, labels=None):
     return inputs, labels
 
 
-def _describe(value):
-    if isinstance(value, torch.Tensor):
-        return f"{value.dtype} of shape {list(value.shape)}"
-    return type(value).__name__
+def _check_validation(model, validation):
+    if not hasattr(validation, "inputs") or not hasattr(validation, "labels"):
+        raise TypeError(f"validation must be a Split, with inputs and labels, got {describe(validation)}")
+    if len(validation.inputs) == 0 or len(validation.inputs) != len(validation.labels):
+        raise ValueError(
+            "validation must hold at least one example, and one label for each, "
+            f"got {len(validation.inputs)} inputs and {len(validation.labels)} labels"
+        )
+    classes_of(model, "validation", validation.inputs)

@@ -37,7 +37,7 @@ def test_indexing_keeps_rows_together(index, materialised):
 
 @pytest.mark.parametrize("index", [3, -1, np.int64(3), torch.tensor(3)], ids=["int", "negative", "numpy", "tensor"])
 def test_a_single_index_is_refused(index):
-    with pytest.raises(TypeError, match="index must be a slice or a tensor, got .*[31]"):
+    with pytest.raises(TypeError, match="index must be a slice or a tensor of indices, got .*[31]"):
         pictures()[index]
 
 

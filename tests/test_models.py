@@ -105,9 +105,9 @@ def test_the_chosen_width_is_the_size_of_the_built_model():
         ({"ratio": 1000}, "ratio must leave room for one hidden unit, got 1000"),
         ({"ratio": float("inf")}, "ratio .* got inf"),
         ({"teacher_parameters": 0}, "teacher_parameters must be > 0, got 0"),
-        ({"inputs": 0}, "inputs must be > 0, got 0"),
-        ({"classes": -1}, "classes must be > 0, got -1"),
-        ({"hidden_layers": 0}, "hidden_layers must be > 0, got 0"),
+        ({"inputs": 0}, "inputs must be an integer >= 1, got 0"),
+        ({"classes": -1}, "classes must be an integer >= 1, got -1"),
+        ({"hidden_layers": 0}, "hidden_layers must be an integer >= 1, got 0"),
         ({"hidden_layers": 1.5}, "hidden_layers .* got 1.5"),
     ],
 )

@@ -159,9 +159,9 @@ def test_the_proportion_interval_is_wilsons(successes, total, confidence, z):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"total": 0}, "total must be >= 1, got 0"),
-        ({"total": math.nan}, "total must be >= 1, got nan"),
-        ({"successes": -1}, r"successes must be in \[0, 10\], got -1"),
+        ({"total": 0}, "total must be an integer >= 1, got 0"),
+        ({"total": math.nan}, "total must be an integer >= 1, got nan"),
+        ({"successes": -1}, r"successes must be an integer >= 0, got -1"),
         ({"successes": 11}, r"successes must be in \[0, 10\], got 11"),
         ({"successes": math.nan}, r"successes .* got nan"),
         ({"confidence": 2}, "confidence .* got 2"),
@@ -209,11 +209,17 @@ def test_the_calibration_error_of_simple_cases(probabilities, labels, expected):
     assert expected_calibration_error(probabilities, labels) == pytest.approx(expected)
 
 
+def test_a_confidence_on_the_edge_of_two_bins_belongs_to_the_lower_one():
+    # 0.5 falls into (0, 1/2], right, 0.75 into (1/2, 1], wrong; in one bin the gaps would nearly cancel.
+    error = expected_calibration_error([[0.5, 0.5], [0.75, 0.25]], [0, 1], bins=2)
+    assert error == pytest.approx((0.5 + 0.75) / 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"probabilities": [[0.5, 0.6], [0.5, 0.5]]}, r"probabilities must sum to 1 .* got 1\.1 in row 0"),
-        ({"probabilities": [[0.5, 0.5], [math.nan, 0.5]]}, "probabilities .* got nan in row 1"),
+        ({"probabilities": [[0.5, 0.5], [math.nan, 0.5]]}, "probabilities .* got nan"),
         ({"probabilities": [1.0, 1.0]}, r"probabilities must be \[N, C\].*got \[2\]"),
         ({"labels": [0]}, r"probabilities .* got \[2, 2\] for 1 labels"),
         ({"probabilities": np.zeros((0, 2)), "labels": []}, r"probabilities .* got \[0, 2\] for 0 labels"),

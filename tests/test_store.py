@@ -148,7 +148,7 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path, monkeyp
 
     def watch(source, target):
         seen.append(path.read_bytes())
-        assert os.stat(source).st_dev == os.stat(target).st_dev
+        assert os.path.dirname(source) == os.path.dirname(target)  # elsewhere, replacing need not be atomic
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", watch)
