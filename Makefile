@@ -13,12 +13,13 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: help lab test notebooks lint teacher clean
+.PHONY: help lab test notebooks timings lint teacher clean
 
 help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
 	@echo "make test        run every test (WORKERS=$(WORKERS) processes)"
 	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one)"
+	@echo "make timings     measure every lesson, and write the table in the README"
 	@echo "make lint        ruff, lint and format"
 	@echo "make teacher     train the Fashion-MNIST teacher again (half an hour on a CPU)"
 	@echo "make clean       delete the environment and the caches"
@@ -35,6 +36,9 @@ test: $(VENV)/ready
 
 notebooks: $(VENV)/ready
 	@$(BIN)/python tools/build_notebooks.py $(LESSON)
+
+timings: $(VENV)/ready
+	@$(BIN)/python benchmarks/lessons.py && $(BIN)/python tools/build_readme.py
 
 lint: $(VENV)/ready
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

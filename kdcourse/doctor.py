@@ -51,7 +51,9 @@ def report():
 
 def _python():
     ok = PYTHON[0] <= sys.version_info[:2] <= PYTHON[1]
-    return Check("python", ok, f"{platform.python_version()} ({sys.executable})", "use Python 3.11, 3.12 or 3.13")
+    return Check(
+        "python", ok, f"{platform.python_version()} in {Path(sys.prefix).name}", "use Python 3.11, 3.12 or 3.13"
+    )
 
 
 def _packages():

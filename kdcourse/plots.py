@@ -93,7 +93,8 @@ def predictions(data_set, examples, temperature=1.0, split="test"):
             axes[1, k].set_yticklabels([])
         ranked = ", ".join(f"{names[c]} {row[c]:.2f}" for c in row.argsort()[::-1][:3])
         words.append(f"label {names[label]}, teacher: {ranked}")
-    fig.suptitle(f"The label is one word; the teacher ranks all {len(names)} (T = {temperature:g})", fontsize=12)
+    title = f"The label is one word (orange); the teacher ranks all {len(names)} (T = {temperature:g})"
+    fig.suptitle(title, fontsize=12)
     show(
         fig, f"{len(part)} pictures with the teacher's probabilities at T = {temperature:g}. " + "; ".join(words) + "."
     )

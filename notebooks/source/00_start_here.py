@@ -30,7 +30,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %%
 from kdcourse import doctor
 
-doctor.report()
+ready = doctor.report()
 
 # %% [markdown]
 # Drag the slider. If a second number follows it, widgets work too. (Nothing here depends on them: every widget of the course

@@ -75,7 +75,7 @@ soft_labels(garments)
 #
 # We take every **sneaker** out of the training set. Then we train two students on what is left. They have the same initial
 # weights and see the same batches. One gets the labels; the other gets the teacher's soft labels for *boots, sandals, shirts
-# …* and never a sneaker.
+# …* and never a sneaker. (The teacher knows sneakers. The question is whether it can tell without showing one.)
 #
 # Then we show both the test sneakers. What share of them does each call a sneaker? Commit yourself:
 
@@ -96,7 +96,7 @@ def two_students(class_name, seed):
     """One student on labels, one on soft labels; neither sees the class."""
     seen = garments.without(class_name).train[: 2_000 if FAST else 10_000]
     same = {
-        "epochs": 4 if FAST else 8,
+        "epochs": 3 if FAST else 6,
         "order_seed": seed,
         "device": DEVICE,
         "progress": False,
@@ -160,11 +160,11 @@ def raised(logits, label, bias):
 
 def best_bias(logits, labels, label):
     """The bias for one class at which most of the pictures are right."""
-    right = [
-        (raised(logits, label, bias).argmax(1) == labels).sum()
-        for bias in BIASES
-    ]
-    return BIASES[torch.stack(right).argmax()].item()
+    rivals = raised(logits, label, -torch.inf)
+    gap = rivals.amax(1) - logits[:, label]  # a larger bias makes it win
+    wins = BIASES[:, None] > gap
+    right = torch.where(wins, labels == label, rivals.argmax(1) == labels)
+    return BIASES[right.sum(1).argmax()].item()
 
 
 # %%
@@ -193,12 +193,13 @@ def measure(student, class_name):
 # ## Measure: four garments, several seeds
 #
 # One garment and one seed would be an anecdote. We leave out four garments in turn, easy ones and one that is hard for everybody,
-# and repeat each with other initial weights and another order of batches.
+# and repeat each with other initial weights and another order of batches. The pictures stay the same, so the intervals speak of
+# the luck in training, not of the luck in drawing pictures.
 
 # %%
 from tqdm.auto import tqdm
 
-CLASSES = ["sneaker", "trouser", "bag", "shirt"]
+CLASSES = ["sneaker", "trouser", "bag", "shirt"][: 2 if FAST else 4]
 SEEDS = range(2 if FAST else 5)
 
 rows = []
@@ -275,6 +276,19 @@ for name, gain in gains.items():
     )
 
 # %% [markdown]
+# Was the control needed? Had we compared the repaired student on soft labels with the *unrepaired* one on labels, we would have
+# credited the teacher with everything. How much does the repair find without any help from the teacher?
+
+# %%
+for name in CLASSES:
+    share = means.loc["labels + bias", name]
+    verdict = "a good part of it" if share > 0.1 else "next to nothing"
+    print(f"{name}: the repair alone finds {share:.0%}, {verdict}")
+
+# %% [markdown]
+# Where it finds something, the student on labels could already tell, from the answers that fit badly, that a picture is *none of the
+# above*. That is worth knowing before one says "dark knowledge".
+#
 # And what does the repair cost? Raising one class makes the student say it more often, also where it is wrong. Accuracy over
 # all ten garments, as a mean over the seeds:
 

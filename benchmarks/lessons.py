@@ -1,0 +1,60 @@
+"""How long every lesson computes, and how much memory its kernel takes: in full and under FAST, on this machine.
+
+    python benchmarks/lessons.py       # or: make timings
+
+Writes benchmarks/results/lessons.json; tools/build_readme.py makes the table in the README from it.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+
+import torch
+
+from kdcourse import lessons, store
+
+RESULTS = Path(__file__).resolve().parent / "results" / "lessons.json"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=3, help="runs of each; the table shows the median")
+    runs = parser.parse_args().runs
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        # All lessons once, then all again: a slow minute of the machine then hits one run of each, not all runs of one.
+        for number in range(runs):
+            for path in lessons.find(solved=True):
+                for mode in ("full", "fast"):
+                    run = lessons.run(path, folder, fast=mode == "fast", progress=False)
+                    if run.error:
+                        raise SystemExit(f"{path.stem} stopped: {run.error}")
+                    results.setdefault(path.stem, {}).setdefault(mode, []).append(run)
+                    print(f"[{number + 1}/{runs}] {path.stem} {mode}: {run.seconds:.0f} s", flush=True)
+    table = {
+        lesson: {
+            mode: {
+                "seconds": round(statistics.median(run.seconds for run in measured), 1),
+                "peak_megabytes": round(max(run.peak_bytes for run in measured) / 1e6),
+            }
+            for mode, measured in modes.items()
+        }
+        for lesson, modes in results.items()
+    }
+    machine = {
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "architecture": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+    }
+    store.save_json(RESULTS, {"date": str(datetime.date.today()), "runs": runs, "machine": machine, "lessons": table})
+
+
+if __name__ == "__main__":
+    main()

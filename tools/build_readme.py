@@ -1,0 +1,51 @@
+"""Write the generated table of README.md: how long the lessons compute.
+
+python tools/build_readme.py
+"""
+
+from pathlib import Path
+
+from kdcourse import store
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+
+
+def timings():
+    """The table of benchmarks/results/lessons.json, in Markdown."""
+    results = store.load_json(ROOT / "benchmarks" / "results" / "lessons.json")
+    machine = results["machine"]
+    lines = [
+        "| lesson | computes | peak memory | with FAST |",
+        "|---|---:|---:|---:|",
+    ]
+    for lesson, modes in results["lessons"].items():
+        full, fast = modes["full"], modes["fast"]
+        lines.append(
+            f"| {lesson} | {full['seconds']:.0f} s | {full['peak_megabytes']:,} MB | {fast['seconds']:.0f} s |"
+        )
+    lines += [
+        "",
+        f"Start of the kernel included; median of {results['runs']} runs on {machine['cores']} cores "
+        f"({machine['architecture']}, {machine['system']}, Python {machine['python']}, torch {machine['torch']}, "
+        f"{machine['device']}), {results['date']}. `make timings` measures yours.",
+    ]
+    return "\n".join(lines)
+
+
+def with_table(text, name, table):
+    """`text` with everything between the markers of `name` replaced. Raises ValueError if a marker is missing."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"README.md must hold {begin} and {end}")
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+def main():
+    README.write_text(with_table(README.read_text(encoding="utf-8"), "timings", timings()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
