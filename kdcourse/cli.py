@@ -54,11 +54,12 @@ def lab(
     if not ready:
         print("Opening the course all the same.")
     first = _find([], solved=False)[0]
-    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={lessons.folder().parent}"]
+    root = lessons.folder().parent
+    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={root}"]
+    command += [f"--LabApp.default_url=/lab/tree/{first.relative_to(root).as_posix()}"]
     command += [] if browser else ["--no-browser"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container
         command += ["--allow-root"]
-    command += [str(first)]
     try:
         raise typer.Exit(subprocess.call(command))
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CELL_SECONDS = 300  # a cell that takes longer than this is taken for stuck
+KERNEL_ARGUMENTS = ["--log-level=ERROR"]  # a kernel on this machine alone need not warn that it is not encrypted
 
 
 class Run(NamedTuple):
@@ -70,6 +71,7 @@ def run(path, out, *, fast=False, progress=True):
                 kernel_name="python3",
                 cwd=path.parent,
                 execution_timeout=CELL_SECONDS,
+                extra_arguments=KERNEL_ARGUMENTS,
                 progress_bar={"desc": path.stem, "leave": False} if progress else False,
             )
         except papermill.PapermillExecutionError as failure:

@@ -58,9 +58,12 @@ def test_show_sends_the_words_with_the_picture_and_closes_it(displayed):
 
 @pytest.mark.parametrize("alt", ["", "  ", None])
 def test_a_figure_without_words_is_refused(alt):
+    import matplotlib.pyplot as plt
+
     fig, _ = plots.figure()
     with pytest.raises(ValueError, match="alt must describe the figure"):
         plots.show(fig, alt)
+    plt.close(fig)
 
 
 def test_predictions_say_what_the_teacher_ranks_first(displayed):

@@ -22,7 +22,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat.v4 import new_markdown_cell
 
-from kdcourse.lessons import CELL_SECONDS, drop_transient_outputs
+from kdcourse.lessons import CELL_SECONDS, KERNEL_ARGUMENTS, drop_transient_outputs
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -80,12 +80,14 @@ def execute(notebook, folder):
         notebook,
         timeout=CELL_SECONDS,
         kernel_name="python3",
+        extra_arguments=KERNEL_ARGUMENTS,
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
         coalesce_streams=True,
         store_widget_state=False,
     )
     client.execute()
+    notebook.metadata = METADATA  # without the version of the Python that happened to run it
     return drop_transient_outputs(notebook)
 
 

@@ -75,14 +75,9 @@ from kdcourse.train import load_teacher
 
 teacher = load_teacher("fashion-mnist")
 student = mlp([784, 32, 10], seed=0)
-teacher_size, student_size = (
-    count_parameters(teacher),
-    count_parameters(student),
-)
-print(f"teacher: {teacher_size:9,} parameters")
-print(
-    f"student: {student_size:9,}, {teacher_size / student_size:.0f} times smaller"
-)
+sizes = [count_parameters(teacher), count_parameters(student)]
+print(f"teacher: {sizes[0]:9,} parameters")
+print(f"student: {sizes[1]:9,}, {sizes[0] / sizes[1]:.0f} times smaller")
 
 # %% [markdown]
 # ## Predict
@@ -188,7 +183,7 @@ print(f"Measured      {100 * result.mean:+.1f} points,")
 print(f"95 % interval {100 * result.low:+.1f} to {100 * result.high:+.1f}")
 print(
     result.say(
-        better="With this little data, the teacher's probabilities teach more than the labels do.",
+        better="With so few pictures, the teacher's probabilities teach more.",
         worse="Here the labels teach more than the teacher's probabilities.",
         inconclusive="These pairs cannot tell the two apart. More pairs might.",
     )
