@@ -13,13 +13,13 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: help lab test notebooks timings lint teacher clean
+.PHONY: help lab test notebooks bench lint teacher clean
 
 help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
 	@echo "make test        run every test (WORKERS=$(WORKERS) processes)"
 	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one)"
-	@echo "make timings     measure every lesson, and write the table in the README"
+	@echo "make bench       measure every lesson, and write the table in the README"
 	@echo "make lint        ruff, lint and format"
 	@echo "make teacher     train the Fashion-MNIST teacher again (half an hour on a CPU)"
 	@echo "make clean       delete the environment and the caches"
@@ -32,13 +32,13 @@ lab: $(VENV)/ready
 
 # One thread a process: two threads on a busy machine can stall each other, and results then differ in the last digit.
 test: $(VENV)/ready
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -v --numprocesses $(WORKERS) --dist worksteal --durations 10
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 5
 
 notebooks: $(VENV)/ready
 	@$(BIN)/python tools/build_notebooks.py $(LESSON)
 
-timings: $(VENV)/ready
-	@$(BIN)/python benchmarks/lessons.py && $(BIN)/python tools/build_readme.py
+bench: $(VENV)/ready
+	@$(BIN)/python benchmarks/load.py && $(BIN)/python benchmarks/lessons.py && $(BIN)/python tools/build_readme.py
 
 lint: $(VENV)/ready
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """How long every lesson computes, and how much memory its kernel takes: in full and under FAST, on this machine.
 
-    python benchmarks/lessons.py       # or: make timings
+    python benchmarks/lessons.py       # or: make bench
 
 Writes benchmarks/results/lessons.json; tools/build_readme.py makes the table in the README from it.
 """

@@ -55,7 +55,6 @@ def run(path, out, *, fast=False, progress=True):
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from nbconvert import HTMLExporter
 
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -80,8 +79,22 @@ def run(path, out, *, fast=False, progress=True):
             error = f"{type(failure).__name__}: {str(failure).splitlines()[0]}"
     seconds = time.perf_counter() - start
     notebook = drop_transient_outputs(nbformat.read(copy, as_version=4))
-    html.write_text(HTMLExporter().from_notebook_node(notebook)[0], encoding="utf-8")
+    html.write_text(to_html(notebook), encoding="utf-8")
     return Run(path.stem, seconds, memory.peak, html, error)
+
+
+def to_html(notebook):
+    """A page as nbconvert makes it, but with the alternative text of the figures, which its own template leaves out."""
+    from jinja2 import DictLoader
+    from nbconvert import HTMLExporter
+
+    template = """{% extends 'lab/index.html.j2' %}
+{% block data_png scoped %}
+<div class="jp-RenderedImage jp-OutputArea-output"><img src="data:image/png;base64,{{ output.data['image/png'] }}"
+alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"></div>
+{% endblock data_png %}"""
+    exporter = HTMLExporter(extra_loaders=[DictLoader({"lesson.html.j2": template})], template_file="lesson.html.j2")
+    return exporter.from_notebook_node(notebook)[0]
 
 
 def drop_transient_outputs(notebook):

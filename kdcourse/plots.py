@@ -9,6 +9,7 @@ import io
 
 import numpy as np
 
+from kdcourse.losses import soften
 from kdcourse.stats import mean_interval
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -66,17 +67,26 @@ def gallery(data_set, split="train", rows=2):
     show(fig, f"{rows} pictures of each class: {', '.join(names)}.")
 
 
-def predictions(data_set, examples, temperature=1.0, split="test"):
+def pictures(data_set, examples, split="validation"):
+    """Pictures and their labels, side by side. `examples` are indices into the split."""
+    part, side, names = _chosen(data_set, examples, split)
+    fig, axes = figure(max(4.0, 2.0 * len(part)), 2.4, ncols=len(part), squeeze=False)
+    labels = [names[int(label)] for label in part.labels]
+    for ax, pixels, label in zip(axes.flat, part.inputs, labels, strict=True):
+        ax.imshow(pixels.view(side, side).numpy(), cmap="gray_r")
+        ax.set_title(label, fontsize=11)
+        ax.axis("off")
+    show(fig, f"{len(part)} pictures of {side} by {side} pixels, labelled {', '.join(labels)}.")
+
+
+def predictions(data_set, examples, temperature=1.0, *, title, split="validation"):
     """Pictures, and under each what the teacher says about it at a temperature.
 
     examples  indices into the split
+    title     the finding
     """
-    import torch
-
-    part = getattr(data_set, split)[torch.as_tensor(list(examples))]
-    probabilities = (part.teacher_logits / temperature).softmax(1).numpy()
-    names = data_set.class_names
-    side = int(part.inputs.shape[1] ** 0.5)
+    part, side, names = _chosen(data_set, examples, split)
+    probabilities = soften(part.teacher_logits, temperature).numpy()
     fig, axes = figure(max(4.0, 2.7 * len(part)), 5.2, nrows=2, ncols=len(part), squeeze=False, height_ratios=[1, 1.5])
     words = []
     for k in range(len(part)):
@@ -93,11 +103,15 @@ def predictions(data_set, examples, temperature=1.0, split="test"):
             axes[1, k].set_yticklabels([])
         ranked = ", ".join(f"{names[c]} {row[c]:.2f}" for c in row.argsort()[::-1][:3])
         words.append(f"label {names[label]}, teacher: {ranked}")
-    title = f"The label is one word (orange); the teacher ranks all {len(names)} (T = {temperature:g})"
-    fig.suptitle(title, fontsize=12)
-    show(
-        fig, f"{len(part)} pictures with the teacher's probabilities at T = {temperature:g}. " + "; ".join(words) + "."
-    )
+    fig.suptitle(f"{title} (orange: the label)", fontsize=12)
+    show(fig, f"{title}. The teacher's probabilities at T = {temperature:g}: " + "; ".join(words) + ".")
+
+
+def _chosen(data_set, examples, split):
+    import torch
+
+    part = getattr(data_set, split)[torch.as_tensor(list(examples))]
+    return part, int(part.inputs.shape[1] ** 0.5), data_set.class_names
 
 
 def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=None):
@@ -123,6 +137,8 @@ def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=
             spread = np.linspace(-0.05, 0.05, len(runs))
             ax.plot(at + spread, runs, ".", color=colour, alpha=0.35, markersize=5)
             mean, low, high = mean_interval(runs)
+            if percent:
+                low, high = max(low, 0.0), min(high, 100.0)
             label = arm if g == 0 else None
             error = [[mean - low], [high - mean]]
             ax.errorbar(at, mean, error, fmt=marker, color=colour, capsize=4, markersize=7, label=label)
@@ -131,20 +147,21 @@ def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=
         ax.axhline(scale * reference[1], color="#666666", linestyle="--", linewidth=1, label=reference[0])
         words.append(f"{reference[0]}: {scale * reference[1]:.1f}{unit}")
     ax.set_xticks(range(len(groups)), groups)
-    ax.set_xlabel(x)
+    ax.set_xlabel(f"{x}\nmean and 95 % interval; each dot is one run")
     ax.set_ylabel((ylabel or y) + (" (%)" if percent else ""))
     ax.set_title(title, fontsize=12, loc="left")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     show(fig, f"{title}. Means with 95 % intervals. " + "; ".join(words) + ".")
 
 
-def differences(comparisons, *, title, xlabel, scale=1.0, margin=0.0):
+def differences(comparisons, *, title, xlabel, scale=1.0, margin=0.0, pairs=None):
     """One line per comparison: the paired difference, its interval, and the verdict in words beside it.
 
     comparisons  {name: Comparison}
+    pairs        {name: differences of the single pairs} to draw as dots, or None
     scale        what to multiply by for display, such as 100 for points; margin is in the comparisons' own units
     """
-    fig, ax = figure(8.0, 1.4 + 0.45 * len(comparisons))
+    fig, ax = figure(8.0, 1.7 + 0.5 * len(comparisons))
     names, words = list(comparisons), []
     ax.axvline(0, color="#666666", linewidth=1)
     if margin:
@@ -154,6 +171,9 @@ def differences(comparisons, *, title, xlabel, scale=1.0, margin=0.0):
         style = styles[result.verdict]
         mean, low, high = (scale * value for value in (result.mean, result.low, result.high))
         error = [[mean - low], [high - mean]]
+        if pairs is not None:
+            single = scale * np.asarray(pairs[name])
+            ax.plot(single, np.full(len(single), k + 0.22), ".", color=COLOURS[style], alpha=0.5, markersize=6)
         ax.errorbar(mean, k, xerr=error, fmt=MARKERS[style], color=COLOURS[style], capsize=4, markersize=7)
         ax.annotate(
             result.verdict,
@@ -166,29 +186,31 @@ def differences(comparisons, *, title, xlabel, scale=1.0, margin=0.0):
         words.append(f"{name}: {mean:+.2f} [{low:+.2f}, {high:+.2f}], n = {result.n}, {result.verdict}")
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_xlabel(xlabel)
+    counts = sorted({result.n for result in comparisons.values()})
+    dots = "; each dot is one pair" if pairs is not None else ""
+    ax.set_xlabel(f"{xlabel}\nmean and 95 % interval of {' or '.join(map(str, counts))} pairs{dots}")
     ax.set_title(title, fontsize=12, loc="left")
     show(fig, f"{title}. Paired differences with 95 % intervals, {xlabel}. " + "; ".join(words) + ".")
 
 
 def matrix(values, names, *, title, xlabel, ylabel, alt):
-    """A square table of shares in [0, 1] as shades, each cell that rounds to 1 % or more with its number.
+    """A square table of shares in [0, 1] as shades of percent, each cell that rounds to 1 % or more with its number.
 
     values  [C, C], rows of `ylabel`, columns of `xlabel`
     alt     what there is to see, since a table of a hundred numbers read aloud is no help
     """
-    values = np.asarray(values)
+    values = 100 * np.asarray(values)
     fig, ax = figure(7.4, 6.0)
-    image = ax.imshow(values, cmap="Blues", vmin=0, vmax=1)
+    image = ax.imshow(values, cmap="Blues", vmin=0, vmax=100)
     for row, column in np.ndindex(values.shape):
         share = values[row, column]
-        if share >= 0.005:
-            colour = "white" if share > 0.5 else "black"
-            ax.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour, fontsize=9)
+        if share >= 0.5:
+            colour = "white" if share > 50 else "black"
+            ax.text(column, row, f"{share:.0f}", ha="center", va="center", color=colour, fontsize=9)
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
     ax.set_yticks(range(len(names)), names)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.set_title(title, fontsize=12, loc="left")
-    fig.colorbar(image, ax=ax, shrink=0.8, label="share")
+    fig.colorbar(image, ax=ax, shrink=0.8, label="%")
     show(fig, f"{title}. {alt}")

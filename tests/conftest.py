@@ -1,6 +1,7 @@
 """Settings that every test shares: one thread, no display, and the same hypothesis examples on every run."""
 
 import os
+import re
 import tempfile
 
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib
@@ -13,3 +14,23 @@ torch.set_num_threads(1)  # two threads on a busy machine wait for each other
 set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), "hypothesis"))  # not in the repository
 settings.register_profile("kdcourse", deadline=None, max_examples=40, derandomize=True, database=None)
 settings.load_profile("kdcourse")
+
+
+class LessonProgress:
+    """One line for every lesson that has run, with its seconds: these are the tests that take long enough to watch."""
+
+    def __init__(self, terminal):
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report):
+        run = re.search(r"test_notebooks\.py::test_(\w+?)_runs_it_\w+\[(\w+)-(\w+)\]", report.nodeid)
+        if run and report.when == "call":
+            runner, lesson, form = run.groups()
+            self.terminal.ensure_newline()
+            self.terminal.write_line(f"{lesson} ({form}, {runner}): {report.outcome}, {report.duration:.0f} s")
+
+
+def pytest_configure(config):
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and not hasattr(config, "workerinput"):  # the one process that writes to the terminal
+        config.pluginmanager.register(LessonProgress(terminal))

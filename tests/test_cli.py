@@ -119,7 +119,8 @@ def test_run_leaves_a_page_and_a_summary(tmp_path):
     assert "1 of 1 lessons ran to the end" in done.stdout
     page = (tmp_path / "pages" / "00_start_here.html").read_text(encoding="utf-8")
     assert "retained_accuracy is correct" in page
-    assert re.search(r'<img[^>]+alt="[^"]{40,}', page)
+    assert re.search(r'alt="2 pictures of each class: t-shirt', page)
+    assert "No description" not in page
 
 
 def notebook_of(path, *cells):

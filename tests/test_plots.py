@@ -68,11 +68,16 @@ def test_a_figure_without_words_is_refused(alt):
 
 def test_predictions_say_what_the_teacher_ranks_first(displayed):
     data_set = tiny_data_set()
-    plots.predictions(data_set, [1], temperature=2.0)
+    plots.predictions(data_set, [1], temperature=2.0, title="Socks are hard", split="test")
     logits = data_set.test.teacher_logits[1]
     first = data_set.class_names[int(logits.argmax())]
     share = torch.exp(logits[logits.argmax()] / 2) / torch.exp(logits / 2).sum()
     assert f"label sock, teacher: {first} {share:.2f}" in alt_of(displayed)
+
+
+def test_pictures_name_their_labels(displayed):
+    plots.pictures(tiny_data_set(), [2, 0])
+    assert alt_of(displayed) == "2 pictures of 28 by 28 pixels, labelled glove, hat."
 
 
 def test_gallery_shows_every_class(displayed):
@@ -93,7 +98,14 @@ def test_intervals_name_every_group_and_arm_with_its_mean(displayed):
 
 def test_differences_say_mean_interval_and_verdict(displayed):
     result = compare([0.9, 0.8, 0.85], [0.5, 0.42, 0.44])
-    plots.differences({"big − small": result}, title="big wins", xlabel="points", scale=100, margin=0.01)
+    plots.differences(
+        {"big − small": result},
+        title="big wins",
+        xlabel="points",
+        scale=100,
+        margin=0.01,
+        pairs={"big − small": [0.4, 0.38, 0.41]},
+    )
     alt = alt_of(displayed)
     assert f"{100 * result.mean:+.2f}" in alt
     assert "n = 3, better" in alt

@@ -28,7 +28,7 @@ def timings():
         "",
         f"Start of the kernel included; median of {results['runs']} runs on {machine['cores']} cores "
         f"({machine['architecture']}, {machine['system']}, Python {machine['python']}, torch {machine['torch']}, "
-        f"{machine['device']}), {results['date']}. `make timings` measures yours.",
+        f"{machine['device']}), {results['date']}. `make bench` measures yours.",
     ]
     return "\n".join(lines)
 

@@ -1,0 +1,103 @@
+"""The repository keeps to its own rules: layout, floors, links, and tables that are made, not typed."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import build_readme  # noqa: E402
+
+FLOORS = {
+    "_arguments": 0,
+    "data": 0,
+    "store": 0,
+    "losses": 1,
+    "models": 1,
+    "stats": 1,
+    "plots": 2,
+    "_modules": 1,
+    "lessons": 1,
+    "train": 2,
+    "doctor": 3,
+    "check": 4,
+    "widgets": 4,
+    "cli": 5,
+}
+MODULES = sorted((ROOT / "kdcourse").rglob("*.py"))
+PAGES = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts and "runs" not in path.parts)
+
+
+def module_name(path):
+    return path.relative_to(ROOT / "kdcourse").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_from_floors_below_it_or_its_own(path):
+    floor = FLOORS.get(module_name(path), 0)
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "kdcourse":
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kdcourse."):
+            imported.add(node.module.split(".")[1])
+    assert {name for name in imported if FLOORS[name] > floor} == set()
+
+
+def test_every_module_has_a_floor():
+    assert {module_name(path) for path in MODULES} - {"__init__"} == set(FLOORS)
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import sys, kdcourse; print(sorted({'torch', 'numpy', 'pandas', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_nothing_in_the_package_unpickles():
+    pattern = re.compile(r"\bpickle\b|torch\.load\b|np\.load\b|joblib\.load\b|read_pickle")
+    assert [path.name for path in MODULES if pattern.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_top_level_is_the_one_of_the_design():
+    for name in ["notebooks", "kdcourse", "data", "quizzes", "tests", "benchmarks", "workshop", "tools"]:
+        assert (ROOT / name).is_dir(), name
+    for name in ["environment.yml", "pyproject.toml", "constraints.txt", "Makefile", "LICENSE", "CITATION.cff"]:
+        assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_begins_with_the_two_commands():
+    commands = re.search(r"```\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S).group(1)
+    assert re.findall(r"^make \w+", commands, flags=re.M) == ["make lab", "make test"]
+
+
+def test_every_make_target_that_the_pages_name_exists():
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M))
+    named = {name for page in PAGES for name in re.findall(r"`make (\w+)", page.read_text(encoding="utf-8"))}
+    assert named <= targets
+    assert {"lab", "test"} <= targets
+
+
+def test_the_timings_in_the_readme_are_those_that_were_measured():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert build_readme.with_table(text, "timings", build_readme.timings()) == text, "run python tools/build_readme.py"
+
+
+def test_a_missing_marker_is_an_error_that_names_it():
+    with pytest.raises(ValueError, match="<!-- timings: begin -->"):
+        build_readme.with_table("no markers here", "timings", "")
+
+
+def test_ruff_finds_nothing():
+    for command in (["check", "."], ["format", "--check", "."]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *command], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stdout
