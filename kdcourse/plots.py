@@ -125,7 +125,7 @@ def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=
     """
     groups, arms = list(dict.fromkeys(table[x])), list(dict.fromkeys(table[hue]))
     scale, unit = (100, " %") if percent else (1, "")
-    fig, ax = figure(max(7.0, 1.0 + 0.55 * len(groups) * len(arms)), 4.0)
+    fig, ax = figure(min(max(7.0, 1.0 + 0.55 * len(groups) * len(arms)), 9.5), 4.0)
     words = []
     for a, arm in enumerate(arms):
         colour, marker = COLOURS[a % len(COLOURS)], MARKERS[a % len(MARKERS)]

@@ -118,12 +118,16 @@ def stub_with_docstring(*arguments):
     # your code here
 
 
+def stub_of_the_lessons(*arguments):
+    return ...  # your code here
+
+
 def raise_not_implemented(*arguments):
     raise NotImplementedError
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
-@pytest.mark.parametrize("answer", [stub, stub_with_docstring, raise_not_implemented])
+@pytest.mark.parametrize("answer", [stub, stub_with_docstring, stub_of_the_lessons, raise_not_implemented])
 def test_stub_counts_as_not_attempted(exercise, answer, capsys):
     result = exercise(answer)
     assert (result.passed, result.status) == (False, "not attempted")

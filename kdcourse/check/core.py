@@ -103,10 +103,10 @@ class Exercise:
                 return _not_yet(
                     f"Your {self.name} stopped with {type(error).__name__}: {error}. It was called with {_show(case)}."
                 )
-            if output is None:
-                if number == 0 and _is_stub(answer):
+            if output is None or output is ...:
+                if number == 0 and (output is ... or _is_stub(answer)):
                     return Result(False, "not attempted", None, f"{self.name}: not attempted yet.")
-                return _not_yet(f"Your {self.name} returned None. Is there a `return`?")
+                return _not_yet(f"Your {self.name} returned {output}. Is there a `return`?")
             if not all(_same(before, after) for before, after in zip(case, given, strict=True)):
                 return _not_yet(
                     f"Your {self.name} changed its arguments in place, and the caller's data with them. "

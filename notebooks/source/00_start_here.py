@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **25 minutes** · needs Python and a little PyTorch · computes for a few seconds
+# **25 minutes** · needs Python and a little PyTorch · computes for less than a minute
 #
 # You will be able to
 # - run this course and know that your machine is ready for it,
@@ -15,12 +15,12 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %% [markdown]
 # ## The idea in four sentences
 #
-# A big model, the **teacher**, is good at a task and too slow or too dear to run everywhere. A small model, the **student**, is
+# A big model, the **teacher**, is good at a task and too slow or too expensive to run everywhere. A small model, the **student**, is
 # cheap, and not as good when it learns from labels alone. **Knowledge distillation** trains the student on what the teacher
 # *says*: not only "this is a shirt" but "a shirt, most likely; perhaps a coat; certainly not a bag". Whether that helps, how
 # much, and for whom, is what this course measures.
 #
-# Most tutorials show you one run and a number. Here you train everything yourself, several times over, and every comparison
+# A tutorial can show you one run and a number. Here you train everything yourself, several times over, and every comparison
 # comes with an interval and a verdict. Sometimes the verdict is "these runs cannot tell". That counts as an answer.
 #
 # ## Is your machine ready?
@@ -30,11 +30,11 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %%
 from kdcourse import doctor
 
-ready = doctor.report()
+_ = doctor.report()
 
 # %% [markdown]
-# Drag the slider. If a second number follows it, widgets work too. (Nothing here depends on them: every widget of the course
-# has a picture beside it.)
+# Drag the slider. If a second number follows it, widgets work too. (Nothing depends on them: every other
+# widget of the course has a picture beside it.)
 
 # %%
 import ipywidgets
@@ -86,13 +86,14 @@ print(f"student: {sizes[1]:9,}, {sizes[0] / sizes[1]:.0f} times smaller")
 # batches:
 #
 # - once on the **labels** of those pictures,
-# - once on the **teacher's probabilities** for those pictures, and never a label.
+# - once on the **teacher's probabilities** for those pictures, and never a label. (The teacher itself has learned from 50,000 labels. That
+#   is the knowledge to be transferred.)
 #
 # Which of the two students is better on the test pictures, and by how many percentage points? Commit yourself: put your guess
 # into the cell, above 0 if you think that the distilled one is better.
 
 # %%
-my_guess = 0.0  # percentage points; change me
+my_guess = None  # your number, in percentage points
 
 # %% [markdown]
 # ## One pair
@@ -124,12 +125,13 @@ print(f"learned from the teacher: {100 * soft:.1f} %")
 print(f"difference:               {100 * (soft - hard):+.1f} points")
 
 # %% [markdown]
-# That is your first distilled student. It is also where most tutorials stop. But would the next pair say the same?
+# That is your first distilled student. Would the next pair say the same?
 #
 # ## Ten pairs
 #
 # We repeat the experiment, each time with 500 *other* pictures, other initial weights and another order of batches. Within a
-# pair, both students share all three: that is what makes it a pair, and it takes most of the luck out of the difference.
+# pair, both students share all three: that is what makes it a pair. The luck that both share cancels in the difference; how much that is, we
+# measure below.
 
 # %%
 from tqdm.auto import tqdm
@@ -157,7 +159,9 @@ runs["difference"] = runs["from the teacher"] - runs["from labels"]
 (100 * runs).round(1)
 
 # %% [markdown]
-# Look down the last column. That spread is what one run hides. `compare` turns it into an interval and a verdict:
+# Look down the last column. That spread is what one run hides. `compare` turns it into a **95 % interval** and a verdict. The interval is made so
+# that, if we did all of this again and again, about 95 of 100 such intervals would contain the true mean difference. It covers the luck that
+# we varied: pictures, weights, batches. It does not cover another data set, another teacher or another recipe.
 #
 # | verdict | what it means |
 # |---|---|
@@ -175,17 +179,18 @@ plots.differences(
     title=f"500 pictures: the distilled student is {result.verdict}",
     xlabel="difference in test accuracy (points)",
     scale=100,
+    pairs={"distilled − labels": runs["difference"]},
 )
 
 # %%
-print(f"You guessed   {my_guess:+.1f} points.")
-print(f"Measured      {100 * result.mean:+.1f} points,")
-print(f"95 % interval {100 * result.low:+.1f} to {100 * result.high:+.1f}")
+said = "You made no guess" if my_guess is None else f"You guessed {my_guess}"
+print(f"{said}; measured {100 * result.mean:+.1f} points,")
+print(f"95 % interval {100 * result.low:+.1f} to {100 * result.high:+.1f}.")
 print(
     result.say(
         better="With so few pictures, the teacher's probabilities teach more.",
         worse="Here the labels teach more than the teacher's probabilities.",
-        inconclusive="These pairs cannot tell the two apart. More pairs might.",
+        inconclusive="These pairs cannot tell. More pairs might.",
     )
 )
 
@@ -200,12 +205,17 @@ from scipy.stats import ttest_ind
 
 unpaired = ttest_ind(runs["from the teacher"], runs["from labels"])
 low, high = unpaired.confidence_interval(0.95)
-print(f"paired:   {100 * (result.high - result.low):.1f} points wide")
-print(f"unpaired: {100 * (high - low):.1f} points wide")
+paired_width, unpaired_width = result.high - result.low, high - low
+print(f"paired:   {100 * paired_width:.1f} points wide")
+print(f"unpaired: {100 * unpaired_width:.1f} points wide")
+if paired_width < unpaired_width:
+    print("The students of a pair shared some luck, and pairing removed it.")
+else:
+    print("The students of a pair shared little luck. Pairing gained nothing.")
 
 # %% [markdown]
-# Both students of a pair had the same lucky or unlucky 500 pictures. The paired interval subtracts that luck; the other one
-# counts it as noise. Wherever arms share their seeds and data, compare them in pairs.
+# Either way, the paired interval is the one to report: it is how the experiment was made. Wherever the **arms** of an experiment (the variants
+# that it compares) share seeds and data, compare them in pairs.
 #
 # ## Build it
 #
@@ -223,9 +233,8 @@ _ = check.retained_accuracy(lambda student, teacher: teacher / student)
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
-def retained_accuracy(
-    student_accuracy, teacher_accuracy
-): ...  # your code here
+def retained_accuracy(student_accuracy, teacher_accuracy):
+    return ...  # your code here
 
 
 # %% tags=["solution"]
@@ -237,7 +246,7 @@ def retained_accuracy(student_accuracy, teacher_accuracy):
 check.retained_accuracy(retained_accuracy)
 
 # %% [markdown]
-# The package keeps no second copy of this one. Here it is at work, for the ten students of each arm:
+# The same ratio, for the mean of each arm:
 
 # %%
 test = garments.test
@@ -248,6 +257,9 @@ for arm in ["from labels", "from the teacher"]:
     print(f"{arm:>16}: keeps {100 * runs[arm].mean() / of_teacher:.1f} %")
 
 # %% [markdown]
+# That is what 500 pictures and a fraction of the parameters are good for here. What more pictures, another temperature or another size would change
+# is what the next lessons measure.
+#
 # ## Check yourself
 #
 # Answer each before you unfold it.
@@ -259,13 +271,12 @@ for arm in ["from labels", "from the teacher"]:
 #
 # <details><summary><b>2.</b> What did the distilled student see of the labels of its 500 pictures?</summary>
 #
-# Nothing. It saw the pictures and the teacher's probabilities. The teacher had learned from labels, of other pictures too: that is
-# the knowledge that was transferred.
+# None directly. But the teacher had learned from labels, of these pictures and of 49,500 others, so they come through in what it says.
 # </details>
 #
 # <details><summary><b>3.</b> An interval for a difference runs from −0.4 to +1.6 points. Verdict?</summary>
 #
-# Inconclusive. It is tempting to say "better on average", and as honest to say "possibly worse". More pairs would narrow it.
+# Inconclusive. It is tempting to say "better on average", and just as honest to say "possibly worse". More pairs would narrow it.
 # </details>
 #
 # <details><summary><b>4.</b> Why choose the number of epochs on validation data, and not on test data?</summary>
@@ -281,7 +292,7 @@ for arm in ["from labels", "from the teacher"]:
 #
 # ## Read on
 #
-# - Hinton, Vinyals and Dean (2015), *Distilling the Knowledge in a Neural Network*, sections 1 and 2: arXiv:1503.02531
-# - Xiao, Rasul and Vollgraf (2017), *Fashion-MNIST*, section 2: arXiv:1708.07747
+# - Hinton, Vinyals and Dean (2015), *Distilling the Knowledge in a Neural Network*, sections 1 and 2: [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
+# - Xiao, Rasul and Vollgraf (2017), *Fashion-MNIST*, section 2: [arXiv:1708.07747](https://arxiv.org/abs/1708.07747)
 #
-# Next: [01 · Soft labels](01_soft_labels.ipynb), in which a student recognises a garment that it has never seen.
+# Next: [01 · Soft labels](01_soft_labels.ipynb), can a student recognise a garment that it has never been shown?
