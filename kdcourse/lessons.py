@@ -115,7 +115,7 @@ def _is_transient(output):
 class PeakMemory:
     """Inside a `with`, watch the largest resident memory of any process that this one starts (a kernel, here)."""
 
-    INTERVAL = 0.05
+    INTERVAL = 0.2  # seconds; looking through all processes is not free
 
     def __enter__(self):
         self.peak = 0

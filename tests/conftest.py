@@ -30,7 +30,7 @@ class LessonProgress:
             self.terminal.write_line(f"{lesson} ({form}, {runner}): {report.outcome}, {report.duration:.0f} s")
 
 
-def pytest_configure(config):
-    terminal = config.pluginmanager.get_plugin("terminalreporter")
-    if terminal and not hasattr(config, "workerinput"):  # the one process that writes to the terminal
-        config.pluginmanager.register(LessonProgress(terminal))
+def pytest_sessionstart(session):
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and not hasattr(session.config, "workerinput"):  # the one process that writes to the terminal
+        session.config.pluginmanager.register(LessonProgress(terminal))
