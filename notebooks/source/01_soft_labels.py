@@ -489,11 +489,11 @@ my_guess = None  # your number, in points; above 0 if soft labels win
 # | arg-max | the teacher's first choices, as hard labels | the teacher is just a good labeller |
 # | smoothed | the label, the rest spread evenly over all classes | targets only need to be soft, and *how* soft |
 # | scrambled | the soft label, its nine runners-up in random order | only the teacher's confidence matters |
-# | class average | the mean soft label of its class | only the likeness of classes matters, not of this picture |
+# | class average | the mean soft label of its class, over all of train | only the likeness of classes matters, not of this picture |
 # | shuffled | the soft label of *another* picture | any numbers would do (they must not) |
 # | soft labels | the soft label | |
 #
-# All soft arms use T = 4, and the smoothed one is made exactly as soft as the soft labels: it has the same mean entropy.
+# All soft arms use T = 4, and the smoothed one is made as soft as the soft labels: it has the same mean entropy.
 
 
 # %%
@@ -533,7 +533,8 @@ def soft_targets(block, seed):
 
 
 # %% [markdown]
-# Label smoothing, written like this, *is* distillation: from a teacher who knows the label and nothing else (Yuan et al. 2020).
+# Label smoothing, written like this, *is* distillation: from a teacher who knows the label and nothing else. Yuan et al. (2020, abstract) argue
+# that such plain softness matters as much as anything the teacher knows about likeness, or more. Our smoothed arm puts that to the test.
 
 
 # %%
