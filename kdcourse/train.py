@@ -13,7 +13,8 @@ from tqdm.auto import tqdm
 
 from kdcourse import data, store
 from kdcourse._arguments import describe, integer, number, positive
-from kdcourse._modules import classes_of, drawing_from, in_mode, visiting
+from kdcourse._examples import check_examples, check_validation
+from kdcourse._modules import drawing_from, in_mode, visiting
 from kdcourse.losses import blended_loss, hard_per_example, soft_per_example, widen
 from kdcourse.models import cnn
 
@@ -71,7 +72,7 @@ def train(model, inputs, labels, *, epochs, **options):
 
     Raises TypeError or ValueError that names the argument, and FloatingPointError at the first loss that is not finite.
     """
-    inputs, labels = _check_examples(model, inputs, labels=labels)
+    inputs, labels = check_examples(model, inputs, labels=labels)
 
     def loss_of(logits, batch):
         return {"loss": hard_per_example(logits, batch["labels"]).mean()}
@@ -106,7 +107,7 @@ def distill(
     if labels is None and soft_weight != 1:
         raise ValueError(f"labels must be given unless soft_weight is 1, got soft_weight={soft_weight}")
     given = {} if labels is None else {"labels": labels}
-    inputs, labels = _check_examples(student, inputs, teacher_logits=teacher_logits, **given)
+    inputs, labels = check_examples(student, inputs, teacher_logits=teacher_logits, **given)
     given = {} if labels is None else {"labels": labels}
     # One call of the checked loss finds every bad setting before the first step.
     blended_loss(
@@ -214,7 +215,7 @@ def _fit(
         if value is not None and not callable(value):
             raise TypeError(f"{name} must be a function or None, got {value!r}")
     if validation is not None:
-        _check_validation(model, validation)
+        check_validation(model, validation)
     device = resolve_device(device)
     history = History(device=str(device))
     order = torch.Generator().manual_seed(order_seed)
@@ -268,52 +269,3 @@ def _diverged(loss, epoch, step, lr):
         f"the loss became {loss} at epoch {epoch}, step {step}: most often the learning rate is too high (lr={lr}), "
         "or the inputs are not standardised. The model's weights are of no use any more; make a new one"
     )
-
-
-def _check_examples(model, inputs, **targets):
-    """The inputs, and the labels as int64 (or None), once each fits the model and the others."""
-    teacher_logits, labels = targets.get("teacher_logits"), targets.get("labels")
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"the model must be an nn.Module, got {type(model).__name__}")
-    if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point():
-        raise TypeError(f"inputs must be a floating-point tensor, got {describe(inputs)}")
-    if len(inputs) == 0:
-        raise ValueError("inputs must hold at least one example, got none")
-    if not inputs.isfinite().all():
-        row = (~inputs.isfinite()).flatten(1).any(1).nonzero()[0].item()
-        raise ValueError(f"inputs must be finite, got {inputs[row][~inputs[row].isfinite()][0].item()} in row {row}")
-    if "teacher_logits" in targets:
-        if not isinstance(teacher_logits, torch.Tensor) or not teacher_logits.is_floating_point():
-            raise TypeError(f"teacher_logits must be a floating-point tensor, got {describe(teacher_logits)}")
-        if teacher_logits.ndim != 2:
-            raise ValueError(f"teacher_logits must be [N, C], got {describe(teacher_logits)}")
-    if "labels" in targets:
-        if not isinstance(labels, torch.Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
-            raise TypeError(f"labels must be an integer tensor of class indices, got {describe(labels)}")
-        if labels.ndim != 1:
-            raise ValueError(f"labels must be [N], got {describe(labels)}")
-    for name, rows in [("teacher_logits", teacher_logits), ("labels", labels)]:
-        if rows is not None and len(rows) != len(inputs):
-            raise ValueError(f"{name} must have one row per input, got {len(rows)} for {len(inputs)} inputs")
-    classes = classes_of(model, "inputs", inputs)
-    if teacher_logits is not None and teacher_logits.shape[1] != classes:
-        raise ValueError(
-            f"teacher_logits must have as many classes as the student, got {teacher_logits.shape[1]} and {classes}"
-        )
-    if labels is not None:
-        if labels.min() < 0 or labels.max() >= classes:
-            worst = labels[(labels < 0) | (labels >= classes)][0].item()
-            raise ValueError(f"labels must be in [0, {classes}), got {worst}")
-        labels = labels.long()
-    return inputs, labels
-
-
-def _check_validation(model, validation):
-    if not hasattr(validation, "inputs") or not hasattr(validation, "labels"):
-        raise TypeError(f"validation must be a Split, with inputs and labels, got {describe(validation)}")
-    if len(validation.inputs) == 0 or len(validation.inputs) != len(validation.labels):
-        raise ValueError(
-            "validation must hold at least one example, and one label for each, "
-            f"got {len(validation.inputs)} inputs and {len(validation.labels)} labels"
-        )
-    classes_of(model, "validation", validation.inputs)

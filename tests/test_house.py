@@ -21,6 +21,7 @@ FLOORS = {
     "stats": 1,
     "plots": 2,
     "_modules": 1,
+    "_examples": 1,
     "lessons": 1,
     "train": 2,
     "doctor": 3,

@@ -234,3 +234,22 @@ def test_a_confidence_on_the_edge_of_two_bins_belongs_to_the_lower_one():
 def test_the_calibration_error_names_what_it_refuses(arguments, message):
     with pytest.raises((ValueError, TypeError), match=message):
         expected_calibration_error(**{"probabilities": [[0.5, 0.5], [0.9, 0.1]], "labels": [0, 1], **arguments})
+
+
+@pytest.mark.parametrize(
+    ("a", "margin", "said"),
+    [
+        ([2.0, 2.1, 2.2], 0, "up"),
+        ([-2.0, -2.1, -2.2], 0, "down"),
+        ([1.0, -1.0, 0.1], 0, "unclear"),
+        ([0.1, 0.0, -0.1], 1, "same"),
+    ],
+)
+def test_the_sentence_follows_the_verdict(a, margin, said):
+    result = compare(a, [0.0] * 3, margin=margin)
+    assert result.say(better="up", worse="down", inconclusive="unclear", equivalent="same") == said
+
+
+def test_no_sentence_may_be_left_out():
+    with pytest.raises(TypeError, match="inconclusive"):
+        compare([1.0, 2.0], [0.0, 0.0]).say(better="up", worse="down")

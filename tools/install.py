@@ -37,7 +37,7 @@ def main():
 
 def install_torch(python):
     pinned = re.search(r"^torch==\S+", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.M).group()
-    if subprocess.run([python, "-c", "import torch"], capture_output=True).returncode == 0:
+    if has_torch(python):
         return
     if platform.system() == "Linux" and not has_nvidia_driver() and not has_own_index(python):
         try:
@@ -46,6 +46,10 @@ def install_torch(python):
         except subprocess.CalledProcessError:
             print(f"{CPU_INDEX} did not answer; taking torch from pip's default index", flush=True)
     pip(python, pinned)
+
+
+def has_torch(python):
+    return subprocess.run([python, "-c", "import torch"], capture_output=True).returncode == 0
 
 
 def has_nvidia_driver():

@@ -1,6 +1,7 @@
 """Train the Fashion-MNIST teacher again: checkpoint, logits for every split and view, and its card.
 
-    python tools/train_teacher.py            # about 25 minutes on one CPU core, a minute on a GPU
+    python tools/train_teacher.py            # about half an hour on one CPU core
+    python tools/train_teacher.py --card     # only write the card again
 
 Nothing here looks at the test split except the last lines, which report on it once.
 """
@@ -62,8 +63,8 @@ def report(logits, labels):
     }
 
 
-def write_card(folder):
-    """`teacher-card.md`, from what is stored: every number in it is computed here."""
+def card(folder):
+    """The text of `teacher-card.md`, from what is stored: every measured number in it is computed here."""
     garments = data.load("fashion-mnist")
     _, about = store.load_tensors(folder / "teacher.safetensors")
     teacher = load_teacher("fashion-mnist")
@@ -81,7 +82,7 @@ def write_card(folder):
         for label, class_name in enumerate(garments.class_names)
     ]
     size = (folder / "teacher.safetensors").stat().st_size
-    card = f"""# The Fashion-MNIST teacher
+    return f"""# The Fashion-MNIST teacher
 
 Written by `tools/train_teacher.py` from the stored checkpoint and logits; do not edit by hand.
 
@@ -123,7 +124,10 @@ Recall on validation: {", ".join(recalls)}.
   of the mirrored view.
 - It knows nothing but these ten garments, and will name one of them for any picture at all.
 """
-    (folder / "teacher-card.md").write_text(card, encoding="utf-8")
+
+
+def write_card(folder):
+    (folder / "teacher-card.md").write_text(card(folder), encoding="utf-8")
 
 
 def main():
