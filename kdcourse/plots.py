@@ -124,7 +124,7 @@ def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=
     reference  (name, value) of a horizontal line, such as the teacher, or None
     """
     groups, arms = list(dict.fromkeys(table[x])), list(dict.fromkeys(table[hue]))
-    scale, unit = (100, " %") if percent else (1, "")
+    scale, unit, digits = (100, " %", ".1f") if percent else (1, "", ".3g")
     fig, ax = figure(min(max(7.0, 1.0 + 0.55 * len(groups) * len(arms)), 9.5), 4.0)
     words = []
     for a, arm in enumerate(arms):
@@ -142,12 +142,13 @@ def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=
             label = arm if g == 0 else None
             error = [[mean - low], [high - mean]]
             ax.errorbar(at, mean, error, fmt=marker, color=colour, capsize=4, markersize=7, label=label)
-            words.append(f"{group}, {arm}: {mean:.1f}{unit} [{low:.1f}, {high:.1f}], n = {len(runs)}")
+            words.append(f"{group}, {arm}: {mean:{digits}}{unit} [{low:{digits}}, {high:{digits}}], n = {len(runs)}")
     if reference is not None:
         ax.axhline(scale * reference[1], color="#666666", linestyle="--", linewidth=1, label=reference[0])
-        words.append(f"{reference[0]}: {scale * reference[1]:.1f}{unit}")
+        words.append(f"{reference[0]}: {scale * reference[1]:{digits}}{unit}")
     ax.set_xticks(range(len(groups)), groups)
-    ax.set_xlabel(f"{x}\nmean and 95 % interval; each dot is one run")
+    cut = " (cut at 0 and 100 %)" if percent else ""
+    ax.set_xlabel(f"{x}\nmean and 95 % interval{cut}; each dot is one run")
     ax.set_ylabel((ylabel or y) + (" (%)" if percent else ""))
     ax.set_title(title, fontsize=12, loc="left")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

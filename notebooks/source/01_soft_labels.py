@@ -19,12 +19,11 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # less than 60 %. Which *second* garment would you name for each?
 
 # %%
-from kdcourse import plots
+from kdcourse import losses, plots
 from kdcourse.data import load
-from kdcourse.losses import soften
 
 garments = load("fashion-mnist")
-top = soften(garments.validation.teacher_logits).amax(1)
+top = losses.soften(garments.validation.teacher_logits).amax(1)
 hard_ones = (top < 0.6).nonzero().flatten()[:3]
 plots.pictures(garments, hard_ones)
 
@@ -36,20 +35,20 @@ plots.predictions(
 )
 
 # %% [markdown]
-# Ten numbers: which garment, which others it might be, and which it certainly is not. They are a **soft label**. The single word, as a
+# Ten numbers: which garment, which others it might be, and which the teacher finds unlikely. They are a **soft label**. The single word, as a
 # row of nine zeros and a one, is a **hard label**.
 #
 # Most pictures are not that hard. How sure is the teacher of an ordinary one?
 
 # %%
 for split in ["train", "validation"]:
-    top = soften(getattr(garments, split).teacher_logits).amax(1)
+    top = losses.soften(getattr(garments, split).teacher_logits).amax(1)
     for level in [0.9, 0.99, 0.999]:
         share = (top > level).double().mean().item()
         print(f"{split:>10}: {share:4.0%} of the answers are above {level}")
 
 # %% [markdown]
-# In an answer above 0.99, all nine wrong classes together get less than 0.01. Their ranking is there, and it hardly weighs in a loss.
+# In an answer above 0.99, the nine other classes together get less than 0.01. Their ranking is there, and it hardly weighs in a loss.
 # (The teacher has learned from the training pictures. Lesson 06 comes back to that.)
 #
 # A **temperature** T brings the ranking out: divide the logits by T before turning them into probabilities.
@@ -86,11 +85,12 @@ soft_labels(garments)
 #
 # ## Predict: a garment it has never been shown
 #
-# We take every **sneaker** out of the training set and train two students on what is left. They have the same initial weights and see the
+# We take every **sneaker** out of the training set and train two students on the first
+# 10,000 pictures that are left. They have the same initial weights and see the
 # same batches. One gets the labels; the other gets the teacher's soft labels for *boots, sandals, shirts …* and never a sneaker.
 # (The teacher knows sneakers. Can it tell without showing one?)
 #
-# To be strict, we also take out the few other pictures for which *sneaker* is the teacher's first choice. Nobody, label or teacher, ever
+# To be strict, we also take out the other pictures for which *sneaker* is the teacher's first choice. Nobody, label or teacher, ever
 # says "this is a sneaker".
 #
 # Then we show both students the test sneakers. What share of them will the student on soft labels call a sneaker?
@@ -102,7 +102,9 @@ my_guess = None  # your number, in percent
 # ## See: one student of each kind
 #
 # A third student is a **control**. It learns from the teacher, but only from its first choices, as hard labels: the **arg-max**. What it can
-# do is not owed to the soft part. The students are small, with 128 hidden units, and everything but their targets is the same.
+# do is not owed to the soft part. The students are small, with 128 hidden units, and share initial weights, pictures and batches. Their
+# targets differ, and with them the loss: soft labels are matched at T = 4, hard labels at T = 1. This control does not separate the two; the
+# smoothed arm further down does.
 
 # %%
 from kdcourse.models import mlp
@@ -123,7 +125,7 @@ for name in ["sneaker", "trouser", "bag", "shirt"]:
 
 # %%
 def three_students(class_name, seed):
-    """Alike in all but their targets; none is ever shown the class."""
+    """Same pictures, weights and batches; targets and loss differ."""
     seen = never_shown(class_name)[: 2_000 if FAST else 10_000]
     same = {"epochs": 3 if FAST else 6, "batch_size": 250, "lr": 0.002}
     same |= {"order_seed": seed, "device": DEVICE, "progress": False}
@@ -147,23 +149,22 @@ def three_students(class_name, seed):
 
 
 # %%
+students = three_students("sneaker", seed=0)
+
+# %%
 import pandas as pd
 
 # teacher_logits works for any model, so for students we call it:
 from kdcourse.train import teacher_logits as logits_of
 
-sneaker = garments.class_index("sneaker")
-sneakers = garments.test[garments.test.labels == sneaker]
-shares = pd.DataFrame(
-    {
-        arm: logits_of(student, sneakers.inputs)
-        .argmax(1)
-        .bincount(minlength=10)
-        / len(sneakers)
-        for arm, student in three_students("sneaker", seed=0).items()
-    },
-    index=garments.class_names,
-)
+sneakers = garments.test[
+    garments.test.labels == garments.class_index("sneaker")
+]
+called = {}
+for arm, student in students.items():
+    said = logits_of(student, sneakers.inputs).argmax(1)
+    called[arm] = said.bincount(minlength=10) / len(sneakers)
+shares = pd.DataFrame(called, index=garments.class_names)
 shares[(shares > 0).any(axis=1)].map("{:.1%}".format)
 
 # %%
@@ -181,15 +182,15 @@ print(f"It called {found:.1%} of the sneakers a sneaker.")
 #
 # ## One number in the way
 #
-# In its world, *sneaker* was never the likeliest answer, for any picture. So its logit for sneakers sits low for everything. That is a
-# matter of one number, the **bias** of one output, and we can raise it. By how much is a choice, and choices are made on
+# In its world, *sneaker* was never the likeliest answer, for any picture. So its sneaker logit may sit too low for all pictures alike. If so,
+# one number can repair it, the **bias** of that output. We raise it and see. By how much is a choice, and choices are made on
 # **validation** pictures: we take the value with the best accuracy over all ten garments there.
 #
 # Note what this costs in honesty. The validation pictures do include labelled sneakers. No weight of the student was ever fitted to a
 # sneaker; this one number was. And because the repair alone might explain whatever comes next, all three students get it.
 #
 # Predict again. After the repair, what share of the test sneakers will the student on soft labels find? And if we leave out *trousers*
-# instead, which hardly resemble anything, what share of those?
+# instead, what share of those?
 
 # %%
 my_guesses = {"sneaker": None, "trouser": None}  # in percent
@@ -262,13 +263,6 @@ unseen = pd.DataFrame(rows)
 
 
 # %%
-def column(measure, student, class_name):
-    """One value per seed."""
-    chosen = unseen["student"] == student
-    chosen &= unseen["left out"] == class_name
-    return unseen[chosen][measure].to_numpy()
-
-
 recalls = unseen.pivot_table("recall", "student", "left out")[CLASSES]
 most = int((recalls.loc["soft labels + bias"] > 0.5).sum())
 plots.intervals(
@@ -278,8 +272,8 @@ plots.intervals(
     hue="student",
     ylabel="recall on test",
     percent=True,
-    title="Soft labels + bias find most pictures of the unseen "
-    f"garment: {most} of {len(CLASSES)}",
+    title="Soft labels + bias find over half of the pictures for "
+    f"{most} of {len(CLASSES)} unseen garments",
 )
 
 # %%
@@ -294,6 +288,15 @@ unseen.pivot_table("bias", "student", "left out")[CLASSES].round(1)
 #
 # The same weights, batches and pictures stand behind each seed, so we compare the repaired students in pairs. The intervals speak of
 # the luck in training; the training and test pictures stay the same.
+
+
+# %%
+def column(measure, student, class_name):
+    """One value per seed."""
+    chosen = unseen["student"] == student
+    chosen &= unseen["left out"] == class_name
+    return unseen[chosen][measure].to_numpy()
+
 
 # %%
 from kdcourse.stats import compare
@@ -310,7 +313,8 @@ gains = {name: compare(soft, hard) for name, (soft, hard) in against.items()}
 better = sum(gain.verdict == "better" for gain in gains.values())
 plots.differences(
     gains,
-    title=f"All repaired: soft labels win {better} of {len(gains)} times",
+    title=f"All repaired: soft labels win {better} of "
+    f"{len(gains)} comparisons",
     xlabel="soft labels − hard labels, recall (points)",
     scale=100,
     pairs={name: soft - hard for name, (soft, hard) in against.items()},
@@ -328,9 +332,9 @@ for name, gain in gains.items():
     )
 
 # %% [markdown]
-# Look at the repaired students on *hard* labels in the figure before the last. Wherever they find something, a picture that fits none of
-# the nine known answers well was already recognisable as "none of those", without any word from the teacher. Credit the
-# soft labels with the difference, not with the whole.
+# Look at the repaired students on *hard* labels in the figure before the last. Wherever they find something, no soft label was needed for
+# it. (One possible reason: a picture that fits none of the nine known answers stands out.) Where the verdict is *better*, credit the soft
+# labels with the difference, not with the whole.
 #
 # ## Without any repair
 #
@@ -342,13 +346,33 @@ for name, gain in gains.items():
 from sklearn.metrics import roc_auc_score
 
 areas = []
-for (class_name, _seed, arm), (_, on_test) in answers.items():
+for (class_name, seed, arm), (_, on_test) in answers.items():
     label = garments.class_index(class_name)
     rivals = raised(on_test, label, -torch.inf).amax(1)
     area = roc_auc_score(test.labels == label, on_test[:, label] - rivals)
-    areas.append({"left out": class_name, "student": arm, "AUROC": area})
-table = pd.DataFrame(areas).pivot_table("AUROC", "student", "left out")
-table[CLASSES].round(3)
+    where = {"left out": class_name, "seed": seed, "student": arm}
+    areas.append({**where, "AUROC": area})
+areas = pd.DataFrame(areas)
+by_seed = areas.pivot(index=["left out", "seed"], columns="student")["AUROC"]
+higher = [
+    name
+    for name in CLASSES
+    if compare(
+        by_seed.loc[name, "soft labels"], by_seed.loc[name, "arg-max"]
+    ).verdict
+    == "better"
+]
+
+# %%
+plots.intervals(
+    areas,
+    x="left out",
+    y="AUROC",
+    hue="student",
+    title="Without repair, soft labels rank the unseen garment higher "
+    f"than arg-max: {len(higher)} of {len(CLASSES)} garments",
+    reference=("guessing", 0.5),
+)
 
 # %% [markdown]
 # ## What it costs
@@ -381,13 +405,13 @@ plots.differences(
 # the student trains on): with the right bias, 98.6 % of the test 3s were recognised. They chose that bias on the *test* set, and
 # say so. What difference that makes here, we see further down.
 #
-# ## Where the student got it from
+# ## What the teacher still says about it
 #
 # Average the teacher's soft labels, at T = 4, over all training pictures of a class. Leave a garment out, and its *row* is gone. What
 # remains for the student is its *column*: how much of it the teacher sees in the others.
 
 # %%
-probabilities = soften(garments.train.teacher_logits, 4)
+probabilities = losses.soften(garments.train.teacher_logits, 4)
 by_class = torch.stack(
     [probabilities[garments.train.labels == c].mean(0) for c in range(10)]
 )
@@ -407,8 +431,9 @@ plots.matrix(
 )
 
 # %% [markdown]
-# Compare the columns of the four garments that we left out with how well each was found. An average hides what matters most, though:
-# *which* boots look like sneakers. We shall measure how much that matters.
+# Compare the columns of the four garments that we left out with how well each was found. A heavier column need not mean a better recall: an
+# average hides *which* boots look like sneakers. Whether that matters, this experiment does not test; the next one asks a similar
+# question, with every class present.
 #
 # ## Derive: how much does a soft label say?
 #
@@ -418,7 +443,7 @@ plots.matrix(
 # $$H(p) = \sum_c p_c \log_2 \frac{1}{p_c}$$
 
 # %%
-p = soften(validation.teacher_logits[hard_ones[:1]])[0].double()
+p = losses.soften(validation.teacher_logits[hard_ones[:1]])[0].double()
 by_hand = sum(x * torch.log2(1 / x) for x in p)
 
 from scipy.stats import entropy
@@ -432,7 +457,7 @@ temperatures = [1, 2, 4, 8, 16]
 logits = validation.teacher_logits.double()
 table = pd.DataFrame(
     [
-        mean_interval(entropy(soften(logits, T), base=2, axis=1))
+        mean_interval(entropy(losses.soften(logits, T), base=2, axis=1))
         for T in temperatures
     ],
     columns=["bits per picture", "low", "high"],
@@ -455,12 +480,10 @@ table.round(3)
 # %% tags=["nbval-check-output"]
 import torch.nn.functional as F
 
-from kdcourse.losses import kd_loss
-
 generator = torch.Generator().manual_seed(0)
 student_z, teacher_z = torch.randn(2, 5, 10, generator=generator).double()
 T = 4
-p, q = soften(teacher_z, T), soften(student_z, T)
+p, q = losses.soften(teacher_z, T), losses.soften(student_z, T)
 by_hand = T**2 * (p * (p.log() - q.log())).sum(1).mean()
 by_torch = T**2 * F.kl_div(
     F.log_softmax(student_z / T, 1),
@@ -468,7 +491,8 @@ by_torch = T**2 * F.kl_div(
     log_target=True,
     reduction="batchmean",
 )
-print(f"{by_hand:.6f} {by_torch:.6f} {kd_loss(student_z, teacher_z, T):.6f}")
+ours = losses.kd_loss(student_z, teacher_z, T)
+print(f"{by_hand:.6f} {by_torch:.6f} {ours:.6f}")
 
 # %% [markdown]
 # ## Predict: what are soft labels worth when labels are few?
@@ -487,13 +511,14 @@ my_guess = None  # your number, in points; above 0 if soft labels win
 # |---|---|---|
 # | labels | the labels | the baseline: same student, same number of steps |
 # | arg-max | the teacher's first choices, as hard labels | the teacher is just a good labeller |
-# | smoothed | the label, the rest spread evenly over all classes | targets only need to be soft, and *how* soft |
+# | smoothed | the label, the rest spread evenly over all classes | softness is enough; its shape does not matter |
 # | scrambled | the soft label, its nine runners-up in random order | only the teacher's confidence matters |
 # | class average | the mean soft label of its class, over all of train | only the likeness of classes matters, not of this picture |
-# | shuffled | the soft label of *another* picture | any numbers would do (they must not) |
-# | soft labels | the soft label | |
+# | shuffled | the soft label of *another* picture | any soft labels would do, even wrong ones |
+# | soft labels | the soft label | the claim: what the teacher says about *this* picture |
 #
-# All soft arms use T = 4, and the smoothed one is made as soft as the soft labels: it has the same mean entropy.
+# All soft arms use T = 4, and the smoothed one is made as soft as the soft labels: its entropy is about
+# their mean.
 
 
 # %%
@@ -521,8 +546,10 @@ def soft_targets(block, seed):
     """{arm: what stands in for the teacher's logits}, all for T = 4"""
     generator = torch.Generator().manual_seed(seed)
     logits = block.teacher_logits
-    bits = entropy(soften(logits, 4), base=2, axis=1).mean()
-    other = torch.randperm(len(block), generator=generator)
+    bits = entropy(losses.soften(logits, 4), base=2, axis=1).mean()
+    order = torch.randperm(len(block), generator=generator)
+    other = torch.empty_like(order)
+    other[order] = order.roll(1)  # nobody keeps their own
     return {
         "smoothed": smoothed(block.labels, bits),
         "scrambled": scrambled(logits, generator),
@@ -574,10 +601,11 @@ few = pd.DataFrame(
 for arm in ["labels", "soft labels", "shuffled"]:
     mean, low, high = mean_interval(few[arm])
     print(f"{arm:>11}: {mean:.1%} right [{low:.1%}, {high:.1%}]")
+print("A leak?", "Look for it." if low > 0.1 else "No sign of one.")
 
 # %% [markdown]
-# The shuffled arm must not learn anything; guessing gets 10 %. Had it learned, something in the experiment would be leaking. It would squash the
-# figure, so it is left out from here on.
+# The shuffled arm should stay near guessing, 10 %. If its whole interval lies above that, look for a leak before you read on. It would squash
+# the figure, so it is left out from here on.
 
 # %%
 arms = [arm for arm in few if arm not in ["labels", "shuffled"]]
@@ -729,8 +757,8 @@ print(f"on test: {accuracy(broken, garments.test):.0%}")
 # <details><summary><b>The bug</b></summary>
 #
 # `inputs` were put into another order, `block.teacher_logits` were not: picture i now learns the soft label of some other picture. It is the
-# *shuffled* control, by accident. The loss goes down all the same: the student learns the *average* soft label, and then begins to
-# memorise.
+# *shuffled* control, by accident. The loss can go down all the same: a student can learn the *average* soft label, and it can
+# memorise wrong ones. A single run may land somewhat above or below guessing.
 #
 # The repair: index everything together. `block[order]` is a `Split` whose rows still belong together, and `distill` shuffles
 # for you anyway. In your own data loaders, key cached logits by the index of the example, never by their position in a batch.
@@ -765,11 +793,15 @@ for pictures in [100, 1_000, 10_000]:
     ]
     table[pictures] = [100 * value for value in mean_interval(per_seed)]
 table = pd.DataFrame(table, index=["points", "low", "high"]).T
+flattered = [n for n in table.index if table.loc[n, "low"] > 0]
+print("Shown to flatter with", flattered or "none", "test pictures.")
 table.rename_axis("test pictures").round(2)
 
 # %% [markdown]
-# The flattery itself can never be below zero; that is what choosing does. (An interval can; it does not know that.) And this was one number. Choose a hundred things on test (the best epoch, the
-# best seed, the best T), and nothing in the result tells how much of it is flattery. Choosing on validation costs nothing.
+# The intervals cover the luck in training, not which hundred pictures were taken; another hundred can give another value. The flattery itself
+# can never be below zero; that is what choosing does. (An interval can; it does not know that.) And this was one number. Choose a hundred things on test (the best epoch, the
+# best seed, the best T), and nothing in the result tells how much of it is flattery. Choosing on validation costs the pictures that are held
+# out for it, and keeps the test set honest.
 #
 # **The first bug, repaired**, with everything else as it was:
 
@@ -794,7 +826,7 @@ print(f"on test: {accuracy(repaired, garments.test):.0%}")
 #
 # <details><summary><b>2.</b> Why did the students on hard labels get the bias repair too?</summary>
 #
-# To see whether the repair alone finds the unseen class. An arm may differ from its control in one thing only.
+# To see whether the repair alone finds the unseen class. Where an arm and its control differ in two things, we cannot tell which one did it.
 # </details>
 #
 # <details><summary><b>3.</b> Soft labels beat hard labels, and you ran no other arm. Name two explanations that have nothing to do with
@@ -808,7 +840,7 @@ print(f"on test: {accuracy(repaired, garments.test):.0%}")
 # Winner and ranking stay. The entropy grows, towards that of ten equal numbers.
 # </details>
 #
-# <details><summary><b>5.</b> Your distilled student's loss falls, and its accuracy is that of guessing. First suspect?</summary>
+# <details><summary><b>5.</b> Your distilled student's loss falls, and its accuracy stays close to guessing. First suspect?</summary>
 #
 # Soft labels that do not belong to their pictures: shuffled data with cached logits. Compare the teacher's first choices with
 # the labels, row by row; they should agree about as often as the teacher is right.
