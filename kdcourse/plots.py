@@ -6,6 +6,7 @@ Colours are Okabe and Ito's palette, which colour-blind readers can tell apart; 
 import base64
 import html
 import io
+import textwrap
 
 import numpy as np
 
@@ -25,6 +26,12 @@ def figure(width=8.0, height=3.6, **options):
     for ax in np.ravel(axes):
         ax.spines[["top", "right"]].set_visible(False)
     return fig, axes
+
+
+def _set_title(ax, title):
+    """The finding, from the left edge of the axes, wrapped so that the figure does not cut it off."""
+    characters = int(9 * (ax.figure.get_figwidth() - 0.9))
+    ax.set_title(textwrap.fill(title, characters), fontsize=12, loc="left")
 
 
 def show(fig, alt):
@@ -150,7 +157,7 @@ def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=
     cut = " (cut at 0 and 100 %)" if percent else ""
     ax.set_xlabel(f"{x}\nmean and 95 % interval{cut}; each dot is one run")
     ax.set_ylabel((ylabel or y) + (" (%)" if percent else ""))
-    ax.set_title(title, fontsize=12, loc="left")
+    _set_title(ax, title)
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     show(fig, f"{title}. Means with 95 % intervals. " + "; ".join(words) + ".")
 
@@ -190,7 +197,7 @@ def differences(comparisons, *, title, xlabel, scale=1.0, margin=0.0, pairs=None
     counts = sorted({result.n for result in comparisons.values()})
     dots = "; each dot is one pair" if pairs is not None else ""
     ax.set_xlabel(f"{xlabel}\nmean and 95 % interval of {' or '.join(map(str, counts))} pairs{dots}")
-    ax.set_title(title, fontsize=12, loc="left")
+    _set_title(ax, title)
     show(fig, f"{title}. Paired differences with 95 % intervals, {xlabel}. " + "; ".join(words) + ".")
 
 
@@ -212,6 +219,6 @@ def matrix(values, names, *, title, xlabel, ylabel, alt):
     ax.set_yticks(range(len(names)), names)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
-    ax.set_title(title, fontsize=12, loc="left")
+    _set_title(ax, title)
     fig.colorbar(image, ax=ax, shrink=0.8, label="%")
     show(fig, f"{title}. {alt}")
