@@ -90,15 +90,13 @@ def test_papermill_runs_it_fast(source, form, path, tmp_path):
     assert result.html.stat().st_size > 100_000
     executed = nbformat.read(tmp_path / path.name, as_version=4)
     assert any(cell.source.startswith("# Parameters\nFAST = True") for cell in executed.cells)
-    checks = [
-        output.text
+    checks = [  # a kernel may send one line in two pieces
+        "".join(output.text for output in cell.outputs if output.output_type == "stream")
         for cell in executed.cells
-        if re.match(r"check\.\w+\(\w+\)$", cell.source)
-        for output in cell.outputs
-        if output.output_type == "stream"
+        if re.match(r"check\.\w+\(\w+\)$", cell.source.splitlines()[-1] if cell.source else "")
     ]
     wanted = "is correct" if form == "solved" else "not attempted yet"
-    assert checks
+    assert len(checks) == sum("exercise" in cell.metadata.get("tags", []) for cell in executed.cells) > 0
     assert all(wanted in text for text in checks), checks
 
 
