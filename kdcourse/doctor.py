@@ -91,7 +91,7 @@ def _torch():
 def _threads():
     import torch
 
-    cores, threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(), 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     threads = torch.get_num_threads()
     fix = f"set OMP_NUM_THREADS={cores}: more threads than cores make training many times slower"
     return Check("threads", threads <= cores, f"torch uses {threads} of {cores} cores", fix)

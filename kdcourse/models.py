@@ -53,7 +53,7 @@ def cnn(channels=(32, 64, 128), image=(1, 28, 28), classes=10, seed=None):
         for inputs, outputs in zip(channels, channels[1:], strict=False):
             layers += [_convolution(inputs, outputs, stride=2), Residual(outputs)]
         layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], classes)]
-    # Channels last is what the CPU's convolution kernels want: twice as fast here.
+    # Channels last is the layout that the CPU's convolution kernels work in; they need not reorder then.
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
 

@@ -25,7 +25,7 @@ def soft_labels(data_set, examples=range(20), split="test"):
     )
     image = ipywidgets.Image(format="png")
 
-    # One figure, drawn once and then only updated: ten times quicker than a new one for every move.
+    # One figure, made once and then only updated, so that a move of the slider need not build a new one.
     fig, (left, right) = figure(7.0, 3.0, ncols=2, width_ratios=[1, 1.6])
     plt.close(fig)
     side = int(part.inputs.shape[1] ** 0.5)
