@@ -21,7 +21,7 @@ def soft_labels(data_set, examples=range(20), split="test"):
         description="picture",
     )
     temperature = ipywidgets.FloatLogSlider(
-        value=1.0, base=2, min=-1, max=5, step=0.1, description="temperature", readout_format=".1f"
+        value=1.0, base=2, min=-1, max=5, step=0.1, description="T", readout_format=".1f"
     )
     image = ipywidgets.Image(format="png")
 
