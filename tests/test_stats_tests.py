@@ -1,0 +1,187 @@
+"""Holm's and McNemar's tests and the detectable difference: against statsmodels, and written out by hand."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
+
+from kdcourse.stats import detectable_difference, holm, mcnemar
+
+p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+answers = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
+
+
+@pytest.mark.parametrize("m", [1, 2, 5, 50])
+def test_holm_adjusts_as_statsmodels_does(m):
+    p = np.random.default_rng(m).beta(0.3, 1, m).round(2)  # with ties and zeros
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def test_holm_by_hand():
+    # 3 · 0.01; then 2 · 0.02 = 0.04; then 1 · 0.03, but no less than the one before.
+    assert holm([0.03, 0.01, 0.02]).tolist() == pytest.approx([0.04, 0.03, 0.04])
+
+
+@given(p_values)
+def test_holm_is_at_least_the_p_value_and_at_most_bonferronis(p):
+    adjusted = holm(p)
+    assert ((np.array(p) <= adjusted) & (adjusted <= np.minimum(1, len(p) * np.array(p)))).all()
+
+
+@given(p_values.flatmap(lambda p: st.tuples(st.just(p), st.permutations(range(len(p))))))
+def test_holm_keeps_the_order_it_is_given(p_and_order):
+    p, order = np.array(p_and_order[0]), np.array(p_and_order[1])
+    assert (holm(p[order]) == holm(p)[order]).all()
+
+
+def test_holm_does_not_change_its_argument():
+    p = np.array([0.5, 0.01])
+    holm(p)
+    assert p.tolist() == [0.5, 0.01]
+
+
+@pytest.mark.parametrize(
+    ("p", "error", "message"),
+    [
+        ([], ValueError, r"p_values must hold at least 1 value in one dimension, got shape \[0\]"),
+        (0.05, ValueError, r"p_values must hold .* got shape \[\]"),
+        ([[0.1, 0.2]], ValueError, r"p_values must hold .* got shape \[1, 2\]"),
+        ([0.1, math.nan], ValueError, "p_values must be finite, got nan at index 1"),
+        ([0.1, 1.1], ValueError, r"p_values must be in \[0, 1\], got 1\.1"),
+        ([-0.1], ValueError, r"p_values must be in \[0, 1\], got -0\.1"),
+        (["0.1"], TypeError, "p_values must be numbers, got ndarray of <U3"),
+        (None, ValueError, r"p_values must hold .* got shape \[\]"),
+    ],
+)
+def test_holm_names_what_it_refuses(p, error, message):
+    with pytest.raises(error, match=message):
+        holm(p)
+
+
+@given(answers)
+def test_mcnemar_agrees_with_statsmodels(pairs):
+    a, b = (np.array(arm) for arm in zip(*pairs, strict=True))
+    table = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
+    result = mcnemar(a, b)
+    if table[0][1] + table[1][0]:
+        assert result.p_value == pytest.approx(statsmodels_mcnemar(table, exact=True).pvalue)
+    assert result[:4] == (pytest.approx(a.mean() - b.mean()), table[0][1], table[1][0], len(a))
+
+
+@given(answers)
+def test_swapping_the_models_mirrors_the_gap(pairs):
+    a, b = (np.array(arm) for arm in zip(*pairs, strict=True))
+    one, other = mcnemar(a, b), mcnemar(b, a)
+    assert (one.gap, one.only_a, one.only_b, one.p_value) == (-other.gap, other.only_b, other.only_a, other.p_value)
+
+
+def test_mcnemar_by_hand():
+    # Only the first model is right on 5 examples, only the second on none: 2 · 0.5^5.
+    result = mcnemar([1] * 5 + [1, 0, 0], [0] * 5 + [1, 0, 0])
+    assert result == (5 / 8, 5, 0, 8, 2 * 0.5**5)
+    assert str(result) == "+0.625 (n = 8; only a right: 5, only b: 0): p = 0.0625"
+
+
+@pytest.mark.parametrize("right", [[True, False, True], [0], [1, 1]])
+def test_models_that_agree_everywhere_do_not_differ(right):
+    assert mcnemar(right, right) == (0, 0, 0, len(right), 1.0)
+
+
+def nullable(values):
+    return pd.Series(values, dtype="boolean")
+
+
+@pytest.mark.parametrize(
+    "kind", [list, np.array, torch.tensor, pd.Series, nullable, lambda v: torch.tensor(v).to(torch.uint8), np.int64]
+)
+def test_mcnemar_takes_booleans_of_any_kind(kind):
+    a, b = [True, False, True, True], [False, False, True, False]
+    assert mcnemar(kind(a), kind(b)) == (0.5, 2, 0, 4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"a_correct": []}, ValueError, r"a_correct must hold at least 1 value in one dimension, got shape \[0\]"),
+        ({"b_correct": True}, ValueError, r"b_correct must hold .* got shape \[\]"),
+        ({"b_correct": [[True, False]]}, ValueError, r"b_correct must hold .* got shape \[1, 2\]"),
+        ({"b_correct": [True]}, ValueError, "b_correct must be as long as a_correct .* got 1 and 2"),
+        ({"a_correct": [0, 2]}, ValueError, "a_correct must be booleans, or integers 0 and 1, got 2"),
+        ({"a_correct": [-1, 0]}, ValueError, "a_correct must be booleans, or integers 0 and 1, got -1"),
+        # Probabilities, or accuracies, are not answers.
+        ({"a_correct": [0.5, 1.0]}, TypeError, "a_correct must be booleans, .* got ndarray of float64 of shape"),
+        ({"b_correct": ["yes", "no"]}, TypeError, "b_correct must be booleans, .* got ndarray of <U3"),
+        ({"b_correct": [True, None]}, TypeError, "b_correct must be booleans, .* got ndarray of object"),
+    ],
+)
+def test_mcnemar_names_what_it_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        mcnemar(**{"a_correct": [True, False], "b_correct": [False, False], **arguments})
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+@pytest.mark.parametrize("power", [0.3, 0.8, 0.95])
+@pytest.mark.parametrize("n", [8, 16, 200])  # with fewer it gives nan in places
+def test_statsmodels_finds_the_detectable_difference_with_that_power(n, power, confidence):
+    effect = detectable_difference(1.0, n, confidence=confidence, power=power)
+    assert TTestPower().power(effect, nobs=n, alpha=1 - confidence) == pytest.approx(power, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 16])
+@pytest.mark.parametrize(("confidence", "power"), [(0.95, 0.8), (0.99, 0.99), (0.5, 0.6)])
+def test_a_difference_of_that_size_is_found_with_that_power(n, confidence, power):
+    # The noncentral t as an integral over the sample's standard deviation.
+    shift = detectable_difference(1.0, n, confidence=confidence, power=power) * math.sqrt(n)
+    reach = scipy_stats.t.isf((1 - confidence) / 2, n - 1)
+    deviation = np.sqrt(scipy_stats.chi2.ppf((np.arange(100_000) + 0.5) / 100_000, n - 1) / (n - 1))
+    found = scipy_stats.norm.cdf(shift - reach * deviation) + scipy_stats.norm.cdf(-shift - reach * deviation)
+    assert found.mean() == pytest.approx(power, abs=1e-5)
+
+
+@given(st.floats(1e-6, 1e6), st.integers(2, 100))
+def test_the_detectable_difference_is_in_the_units_of_the_deviation(deviation, n):
+    assert detectable_difference(deviation, n) == pytest.approx(deviation * detectable_difference(1.0, n))
+
+
+@given(st.integers(2, 300), st.floats(0.1, 0.98))
+def test_more_pairs_and_less_power_need_smaller_differences(n, power):
+    difference = detectable_difference(1.0, n, power=power)
+    assert (
+        detectable_difference(1.0, n + 1, power=power) < difference < detectable_difference(1.0, n, power=power + 0.01)
+    )
+
+
+def test_without_spread_any_difference_is_found():
+    assert detectable_difference(0, 5) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"deviation": -1}, ValueError, r"deviation must be >= 0 and finite, got -1"),
+        ({"deviation": math.nan}, ValueError, "deviation must be >= 0 and finite, got nan"),
+        ({"deviation": math.inf}, ValueError, "deviation must be >= 0 and finite, got inf"),
+        ({"deviation": "1"}, TypeError, "deviation must be a number, got '1'"),
+        ({"deviation": [1.0, 2.0]}, TypeError, "deviation must be a number, got list"),
+        ({"n": 1}, ValueError, "n must be an integer >= 2, got 1"),
+        ({"n": 5.0}, ValueError, r"n must be an integer >= 2, got 5\.0"),
+        ({"n": True}, ValueError, "n must be an integer >= 2, got True"),
+        ({"confidence": 1}, ValueError, r"confidence must be in \(0, 1\), got 1"),
+        ({"confidence": "high"}, TypeError, "confidence must be a number, got 'high'"),
+        ({"power": 1.0}, ValueError, r"power must be in \(0\.05, 1\), above 1 - confidence, got 1"),
+        ({"power": 0.05}, ValueError, r"power must be in \(0\.05, 1\), .* got 0\.05"),
+        ({"power": math.nan}, ValueError, "power must be in .* got nan"),
+        ({"power": True}, TypeError, "power must be a number, got True"),
+    ],
+)
+def test_the_detectable_difference_names_what_it_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        detectable_difference(**{"deviation": 1.0, "n": 5, **arguments})
