@@ -7,9 +7,10 @@
 Splits are fixed: train for training, validation to choose anything, test to report once.
 """
 
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -90,30 +91,36 @@ class Split:
             flipped_logits=self.teacher_logits,
         )
 
+    def fingerprint(self):
+        """A short hexadecimal name for its content: the same inputs, labels and teacher logits give the same name."""
+        parts = [self.inputs, self.labels, self.teacher_logits]
+        return store.fingerprint([None if part is None else _digest(part) for part in parts])
+
     def __repr__(self):
         return f"Split({len(self):,} examples)"
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three fixed splits and the names of the classes."""
+    """Three fixed splits, the names of the classes, and how large the teacher is that gave the logits (or None)."""
 
     name: str
     train: Split
     validation: Split
     test: Split
     class_names: tuple
+    teacher_parameters: int | None = None
 
     def subset(self, n):
         """The same data set with the first n training examples (their order is fixed and random)."""
         if not isinstance(n, int) or not 1 <= n <= len(self.train):
             raise ValueError(f"n must be an integer from 1 to {len(self.train):,}, got {n!r}")
-        return DataSet(self.name, self.train[:n], self.validation, self.test, self.class_names)
+        return replace(self, train=self.train[:n])
 
     def without(self, class_name):
         """The same data set with one class left out of the training split, and only there."""
         kept = self.train.labels != self.class_index(class_name)
-        return DataSet(self.name, self.train[kept], self.validation, self.test, self.class_names)
+        return replace(self, train=self.train[kept])
 
     def class_index(self, class_name):
         """The label that stands for `class_name`. Raises ValueError that lists the names."""
@@ -214,7 +221,27 @@ def _fashion_mnist(with_teacher):
             scale=(about["pixel_mean"], about["pixel_deviation"]),
             flipped_logits=logits.get(f"{split}_flipped"),
         )
-    return DataSet("fashion-mnist", **splits, class_names=tuple(about["class_names"]))
+    return DataSet(
+        "fashion-mnist",
+        **splits,
+        class_names=tuple(about["class_names"]),
+        teacher_parameters=_teacher_parameters("fashion-mnist") if with_teacher else None,
+    )
+
+
+def _teacher_parameters(name):
+    """How many numbers of a teacher's checkpoint were trained; what batch norm only keeps count of was not."""
+    tensors, _ = store.load_tensors(checked(f"{name}/teacher.safetensors"))
+    counted = ("running_mean", "running_var", "num_batches_tracked")
+    return sum(tensor.numel() for key, tensor in tensors.items() if not key.endswith(counted))
+
+
+def _digest(tensor):
+    """SHA-256 of a tensor's type, shape and bytes."""
+    array = np.ascontiguousarray(tensor.numpy(force=True))
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    digest.update(array)
+    return digest.hexdigest()
 
 
 def _sheet(name):

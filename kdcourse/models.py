@@ -1,14 +1,19 @@
 """Students and teachers. A student is a plain multilayer perceptron; a teacher is a small residual CNN.
 
-Both take inputs as `[N, D]`, so that the same loop trains either.
+Both take inputs as `[N, D]`, so that the same loop trains either. `StudentStack` is many students in one.
 """
 
+import threading
 from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from kdcourse._arguments import integer, integers, positive
+
+# A layer draws its weights from torch's one global generator. Two threads that seed it at once (a sweep builds its
+# students in threads) would draw from each other's seed.
+_GENERATOR = threading.Lock()
 
 
 def mlp(sizes, seed=None):
@@ -26,6 +31,55 @@ def mlp(sizes, seed=None):
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
             layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+class StudentStack(nn.Module):
+    """M students `mlp(sizes, seed)`, one per seed, as one set of tensors: a forward pass runs them all.
+
+    sizes    layer widths from input to output, as in `mlp`
+    seeds    M seeds; student m starts with the weights of `mlp(sizes, seeds[m])`
+    forward  the same batch for everyone, `[B, D]` -> logits `[M, C, B]`
+
+    The batch comes last. All first layers then are ONE matrix product over the shared batch, every later layer is one
+    batched product, and the softmax runs over axis 1, where it costs a tenth of what it costs over a last axis of 10.
+
+    Raises ValueError if a size is not a positive integer, or a seed not an integer >= 0, or there is none.
+    """
+
+    def __init__(self, sizes, seeds):
+        super().__init__()
+        self.sizes = integers("sizes", sizes, how_many=2)
+        self.seeds = [integer("seeds", seed, at_least=0) for seed in seeds]
+        if not self.seeds:
+            raise ValueError("seeds must hold at least one seed, got none")
+        students = [[layer for layer in mlp(self.sizes, seed) if isinstance(layer, nn.Linear)] for seed in self.seeds]
+        layers = list(zip(*students, strict=True))
+        # weights: [M, outputs, inputs] per layer;  biases: [M, outputs, 1]
+        self.weights = nn.ParameterList(torch.stack([one.weight.detach() for one in layer]) for layer in layers)
+        self.biases = nn.ParameterList(torch.stack([one.bias.detach()[:, None] for one in layer]) for layer in layers)
+
+    def forward(self, inputs):
+        first, *later = zip(self.weights, self.biases, strict=True)
+        weight, bias = first
+        # The copy is small, and the large product beside it is up to a tenth faster for it.
+        columns = inputs.T.contiguous()
+        outputs = (weight.flatten(0, 1) @ columns).unflatten(0, weight.shape[:2]) + bias
+        for weight, bias in later:
+            outputs = torch.baddbmm(bias, weight, outputs.relu())
+        return outputs
+
+    def student(self, m):
+        """Student m on its own: an `mlp(sizes)` with a copy of its weights."""
+        alone = mlp(self.sizes, seed=0).to(self.weights[0])
+        linear = [layer for layer in alone if isinstance(layer, nn.Linear)]
+        with torch.no_grad():
+            for layer, weight, bias in zip(linear, self.weights, self.biases, strict=True):
+                layer.weight.copy_(weight[m])
+                layer.bias.copy_(bias[m, :, 0])
+        return alone
+
+    def __len__(self):
+        return len(self.seeds)
 
 
 class Residual(nn.Module):
@@ -104,7 +158,7 @@ def _convolution(inputs, outputs, stride=1):
 @contextmanager
 def _seeded(seed):
     """Seed torch's CPU generator inside a `with`, and put it back afterwards; with None, do nothing."""
-    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+    with _GENERATOR, torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.default_generator.manual_seed(seed)
         yield

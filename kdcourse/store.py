@@ -79,6 +79,14 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def cache_folder(name):
+    """Where results may be kept that can be computed again: a folder of this user, or KDCOURSE_HOME if that is set."""
+    import platformdirs
+
+    home = os.environ.get("KDCOURSE_HOME")
+    return (Path(home) if home else platformdirs.user_cache_path("kdcourse")) / name
+
+
 def _parse(text):
     def refuse(name):
         raise ValueError(f"{name} is not JSON")

@@ -11,6 +11,8 @@ from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 torch.set_num_threads(1)  # two threads on a busy machine wait for each other
+HOME = tempfile.TemporaryDirectory(prefix="kdcourse-tests-")
+os.environ["KDCOURSE_HOME"] = HOME.name  # what an earlier run kept must not answer for this one
 set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), "hypothesis"))  # not in the repository
 settings.register_profile("kdcourse", deadline=None, max_examples=40, derandomize=True, database=None)
 settings.load_profile("kdcourse")

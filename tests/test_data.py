@@ -156,6 +156,13 @@ def test_loading_takes_less_than_400_megabytes():
 # ---- the teacher ----
 
 
+def test_the_teacher_is_as_large_as_the_model_that_is_loaded(garments, taught):
+    trainable = [parameter.numel() for parameter in load_teacher("fashion-mnist").parameters()]
+    assert taught.teacher_parameters == sum(trainable)
+    assert garments.teacher_parameters is None
+    assert taught.subset(100).without("coat").teacher_parameters == sum(trainable)
+
+
 def test_every_split_holds_the_teachers_logits(taught):
     for name, size in SIZES.items():
         split = getattr(taught, name)

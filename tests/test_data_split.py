@@ -1,5 +1,7 @@
 """Splits and data sets: rows stay together, whatever is picked, mirrored or left out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +88,50 @@ def test_rows_that_do_not_belong_together_are_refused(rows, message):
         Split(torch.zeros(2).long(), **rows)
 
 
+# ---- a name for the content ----
+
+
+def numbers():
+    values = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
+    return {"labels": torch.arange(6) % 3, "teacher_logits": values, "inputs": values.repeat(1, 2) / 3}
+
+
+def test_the_same_content_has_the_same_fingerprint():
+    names = {Split(**numbers()).fingerprint() for _ in range(3)}
+    assert len(names) == 1
+    (name,) = names
+    assert len(name) == 16
+    assert int(name, 16) >= 0
+    strided = {part: values.T.contiguous().T for part, values in numbers().items() if values.ndim == 2}
+    assert Split(**{**numbers(), **strided}).fingerprint() == name
+    taped = {**numbers(), "teacher_logits": numbers()["teacher_logits"].requires_grad_()}
+    assert Split(**taped).fingerprint() == name
+
+
+def test_another_number_type_or_order_of_rows_gives_another_fingerprint():
+    names = {Split(**numbers()).fingerprint(), Split(**{**numbers(), "teacher_logits": None}).fingerprint()}
+    for part, values in numbers().items():
+        other = values.clone()
+        other.view(-1)[-1] = 2 - other.view(-1)[-1] if part == "labels" else torch.nextafter(other[-1, -1], other[0, 0])
+        names.add(Split(**{**numbers(), part: other}).fingerprint())
+        names.add(Split(**{**numbers(), part: values.flip(0)}).fingerprint())
+        names.add(
+            Split(**{**numbers(), part: values.to({"labels": torch.int32}.get(part, torch.float64))}).fingerprint()
+        )
+    swapped = {**numbers(), "inputs": numbers()["teacher_logits"], "teacher_logits": numbers()["inputs"]}
+    reshaped = {**numbers(), "inputs": numbers()["inputs"].view(6, 2, 3)}
+    names |= {Split(**swapped).fingerprint(), Split(**reshaped).fingerprint(), Split(**numbers())[:5].fingerprint()}
+    assert len(names) == 2 + 3 * 3 + 3
+
+
+def test_pictures_are_named_by_what_a_student_sees_of_them():
+    split = pictures()
+    assert split.fingerprint() == pictures().fingerprint()
+    assert Split(split.labels, split.teacher_logits, inputs=split.inputs).fingerprint() == split.fingerprint()
+    other_scale = Split(split.labels, split.teacher_logits, pixels=split.pixels, scale=(72.8, 91.0))
+    assert len({split.fingerprint(), other_scale.fingerprint(), split.flipped().fingerprint()}) == 3
+
+
 def small():
     return DataSet("small", pictures(6), pictures(4), pictures(2), ("bag", "coat", "dress"))
 
@@ -111,6 +157,12 @@ def test_a_class_can_be_left_out_of_training_only():
     assert (part.validation.labels == 1).any()
     assert (part.test.labels == 1).any()
     assert part.class_names == ("bag", "coat", "dress")
+
+
+def test_the_size_of_the_teacher_stays_with_its_data():
+    assert small().teacher_parameters is None
+    data = replace(small(), teacher_parameters=1234)
+    assert data.subset(3).teacher_parameters == data.without("coat").teacher_parameters == 1234
 
 
 def test_class_names_and_labels_belong_together():

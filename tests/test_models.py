@@ -1,10 +1,13 @@
 """Models against plain torch layers, closed forms and brute force."""
 
+import sys
+import threading
+
 import pytest
 import torch
 from torch import nn
 
-from kdcourse.models import Residual, cnn, count_parameters, mlp, width_for_ratio
+from kdcourse.models import Residual, StudentStack, cnn, count_parameters, mlp, width_for_ratio
 
 
 @pytest.mark.parametrize("sizes", [(4, 3), (7, 5, 2), (6, 4, 4, 3)])
@@ -152,3 +155,120 @@ def test_a_residual_block_adds_its_input():
 def test_channels_that_are_no_positive_integers_are_refused(channels):
     with pytest.raises(ValueError, match=r"channels must be one or more positive integers, got \["):
         cnn(channels)
+
+
+# ---- many students in one ----
+
+ARCHITECTURES = [(5, 3), (5, 7, 3), (5, 6, 4, 3)]
+
+
+def layers_by_hand(sizes, seed):
+    """(weight, bias) of every layer, drawn by `nn.Linear` after `torch.manual_seed`."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        layers = [nn.Linear(inputs, outputs) for inputs, outputs in zip(sizes, sizes[1:], strict=False)]
+    return [(layer.weight.detach(), layer.bias.detach()) for layer in layers]
+
+
+@pytest.mark.parametrize("sizes", ARCHITECTURES)
+def test_every_student_of_a_stack_starts_with_the_weights_of_its_own_seed(sizes):
+    stack = StudentStack(sizes, [3, 0, 3, 11])
+    assert len(stack) == 4
+    for m, seed in enumerate([3, 0, 3, 11]):
+        for k, (weight, bias) in enumerate(layers_by_hand(sizes, seed)):
+            assert torch.equal(stack.weights[k][m], weight)
+            assert torch.equal(stack.biases[k][m, :, 0], bias)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("sizes", ARCHITECTURES)
+def test_the_forward_pass_of_a_stack_equals_a_loop_over_its_students(sizes, dtype):
+    seeds = [4, 1, 9]
+    stack = StudentStack(sizes, seeds).to(dtype)
+    x = torch.randn(6, sizes[0], generator=torch.Generator().manual_seed(1), dtype=dtype)
+    logits = stack(x)
+    assert logits.shape == (3, sizes[-1], 6)
+    for m, seed in enumerate(seeds):
+        for b in range(6):
+            row = x[b]
+            for k, (weight, bias) in enumerate(layers_by_hand(sizes, seed)):
+                row = weight.to(dtype) @ (row if k == 0 else row.clamp(min=0)) + bias.to(dtype)
+            torch.testing.assert_close(logits[m, :, b], row)
+    assert stack(x[:1]).shape == (3, sizes[-1], 1)
+
+
+@pytest.mark.parametrize("sizes", ARCHITECTURES)
+def test_a_student_taken_out_of_a_stack_says_the_same_and_is_a_copy(sizes):
+    stack = StudentStack(sizes, [4, 1, 9]).double()
+    with torch.no_grad():
+        for parameter in stack.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
+    x = torch.randn(6, sizes[0], generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    before = stack(x).detach()
+    for m in range(3):
+        alone = stack.student(m)
+        torch.testing.assert_close(alone(x), before[m].T)
+        assert all(parameter.requires_grad for parameter in alone.parameters())
+        with torch.no_grad():
+            alone[0].weight.zero_()
+    assert torch.equal(stack(x), before)
+
+
+def test_a_stack_holds_as_many_parameters_as_its_students():
+    for sizes in ARCHITECTURES:
+        assert count_parameters(StudentStack(sizes, range(4))) == 4 * sum(
+            (inputs + 1) * outputs for inputs, outputs in zip(sizes, sizes[1:], strict=False)
+        )
+
+
+def test_a_stack_leaves_the_global_generator_alone():
+    before = torch.get_rng_state()
+    StudentStack((5, 7, 3), [0, 1]).student(1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.fixture
+def eager_threads():
+    """Threads take turns as often as they can, so that those that disturb each other do."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_threads_that_build_stacks_at_once_do_not_draw_from_each_others_seeds():
+    # Layers draw from one global generator. Without care, a third of these stacks had somebody else's weights.
+    def build(seed):
+        together.wait()
+        for _ in range(60):
+            built.append((seed, StudentStack((20, 64, 4), [seed] * 4)))
+
+    built, together = [], threading.Barrier(2)
+    threads = [threading.Thread(target=build, args=(seed,)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected = {seed: layers_by_hand((20, 64, 4), seed) for seed in (1, 2)}
+    assert len(built) == 120
+    for seed, stack in built:
+        for k, (weight, bias) in enumerate(expected[seed]):
+            assert all(torch.equal(stack.weights[k][m], weight) for m in range(4))
+            assert all(torch.equal(stack.biases[k][m, :, 0], bias) for m in range(4))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "seeds", "message"),
+    [
+        ((5,), [0], r"sizes must be two or more positive integers, got \[5\]"),
+        ((5, 0, 3), [0], r"sizes must be two or more positive integers, got \[5, 0, 3\]"),
+        ((5, 3), [], "seeds must hold at least one seed, got none"),
+        ((5, 3), [0, -1], "seeds must be an integer >= 0, got -1"),
+        ((5, 3), [1.5], r"seeds must be an integer >= 0, got 1\.5"),
+        ((5, 3), [None], "seeds must be an integer >= 0, got None"),
+    ],
+)
+def test_a_stack_of_no_sense_is_refused(sizes, seeds, message):
+    with pytest.raises(ValueError, match=message):
+        StudentStack(sizes, seeds)

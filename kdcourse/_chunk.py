@@ -1,0 +1,145 @@
+"""Train and measure one chunk of a sweep: students of one architecture that share their batches.
+
+It takes plain arrays and settings and gives plain rows and arrays back, so that it can run in a thread, in another
+process or on another machine.
+"""
+
+import math
+import time
+import warnings
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from kdcourse.models import StudentStack, count_parameters
+from kdcourse.stack import distill_stack, logits_of_stack
+from kdcourse.stats import expected_calibration_error
+
+PER_STUDENT = ["temperature", "soft_weight", "lr", "weight_decay"]
+
+
+class Chunk(NamedTuple):
+    """What a chunk is, apart from the data: `settings` has one dict per student, in the order of the stack."""
+
+    settings: list
+    epochs: int
+    batch_size: int
+    schedule: object
+    device: str
+    bf16: bool
+    tf32: bool
+    predictions: bool
+
+
+def train_chunk(place, chunk, *arrays, after_epoch=None):
+    """(place, rows, logits): one row of results per student, and {split: float32 [M, N, C]} if predictions are kept.
+
+    place        given back as it came, for results that arrive in any order
+    arrays       inputs, labels and teacher logits of the training, the validation and the test split, as numpy arrays
+    after_epoch  called with how many students finished an epoch
+    """
+    start = time.perf_counter()
+    tensors = [_tensor(array) for array in arrays]
+    train, *others = tensors[:3], tensors[3:6], tensors[6:]
+    with _tf32(chunk.tf32 and chunk.device.startswith("cuda")):
+        rows, logits = _fit(chunk, train, dict(zip(("validation", "test"), others, strict=True)), after_epoch)
+    for row in rows:
+        row["seconds"] = (time.perf_counter() - start) / len(rows)
+    return place, rows, logits
+
+
+def _fit(chunk, train, splits, after_epoch):
+    try:
+        return _fit_at_once(chunk, train, splits, after_epoch)
+    except torch.OutOfMemoryError:
+        if len(chunk.settings) == 1:
+            raise
+    # Outside of the handler, so that nothing of the failed attempt is held any more.
+    torch.cuda.empty_cache()
+    half = len(chunk.settings) // 2
+    rows, logits = [], []
+    for settings in (chunk.settings[:half], chunk.settings[half:]):
+        some_rows, some_logits = _fit(chunk._replace(settings=settings), train, splits, after_epoch)
+        rows += some_rows
+        logits.append(some_logits)
+    return rows, {split: np.concatenate([part[split] for part in logits]) for split in logits[0]}
+
+
+def _fit_at_once(chunk, train, splits, after_epoch):
+    inputs, labels, teacher_logits = train
+    first = chunk.settings[0]
+    sizes = [inputs.shape[1], *[first["width"]] * first["hidden_layers"], teacher_logits.shape[1]]
+    stack = StudentStack(sizes, [row["init_seed"] for row in chunk.settings]).to(chunk.device)
+    loss, diverged_at = distill_stack(
+        stack,
+        inputs,
+        teacher_logits,
+        labels,
+        **{name: [row[name] for row in chunk.settings] for name in PER_STUDENT},
+        epochs=chunk.epochs,
+        batch_size=chunk.batch_size,
+        order_seed=first["order_seed"],
+        schedule=chunk.schedule,
+        bf16=chunk.bf16,
+        after_epoch=None if after_epoch is None else lambda: after_epoch(len(stack)),
+    )
+    steps = chunk.epochs * math.ceil(len(inputs) / chunk.batch_size)
+    rows = [{"parameters": count_parameters(stack) // len(stack)} for _ in chunk.settings]
+    kept = {}
+    for name, (split_inputs, split_labels, split_teacher) in splits.items():
+        logits = logits_of_stack(stack, split_inputs)
+        for row, measured in zip(rows, _measure(logits, split_labels, split_teacher), strict=True):
+            row |= {f"{name}_{measure}": value for measure, value in measured.items()}
+        if chunk.predictions:
+            kept[name] = logits.transpose(1, 2).contiguous().numpy()
+    for row, student_loss, step in zip(rows, loss.tolist(), diverged_at.tolist(), strict=True):
+        row["loss"] = student_loss
+        if not step and any(math.isnan(row[f"{name}_ece"]) for name in splits):
+            step = steps  # the last step left finite weights, but so large ones that the logits are not finite
+        if step:  # what such a student says is of no use, and its row says so
+            row |= dict.fromkeys((name for name in row if name != "parameters"), math.nan)
+        row["diverged_at"] = step or None
+    return rows, kept
+
+
+def _measure(logits, labels, teacher_logits):
+    """One dict of measures per student, from logits [M, C, N]."""
+    log_q = F.log_softmax(logits, 1)
+    predicted = logits.max(1).indices  # argmax over an axis that is not the last is ten times slower
+    nll = -log_q.gather(1, labels.expand(len(logits), 1, -1)).squeeze(1).double().mean(1)
+    accuracy = (predicted == labels).double().mean(1)
+    agreement = (predicted == teacher_logits.argmax(1)).double().mean(1)
+    ece = [
+        expected_calibration_error(student.exp().T.numpy(), labels.numpy()) if student.isfinite().all() else math.nan
+        for student in log_q
+    ]
+    return [
+        {"accuracy": a, "nll": n, "ece": e, "agreement": g}
+        for a, n, e, g in zip(accuracy.tolist(), nll.tolist(), ece, agreement.tolist(), strict=True)
+    ]
+
+
+def _tensor(array):
+    """The array as a tensor, not copied."""
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    with warnings.catch_warnings():  # other processes get the data for reading only, and nobody writes to them
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+        return torch.from_numpy(array)
+
+
+@contextmanager
+def _tf32(allowed):
+    """TensorFloat-32 for matrix products on CUDA inside a `with`, and the setting as it was afterwards."""
+    if not allowed:  # the setting is global: chunks that run side by side on a CPU must not touch it
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,114 @@
+"""The settings of the students of a sweep: a DataFrame with one row per student."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+
+from kdcourse._arguments import integer, number, positive
+from kdcourse.losses import soften
+
+DEFAULTS = {
+    "width": None,
+    "hidden_layers": 1,
+    "temperature": 1.0,
+    "soft_weight": 1.0,
+    "lr": 1e-3,
+    "weight_decay": 0.0,
+    "init_seed": 0,
+    "order_seed": 0,
+}
+
+
+def grid(
+    *,
+    width,
+    hidden_layers=(1,),
+    temperature=(1.0,),
+    soft_weight=(1.0,),
+    lr=(1e-3,),
+    weight_decay=(0.0,),
+    init_seed=(0,),
+    order_seed=(0,),
+):
+    """Every combination of the given settings, one row per student, for `sweep`.
+
+    width          units in each hidden layer, >= 1;  hidden_layers  how many such layers, >= 1
+    temperature, soft_weight, lr, weight_decay
+                   as in `train.distill`; soft_weight 0 is a student on hard labels, whatever its temperature
+    init_seed      fixes the initial weights;  order_seed  fixes the batches, and all students of a stack share them: to
+                   average over both kinds of luck, cross several of each (and give both to `stats.compare`)
+    Each may be a single value or several.
+
+    Rows are joined with pandas.concat, and thinned out like any DataFrame: `sweep` takes every table with such columns.
+    Raises TypeError or ValueError that names the setting and the value.
+    """
+    settings = {
+        "width": width,
+        "hidden_layers": hidden_layers,
+        "temperature": temperature,
+        "soft_weight": soft_weight,
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "init_seed": init_seed,
+        "order_seed": order_seed,
+    }
+    values = {name: list(value) if np.iterable(value) else [value] for name, value in settings.items()}
+    for name, several in values.items():
+        if not several or isinstance(settings[name], str):
+            raise ValueError(f"{name} must be a value or several, got {settings[name]!r}")
+    # dtype=object: beside 8.5, pandas would turn a 4 into 4.0, and the error would be about the wrong one.
+    table = pd.DataFrame(list(itertools.product(*values.values())), columns=list(values), dtype=object)
+    return check_settings(table)
+
+
+def check_settings(table):
+    """`table` with every column of `DEFAULTS`, each in its type. Raises an error that names the column and the row."""
+    if not isinstance(table, pd.DataFrame):
+        raise TypeError(f"grid must be a DataFrame, as `grid` makes it, got {type(table).__name__}")
+    unknown = [name for name in table.columns if name not in DEFAULTS]
+    if unknown:
+        raise ValueError(f"grid must have no other columns than {', '.join(DEFAULTS)}; got {unknown[0]!r}")
+    if "width" not in table.columns:
+        raise ValueError("grid must have the column 'width', got none")
+    if len(table) == 0:
+        raise ValueError("grid must have at least one row, got none")
+    kinds = {
+        "width": lambda name, value: integer(name, value, at_least=1),
+        "hidden_layers": lambda name, value: integer(name, value, at_least=1),
+        "temperature": _temperature,
+        "soft_weight": _share,
+        "lr": positive,
+        "weight_decay": _decay,
+        "init_seed": lambda name, value: integer(name, value, at_least=0),
+        "order_seed": lambda name, value: integer(name, value, at_least=0),
+    }
+    columns = {}
+    for name, check in kinds.items():
+        values = table[name].tolist() if name in table.columns else [DEFAULTS[name]] * len(table)
+        columns[name] = []
+        for row, value in zip(table.index, values, strict=True):
+            try:
+                columns[name].append(check(name, value))
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"{error} (row {row!r} of the grid)") from None
+    return pd.DataFrame(columns, index=table.index)
+
+
+def _temperature(name, value):
+    soften(torch.zeros(1, 2), number(name, value))
+    return float(value)
+
+
+def _share(name, value):
+    if not 0 <= number(name, value) <= 1:
+        raise ValueError(f"{name} must be in [0, 1], got {value}")
+    return float(value)
+
+
+def _decay(name, value):
+    if not 0 <= number(name, value) < math.inf:
+        raise ValueError(f"{name} must be >= 0 and finite, got {value}")
+    return float(value)

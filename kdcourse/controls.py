@@ -1,0 +1,84 @@
+"""Other teacher signals for the same examples: what a comparison needs before it may credit the soft labels.
+
+Each takes a DataSet and gives one back whose *training* split says something else. Validation and test stay as they
+are, so that agreement is always agreement with the real teacher. A student on hard labels needs none of these: its
+soft weight is 0.
+
+    table = sweep(settings, controls.arg_max(garments), epochs=10)
+"""
+
+from dataclasses import replace
+
+import torch
+
+from kdcourse._arguments import integer, number
+from kdcourse.data import DataSet, Split
+from kdcourse.models import mlp
+
+
+def arg_max(data):
+    """The teacher's first choice, with certainty at every temperature: is the teacher just a good labeller?
+
+    At temperature 1 and soft weight 1, the loss is cross-entropy with those choices. At any other, T² multiplies it.
+    """
+    chosen = _logits(data).argmax(1)
+    certain = torch.full_like(data.train.teacher_logits, -torch.inf)
+    return _with_signal(data, certain.scatter_(1, chosen[:, None], 0.0))
+
+
+def smoothed_labels(data, amount=0.1):
+    """The label, smoothed: probability 1 − amount for it, and `amount` spread evenly over all classes.
+
+    amount  in (0, 1]. At temperature 1 this is label smoothing (Szegedy et al. 2016, section 7): is softness enough?
+    """
+    if not 0 < number("amount", amount) <= 1:
+        raise ValueError(f"amount must be in (0, 1], got {amount}")
+    classes = _logits(data).shape[1]
+    probabilities = torch.full_like(data.train.teacher_logits, amount / classes)
+    probabilities[torch.arange(len(data.train)), data.train.labels] += 1 - amount
+    return _with_signal(data, probabilities.log())
+
+
+def shuffled(data, seed=0):
+    """Every example gets the soft label of another one: a negative control. Who learns from that has found a leak."""
+    order = torch.randperm(len(_logits(data)), generator=_generator(seed))
+    if len(order) < 2:
+        raise ValueError("data.train must hold at least two examples to be shuffled, got one")
+    other = torch.empty_like(order)
+    other[order] = order.roll(1)  # nobody keeps their own
+    return _with_signal(data, data.train.teacher_logits[other])
+
+
+def random_teacher(data, seed=0, width=128):
+    """What a network that was never trained says, made as confident as the teacher: does *any* smooth function teach?
+
+    Its logits are scaled to the teacher's standard deviation about their mean in each row.
+    """
+    logits = _logits(data)
+    width = integer("width", width, at_least=1)
+    seed = integer("seed", seed, at_least=0)
+    stranger = mlp([data.train.inputs.shape[1], width, logits.shape[1]], seed)
+    with torch.no_grad():
+        said = stranger(data.train.inputs)
+    said = said - said.mean(1, keepdim=True)
+    spread = (logits - logits.mean(1, keepdim=True)).square().mean().sqrt()
+    return _with_signal(data, said * (spread / said.square().mean().sqrt()))
+
+
+def _logits(data):
+    if not isinstance(data, DataSet):
+        raise TypeError(f"data must be a DataSet, got {type(data).__name__}")
+    if data.train.teacher_logits is None:
+        raise ValueError("data.train must hold the teacher's logits, got None")
+    return data.train.teacher_logits
+
+
+def _generator(seed):
+    return torch.Generator().manual_seed(integer("seed", seed, at_least=0))
+
+
+def _with_signal(data, teacher_logits):
+    train = data.train
+    if train.pixels is None:
+        return replace(data, train=Split(train.labels, teacher_logits, inputs=train.inputs))
+    return replace(data, train=Split(train.labels, teacher_logits, pixels=train.pixels, scale=train.scale))

@@ -1,0 +1,223 @@
+"""Control signals against closed forms; what they must not touch stays as it was."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from blobs import C, blobs
+from torch import nn
+
+from kdcourse import controls
+from kdcourse.data import DataSet, Split
+
+CONTROLS = [controls.arg_max, controls.smoothed_labels, controls.shuffled, controls.random_teacher]
+every_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.__name__)
+
+
+@pytest.fixture
+def data():
+    return blobs()
+
+
+def pictures():
+    """A data set of pictures, whose inputs are made from pixels."""
+    generator = torch.Generator().manual_seed(0)
+
+    def split(n):
+        pixels = torch.randint(0, 256, (n, 784), generator=generator, dtype=torch.uint8)
+        logits = torch.randn(n, 3, generator=generator)
+        return Split(torch.arange(n) % 3, logits, pixels=pixels, scale=(72.8, 90.0), flipped_logits=-logits)
+
+    return DataSet("pictures", split(8), split(4), split(4), ("bag", "coat", "dress"))
+
+
+def rows(tensor):
+    return [tuple(row) for row in tensor.tolist()]
+
+
+@every_control
+@pytest.mark.parametrize("make", [blobs, pictures])
+def test_only_what_the_teacher_says_in_training_is_another(control, make):
+    before, data = make(), make()
+    changed = control(data)
+    logits = changed.train.teacher_logits
+    assert (logits.dtype, logits.shape) == (torch.float32, before.train.teacher_logits.shape)
+    assert not torch.equal(logits, before.train.teacher_logits)
+    assert torch.equal(changed.train.inputs, before.train.inputs)
+    assert torch.equal(changed.train.labels, before.train.labels)
+    assert changed.validation is data.validation
+    assert changed.test is data.test
+    assert (changed.name, changed.class_names) == (before.name, before.class_names)
+    assert changed.teacher_parameters == before.teacher_parameters
+    for name in ("train", "validation", "test"):  # nothing was written into the original
+        mine, others = getattr(data, name), getattr(before, name)
+        assert torch.equal(mine.inputs, others.inputs)
+        assert torch.equal(mine.labels, others.labels)
+        assert torch.equal(mine.teacher_logits, others.teacher_logits)
+
+
+def test_pictures_stay_pictures_but_the_teacher_of_the_mirrored_view_is_gone():
+    data = pictures()
+    for control in CONTROLS:
+        changed = control(data).train
+        assert torch.equal(changed.pixels, data.train.pixels)
+        assert changed.flipped().teacher_logits is None
+
+
+@every_control
+def test_the_global_generator_is_left_alone(control, data):
+    before = torch.get_rng_state()
+    control(data)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@every_control
+def test_the_same_call_gives_the_same_signal(control, data):
+    assert torch.equal(control(data).train.teacher_logits, control(data).train.teacher_logits)
+
+
+# ---- each on its own ----
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 20.0])
+def test_arg_max_is_certain_at_every_temperature(data, temperature):
+    logits = controls.arg_max(data).train.teacher_logits
+    expected = np.zeros((300, C))
+    for row, said in enumerate(data.train.teacher_logits.tolist()):
+        expected[row, said.index(max(said))] = 1
+    np.testing.assert_array_equal((logits / temperature).softmax(1).numpy(), expected)
+
+
+@pytest.mark.parametrize("amount", [1e-3, 0.1, 0.5, 0.999])
+def test_smoothed_labels_follow_the_closed_form(data, amount):
+    probabilities = controls.smoothed_labels(data, amount).train.teacher_logits.double().exp().numpy()
+    for row, label in enumerate(data.train.labels.tolist()):
+        expected = [amount / C + (1 - amount if k == label else 0) for k in range(C)]
+        np.testing.assert_allclose(probabilities[row], expected, rtol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+
+
+def test_smoothed_labels_at_temperature_one_give_the_loss_of_label_smoothing(data):
+    student = nn.Linear(data.train.inputs.shape[1], C)
+    said = student(data.train.inputs)
+    target = controls.smoothed_labels(data, 0.2).train.teacher_logits.softmax(1)
+    ours = -(target * said.log_softmax(1)).sum(1).mean()
+    theirs = nn.functional.cross_entropy(said, data.train.labels, label_smoothing=0.2)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_labels_smoothed_all_the_way_are_uniform(data):
+    for amount in (1, 1.0):
+        logits = controls.smoothed_labels(data, amount).train.teacher_logits
+        torch.testing.assert_close(logits, torch.full((300, C), -math.log(C)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shuffling_deals_the_soft_labels_out_again_and_nobody_keeps_their_own(data, seed):
+    before, after = rows(data.train.teacher_logits), rows(controls.shuffled(data, seed).train.teacher_logits)
+    assert sorted(after) == sorted(before)
+    assert len(set(before)) == 300  # rows can be told apart, so these are the examples themselves
+    assert not any(a == b for a, b in zip(before, after, strict=True))
+
+
+def test_shuffling_two_examples_swaps_them(data):
+    logits = controls.shuffled(data.subset(2)).train.teacher_logits
+    assert rows(logits) == rows(data.train.teacher_logits[[1, 0]])
+
+
+def test_shuffled_soft_labels_know_no_more_than_chance_about_the_labels(data):
+    assert (data.train.teacher_logits.argmax(1) == data.train.labels).double().mean() > 0.9
+    hits = [(controls.shuffled(data, seed).train.teacher_logits.argmax(1) == data.train.labels) for seed in range(40)]
+    assert torch.stack(hits).double().mean().item() == pytest.approx(1 / C, abs=0.02)  # 12,000 pairs: ± 5 errors
+
+
+@pytest.mark.parametrize("control", [controls.shuffled, controls.random_teacher])
+def test_another_seed_gives_another_signal(control, data):
+    signals = [control(data, seed).train.teacher_logits for seed in (0, 1, 2, np.int64(2))]
+    assert not torch.equal(signals[0], signals[1])
+    assert not torch.equal(signals[1], signals[2])
+    assert torch.equal(signals[2], signals[3])
+    assert torch.equal(control(data, seed=1).train.teacher_logits, signals[1])
+
+
+def spread(logits):
+    """The standard deviation of logits about their mean in each row, by numpy."""
+    return np.sqrt(np.mean(np.var(logits.double().numpy(), axis=1)))
+
+
+@pytest.mark.parametrize("width", [1, 16, 128])
+def test_a_random_teacher_is_as_confident_as_the_teacher(data, width):
+    for factor in (0.01, 1.0, 50.0):
+        teacher = data.train.teacher_logits * factor + 7
+        scaled = replace(data, train=Split(data.train.labels, teacher, inputs=data.train.inputs))
+        logits = controls.random_teacher(scaled, width=width).train.teacher_logits
+        assert spread(logits) == pytest.approx(spread(teacher), rel=1e-4)
+        np.testing.assert_allclose(logits.mean(1).numpy(), 0, atol=1e-4 * spread(teacher))
+
+
+def test_a_random_teacher_is_a_function_of_the_input_and_of_nothing_else(data):
+    logits = controls.random_teacher(data, seed=3).train.teacher_logits
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        first, last = nn.Linear(data.train.inputs.shape[1], 128), nn.Linear(128, C)
+    with torch.no_grad():
+        said = last(first(data.train.inputs).clamp(min=0))
+    said = said - said.mean(1, keepdim=True)
+    ratio = logits / said
+    torch.testing.assert_close(ratio, torch.full_like(ratio, ratio.median().item()), rtol=1e-3, atol=0)
+    relabelled = replace(
+        data, train=Split(data.train.labels.flip(0), data.train.teacher_logits, inputs=data.train.inputs)
+    )
+    assert torch.equal(controls.random_teacher(relabelled, seed=3).train.teacher_logits, logits)
+    assert not logits.requires_grad
+
+
+def test_a_random_teacher_knows_no_more_than_chance_on_average(data):
+    # One random function may favour a class by luck; forty of them do not.
+    signals = [controls.random_teacher(data, seed).train.teacher_logits.argmax(1) for seed in range(40)]
+    hits = torch.stack([(signal == data.train.labels).double().mean() for signal in signals])
+    assert hits.mean().item() == pytest.approx(1 / C, abs=4 * hits.std().item() / math.sqrt(40))
+
+
+# ---- refusals ----
+
+
+@every_control
+def test_what_is_no_data_set_with_a_teacher_is_refused(control, data):
+    with pytest.raises(TypeError, match="data must be a DataSet, got Split"):
+        control(data.train)
+    taught_by_nobody = replace(data, train=Split(data.train.labels, inputs=data.train.inputs))
+    with pytest.raises(ValueError, match=r"data\.train must hold the teacher's logits, got None"):
+        control(taught_by_nobody)
+
+
+@pytest.mark.parametrize("amount", [0, -0.1, 1.01, math.nan, math.inf])
+def test_an_amount_outside_zero_to_one_is_refused(data, amount):
+    with pytest.raises(ValueError, match=rf"amount must be in \(0, 1\], got {amount}"):
+        controls.smoothed_labels(data, amount)
+
+
+@pytest.mark.parametrize("amount", ["0.1", None, True])
+def test_an_amount_that_is_no_number_is_refused(data, amount):
+    with pytest.raises(TypeError, match=f"amount must be a number, got {amount!r}"):
+        controls.smoothed_labels(data, amount)
+
+
+@pytest.mark.parametrize("control", [controls.shuffled, controls.random_teacher])
+@pytest.mark.parametrize("seed", [-1, 1.5, None, "0", True])
+def test_a_seed_of_no_sense_is_refused(control, data, seed):
+    with pytest.raises(ValueError, match=f"seed must be an integer >= 0, got {seed!r}"):
+        control(data, seed)
+
+
+@pytest.mark.parametrize("width", [0, -3, 2.5, None])
+def test_a_width_of_no_sense_is_refused(data, width):
+    with pytest.raises(ValueError, match=f"width must be an integer >= 1, got {width!r}"):
+        controls.random_teacher(data, width=width)
+
+
+def test_one_example_cannot_be_shuffled(data):
+    with pytest.raises(ValueError, match=r"data\.train must hold at least two examples to be shuffled, got one"):
+        controls.shuffled(data.subset(1))

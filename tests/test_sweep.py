@@ -1,0 +1,246 @@
+"""Tables of students: every number recomputed from the logits, and every row the student that trains alone."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from blobs import SIZES, C, D, blobs, close, mixed
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, log_loss
+from tqdm import tqdm
+
+from kdcourse import _chunk
+from kdcourse.data import Split
+from kdcourse.models import mlp
+from kdcourse.sweep import grid, sweep
+from kdcourse.train import cosine, distill
+
+QUIET = {"device": "cpu", "progress": False, "resume": False}
+RUN = {"epochs": 3, "batch_size": 64}  # 300 examples: four full batches, and one of 44
+SETTINGS = [
+    "width", "hidden_layers", "temperature", "soft_weight", "lr", "weight_decay", "init_seed", "order_seed",
+]  # fmt: skip
+MEASURES = [f"{split}_{name}" for split in ("validation", "test") for name in ("accuracy", "nll", "ece", "agreement")]
+RESULTS = ["epochs", "batch_size", "examples", "parameters", "ratio", *MEASURES, "loss", "diverged_at", "seconds"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    return blobs()
+
+
+@pytest.fixture(scope="module")
+def table(data):
+    return sweep(mixed(), data, predictions=True, **RUN, **QUIET)
+
+
+# ---- one tidy row per student ----
+
+
+def test_the_table_keeps_the_rows_of_the_grid_and_adds_the_documented_columns(table):
+    assert list(table.columns) == [*SETTINGS, *RESULTS, "validation_logits", "test_logits"]
+    pd.testing.assert_frame_equal(table[SETTINGS], mixed())
+    assert (table[["epochs", "batch_size", "examples"]] == [3, 64, 300]).all(axis=None)
+    assert (table.dtypes[[*MEASURES, "loss", "ratio", "seconds"]] == "float64").all()
+    assert table.dtypes["diverged_at"] == "Int64"
+    assert table["diverged_at"].isna().all()
+    assert (table["seconds"] > 0).all()
+
+
+def test_parameters_and_ratio_follow_the_closed_form(table):
+    for row in table.itertuples():
+        sizes = [D, *[row.width] * row.hidden_layers, C]
+        expected = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+        assert row.parameters == expected
+        assert row.ratio == pytest.approx(10_000 / expected)
+
+
+def test_without_a_known_teacher_there_is_no_ratio(data):
+    table = sweep(grid(width=3), replace(data, teacher_parameters=None), **RUN, **QUIET)
+    assert table["ratio"].isna().all()
+    assert table["ratio"].dtype == "float64"
+
+
+def naive_ece(probabilities, labels, bins=15):
+    total = 0.0
+    for k in range(bins):
+        inside = [row for row, p in enumerate(probabilities) if k / bins < p.max() <= (k + 1) / bins]
+        if inside:
+            confidence = sum(probabilities[row].max() for row in inside) / len(inside)
+            right = sum(probabilities[row].argmax() == labels[row] for row in inside) / len(inside)
+            total += len(inside) / len(labels) * abs(confidence - right)
+    return total
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_the_measures_are_those_of_the_logits(table, data, split):
+    labels = getattr(data, split).labels.numpy()
+    teacher = getattr(data, split).teacher_logits.numpy().argmax(1)
+    for _, row in table.iterrows():
+        logits = row[f"{split}_logits"]
+        assert (logits.dtype, logits.shape) == (np.float32, (SIZES[split], C))
+        probabilities = softmax(logits.astype(np.float64), axis=1)
+        assert row[f"{split}_accuracy"] == pytest.approx(accuracy_score(labels, logits.argmax(1)), abs=1e-12)
+        assert row[f"{split}_nll"] == pytest.approx(log_loss(labels, probabilities, labels=range(C)), rel=1e-5)
+        assert row[f"{split}_ece"] == pytest.approx(naive_ece(probabilities, labels), abs=1e-6)
+        assert row[f"{split}_agreement"] == pytest.approx((logits.argmax(1) == teacher).mean(), abs=1e-12)
+
+
+def test_every_row_is_the_student_that_distill_trains_alone(table, data):
+    assert table["validation_accuracy"].nunique() > 5  # the rows differ, so a mix-up would show
+    for row in table.itertuples():
+        alone = mlp([D, *[row.width] * row.hidden_layers, C], row.init_seed)
+        history = distill(
+            alone, data.train.inputs, data.train.teacher_logits, data.train.labels, temperature=row.temperature,
+            soft_weight=row.soft_weight, lr=row.lr, weight_decay=row.weight_decay, order_seed=row.order_seed,
+            device="cpu", progress=False, **RUN,
+        )  # fmt: skip
+        for split in ("validation", "test"):
+            said = alone(getattr(data, split).inputs).detach().numpy()
+            np.testing.assert_allclose(getattr(row, f"{split}_logits"), said, rtol=1e-4, atol=1e-5)
+        assert row.loss == pytest.approx(history.last["loss"], rel=1e-5)
+
+
+def test_a_schedule_reaches_every_student(data):
+    table = sweep(grid(width=5, init_seed=[0, 1]), data, schedule=cosine, **RUN, **QUIET)
+    alone = mlp([D, 5, C], 1)
+    history = distill(
+        alone, data.train.inputs, data.train.teacher_logits, schedule=cosine, device="cpu", progress=False, **RUN
+    )
+    assert table["loss"][1] == pytest.approx(history.last["loss"], rel=1e-5)
+
+
+def test_logits_are_left_out_unless_asked_for(data, table):
+    plain = sweep(mixed(), data, **RUN, **QUIET)
+    pd.testing.assert_frame_equal(
+        plain.drop(columns="seconds"), table.drop(columns=["seconds", "validation_logits", "test_logits"])
+    )
+
+
+# ---- not enough numbers, another precision ----
+
+
+def test_a_student_that_diverges_says_when_and_measures_nothing(data):
+    table = sweep(grid(width=5, soft_weight=0, lr=[0.01, 1e30, 0.02]), data, **RUN, **QUIET)
+    calm = sweep(grid(width=5, soft_weight=0, lr=[0.01, 0.02]), data, **RUN, **QUIET)
+    lost = table.iloc[1]
+    alone = mlp([D, 5, C], 0)
+    with pytest.raises(FloatingPointError, match=f"step {lost['diverged_at']:.0f}:"):
+        distill(
+            alone, data.train.inputs, data.train.teacher_logits, data.train.labels, soft_weight=0, lr=1e30,
+            device="cpu", progress=False, **RUN,
+        )  # fmt: skip
+    assert lost[[*MEASURES, "loss"]].isna().all()
+    assert lost["parameters"] == (D + 1) * 5 + 6 * C
+    assert table["diverged_at"].isna().tolist() == [True, False, True]
+    close(table.iloc[[0, 2]], calm.set_axis([0, 2]))
+
+
+@pytest.mark.parametrize("batch_size", [300, 150])
+def test_weights_too_large_to_say_anything_finite_count_as_diverged(data, batch_size):
+    # After the last step every weight is finite, about 1e30, but two layers of them multiply beyond float32.
+    settings = {"epochs": 1, "batch_size": batch_size, "schedule": lambda done: float(done >= 1 - batch_size / 300)}
+    table = sweep(grid(width=5, lr=[0.01, 1e30]), data, **settings, **QUIET)
+    assert table["diverged_at"].tolist() == [pd.NA, 300 // batch_size]
+    assert table.iloc[1][[*MEASURES, "loss"]].isna().all()
+    assert table.iloc[0][[*MEASURES, "loss"]].notna().all()
+
+
+def test_bfloat16_measures_about_the_same(data):
+    settings = grid(width=16, lr=0.02, init_seed=range(4))
+    plain, rough = (sweep(settings, data, epochs=8, batch_size=32, bf16=bf16, **QUIET) for bf16 in (False, True))
+    assert (plain["test_accuracy"] > 0.85).all()
+    np.testing.assert_allclose(rough["test_accuracy"], plain["test_accuracy"], atol=0.04)
+    assert (rough["test_nll"] != plain["test_nll"]).all()
+
+
+def test_tf32_is_for_cuda_and_leaves_the_cpu_alone(data, monkeypatch):
+    inner, seen = _chunk.distill_stack, []
+
+    def watched(*arguments, **options):
+        seen.append(torch.get_float32_matmul_precision())
+        return inner(*arguments, **options)
+
+    monkeypatch.setattr(_chunk, "distill_stack", watched)
+    sweep(grid(width=5), data, tf32=True, **RUN, **QUIET)
+    assert seen == [torch.get_float32_matmul_precision()] == ["highest"]
+
+
+def test_a_teacher_on_the_tape_or_in_double_precision_is_taken_as_it_is(data, table):
+    train = data.train
+    logits = train.teacher_logits.double().requires_grad_()
+    other = replace(data, train=Split(train.labels.int(), logits, inputs=train.inputs))
+    close(sweep(mixed(), other, predictions=True, **RUN, **QUIET), table)
+
+
+# ---- what can be seen of it ----
+
+
+@pytest.fixture
+def bars(monkeypatch):
+    """The progress bars that a sweep makes."""
+    made = []
+
+    class Recorded(tqdm):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+    monkeypatch.setattr("kdcourse.sweep.tqdm", Recorded)
+    return made
+
+
+@pytest.mark.parametrize("chunk", [64, 3])
+def test_one_progress_bar_counts_every_epoch_of_every_student(data, bars, chunk, capsys):
+    sweep(mixed(), data, chunk=chunk, **RUN, **{**QUIET, "progress": True})
+    (bar,) = bars
+    assert (bar.n, bar.total) == (60, 60)
+    assert bar.disable  # what tqdm sets when a bar is closed
+    output = capsys.readouterr()
+    assert "20 students" in output.err
+    assert output.out == ""
+
+
+def test_the_progress_bar_is_closed_by_an_error(data, bars, monkeypatch):
+    monkeypatch.setattr(_chunk, "distill_stack", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        sweep(mixed(), data, **RUN, **{**QUIET, "progress": True})
+    assert [bar.disable for bar in bars] == [True]
+
+
+def test_a_quiet_sweep_prints_nothing(data, capsys):
+    sweep(grid(width=5), data, **RUN, **QUIET)
+    assert capsys.readouterr() == ("", "")
+
+
+# ---- CUDA ----
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", [{}, {"tf32": True}, {"bf16": True}], ids=["float32", "tf32", "bf16"])
+def test_a_gpu_gives_the_same_table(data, table, precision):
+    # 3 epochs of 4 full batches and a small one; tf32 keeps 10 bits of each factor, bfloat16 keeps 7.
+    before = torch.get_float32_matmul_precision()
+    found = sweep(mixed(), data, predictions=True, **RUN, **{**QUIET, "device": "cuda"}, **precision)
+    assert torch.get_float32_matmul_precision() == before
+    assert found["diverged_at"].isna().all()
+    limit = 0.05 if precision else 2e-4
+    for split in ("validation", "test"):
+        logits, expected = (np.stack(t[f"{split}_logits"]) for t in (found, table))
+        assert np.linalg.norm(logits - expected) <= limit * np.linalg.norm(expected)
+        accuracy = found[f"{split}_accuracy"], table[f"{split}_accuracy"]
+        np.testing.assert_allclose(*accuracy, atol=0.05 if precision else 0.005)
+    assert math.isfinite(found["loss"].sum())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_says_which_student_diverged(data):
+    settings = grid(width=5, soft_weight=0, lr=[0.01, 1e30, 0.02])
+    expected, found = (sweep(settings, data, **RUN, **{**QUIET, "device": device}) for device in ("cpu", "cuda"))
+    assert found["diverged_at"].equals(expected["diverged_at"])
+    assert found.iloc[1][[*MEASURES, "loss"]].isna().all()

@@ -1,0 +1,187 @@
+"""Sweeps that are killed, again and again, or interrupted: finished chunks are kept, and the rest is done later."""
+
+import itertools
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from blobs import blobs, files, same
+
+from kdcourse import _chunk, _kept, store
+from kdcourse.sweep import grid, sweep
+
+DATA = blobs(sizes={"train": 60, "validation": 20, "test": 20})
+MANY = grid(width=[3, 5], lr=0.01, init_seed=range(24))  # in 24 chunks
+SMALL = {
+    "epochs": 8, "batch_size": 16, "chunk": 2, "device": "cpu", "progress": False, "predictions": True,
+}  # fmt: skip
+ENDLESS = 18  # a sweep in the nursery finishes this many chunks, and trains at the next for ever
+
+
+def sweep_without_end(folder, threads):
+    """The sweep of MANY, except that it never comes to its end: somebody has to stop it."""
+    inner, chunks = _chunk.distill_stack, itertools.count(len(files(folder)))
+
+    def without_end(*arguments, **options):
+        if next(chunks) >= ENDLESS:
+            options["epochs"] = 10**5
+        return inner(*arguments, **options)
+
+    _chunk.distill_stack = without_end
+    torch.set_num_threads(threads)
+    sweep(MANY, DATA, resume=folder, **SMALL)
+
+
+NURSERY = """
+import json, os, sys, torch
+from test_sweep_interrupted import sweep_without_end
+torch.optim.AdamW([torch.zeros(1)])  # the first one imports a lot
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        sweep_without_end(*json.loads(line))
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Nursery:
+    """A process that imports everything once, and runs one sweep after another in a process of its own."""
+
+    def __init__(self, log):
+        here = Path(__file__).parent
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        with log.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+                bufsize=0, env=environment,
+            )  # fmt: skip
+        self.log, self.child = log, None
+
+    def answer(self, seconds=120):
+        ready, _, _ = select.select([self.process.stdout], [], [], seconds)
+        line = self.process.stdout.readline() if ready else b""
+        assert line, f"no answer within {seconds} s: {self.log.read_text()}"
+        return int(line)
+
+    def run(self, folder, *, threads, until, stop):
+        """Start a sweep, send it a signal once `until` chunks are finished, and return how it ended."""
+        self.process.stdin.write(json.dumps([str(folder), threads]).encode() + b"\n")
+        self.child = self.answer()
+        deadline = time.monotonic() + 120
+        while len(files(folder)) < until:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.001)
+        os.kill(self.child, stop)
+        code = self.answer()
+        self.child = None
+        return code
+
+    def close(self):
+        if self.child is not None:
+            os.kill(self.child, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The places of the chunks that are trained from now on."""
+    places, inner = [], _chunk.train_chunk
+
+    def counted(place, *arguments, **options):
+        places.append(place)
+        return inner(place, *arguments, **options)
+
+    monkeypatch.setattr("kdcourse.sweep.train_chunk", counted)
+    return places
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory):
+    nursery = Nursery(tmp_path_factory.mktemp("nursery") / "log")
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted():
+    return sweep(MANY, DATA, resume=False, **SMALL)
+
+
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked on this system")
+
+
+@forks
+def test_a_sweep_that_is_killed_again_and_again_loses_only_what_was_under_way(
+    tmp_path, nursery, uninterrupted, trained
+):
+    finished = {}
+    for until in (0, 1, 6, 11, 16):
+        assert nursery.run(tmp_path, threads=1, until=until, stop=signal.SIGKILL) == -signal.SIGKILL
+        left = files(tmp_path)
+        assert finished.items() <= left.items()  # neither lost nor written again
+        assert until <= len(left) <= ENDLESS
+        for name in left:
+            tensors, rows = store.load_tensors(tmp_path / name)
+            assert len(rows) == len(tensors["test"]) == 2
+        assert all(path.suffix == ".part" for path in tmp_path.iterdir() if path.name not in left)
+        finished = left
+    table = sweep(MANY, DATA, resume=tmp_path, **SMALL)
+    assert len(trained) == 24 - len(finished)
+    same(table, uninterrupted, but=["seconds"])
+
+
+@forks
+@pytest.mark.parametrize("until", [5, ENDLESS])
+def test_an_interrupt_ends_a_sweep_in_threads_and_keeps_what_is_finished(
+    tmp_path, nursery, uninterrupted, trained, until
+):
+    # The answer comes within its deadline, although the chunks under way would take many minutes more.
+    assert nursery.run(tmp_path, threads=2, until=until, stop=signal.SIGINT) == -signal.SIGINT
+    assert "KeyboardInterrupt" in nursery.log.read_text()
+    finished = files(tmp_path)
+    assert until <= len(finished) <= ENDLESS
+    assert all(path.suffix == ".part" for path in tmp_path.iterdir() if path.name not in finished)
+    same(sweep(MANY, DATA, resume=tmp_path, **SMALL), uninterrupted, but=["seconds"])
+    assert len(trained) == 24 - len(finished)
+
+
+def test_an_interrupted_sweep_leaves_no_thread_training(tmp_path, monkeypatch):
+    inner, meeting, threads = _chunk.distill_stack, threading.Barrier(2), []
+
+    def quick_or_endless(stack, *arguments, **options):
+        threads.append(threading.current_thread())
+        meeting.wait(60)
+        if stack.sizes[1] == 5:
+            options["epochs"] = 10**5
+        return inner(stack, *arguments, **options)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_chunk, "distill_stack", quick_or_endless)
+    monkeypatch.setattr(_kept.Kept, "save", interrupt)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sweep(grid(width=[3, 5]), DATA, resume=tmp_path, **SMALL)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert len(threads) == 2
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
