@@ -8,14 +8,11 @@ Writes benchmarks/results/lessons.json; tools/build_readme.py makes the table in
 import argparse
 import datetime
 import os
-import platform
 import statistics
 import tempfile
 from pathlib import Path
 
-import torch
-
-from kdcourse import lessons, store
+from kdcourse import doctor, lessons, store
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lessons.json"
 
@@ -30,6 +27,7 @@ def main():
         for number in range(runs):
             for path in lessons.find(solved=True):
                 for mode in ("full", "fast"):
+                    os.environ["KDCOURSE_HOME"] = tempfile.mkdtemp(dir=folder)  # nothing that an earlier run kept
                     run = lessons.run(path, folder, fast=mode == "fast", progress=False)
                     if run.error:
                         raise SystemExit(f"{path.stem} stopped: {run.error}")
@@ -45,15 +43,8 @@ def main():
         }
         for lesson, modes in results.items()
     }
-    machine = {
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "architecture": platform.machine(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }
-    store.save_json(RESULTS, {"date": str(datetime.date.today()), "runs": runs, "machine": machine, "lessons": table})
+    about = {"date": str(datetime.date.today()), "runs": runs, "machine": doctor.machine()}
+    store.save_json(RESULTS, about | {"lessons": table})
 
 
 if __name__ == "__main__":
