@@ -13,12 +13,13 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: help lab test notebooks bench lint teacher clean
+.PHONY: help lab test notebooks claims bench lint teacher clean
 
 help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
 	@echo "make test        run every test (WORKERS=$(WORKERS) processes)"
 	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one)"
+	@echo "make claims      run the experiments behind the claims again (resumes), and write the table in the README"
 	@echo "make bench       measure every lesson, and write the table in the README"
 	@echo "make lint        ruff, lint and format"
 	@echo "make teacher     train the Fashion-MNIST teacher again (half an hour on a CPU)"
@@ -36,6 +37,9 @@ test: $(VENV)/ready
 
 notebooks: $(VENV)/ready
 	@$(BIN)/python tools/build_notebooks.py $(LESSON)
+
+claims: $(VENV)/ready
+	@$(BIN)/kdcourse claims --run && $(BIN)/python tools/build_readme.py
 
 bench: $(VENV)/ready
 	@$(BIN)/python benchmarks/load.py && $(BIN)/python benchmarks/lessons.py && $(BIN)/python tools/build_readme.py

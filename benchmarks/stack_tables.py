@@ -118,7 +118,7 @@ def curve(results):
     ]
     text = (
         f"Width {WIDTH}, stacks of at most {STUDENTS}, run as a sweep runs them on {results['machine']['cores']} "
-        "cores: several stacks side by side, one alone on all cores. Set-up included; "
+        "cores: as many stacks side by side as there are cores, one thread each. Set-up included; "
         f"{results['plan']['curve_rounds']} rounds."
     )
     return section("More and more students", text, ["students", "s per epoch, all", "ms per epoch, each"], rows)

@@ -21,7 +21,14 @@ class Kept:
         if resume is not None and not isinstance(resume, (str, os.PathLike)):
             raise TypeError(f"resume must be a folder, None or False, got {resume!r}")
         self.folder = store.cache_folder("sweeps") if resume is None else Path(resume)
-        self.folder.mkdir(parents=True, exist_ok=True)  # if that cannot be, it is better known now than after training
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)  # better known now than after training
+        except OSError as error:
+            if resume is not None:
+                raise
+            warnings.warn(f"{self.folder} cannot be written ({error}): this sweep keeps nothing", stacklevel=3)
+            self.folder = None
+            return
         common = {
             "engine": [store.sha256(module.__file__) for module in ENGINE],
             "torch": torch.__version__,

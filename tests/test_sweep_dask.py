@@ -68,8 +68,7 @@ def test_a_cluster_gives_the_same_table_and_what_it_finished_is_taken_up_here(ta
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_a_sweep_outlives_workers_that_are_killed(cluster, table, tmp_path, monkeypatch, deaths):
     cluster.wait_for_workers(2, timeout=120)
-    alive, inner = list(cluster.run(os.getpid).values()), _kept.Kept.save
-    victims = alive[:deaths]
+    victims, inner = list(cluster.run(os.getpid).values())[:deaths], _kept.Kept.save
 
     def save(self, *arguments):
         inner(self, *arguments)
@@ -79,7 +78,7 @@ def test_a_sweep_outlives_workers_that_are_killed(cluster, table, tmp_path, monk
     monkeypatch.setattr(_kept.Kept, "save", save)
     with joblib.parallel_config(backend="dask", wait_for_workers_timeout=60):
         found = sweep(GRID, DATA, resume=tmp_path, **RUN)
-    assert not any(psutil.pid_exists(pid) for pid in alive[:deaths])
+    assert not victims
     same(found, table)
     assert len(list(tmp_path.glob("*.safetensors"))) == 12
 

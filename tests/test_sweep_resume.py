@@ -232,3 +232,17 @@ def test_an_error_keeps_what_was_finished_before_it(tmp_path, monkeypatch):
     assert len(files(tmp_path)) == 2
     same(sweep(GRID, DATA, resume=tmp_path, **RUN), sweep(GRID, DATA, resume=False, **RUN), but=["seconds"])
     assert len(calls) == 3 + 4 + 6
+
+
+def test_a_cache_that_cannot_be_written_costs_a_warning_and_not_the_sweep(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("a file where a folder should be")
+    monkeypatch.setenv("KDCOURSE_HOME", str(tmp_path / "home"))
+    with pytest.warns(UserWarning, match="sweeps cannot be written .*: this sweep keeps nothing"):
+        table = sweep(grid(width=4), blobs(), epochs=1, device="cpu", progress=False)
+    assert table["test_accuracy"].notna().all()
+
+
+def test_a_folder_that_was_asked_for_and_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        sweep(grid(width=4), blobs(), epochs=1, device="cpu", progress=False, resume=tmp_path / "file")

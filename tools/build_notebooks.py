@@ -14,6 +14,7 @@ import ast
 import hashlib
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -86,7 +87,9 @@ def execute(notebook, folder):
         coalesce_streams=True,
         store_widget_state=False,
     )
-    client.execute()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["KDCOURSE_HOME"] = home  # everything is trained here and now, nothing taken from an earlier run
+        client.execute()
     notebook.metadata = METADATA  # without the version of the Python that happened to run it
     return drop_transient_outputs(notebook)
 

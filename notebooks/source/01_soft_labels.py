@@ -851,6 +851,27 @@ print(f"on test: {accuracy(repaired, garments.test):.0%}")
 # No. Ten equal numbers have the most entropy, and say nothing about the picture. Entropy says how much is open, not how much is known.
 # </details>
 #
+# ## The claims, and the full run
+#
+# This lesson put two claims to the test. Both are in the course's **ledger**, where each claim has a record of how it is tested, and the result of
+# a run that takes longer than a lesson may: more pictures, more repetitions, and temperature and learning rate chosen on validation
+# for *both* arms. What you measured above stands beside it. Where the two disagree in direction, trust neither until you know why.
+
+# %%
+from kdcourse import claims
+
+claims.show("soft-beats-hard", measured={"100 pictures, just now": gain})
+
+# %%
+against_arg_max = {
+    f"{name}, just now": gains[f"{name}, against arg-max"] for name in CLASSES
+}
+claims.show("omitted-class-is-learned", measured=against_arg_max)
+
+# %% [markdown]
+# "Supported here" means: on these data, with this teacher and these students. All claims of the course, with what came of them so far:
+# `kdcourse claims` in a terminal, or the table in the README.
+#
 # ## Take away
 #
 # - A soft label ranks the wrong answers. Whether that ranking taught a student anything is what the controls above decided.
