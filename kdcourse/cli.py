@@ -95,6 +95,109 @@ def run(
     raise typer.Exit(1 if failed else 0)
 
 
+@app.command()
+def claims(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[CLAIM]...", help="Claims by name; none means all.")
+    ] = None,
+    run: Annotated[bool, typer.Option("--run", help="Run the experiments again (half an hour for all).")] = False,
+):
+    """Show the claims that the course tests with what the last full run found, or run their experiments again.
+
+    What was trained is kept, so a run that was interrupted goes on where it stopped.
+    """
+    from kdcourse import claims
+
+    try:
+        if run:
+            for found in claims.run(*names or []):
+                print(claims.show(found["claim"]), f"\n  {found['seconds']:.0f} s", flush=True)
+        else:
+            print(claims.show(*names or []))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="CLAIM") from None
+
+
+@app.command()
+def progress(
+    export: Annotated[
+        str | None, typer.Option(metavar="csv|json", help="Print it for an instructor instead, in this format.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write what --export makes to this file.")] = None,
+):
+    """Show which exercises and quizzes you have done, lesson by lesson, and what is next. Nothing is sent anywhere."""
+    from kdcourse import check, progress, quiz
+
+    if out is not None and export is None:
+        raise typer.BadParameter("needs --export csv or --export json beside it", param_hint="--out")
+    quizzes = {name: quiz.load(name) for name in quiz.names()}
+    table = progress.table(
+        {exercise.name: getattr(exercise, "lesson", "") for exercise in check.EXERCISES},
+        {name: (one.lesson, len(one.questions)) for name, one in quizzes.items()},
+    )
+    if export is None:
+        print(f"{progress.show(table)}\n\n{progress.next_up(table)}")
+        return
+    try:
+        text = progress.export(table, export)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--export") from None
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        progress.save_export(text, out)
+    except OSError as error:
+        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from None
+    print(f"{len(table)} rows are in {out}")
+
+
+@app.command()
+def quiz(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A quiz, or interview for the flashcards; none lists them.")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", dir_okay=False, metavar="FILE", help="Write the quiz as a page of its own instead."),
+    ] = None,
+):
+    """Take a quiz here in the terminal: an explanation after every answer, and the missed ones again at the end."""
+    from kdcourse import progress, quiz
+    from kdcourse.quiz import terminal
+
+    if name is None and html is not None:
+        raise typer.BadParameter("needs the name of a quiz beside it", param_hint="--html")
+    try:
+        if name is None:
+            terminal.show_list(progress.load()["quizzes"])
+        elif name == quiz.CARDS and html is None:
+            terminal.turn_cards(quiz.cards())
+        elif html is None:
+            terminal.ask(quiz.load(name))
+        else:
+            html.write_text(quiz.to_html(name), encoding="utf-8")
+            print(f"{quiz.load(name).title}: the page is {html}")
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="NAME") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{html} cannot be written: {error.strerror}", param_hint="--html") from None
+
+
+@app.command()
+def glossary(
+    term: Annotated[list[str] | None, typer.Argument(metavar="[TERM]", help="A term; none lists them all.")] = None,
+):
+    """Look a term up: what it means, what it is taken for, when to use it."""
+    from kdcourse import quiz
+    from kdcourse.quiz import terminal
+
+    try:
+        terminal.show_glossary(quiz.glossary(), " ".join(term or []))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="TERM") from None
+
+
 def _find(names, *, solved):
     from kdcourse import lessons
 

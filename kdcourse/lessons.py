@@ -1,12 +1,16 @@
 """Find lessons, run them without a browser, and leave an HTML page of each."""
 
+import os
 import re
+import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 CELL_SECONDS = 300  # a cell that takes longer than this is taken for stuck
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]  # a kernel on this machine alone need not warn that it is not encrypted
 
 
@@ -61,7 +65,7 @@ def run(path, out, *, fast=False, progress=True):
     copy, html = out / path.name, out / f"{path.stem}.html"
     start = time.perf_counter()
     error = ""
-    with PeakMemory() as memory:
+    with _home_for(path), PeakMemory() as memory:
         try:
             papermill.execute_notebook(
                 path,
@@ -83,6 +87,23 @@ def run(path, out, *, fast=False, progress=True):
     return Run(path.stem, seconds, memory.peak, html, error)
 
 
+@contextmanager
+def _home_for(path):
+    """Who runs the solved form has not passed its exercises: it keeps its record in a folder that vanishes."""
+    if path.parent.name != "solutions":
+        yield
+        return
+    before = os.environ.get("KDCOURSE_HOME")
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["KDCOURSE_HOME"] = home
+        try:
+            yield
+        finally:
+            os.environ.pop("KDCOURSE_HOME")
+            if before is not None:
+                os.environ["KDCOURSE_HOME"] = before
+
+
 def to_html(notebook):
     """A page as nbconvert makes it, but with the alternative text of the figures, which its own template leaves out."""
     from jinja2 import DictLoader
@@ -98,10 +119,15 @@ alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"></div>
 
 
 def drop_transient_outputs(notebook):
-    """Remove what means nothing once the kernel is gone: progress bars, and widgets that nobody drives any more."""
+    """Remove what means nothing once the kernel is gone: progress bars, and widgets that nobody drives any more.
+
+    A widget that brings a form in HTML along, as a quiz does, leaves that.
+    """
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if not _is_transient(output)]
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET, None)
     notebook.metadata.pop("widgets", None)
     return notebook
 
@@ -109,7 +135,8 @@ def drop_transient_outputs(notebook):
 def _is_transient(output):
     if output.output_type == "stream":
         return output.name == "stderr" and re.search(r"\d+%\|", output.text) is not None
-    return "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    data = output.get("data", {})
+    return WIDGET in data and "text/html" not in data
 
 
 class PeakMemory:

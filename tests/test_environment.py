@@ -41,7 +41,7 @@ def test_conda_spec_is_valid(spec):
 def test_constraints_satisfy_pyproject():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
-    for item in required("dev"):
+    for item in required("dev", "browser"):
         assert item.specifier.contains(pins[item.name]), item
 
 
@@ -51,7 +51,7 @@ def test_constraints_name_no_local_builds_and_no_paths():
 
 
 def test_every_extra_of_the_design_is_there():
-    assert set(PROJECT["optional-dependencies"]) == {"dev", "site", "dask", "export"}
+    assert set(PROJECT["optional-dependencies"]) == {"dev", "browser", "site", "dask", "export"}
     assert PROJECT["requires-python"] == ">=3.11,<3.14"
 
 

@@ -1,205 +1,23 @@
-"""The exercises of the lessons: references in float64, hints, and the bugs that each check knows by name."""
+"""All exercises, in the order of the lessons, and what their checks say to wrong answers."""
 
-import torch
+from kdcourse.check.lesson_00 import retained_accuracy
+from kdcourse.check.lesson_01 import entropy_bits, hard_targets, soften
+from kdcourse.check.lesson_01_blend import blended_loss
+from kdcourse.check.lesson_01_kd import kd_loss
 
-from kdcourse.check.core import Bug, Exercise
-
-
-def _logits(generator, classes=None):
-    rows = int(torch.randint(2, 7, (), generator=generator))
-    classes = classes or int(torch.randint(7, 12, (), generator=generator))
-    return 4 * torch.randn(rows, classes, generator=generator)
+EXERCISES = (retained_accuracy, soften, entropy_bits, hard_targets, kd_loss, blended_loss)
 
 
-def _temperature(generator):
-    return float(1.5 + 6 * torch.rand((), generator=generator))
+def wrong_answers():
+    """Every known bug: a list of (exercise, bug, message)."""
+    return [(exercise.name, bug.name, bug.message) for exercise in EXERCISES for bug in exercise.bugs]
 
 
-# ---- lesson 00 ----
-
-
-def _accuracies(generator):
-    teacher = 0.6 + 0.35 * torch.rand((), generator=generator)
-    return float(teacher * (0.7 + 0.25 * torch.rand((), generator=generator))), float(teacher)
-
-
-retained_accuracy = Exercise(
-    "retained_accuracy",
-    reference=lambda student, teacher: student / teacher,
-    inputs=_accuracies,
-    small=[(0.85, 0.95)],
-    praise="Lesson 04 draws it against the size of the student.",
-    hints=[
-        "What share of the teacher's accuracy does the student keep?",
-        "It is a ratio of the two accuracies, and it is below 1 when the student is the worse of the two.",
-        "return student_accuracy / teacher_accuracy",
-    ],
-    bugs=[
-        Bug(
-            "upside down", lambda s, t: t / s, "That is the teacher over the student: more than 1 for a worse student."
-        ),
-        Bug("a difference", lambda s, t: s - t, "That is a difference in points. A share is a ratio."),
-        Bug("the loss", lambda s, t: t - s, "That is what was lost, in points. What share was kept?"),
-        Bug("the lost share", lambda s, t: 1 - s / t, "That is the share that was lost. What share was kept?"),
-        Bug(
-            "a percentage", lambda s, t: 100 * s / t, "Nearly: give a share, such as 0.9, not a percentage, such as 90."
-        ),
-    ],
-)
-
-
-# ---- lesson 01 ----
-
-soften = Exercise(
-    "soften",
-    reference=lambda logits, temperature: (logits / temperature).softmax(1),
-    inputs=lambda generator: (1000 * _logits(generator), _temperature(generator)),
-    small=[(torch.tensor([[2.0, 0.0, 0.0]]), 2.0), (torch.tensor([[1000.0, 0.0]]), 2.0)],
-    praise="It survives logits in the thousands, and any number of classes.",
-    hints=[
-        "Divide first. Then turn each row into probabilities.",
-        "What does exp do to 10,000? Which function of PyTorch was made for that?",
-        "softmax over axis 1, the classes, of logits / temperature",
-    ],
-    bugs=[
-        Bug(
-            "temperature ignored",
-            lambda z, t: z.softmax(1),
-            "The temperature has no effect: these are the probabilities at T = 1.",
-        ),
-        Bug(
-            "temperature upside down",
-            lambda z, t: (z * t).softmax(1),
-            "You multiply by the temperature. A higher temperature should make the probabilities flatter.",
-        ),
-        Bug(
-            "wrong axis",
-            lambda z, t: (z / t).softmax(0),
-            "The softmax runs over axis 0, the examples. Each row, one example, should sum to 1.",
-        ),
-        Bug(
-            "softened too late",
-            lambda z, t: z.softmax(1) / t,
-            "You divide the probabilities, so that they sum to 1/T. Divide the logits, before the softmax.",
-        ),
-        Bug(
-            "softmax applied twice",
-            lambda z, t: (z / t).softmax(1).softmax(1),
-            "The softmax is applied twice: probabilities went in where logits belong.",
-        ),
-        Bug(
-            "softmax before the temperature",
-            lambda z, t: (z.softmax(1) / t).softmax(1),
-            "The softmax is applied twice, once before the temperature. Divide the raw logits.",
-        ),
-        Bug(
-            "overflow",
-            lambda z, t: (z / t).exp() / (z / t).exp().sum(1, keepdim=True),
-            "exp overflows for large logits, and inf / inf is NaN. Subtract the row's maximum first, or use softmax.",
-        ),
-        Bug(
-            "log-probabilities",
-            lambda z, t: (z / t).log_softmax(1),
-            "These are log-probabilities. Take exp of them.",
-        ),
-    ],
-)
-
-
-def _with_certainty(generator):
-    """Probabilities, the last row of which is certain: exact zeros happen, and must not give NaN."""
-    probabilities = _logits(generator).softmax(1)
-    probabilities[-1] = torch.eye(probabilities.shape[1])[0]
-    return (probabilities,)
-
-
-def _entropy(probabilities):
-    return -torch.special.xlogy(probabilities, probabilities).sum(1) / torch.log(torch.tensor(2.0)).item()
-
-
-entropy_bits = Exercise(
-    "entropy_bits",
-    reference=_entropy,
-    inputs=_with_certainty,
-    small=[(torch.tensor([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]),)],
-    praise="A certain prediction carries 0 bits beyond its label; ten equal ones carry log2(10).",
-    hints=[
-        "Entropy is the average surprise: for each class its probability times log2(1 / probability), summed.",
-        "Your first answer may give nan for a probability of exactly 0. What is 0 · log 0 in the limit?",
-        "-torch.special.xlogy(p, p).sum(1) / math.log(2); or clamp p before the logarithm",
-    ],
-    bugs=[
-        Bug(
-            "nats, not bits",
-            lambda p: -torch.special.xlogy(p, p).sum(1),
-            "These are nats: the natural logarithm. Bits need the logarithm to base 2.",
-        ),
-        Bug(
-            "log of zero",
-            lambda p: -(p * p.log2()).sum(1),
-            "A probability of exactly 0 gives 0 · (−inf), which is NaN. In the limit that term is 0.",
-        ),
-        Bug(
-            "log of zero, in nats",
-            lambda p: -(p * p.log()).sum(1),
-            "A probability of exactly 0 gives NaN; and the natural logarithm gives nats, not bits.",
-        ),
-        Bug("sign", lambda p: -_entropy(p), "The sign: entropy is never negative."),
-        Bug(
-            "wrong axis",
-            lambda p: _entropy(p.T),
-            "The sum runs over axis 0, the examples. Each example has its own entropy: sum over the classes.",
-        ),
-        Bug(
-            "summed over everything",
-            lambda p: _entropy(p).sum(),
-            "One number came back for all examples together. Return one per example, [B].",
-        ),
-        Bug(
-            "mean over classes",
-            lambda p: _entropy(p) / p.shape[1],
-            "You averaged over the classes; entropy sums over them.",
-        ),
-    ],
-)
-
-hard_targets = Exercise(
-    "hard_targets",
-    reference=lambda teacher_logits: teacher_logits.argmax(1),
-    inputs=lambda generator: (_logits(generator),),
-    small=[(torch.tensor([[1.0, 3.0, 2.0], [5.0, 0.0, 1.0]]),)],
-    praise="Now a student can learn from the teacher's verdicts without its doubts.",
-    hints=[
-        "The control keeps the teacher's verdict on each example and throws its doubts away.",
-        "A label is the index of the winning class.",
-        "return teacher_logits.argmax(1)",
-    ],
-    bugs=[
-        Bug(
-            "wrong axis",
-            lambda z: z.argmax(0),
-            "argmax runs over axis 0: for each class, the example that has the most of it. Use axis 1.",
-        ),
-        Bug(
-            "one number for all",
-            lambda z: z.argmax(),
-            "argmax without an axis flattens everything first and gives one number. Use axis 1.",
-        ),
-        Bug(
-            "values, not indices",
-            lambda z: z.amax(1),
-            "These are the largest logits. A label is the index of the class.",
-        ),
-        Bug(
-            "still soft",
-            lambda z: z.softmax(1),
-            "These are still soft labels: the teacher's doubts are all in them. Return only which class wins.",
-        ),
-        Bug(
-            "one-hot",
-            lambda z: torch.nn.functional.one_hot(z.argmax(1), z.shape[1]),
-            "One-hot rows are right in spirit; `train` wants class indices, int64 [B].",
-        ),
-        Bug("least likely", lambda z: z.argmin(1), "That is the class the teacher finds least likely."),
-    ],
-)
+def answers_table():
+    """The same in Markdown: a heading and a table for each exercise."""
+    parts = []
+    for exercise in EXERCISES:
+        rows = [f"| {bug.name} | {bug.message} |" for bug in exercise.bugs]
+        head = ["| wrong answer | message |", "|---|---|"]
+        parts.append("\n".join([f"### `{exercise.name}` (lesson {exercise.lesson[:2]})", "", *head, *rows]))
+    return "\n\n".join(parts) + "\n"

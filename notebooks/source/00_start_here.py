@@ -262,28 +262,22 @@ for arm in ["from labels", "from the teacher"]:
 #
 # ## Check yourself
 #
-# Answer each before you unfold it.
-#
-# <details><summary><b>1.</b> The big model, and the small one: what are they called?</summary>
-#
-# Teacher and student. The teacher is trained first and then left alone; only the student learns.
-# </details>
-#
-# <details><summary><b>2.</b> What did the distilled student see of the labels of its 500 pictures?</summary>
-#
-# None directly. But the teacher had learned from labels, of these pictures and of 49,500 others, so they come through in what it says.
-# </details>
-#
-# <details><summary><b>3.</b> An interval for a difference runs from −0.4 to +1.6 points. Verdict?</summary>
-#
-# Inconclusive. It is tempting to say "better on average", and just as honest to say "possibly worse". More pairs would narrow it.
-# </details>
-#
-# <details><summary><b>4.</b> Why choose the number of epochs on validation data, and not on test data?</summary>
-#
-# What you choose on, you fit. The test data would then flatter you, and nothing would be left that tells the truth.
-# </details>
-#
+# A quiz. Every answer is explained, right or wrong, and what you miss comes again at the end. It works with the keyboard alone. What you
+# have done is kept on your machine, and nowhere else: `kdcourse progress` shows it, with what is next.
+
+# %%
+from kdcourse import quiz
+
+quiz.show("00_start_here")
+
+# %% [markdown]
+# And as a warm-up for what comes: five questions about the words of the trade. (In a terminal: `kdcourse quiz vocabulary`. A word that you
+# do not know: `kdcourse glossary`.)
+
+# %%
+quiz.show("vocabulary")
+
+# %% [markdown]
 # ## Take away
 #
 # - A student can learn from a teacher's probabilities instead of labels, with one call: `distill`.

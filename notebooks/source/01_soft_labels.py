@@ -735,6 +735,52 @@ def hard_targets(teacher_logits):
 check.hard_targets(hard_targets)
 
 # %% [markdown]
+# **Exercise 4** · 10 minutes · medium. Write `kd_loss`, the loss derived above: logits of the student and of the teacher, `[B, C]`, in;
+# one number out, the mean over the examples. No gradient should flow into the teacher.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def kd_loss(student_logits, teacher_logits, temperature):
+    return ...  # your code here
+
+
+# %% tags=["solution"]
+def kd_loss(student_logits, teacher_logits, temperature):
+    log_q = (student_logits / temperature).log_softmax(1)
+    log_p = (teacher_logits.detach() / temperature).log_softmax(1)
+    divergence = (log_p.exp() * (log_p - log_q)).sum(1)
+    return temperature**2 * divergence.mean()
+
+
+# %% tags=["nbval-check-output"]
+check.kd_loss(kd_loss)
+
+# %% [markdown]
+# **Exercise 5** · 5 minutes · easy once you have the fourth. Often labels are at hand as well. Write `blended_loss`: `soft_weight`
+# times your loss, plus the rest of the weight times the cross-entropy with the labels `[B]`, which has no temperature. Lesson 03 asks what the
+# weight is good for.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def blended_loss(
+    student_logits, teacher_logits, labels, temperature, soft_weight
+):
+    return ...  # your code here
+
+
+# %% tags=["solution"]
+def blended_loss(
+    student_logits, teacher_logits, labels, temperature, soft_weight
+):
+    soft = kd_loss(student_logits, teacher_logits, temperature)
+    hard = torch.nn.functional.cross_entropy(student_logits, labels)
+    return soft_weight * soft + (1 - soft_weight) * hard
+
+
+# %% tags=["nbval-check-output"]
+check.blended_loss(blended_loss)
+
+# %% [markdown]
 # ## Where it goes wrong
 #
 # **Find the bug.** Somebody shuffles the pictures once, before training, "to be on the safe side", and distils from the cached logits.
@@ -816,41 +862,13 @@ print(f"on test: {accuracy(repaired, garments.test):.0%}")
 
 # %% [markdown]
 # ## Check yourself
-#
-# Answer each before you unfold it.
-#
-# <details><summary><b>1.</b> A soft label and its hard label agree on the winner. What does the soft one add?</summary>
-#
-# How sure the teacher is, and which wrong answers it finds likely. The scrambled control keeps the first and destroys the second.
-# </details>
-#
-# <details><summary><b>2.</b> Why did the students on hard labels get the bias repair too?</summary>
-#
-# To see whether the repair alone finds the unseen class. Where an arm and its control differ in two things, we cannot tell which one did it.
-# </details>
-#
-# <details><summary><b>3.</b> Soft labels beat hard labels, and you ran no other arm. Name two explanations that have nothing to do with
-# knowledge about similar classes.</summary>
-#
-# The teacher corrects wrong labels (arg-max would do as well), or any soft target regularises (smoothing would do as well).
-# </details>
-#
-# <details><summary><b>4.</b> What does raising T do to a soft label: its winner, its ranking, its entropy?</summary>
-#
-# Winner and ranking stay. The entropy grows, towards that of ten equal numbers.
-# </details>
-#
-# <details><summary><b>5.</b> Your distilled student's loss falls, and its accuracy stays close to guessing. First suspect?</summary>
-#
-# Soft labels that do not belong to their pictures: shuffled data with cached logits. Compare the teacher's first choices with
-# the labels, row by row; they should agree about as often as the teacher is right.
-# </details>
-#
-# <details><summary><b>6.</b> Does more entropy in the soft labels mean that they teach more?</summary>
-#
-# No. Ten equal numbers have the most entropy, and say nothing about the picture. Entropy says how much is open, not how much is known.
-# </details>
-#
+
+# %%
+from kdcourse import quiz
+
+quiz.show("01_soft_labels")
+
+# %% [markdown]
 # ## The claims, and the full run
 #
 # This lesson put two claims to the test. Both are in the course's **ledger**, where each claim has a record of how it is tested, and the result of

@@ -1,0 +1,47 @@
+"""The losses of lesson 01 in pieces, from which right and wrong answers are put together.
+
+s, t and y are student logits, teacher logits and labels, T is the temperature, w the soft weight.
+"""
+
+import torch
+
+
+def logs(logits, temperature=1.0, axis=1):
+    return (logits / temperature).log_softmax(axis)
+
+
+def divergence(log_p, log_q):
+    """KL(p ‖ q) of each row."""
+    return (log_p.exp() * (log_p - log_q)).sum(1)
+
+
+def kl(s, t, T):
+    return divergence(logs(t, T), logs(s, T))
+
+
+def loss(s, t, T):
+    return T**2 * kl(s, t, T).mean()
+
+
+def against_soft_targets(s, t, T):
+    """Cross-entropy with the teacher's probabilities."""
+    return -(logs(t, T).exp() * logs(s, T)).sum(1).mean()
+
+
+def kl_with_log_of_zero(s, t, T):
+    p = (t / T).softmax(1)
+    return (p * (p.log() - logs(s, T))).sum(1).mean()
+
+
+def logits_and_temperature(generator):
+    rows = int(torch.randint(1, 7, (), generator=generator))
+    classes = int(torch.randint(2, 12, (), generator=generator))
+    student, teacher = 4 * torch.randn(2, rows, classes, generator=generator, dtype=torch.float32)
+    return student, teacher, float(1.5 + 6.5 * torch.rand((), generator=generator))
+
+
+# Three small pairs of logits. Two examples show what goes wrong between examples; in the last, the teacher's
+# probability of class 1 is exp(-200) at T = 2: zero in float32.
+ONE_STUDENT, ONE_TEACHER = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0]])
+STUDENT, TEACHER = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), torch.tensor([[3.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
+CERTAIN_STUDENT, CERTAIN_TEACHER = torch.tensor([[1.0, 0.0]]), torch.tensor([[400.0, 0.0]])

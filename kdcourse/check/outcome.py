@@ -1,0 +1,97 @@
+"""Call an answer, and read as numbers whatever comes back."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from kdcourse.check.worker import attempt
+
+TOLERANCE = 1e-4  # relative and absolute; generous, so that another order of summation never fails
+DEEPEST, LONGEST = 3, 10_000  # lists in lists, and items in one: beyond these an output is not read
+
+
+class Outcome(NamedTuple):
+    """What one call came to.
+
+    output   what it returned
+    numbers  the output in float64 on the CPU, or None if it is not numbers
+    whole    whether it is of an integer type
+    error    what it raised, or None
+    changed  whether it changed its arguments
+    """
+
+    output: object
+    numbers: torch.Tensor | None
+    whole: bool
+    error: BaseException | None
+    changed: bool
+
+
+def call(function, case):
+    """Call `function` with a copy of the arguments, gradients enabled."""
+    given = fresh(case)
+    with torch.enable_grad():
+        output, error = attempt(function, *given)
+    unchanged, _ = attempt(lambda: all(map(_same, case, given)))
+    numbers, whole = attempt(read, output)[0] or (None, False)
+    return Outcome(output, numbers, whole, error, changed=not unchanged)
+
+
+def fresh(case, dtype=None, gradients_for=()):
+    """A copy of the arguments, floating-point tensors in `dtype`; those at `gradients_for` want gradients."""
+    copies = [value.detach().clone() if isinstance(value, torch.Tensor) else value for value in case]
+    if dtype is not None:
+        copies = [v.to(dtype) if isinstance(v, torch.Tensor) and v.is_floating_point() else v for v in copies]
+    for place in gradients_for:
+        copies[place].requires_grad_()
+    return tuple(copies)
+
+
+def read(output, depth=0):
+    """(numbers as a float64 tensor on the CPU, whether their type is an integer one), or (None, False)."""
+    kind = type(output)
+    if issubclass(kind, torch.Tensor):
+        if output.is_complex():
+            return None, False
+        numbers = output.detach().to_dense().cpu().to(torch.float64, copy=True)
+        return numbers, not output.is_floating_point()
+    if issubclass(kind, (list, tuple)):
+        return _read_list(output, depth) if depth < DEEPEST and len(output) <= LONGEST else (None, False)
+    if issubclass(kind, (bool, int)):
+        return torch.tensor(float(output), dtype=torch.float64), True
+    if hasattr(kind, "__array__"):  # numpy, pandas and others
+        array = np.asarray(output)
+        if array.dtype.kind not in "fiub":
+            return read(array.tolist(), depth + 1) if array.dtype.kind == "O" else (None, False)
+        return torch.from_numpy(np.array(array, dtype=np.float64)), array.dtype.kind != "f"
+    if hasattr(kind, "__float__"):
+        return torch.tensor(float(output), dtype=torch.float64), False
+    return None, False
+
+
+def _read_list(items, depth):
+    parts = [read(item, depth + 1) for item in items]
+    if any(numbers is None for numbers, _ in parts):
+        return None, False
+    if not parts:
+        return torch.empty(0, dtype=torch.float64), False
+    return torch.stack([numbers for numbers, _ in parts]), all(whole for _, whole in parts)
+
+
+def close(one, other):
+    """Whether two outcomes are the same numbers, up to rounding."""
+    if one.numbers is None or other.numbers is None or one.numbers.shape != other.numbers.shape:
+        return False
+    return torch.allclose(one.numbers, other.numbers, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+
+
+def right(outcome, wanted):
+    """Whether an outcome is the one that was wanted; class indices have to be of an integer type as well."""
+    return close(outcome, wanted) and (outcome.whole or not wanted.whole)
+
+
+def _same(before, after):
+    if isinstance(before, torch.Tensor):
+        return before.shape == after.shape and torch.equal(before, after.detach())
+    return before == after
