@@ -76,7 +76,7 @@ def _crossed(counts, sums):
     if free == 0:  # so sparse that nothing is left to subtract: on the safe side
         return np.sqrt(sum(squares) / n), fewest - 1, effects
     if fewest == 2:
-        degrees = 1  # two levels do not tell their spread: with Satterthwaite's df, coverage falls to 88 %
+        degrees = 1  # two levels do not tell their spread: with Satterthwaite's df, the intervals cover too little
     elif total <= residual:
         degrees = free
     else:

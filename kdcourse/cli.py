@@ -100,7 +100,9 @@ def claims(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[CLAIM]...", help="Claims by name; none means all.")
     ] = None,
-    run: Annotated[bool, typer.Option("--run", help="Run the experiments again (half an hour for all).")] = False,
+    run: Annotated[
+        bool, typer.Option("--run", help="Run the experiments again, instead of showing what they found.")
+    ] = False,
 ):
     """Show the claims that the course tests with what the last full run found, or run their experiments again.
 

@@ -23,7 +23,7 @@ def save_json(path, value):
     """
     _check_keys(value)
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
@@ -48,7 +48,7 @@ def save_tensors(path, tensors, metadata=None):
     _check_keys(metadata)
     # A copy each: safetensors refuses tensors that share memory, as tied weights do.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         save_file(tensors, temporary, metadata={"json": json.dumps(metadata, allow_nan=False)})
 
 
@@ -107,7 +107,7 @@ def _check_keys(value):
 
 
 @contextmanager
-def _replacing(path):
+def replacing(path):
     """A temporary path beside `path` that takes its place if the block ends well, and vanishes if it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -228,7 +228,7 @@ progress.passed_exercise("new", "01_soft_labels")
 """
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_writer_that_is_killed_leaves_a_whole_file_and_no_lock(home, step):
     write(SOUND)
@@ -241,7 +241,7 @@ def test_a_writer_that_is_killed_leaves_a_whole_file_and_no_lock(home, step):
     assert not list(home.glob("progress.damaged-*"))
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("nth", [1, 2, 3])  # the copy, the repaired file, the file with the new entry
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_repair_that_is_killed_loses_nothing(home, step, nth):

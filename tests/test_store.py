@@ -102,7 +102,7 @@ def test_missing_folders_are_made_and_an_old_file_is_replaced(tmp_path):
 # ---- atomicity ----
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("writer", ["write_json", "write_tensors"])
 def test_a_writer_killed_before_the_last_step_leaves_the_old_file(tmp_path, writer, step):

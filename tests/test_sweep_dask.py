@@ -64,7 +64,7 @@ def test_a_cluster_gives_the_same_table_and_what_it_finished_is_taken_up_here(ta
     same(sweep(GRID, DATA, resume=tmp_path, **RUN), found)
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_a_sweep_outlives_workers_that_are_killed(cluster, table, tmp_path, monkeypatch, deaths):
     cluster.wait_for_workers(2, timeout=120)

@@ -114,7 +114,7 @@ def save_export(text, out):
     if out.exists() and not out.is_file():
         out.write_text(text, encoding="utf-8")
         return
-    with store._replacing(out) as temporary:
+    with store.replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -148,7 +148,7 @@ def _open(file):
         numbers = itertools.count(1)
         aside = next(one for n in numbers if not os.path.lexists(one := file.with_name(f"progress.damaged-{n}.json")))
         if file.is_file():  # copied, and then replaced: on a full disk, or if killed here, it stays where it is
-            with store._replacing(aside) as temporary:
+            with store.replacing(aside) as temporary:
                 shutil.copyfile(file, temporary)
         else:
             file.rename(aside)
