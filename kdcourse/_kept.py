@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from kdcourse import _chunk, losses, models, stack, stats, store
+from kdcourse import _chunk, calibration, losses, models, stack, store
 
-ENGINE = (_chunk, losses, models, stack, stats)  # another version of these may give other results
+ENGINE = (_chunk, calibration, losses, models, stack)  # another version of these may give other results
 
 
 class Kept:

@@ -228,37 +228,6 @@ def proportion_interval(successes, total, confidence=0.95):
     return float(interval.low), float(interval.high)
 
 
-def expected_calibration_error(probabilities, labels, bins=15):
-    """How far confidence is from accuracy, on average (Guo et al. 2017, eq. 5): 0 is perfect, 1 the worst.
-
-    probabilities  [N, C], rows that sum to 1;  labels  [N] class indices
-    bins           equal-width bins of the highest probability, open on the left: (0, 1/15], (1/15, 2/15], ...
-    """
-    probabilities, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(labels)
-    if probabilities.ndim != 2 or len(probabilities) != len(labels) or len(labels) == 0:
-        raise ValueError(
-            "probabilities must be [N, C] with one row per label, "
-            f"got {list(probabilities.shape)} for {len(labels)} labels"
-        )
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"labels must be integers [N], got {labels.dtype} of shape {list(labels.shape)}")
-    if labels.min() < 0 or labels.max() >= probabilities.shape[1]:
-        worst = labels[(labels < 0) | (labels >= probabilities.shape[1])][0]
-        raise ValueError(f"labels must be in [0, {probabilities.shape[1]}), got {worst}")
-    bins = integer("bins", bins, at_least=1)
-    outside = ~((probabilities >= 0) & (probabilities <= 1 + 1e-3))
-    if outside.any():
-        raise ValueError(f"probabilities must be in [0, 1], got {probabilities[outside][0]}")
-    if not np.allclose(probabilities.sum(1), 1, atol=1e-3):
-        row = int(np.abs(probabilities.sum(1) - 1).argmax())
-        raise ValueError(f"probabilities must sum to 1 over axis 1, got {probabilities[row].sum():.4g} in row {row}")
-    confidence = probabilities.max(1)
-    correct = probabilities.argmax(1) == labels
-    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(which, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
-
-
 def _values(name, values, at_least=2):
     try:
         values = np.asarray(values)

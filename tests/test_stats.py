@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from kdcourse.stats import compare, expected_calibration_error, mean_interval, proportion_interval
+from kdcourse.stats import compare, mean_interval, proportion_interval
 
 values = st.floats(-1000, 1000)
 MIRROR = {"better": "worse", "worse": "better", "equivalent": "equivalent", "inconclusive": "inconclusive"}
@@ -173,67 +173,6 @@ def test_the_proportion_interval_is_wilsons(successes, total, confidence, z):
 def test_proportion_interval_names_what_it_refuses(arguments, message):
     with pytest.raises((ValueError, TypeError), match=message):
         proportion_interval(**{"successes": 5, "total": 10, **arguments})
-
-
-def naive_calibration_error(probabilities, labels, bins):
-    error = 0.0
-    for k in range(bins):
-        inside = [i for i, row in enumerate(probabilities) if k / bins < max(row) <= (k + 1) / bins]
-        if inside:
-            accuracy = sum(int(np.argmax(probabilities[i])) == labels[i] for i in inside) / len(inside)
-            confidence = sum(max(probabilities[i]) for i in inside) / len(inside)
-            error += len(inside) / len(labels) * abs(accuracy - confidence)
-    return error
-
-
-@pytest.mark.parametrize("bins", [1, 5, 15, 40])
-def test_the_calibration_error_agrees_with_a_naive_loop(bins):
-    random = np.random.default_rng(bins)
-    probabilities = random.dirichlet([0.4] * 4, size=300)
-    labels = random.integers(0, 4, 300)
-    expected = naive_calibration_error(probabilities.tolist(), labels.tolist(), bins)
-    assert expected_calibration_error(probabilities, labels, bins) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("probabilities", "labels", "expected"),
-    [
-        ([[1.0, 0.0], [0.0, 1.0]], [0, 1], 0.0),  # sure and right
-        ([[1.0, 0.0], [0.0, 1.0]], [1, 0], 1.0),  # sure and wrong
-        ([[0.75, 0.25]] * 4, [0, 0, 0, 1], 0.0),  # right as often as it says
-        ([[0.9, 0.1]] * 4, [0, 0, 1, 1], 0.4),
-        ([[0.6, 0.4], [0.4, 0.6], [0.9, 0.1]], [0, 0, 0], (abs(0.5 - 0.6) * 2 + 0.1) / 3),
-    ],
-)
-def test_the_calibration_error_of_simple_cases(probabilities, labels, expected):
-    assert expected_calibration_error(probabilities, labels) == pytest.approx(expected)
-
-
-def test_a_confidence_on_the_edge_of_two_bins_belongs_to_the_lower_one():
-    # 0.5 falls into (0, 1/2], right, 0.75 into (1/2, 1], wrong; in one bin the gaps would nearly cancel.
-    error = expected_calibration_error([[0.5, 0.5], [0.75, 0.25]], [0, 1], bins=2)
-    assert error == pytest.approx((0.5 + 0.75) / 2)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"probabilities": [[0.5, 0.6], [0.5, 0.5]]}, r"probabilities must sum to 1 .* got 1\.1 in row 0"),
-        ({"probabilities": [[0.5, 0.5], [math.nan, 0.5]]}, "probabilities .* got nan"),
-        ({"probabilities": [1.0, 1.0]}, r"probabilities must be \[N, C\].*got \[2\]"),
-        ({"labels": [0]}, r"probabilities .* got \[2, 2\] for 1 labels"),
-        ({"probabilities": np.zeros((0, 2)), "labels": []}, r"probabilities .* got \[0, 2\] for 0 labels"),
-        ({"probabilities": [[1.5, -0.5], [0.5, 0.5]]}, r"probabilities .* got (1\.5|-0\.5)"),
-        ({"labels": [0, 2]}, "labels .* got 2"),
-        ({"labels": [-1, 0]}, "labels .* got -1"),
-        ({"labels": [[0], [1]]}, r"labels .* \[2, 1\]"),
-        ({"bins": 0}, "bins .* got 0"),
-        ({"bins": 2.5}, r"bins .* got 2\.5"),
-    ],
-)
-def test_the_calibration_error_names_what_it_refuses(arguments, message):
-    with pytest.raises((ValueError, TypeError), match=message):
-        expected_calibration_error(**{"probabilities": [[0.5, 0.5], [0.9, 0.1]], "labels": [0, 1], **arguments})
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import torch
 from checksums import record
 
 from kdcourse import data, store
+from kdcourse.calibration import expected_calibration_error
 from kdcourse.models import cnn, count_parameters
-from kdcourse.stats import expected_calibration_error
 from kdcourse.train import load_teacher, teacher_logits, train
 
 CHANNELS = (32, 64, 128)

@@ -1,0 +1,427 @@
+"""Costs against closed forms and hand counts; the measuring of time against a clock that says what the test wants."""
+
+import copy
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+from torch import nn
+
+from kdcourse import ship
+from kdcourse.models import StudentStack, cnn, mlp
+from kdcourse.ship import break_even, cost_per_1000, latency, multiply_adds
+
+D, C = 6, 4
+INPUTS = torch.randn(10, D, generator=torch.Generator().manual_seed(0))
+
+
+def with_batch_norm_and_dropout():
+    """A model whose modules are in different modes, on purpose."""
+    model = nn.Sequential(nn.Linear(D, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, C))
+    model.train()
+    model[1].eval()
+    model[3].eval()
+    return model
+
+
+def modes(model):
+    return [module.training for module in model.modules()]
+
+
+def unchanged(model, before):
+    mine, others = model.state_dict(), before.state_dict()
+    same = mine.keys() == others.keys() and all(torch.equal(mine[name], others[name]) for name in mine)
+    return same and all(p.requires_grad and p.grad is None for p in model.parameters())
+
+
+# ---- multiply-adds ----
+
+
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=5), st.integers(1, 5))
+def test_an_mlp_multiplies_once_per_weight(sizes, n):
+    expected = sum(inputs * outputs for inputs, outputs in zip(sizes, sizes[1:], strict=False))
+    assert multiply_adds(mlp(sizes, seed=0), torch.zeros(n, sizes[0])) == expected
+
+
+def test_a_cnn_by_hand():
+    # A picture of 6 × 8 pixels with one channel. The stem keeps the size, each later stage halves it: 3 × 4, 2 × 2.
+    stem = (6 * 8) * (3 * 3 * 1 * 4)
+    second = (3 * 4) * (3 * 3) * (4 * 5 + 5 * 5 + 5 * 5)  # the stride-2 convolution, and two in the residual block
+    third = (2 * 2) * (3 * 3) * (5 * 7 + 7 * 7 + 7 * 7)
+    linear = 7 * 10
+    model = cnn((4, 5, 7), image=(1, 6, 8), seed=0)
+    assert multiply_adds(model, torch.zeros(3, 48)) == stem + second + third + linear
+
+
+def test_the_teacher_of_the_course_by_hand():
+    stem = 28 * 28 * 9 * 32
+    stages = 14 * 14 * 9 * (32 * 64 + 2 * 64 * 64) + 7 * 7 * 9 * (64 * 128 + 2 * 128 * 128)
+    assert multiply_adds(cnn(seed=0), torch.zeros(1, 784)) == stem + stages + 128 * 10
+
+
+def test_grouped_convolutions_count_only_what_they_multiply():
+    model = nn.Sequential(nn.Unflatten(1, (4, 3, 3)), nn.Conv2d(4, 8, 3, padding=1, groups=2), nn.Flatten())
+    assert multiply_adds(model, torch.zeros(1, 36)) == 9 * 8 * 9 * 2
+
+
+def test_a_stack_costs_as_much_as_its_students():
+    assert multiply_adds(StudentStack([D, 8, C], [0, 1, 2]), INPUTS) == 3 * multiply_adds(mlp([D, 8, C]), INPUTS)
+
+
+class Attention(nn.Module):
+    """Self-attention on a row that is folded into `length` vectors; causal, through torch's fused function."""
+
+    def __init__(self, length, width):
+        super().__init__()
+        self.length, self.width = length, width
+        self.project = nn.Linear(width, 3 * width)
+
+    def forward(self, inputs):
+        x = inputs.view(-1, 1, self.length, self.width)
+        q, k, v = self.project(x).chunk(3, -1)
+        return nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).flatten(1)
+
+
+def test_attention_counts_though_its_kernel_is_fused():
+    expected = 7 * 8 * 24 + 2 * 7 * 7 * 8  # the projection; queries by keys, and weights by values
+    assert multiply_adds(Attention(7, 8), torch.zeros(2, 56)) == expected
+
+
+def test_a_transformer_layer_counts_though_it_is_fused():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    model = nn.Sequential(nn.Unflatten(1, (7, 8)), layer, nn.Flatten())
+    expected = 7 * 8 * 24 + 2 * 7 * 7 * 8 + 7 * 8 * 8 + 2 * 7 * 8 * 16
+    assert multiply_adds(model, torch.zeros(2, 56)) == expected
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_counting_leaves_the_model_as_it_was(capsys):
+    model = with_batch_norm_and_dropout()
+    before, were = copy.deepcopy(model), modes(model)
+    assert multiply_adds(model, INPUTS) == D * 8 + 8 * C  # batch norm in training mode would refuse a single row
+    assert unchanged(model, before)
+    assert modes(model) == were == [True, True, False, True, False]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"model": lambda x: x}, TypeError, "model must be an nn.Module, got function"),
+        ({"model": nn.ReLU()}, ValueError, "model must have a matrix product or a convolution, got none in ReLU"),
+        ({"inputs": INPUTS[:0]}, ValueError, r"inputs must be .* got torch\.float32 of shape \[0, 6\]"),
+        ({"inputs": INPUTS.tolist()}, ValueError, "inputs must be a tensor .* got list"),
+        ({"inputs": torch.tensor(1.0)}, ValueError, r"inputs must be .* got torch\.float32 of shape \[\]"),
+        ({"inputs": INPUTS[:, :3]}, ValueError, r"inputs must fit the model, got torch\.float32 of shape \[10, 3\]"),
+    ],
+)
+def test_counting_names_what_it_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        multiply_adds(**{"model": mlp([D, C], seed=0), "inputs": INPUTS, **arguments})
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+# ---- latency ----
+
+QUICK = {"rounds": 6, "seconds": 1e-6, "progress": False}
+
+
+class Seen(nn.Module):
+    """Answers, and notes under which conditions it was asked."""
+
+    def __init__(self, name="", log=None, fail_at=None):
+        super().__init__()
+        self.layer = nn.Linear(D, C)
+        self.name, self.log, self.fail_at = name, [] if log is None else log, fail_at
+
+    def forward(self, inputs):
+        asked = (self.training, torch.is_inference_mode_enabled(), torch.get_num_threads(), len(inputs))
+        self.log.append((self.name, *asked))
+        if len(self.log) == self.fail_at:
+            raise OSError("no more")
+        return self.layer(inputs)
+
+
+class Clock:
+    """Stands in for timeit.Timer: a call of model k takes `milliseconds(k, turn)`, and the order is noted."""
+
+    def __init__(self, monkeypatch, milliseconds):
+        self.milliseconds, self.log, self.models = milliseconds, [], 0
+        monkeypatch.setattr(ship.timeit, "Timer", self.timer)
+
+    def timer(self, answer):
+        clock, model, turns = self, self.models, [0]
+        self.models += 1
+
+        class Timer:
+            def repeat(self, repeat, number):
+                clock.log.append(("warm up", model, number))
+                return [number * clock.milliseconds(model, None) / 1000] * repeat
+
+            def timeit(self, number):
+                answer()
+                clock.log.append(("turn", model, number))
+                turns[0] += 1
+                return number * clock.milliseconds(model, turns[0] - 1) / 1000
+
+        return Timer()
+
+
+def models(count):
+    return {f"model {k}": mlp([D, C], seed=k) for k in range(count)}
+
+
+def test_models_take_turns_round_after_round(monkeypatch):
+    clock = Clock(monkeypatch, lambda model, turn: 1.0)
+    latency(models(3), INPUTS, rounds=7, progress=False)
+    turns = [model for kind, model, _ in clock.log if kind == "turn"]
+    assert turns == [0, 1, 2] * 7
+    kinds = [kind for kind, _, _ in clock.log]
+    assert kinds == sorted(kinds, reverse=True)  # all warming up comes before the first turn
+
+
+def test_each_model_is_called_often_enough_for_a_turn(monkeypatch):
+    clock = Clock(monkeypatch, lambda model, turn: [0.01, 3.0, 500.0][model])
+    latency(models(3), INPUTS, seconds=0.01, progress=False)
+    calls = [{number for kind, model, number in clock.log if (kind, model) == ("turn", k)} for k in range(3)]
+    assert calls == [{1024}, {4}, {1}]
+
+
+def test_a_busy_moment_in_the_warm_up_does_not_shorten_the_turns(monkeypatch):
+    class Busy:
+        def __init__(self, answer):
+            self.first, self.numbers = True, []
+
+        def repeat(self, repeat, number):
+            taken = [number * 1e-3] * repeat
+            if self.first:
+                taken[0], self.first = 5.0, False
+            return taken
+
+        def timeit(self, number):
+            numbers.append(number)
+            return number * 1e-3
+
+    numbers = []
+    monkeypatch.setattr(ship.timeit, "Timer", Busy)
+    latency(models(1), INPUTS, rounds=6, seconds=0.01, progress=False)
+    assert numbers == [16] * 6
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_the_table_holds_the_median_and_what_follows_from_it(monkeypatch, batch_size):
+    Clock(monkeypatch, lambda model, turn: [2.0, 8.0][model] if turn is None else [2.0, 8.0][model] + turn % 3)
+    table = latency(models(2), INPUTS, batch_size=batch_size, rounds=9, progress=False)
+    assert table.index.tolist() == ["model 0", "model 1"]
+    assert table.index.name == "model"
+    assert table.columns.tolist() == ["median_ms", "low_ms", "high_ms", "rounds", "requests_per_second"]
+    assert table.median_ms.tolist() == pytest.approx([3.0, 9.0])
+    assert table.rounds.tolist() == [9, 9]
+    assert table.requests_per_second.tolist() == pytest.approx([batch_size / 0.003, batch_size / 0.009])
+
+
+@pytest.mark.parametrize("rounds", [6, 7, 10, 20, 30, 101])
+def test_the_interval_is_the_narrowest_symmetric_one_that_holds_the_median_95_times_in_100(monkeypatch, rounds):
+    order = np.random.default_rng(rounds).permutation(rounds)
+    Clock(monkeypatch, lambda model, turn: 1.0 if turn is None else 1.0 + order[turn])
+    row = latency(models(1), INPUTS, rounds=rounds, progress=False).loc["model 0"]
+    assert row.median_ms == pytest.approx(1 + (rounds - 1) / 2)
+    below = round(row.low_ms) - 1  # so many rounds lie below the interval, and as many above it
+    assert (row.low_ms, row.high_ms) == pytest.approx((1 + below, rounds - below))
+    # The median is outside where at most `below` of the rounds fall on one side of it.
+    fair = scipy_stats.binom(rounds, 0.5)
+    assert 2 * fair.cdf(below) <= 0.05 < 2 * fair.cdf(below + 1)
+
+
+def test_models_run_in_eval_and_inference_mode_on_the_batch_with_the_threads_that_were_asked_for():
+    before = torch.get_num_threads()
+    model = Seen()
+    table = latency({"seen": model}, INPUTS, batch_size=3, threads=before + 1, **QUICK)
+    fitting, *measuring = model.log  # the first call only asks whether the inputs fit
+    assert set(measuring) == {("", False, True, before + 1, 3)}
+    assert len(measuring) >= 3 + 6
+    assert 0 < table.low_ms["seen"] <= table.median_ms["seen"] <= table.high_ms["seen"]
+    assert torch.get_num_threads() == before
+
+
+def test_measuring_leaves_models_threads_and_modes_as_they_were(capsys):
+    before_threads = torch.get_num_threads()
+    model, other = with_batch_norm_and_dropout(), mlp([D, C], seed=0).eval()
+    before, were = copy.deepcopy(model), modes(model)
+    latency({"one": model, "other": other, "one again": model}, INPUTS, threads=before_threads + 1, **QUICK)
+    assert unchanged(model, before)
+    assert modes(model) == were == [True, True, False, True, False]
+    assert not any(modes(other))
+    assert torch.get_num_threads() == before_threads
+    assert not torch.is_inference_mode_enabled()
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("fail_at", [1, 2, 8])
+def test_a_model_that_fails_leaves_everything_as_it_was(fail_at):
+    before_threads = torch.get_num_threads()
+    model, failing = with_batch_norm_and_dropout(), Seen(fail_at=fail_at)
+    were = modes(model)
+    with pytest.raises(OSError, match="no more"):
+        latency({"one": model, "failing": failing}, INPUTS, threads=before_threads + 1, **QUICK)
+    assert modes(model) == were
+    assert modes(failing) == [True, True]
+    assert torch.get_num_threads() == before_threads
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_a_progress_bar_shows_the_rounds(capsys):
+    latency(models(1), INPUTS, rounds=6, seconds=1e-6)
+    assert "measuring" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"models": {}}, ValueError, "models must hold at least one model, got none"),
+        ({"models": mlp([D, C])}, TypeError, "models must be a dict of nn.Modules by name, got Sequential"),
+        ({"models": {"f": lambda x: x}}, TypeError, r"models\['f'\] must be an nn.Module, got function"),
+        ({"models": {"wide": mlp([7, C])}}, ValueError, r"for 'wide', inputs must fit the model, got .* \[10, 6\]"),
+        ({"inputs": INPUTS[:0]}, ValueError, r"inputs must be .* got torch\.float32 of shape \[0, 6\]"),
+        ({"inputs": INPUTS.numpy()}, ValueError, "inputs must be a tensor .* got ndarray"),
+        ({"batch_size": 11}, ValueError, "batch_size must be at most the number of inputs, got 11 for 10 inputs"),
+        ({"batch_size": 0}, ValueError, "batch_size must be an integer >= 1, got 0"),
+        ({"rounds": 5}, ValueError, "rounds must be an integer >= 6, got 5"),
+        ({"rounds": 6.5}, ValueError, r"rounds must be an integer >= 6, got 6\.5"),
+        ({"threads": 0}, ValueError, "threads must be an integer >= 1, got 0"),
+        ({"seconds": 0}, ValueError, "seconds must be > 0, got 0"),
+        ({"seconds": math.inf}, ValueError, "seconds must be finite, got inf"),
+    ],
+)
+def test_measuring_names_what_it_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        latency(**{"models": models(1), "inputs": INPUTS, **QUICK, **arguments})
+
+
+class Far(nn.Module):
+    """A model on another device, whose answers are there once they are fetched."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.log = nn.Parameter(torch.empty(C, D, device="meta")), []
+
+    def forward(self, inputs):
+        assert inputs.device.type == "meta"
+        self.log.append("asked")
+        self.shape = (len(inputs), C)
+        return self
+
+    def cpu(self):
+        self.log.append("fetched")
+
+
+def test_the_answer_of_another_device_is_waited_for():
+    model = Far()
+    latency({"far": model}, INPUTS, **QUICK)
+    fitting, *measuring = model.log
+    assert measuring == ["asked", "fetched"] * (len(measuring) // 2)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_model_on_a_gpu_is_counted_and_measured_there():
+    model, at_home = cnn(seed=0).cuda(), cnn(seed=0)
+    inputs = torch.zeros(5, 784)
+    assert multiply_adds(model, inputs) == multiply_adds(at_home, inputs)
+    table = latency({"gpu": model, "cpu": at_home}, inputs, batch_size=5, **QUICK)
+    assert (table.median_ms > 0).all()
+    assert all(parameter.is_cuda for parameter in model.parameters())
+    assert not any(parameter.is_cuda for parameter in at_home.parameters())
+
+
+# ---- money ----
+
+
+def test_what_a_thousand_requests_cost():
+    assert cost_per_1000(3600, 1) == 1  # an hour
+    assert cost_per_1000(10, 0.9) == pytest.approx(0.9 * (1000 * 0.010) / (60 * 60))
+    assert cost_per_1000(0, 5) == 0
+    assert isinstance(cost_per_1000(np.float32(3), 1), float)
+
+
+def test_break_even_of_ten_cents_against_one():
+    # Nine cents saved per 1,000 requests: 90 is earned back after a million of them.
+    assert break_even(90, 0.10, 0.01) == pytest.approx(1_000_000)
+    assert isinstance(break_even(np.int64(90), 1, 0), float)
+
+
+costs = st.floats(0, 1e6)
+
+
+@given(costs, costs, costs)
+def test_at_break_even_both_ways_cost_the_same(one_time, teacher, student):
+    requests = break_even(one_time, teacher, student)
+    if teacher <= student:
+        assert requests == math.inf
+    elif requests < 1e300:
+        saved = (teacher - student) * requests / 1000
+        assert saved == pytest.approx(one_time)
+
+
+@pytest.mark.parametrize("one_time", [0, 100])
+@pytest.mark.parametrize(("teacher", "student"), [(1, 1), (1, 2), (0, 0)])
+def test_a_student_that_saves_nothing_never_breaks_even(one_time, teacher, student):
+    assert break_even(one_time, teacher, student) == math.inf
+
+
+def test_a_student_that_was_free_breaks_even_at_once():
+    assert break_even(0, 2, 1) == 0
+
+
+def test_arrays_and_series_come_back_as_they_came():
+    milliseconds = pd.Series({"teacher": 7.2, "student": 0.36})
+    cost = cost_per_1000(milliseconds, 2)
+    pd.testing.assert_series_equal(cost, pd.Series({"teacher": 0.004, "student": 0.0002}))
+    requests = break_even(1.9, cost["teacher"], cost)
+    pd.testing.assert_series_equal(requests, pd.Series({"teacher": math.inf, "student": 500_000.0}))
+    requests = break_even(np.array([1, 2, 0]), 0.5, [0.25, 1, 0.5])
+    assert isinstance(requests, np.ndarray)
+    assert requests.tolist() == [4000, math.inf, math.inf]
+    # Integers of a narrow type must not overflow.
+    assert break_even(np.array([100], dtype=np.int8), 2, 1).tolist() == [100_000]
+    assert cost_per_1000([3600, 7200], np.array([1, 2])).tolist() == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"one_time_cost": -1}, ValueError, r"one_time_cost must be >= 0 and finite, got -1\.0"),
+        ({"teacher_cost": [1, -2.5]}, ValueError, r"teacher_cost must be >= 0 and finite, got -2\.5"),
+        ({"student_cost": math.nan}, ValueError, "student_cost must be >= 0 and finite, got nan"),
+        ({"student_cost": pd.Series([1.0, math.nan])}, ValueError, "student_cost must be .* got nan"),
+        ({"teacher_cost": math.inf}, ValueError, "teacher_cost must be >= 0 and finite, got inf"),
+        ({"teacher_cost": "2"}, TypeError, "teacher_cost must be a number, .* got '2'"),
+        ({"teacher_cost": True}, TypeError, "teacher_cost must be a number, .* got True"),
+        ({"one_time_cost": None}, TypeError, "one_time_cost must be a number, .* got None"),
+        (
+            {"teacher_cost": np.ones(3), "student_cost": np.ones((3, 1))},
+            ValueError,
+            r"student_cost must have the shape of teacher_cost, got \[3, 1\] and \[3\]",
+        ),
+        (
+            {"one_time_cost": pd.Series([1.0]), "teacher_cost": np.ones(1), "student_cost": pd.Series({"a": 1.0})},
+            ValueError,
+            r"student_cost must have the index of one_time_cost, got \['a'\] and \[0\]",
+        ),
+    ],
+)
+def test_break_even_names_what_it_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        break_even(**{"one_time_cost": 1, "teacher_cost": 2, "student_cost": 1, **arguments})
+
+
+@pytest.mark.parametrize("name", ["milliseconds", "price_per_hour"])
+@pytest.mark.parametrize("value", [-1.0, math.nan])
+def test_cost_per_1000_names_what_it_refuses(name, value):
+    with pytest.raises(ValueError, match=f"{name} must be >= 0 and finite, got {value}"):
+        cost_per_1000(**{"milliseconds": 1, "price_per_hour": 1, name: value})
