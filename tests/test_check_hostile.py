@@ -221,6 +221,10 @@ ODD_VALUES = {
 }
 
 
+def name_of(exercise):
+    return exercise.name
+
+
 def is_answered(exercise, answer):
     result = exercise(answer)
     assert isinstance(result, core.Result)
@@ -234,13 +238,15 @@ def is_answered(exercise, answer):
 
 
 @pytest.mark.parametrize("name", ODD_ANSWERS)  # by name: pytest itself stumbles over some of them
-@pytest.mark.parametrize("exercise", [check.soften, check.blended_loss], ids=lambda exercise: exercise.name)
+@pytest.mark.parametrize("exercise", [check.soften, check.blended_loss, check.break_even], ids=name_of)
 def test_odd_answer_is_answered(exercise, name):
     is_answered(exercise, ODD_ANSWERS[name])
 
 
 @pytest.mark.parametrize("name", ODD_VALUES)
-@pytest.mark.parametrize("exercise", [check.soften, check.kd_loss], ids=lambda exercise: exercise.name)
+@pytest.mark.parametrize(
+    "exercise", [check.soften, check.kd_loss, check.fit_temperature, check.smallest_student], ids=name_of
+)
 def test_odd_return_value_is_answered(exercise, name):
     is_answered(exercise, returns(ODD_VALUES[name]))
 
@@ -267,7 +273,7 @@ odd_things = {**ODD_VALUES, **ODD_ANSWERS}
 @given(value=python_objects | arrays | tensors, odd=st.sampled_from(sorted(odd_things)), use_odd=st.booleans())
 def test_any_answer_and_any_return_value_is_answered(value, odd, use_odd):
     value = odd_things[odd] if use_odd else value
-    for exercise in (check.retained_accuracy, check.kd_loss):
+    for exercise in (check.retained_accuracy, check.kd_loss, check.break_even, check.smallest_student):
         for answer in (value, returns(value), lambda *arguments: [value]):
             result = exercise(answer)
             assert result.status in EVERY_STATUS
@@ -351,7 +357,7 @@ typed_at_a_prompt = {}
 exec("def stub(*arguments):\n    ...", typed_at_a_prompt)
 
 
-@pytest.mark.parametrize("exercise", check.EXERCISES, ids=lambda exercise: exercise.name)
+@pytest.mark.parametrize("exercise", check.EXERCISES, ids=name_of)
 @pytest.mark.parametrize(
     "answer",
     [

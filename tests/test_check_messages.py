@@ -18,6 +18,7 @@ from test_check import (
     on_one_line,
     soften_in_log_space,
 )
+from test_check_lessons import scaling_by_scipy, width_by_trying_all
 
 from kdcourse import check, losses
 from kdcourse.check import core
@@ -76,6 +77,23 @@ def kd(s, t, T):
         (check.blended_loss, losses.blended_loss, "returned 3 things (a LossTerms). Return only one number."),
         (check.blended_loss, lambda s, t, y, T, w: kd(s, t, T) - 1, "Neither of the two terms is ever negative"),
         (check.blended_loss, lambda s, t, y, T, w: 5 + kd(s, t, T), "A weighted mean lies between its two terms"),
+        (check.limit_gradient, lambda z, v: z - z.mean(1, keepdim=True), "differ by a constant here"),
+        (check.limit_gradient, lambda z, v: (z - v - (z - v)[:, :1]) ** 2, "Each row should sum to 0: adding"),
+        (check.choose_temperature, lambda T, v, t: T.mean(), "should be one of the temperatures that were tried"),
+        (check.fit_temperature, lambda z, y: -scaling_by_scipy(z, y), "A temperature is positive"),
+        (check.fit_temperature, lambda z, y: scaling_by_scipy(z, y) / 9, "That is far too small"),
+        (check.fit_temperature, lambda z, y: scaling_by_scipy(z, y) * 9, "That is far too large"),
+        (check.fit_temperature, lambda z, y: round(2 * scaling_by_scipy(z, y)) / 2, "near, but not within 2 %"),
+        (check.blend_gradient, lambda z, v, y, T, w: T * z.softmax(1), "both parts are differences of two"),
+        (check.blend_gradient, lambda z, v, y, T, w: 9 * (z.softmax(1) - v.softmax(1)), "No entry can be larger than"),
+        (check.student_width, lambda *case: width_by_trying_all(*case) - 5, "at least one hidden unit"),
+        (check.student_width, lambda *case: width_by_trying_all(*case) + 2, "One unit more or less comes nearer"),
+        (check.break_even, lambda one, t, s: 7 - one, "A number of requests is positive"),
+        (check.break_even, lambda one, t, s: 1000 * one / max(t - s, 0.001), "The student is not cheaper here"),
+        (check.break_even, lambda one, t, s: one, "So few requests cost less than the one-time cost"),
+        (check.smallest_student, lambda r, lo, hi, g: r.mean(), "one of the ratios, or 1.0 for the teacher"),
+        (check.smallest_student, lambda r, lo, hi, g: r[2], "is not shown to be small enough"),
+        (check.smallest_student, lambda r, lo, hi, g: 1.0, "A smaller student passes as well"),
     ],
 )
 def test_what_is_wrong_is_said_without_a_known_bug_too(exercise, answer, message):
@@ -196,7 +214,7 @@ def test_success_and_only_success_is_recorded(monkeypatch):
     assert recorded == []
     check.soften(soften_in_log_space)
     check.kd_loss(kd_by_kl_div)  # a caution does not count against it
-    assert recorded == [("soften", "01_soft_labels"), ("kd_loss", "01_soft_labels")]
+    assert recorded == [("soften", "01_soft_labels"), ("kd_loss", "03_blended_loss")]
 
 
 def test_failure_to_record_does_not_cost_the_verdict(monkeypatch):
@@ -209,7 +227,7 @@ def test_failure_to_record_does_not_cost_the_verdict(monkeypatch):
 def test_exercise_belongs_to_a_lesson_and_names_its_parameters(exercise):
     assert (core.lessons.folder() / "source" / f"{exercise.lesson}.py").exists()
     assert len(exercise.parameters) == len(exercise.small[0])
-    assert all(len(name) > 5 for name in exercise.parameters)
+    assert all(len(name) > 2 for name in exercise.parameters)  # no z, v, T
     assert f"check.{exercise.name}.hint()" in repr(exercise)
 
 

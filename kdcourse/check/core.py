@@ -9,6 +9,7 @@ import types
 from kdcourse import lessons
 from kdcourse.check import text
 from kdcourse.check.judge import judge, not_attempted, not_yet
+from kdcourse.check.outcome import TOLERANCE
 from kdcourse.check.result import Bug, Result, Rule
 from kdcourse.check.worker import Worker, undisturbed
 
@@ -35,6 +36,7 @@ class Exercise:
         rules=(),
         gradient_to=None,
         no_gradient_to=None,
+        tolerance=TOLERANCE,
     ):
         """
         name            of the function that the learner writes; also the name of the check
@@ -48,6 +50,7 @@ class Exercise:
         rules           list of Rule, asked in this order of an answer that has no known bug
         gradient_to     the parameter that a gradient must reach, and no_gradient_to one that none may reach: a
                         right answer that fails in this passes with a caution
+        tolerance       how far an answer may be from the right one, relative; larger where it is found by a search
         """
         self.name = name
         self.lesson = lesson
@@ -61,6 +64,7 @@ class Exercise:
         self.rules = rules
         self.gradient_to = gradient_to
         self.no_gradient_to = no_gradient_to
+        self.tolerance = tolerance
         self.kept = {}  # what known bugs make of the small cases
         self._hints_given = 0
         self.__doc__ = f"Check your `{name}`. Also: check.{name}.hint(), check.{name}.solution()."

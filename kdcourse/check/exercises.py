@@ -2,10 +2,23 @@
 
 from kdcourse.check.lesson_00 import retained_accuracy
 from kdcourse.check.lesson_01 import entropy_bits, hard_targets, soften
-from kdcourse.check.lesson_01_blend import blended_loss
-from kdcourse.check.lesson_01_kd import kd_loss
+from kdcourse.check.lesson_02 import limit_gradient
+from kdcourse.check.lesson_02_choose import choose_temperature
+from kdcourse.check.lesson_02_fit import fit_temperature
+from kdcourse.check.lesson_03_blend import blended_loss
+from kdcourse.check.lesson_03_gradient import blend_gradient
+from kdcourse.check.lesson_03_kd import kd_loss
+from kdcourse.check.lesson_04 import student_width
+from kdcourse.check.lesson_04_choose import smallest_student
+from kdcourse.check.lesson_04_cost import break_even
 
-EXERCISES = (retained_accuracy, soften, entropy_bits, hard_targets, kd_loss, blended_loss)
+EXERCISES = (
+    retained_accuracy,
+    *(soften, entropy_bits, hard_targets),
+    *(limit_gradient, choose_temperature, fit_temperature),
+    *(kd_loss, blended_loss, blend_gradient),
+    *(student_width, break_even, smallest_student),
+)
 
 
 def wrong_answers():

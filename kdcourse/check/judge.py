@@ -52,7 +52,8 @@ def _verdict(exercise, answer, cases, outcomes):
                 details=text.called_with(exercise.parameters, case),
             )
     wanted = [call(exercise.reference, fresh(case, torch.float64)) for case in cases]
-    wrong = [k for k, pair in enumerate(zip(outcomes, wanted, strict=True)) if not right(*pair)]
+    pairs = zip(outcomes, wanted, strict=True)
+    wrong = [k for k, pair in enumerate(pairs) if not right(*pair, exercise.tolerance)]
     if not wrong:
         return correct(f"{name} is correct. {exercise.praise}", _cautions(exercise, answer, cases[-1]))
 
@@ -98,7 +99,8 @@ def _known_bug(exercise, cases, outcomes):
     for bug in exercise.bugs:
         for function in (bug.function, *bug.variants):
             made = (_made(exercise, function, case) for case in cases)
-            if all(map(close, made, outcomes)):
+            pairs = zip(made, outcomes, strict=True)
+            if all(close(*pair, exercise.tolerance) for pair in pairs):
                 return bug
     return None
 

@@ -1,4 +1,4 @@
-"""The exercises of lesson 01 about soft labels; `kd_loss` and `blended_loss` have modules of their own."""
+"""The exercises of lesson 01."""
 
 import math
 

@@ -1,13 +1,20 @@
-"""The losses of lesson 01 in pieces, from which right and wrong answers are put together.
+"""The losses of lesson 03 in pieces, from which right and wrong answers are put together.
 
 s, t and y are student logits, teacher logits and labels, T is the temperature, w the soft weight.
 """
 
 import torch
 
+LESSON = "03_blended_loss"
+
 
 def logs(logits, temperature=1.0, axis=1):
     return (logits / temperature).log_softmax(axis)
+
+
+def of_the_labels(values, labels):
+    """In each row, the value of the class that its label names."""
+    return values.gather(1, labels.unsqueeze(1)).squeeze(1)
 
 
 def divergence(log_p, log_q):
@@ -38,6 +45,14 @@ def logits_and_temperature(generator):
     classes = int(torch.randint(2, 12, (), generator=generator))
     student, teacher = 4 * torch.randn(2, rows, classes, generator=generator, dtype=torch.float32)
     return student, teacher, float(1.5 + 6.5 * torch.rand((), generator=generator))
+
+
+def blend_arguments(generator):
+    student, teacher, temperature = logits_and_temperature(generator)
+    labels = torch.randint(student.shape[1], student.shape[:1], generator=generator)
+    weight = float(0.15 + 0.3 * torch.rand((), generator=generator))  # never near 0.5, where an exchange is not seen
+    heads = bool(torch.randint(2, (), generator=generator))
+    return student, teacher, labels, temperature, 1 - weight if heads else weight
 
 
 # Three small pairs of logits. Two examples show what goes wrong between examples; in the last, the teacher's

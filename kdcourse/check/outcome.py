@@ -79,16 +79,16 @@ def _read_list(items, depth):
     return torch.stack([numbers for numbers, _ in parts]), all(whole for _, whole in parts)
 
 
-def close(one, other):
-    """Whether two outcomes are the same numbers, up to rounding."""
+def close(one, other, tolerance=TOLERANCE):
+    """Whether two outcomes are the same numbers, up to rounding and a relative tolerance."""
     if one.numbers is None or other.numbers is None or one.numbers.shape != other.numbers.shape:
         return False
-    return torch.allclose(one.numbers, other.numbers, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+    return torch.allclose(one.numbers, other.numbers, rtol=tolerance, atol=TOLERANCE, equal_nan=True)
 
 
-def right(outcome, wanted):
+def right(outcome, wanted, tolerance=TOLERANCE):
     """Whether an outcome is the one that was wanted; class indices have to be of an integer type as well."""
-    return close(outcome, wanted) and (outcome.whole or not wanted.whole)
+    return close(outcome, wanted, tolerance) and (outcome.whole or not wanted.whole)
 
 
 def _same(before, after):

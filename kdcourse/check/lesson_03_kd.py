@@ -1,14 +1,14 @@
-"""The exercise `kd_loss` of lesson 01."""
+"""The exercise `kd_loss` of lesson 03."""
 
 import math
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_01 import LESSON
 from kdcourse.check.loss_pieces import (
     CERTAIN_STUDENT,
     CERTAIN_TEACHER,
+    LESSON,
     ONE_STUDENT,
     ONE_TEACHER,
     STUDENT,

@@ -1,22 +1,23 @@
-"""The exercise `blended_loss` of lesson 01."""
+"""The exercise `blended_loss` of lesson 03."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_01 import LESSON
 from kdcourse.check.loss_pieces import (
     CERTAIN_STUDENT,
     CERTAIN_TEACHER,
+    LESSON,
     ONE_STUDENT,
     ONE_TEACHER,
     STUDENT,
     TEACHER,
     against_soft_targets,
+    blend_arguments,
     kl,
     kl_with_log_of_zero,
-    logits_and_temperature,
     logs,
     loss,
+    of_the_labels,
 )
 
 
@@ -26,20 +27,8 @@ def _blend(soft=loss, hard=None):
     return lambda s, t, y, T, w: w * soft(s, t, T) + (1 - w) * hard(s, t, y, T)
 
 
-def _of_the_labels(values, labels):
-    return values.gather(1, labels.unsqueeze(1)).squeeze(1)
-
-
 def _hard(s, t, y, T):
-    return -_of_the_labels(logs(s), y).mean()
-
-
-def _examples(generator):
-    student, teacher, temperature = logits_and_temperature(generator)
-    labels = torch.randint(student.shape[1], student.shape[:1], generator=generator)
-    weight = float(0.15 + 0.3 * torch.rand((), generator=generator))  # never near 0.5, where an exchange is not seen
-    heads = bool(torch.randint(2, (), generator=generator))
-    return student, teacher, labels, temperature, 1 - weight if heads else weight
+    return -of_the_labels(logs(s), y).mean()
 
 
 def _between_its_terms(blend, s, t, y, T, w):
@@ -53,7 +42,7 @@ blended_loss = Exercise(
     reference=lambda student_logits, teacher_logits, labels, temperature, soft_weight: _blend()(
         student_logits, teacher_logits, labels, temperature, soft_weight
     ),
-    inputs=_examples,
+    inputs=blend_arguments,
     small=[
         (ONE_STUDENT, ONE_TEACHER, torch.tensor([1]), 2.0, 0.25),
         (STUDENT, TEACHER, torch.tensor([0, 1]), 2.0, 0.25),
@@ -127,9 +116,9 @@ blended_loss = Exercise(
         ),
         Bug(
             "hard term softened",
-            _blend(hard=lambda s, t, y, T: -_of_the_labels(logs(s, T), y).mean()),
+            _blend(hard=lambda s, t, y, T: -of_the_labels(logs(s, T), y).mean()),
             "The hard term is softened as well. Labels are compared with the student as it is, at T = 1.",
-            (_blend(hard=lambda s, t, y, T: -(T**2) * _of_the_labels(logs(s, T), y).mean()),),
+            (_blend(hard=lambda s, t, y, T: -(T**2) * of_the_labels(logs(s, T), y).mean()),),
         ),
         Bug(
             "soft term divided by the classes",
@@ -157,7 +146,7 @@ blended_loss = Exercise(
         ),
         Bug(
             "not reduced",
-            lambda s, t, y, T, w: w * T**2 * kl(s, t, T) - (1 - w) * _of_the_labels(logs(s), y),
+            lambda s, t, y, T, w: w * T**2 * kl(s, t, T) - (1 - w) * of_the_labels(logs(s), y),
             "That is one value per example, [B]. Return their mean, one number.",
         ),
         Bug(
@@ -179,13 +168,13 @@ blended_loss = Exercise(
         ),
         Bug(
             "nll_loss of logits",
-            _blend(hard=lambda s, t, y, T: -_of_the_labels(s, y).mean()),
+            _blend(hard=lambda s, t, y, T: -of_the_labels(s, y).mean()),
             "The hard term picks out raw logits. F.nll_loss wants log-probabilities; F.cross_entropy takes logits.",
-            (_blend(hard=lambda s, t, y, T: -_of_the_labels(s.softmax(1), y).mean()),),
+            (_blend(hard=lambda s, t, y, T: -of_the_labels(s.softmax(1), y).mean()),),
         ),
         Bug(
             "hard term over the wrong axis",
-            _blend(hard=lambda s, t, y, T: -_of_the_labels(logs(s, axis=0), y).mean()),
+            _blend(hard=lambda s, t, y, T: -of_the_labels(logs(s, axis=0), y).mean()),
             "The softmax of the hard term runs over axis 0, the examples. The classes are on axis 1.",
         ),
         Bug(
