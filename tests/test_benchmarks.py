@@ -1,5 +1,6 @@
 """The benchmark of stacked students: all that it times does the same arithmetic, and its tables say what came out."""
 
+import ast
 import copy
 import math
 import sys
@@ -13,7 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kdcourse.models import StudentStack, mlp
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import live  # noqa: E402
 import stack as benchmark  # noqa: E402
 import stack_arms as arms  # noqa: E402
 import stack_memory  # noqa: E402
@@ -226,3 +229,19 @@ def test_an_aim_is_met_or_missed_or_not_measured(results):
     del slow["threads"]
     assert [aim.verdict for aim in tables.aims(slow)][-2:] == ["not measured", "missed"]
     assert "| sweep of 1,000 students | ≤ 120 s | 119 s | met |" in tables.verdicts(results)
+
+
+def test_live_training_is_measured_as_the_lessons_call_it():
+    """The arguments of `live(...)` in each lesson, read from its source, are those of benchmarks/live.py."""
+    for lesson, options in live.CONTROLS.items():
+        tree = ast.parse((ROOT / "notebooks" / "source" / f"{lesson}.py").read_text(encoding="utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "live"]
+        (call,) = calls
+        assert ast.unparse(call.args[0]) == "garments.subset(500)"
+        names = {"TEMPERATURES": [1, 4, 10, 20]}
+        found = {
+            word.arg: names[word.value.id] if isinstance(word.value, ast.Name) else ast.literal_eval(word.value)
+            for word in call.keywords
+            if word.arg not in ("start", "device", "description")
+        }
+        assert found == options

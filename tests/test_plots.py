@@ -4,6 +4,7 @@ import struct
 import pandas as pd
 import pytest
 import torch
+from matplotlib.axes import Axes
 
 from kdcourse import plots
 from kdcourse.data import DataSet, Split
@@ -96,6 +97,28 @@ def test_intervals_name_every_group_and_arm_with_its_mean(displayed):
         assert part in alt
 
 
+def test_a_single_run_has_no_interval_and_is_refused_by_name(displayed):
+    import matplotlib.pyplot as plt
+
+    table = pd.DataFrame({"class": ["hat", "hat", "sock"], "arm": ["a", "a", "b"], "share": [0.1, 0.3, 0.5]})
+    with pytest.raises(ValueError, match="b, sock: values must hold at least 2 values"):
+        plots.intervals(table, x="class", y="share", hue="arm", title="alone")
+    assert plt.get_fignums() == []
+
+
+def test_a_group_may_lack_an_arm_which_is_in_the_key_all_the_same(displayed, monkeypatch):
+    keys, legend = [], Axes.legend
+    monkeypatch.setattr(Axes, "legend", lambda ax, **how: keys.append(legend(ax, **how)))
+    table = pd.DataFrame(
+        {"class": ["hat"] * 2 + ["sock"] * 4, "arm": ["a", "a", "a", "a", "b", "b"], "share": [0.1, 0.3] * 3}
+    )
+    plots.intervals(table, x="class", y="share", hue="arm", title="b has no hat")
+    assert [text.get_text() for text in keys[0].get_texts()] == ["a", "b"]
+    alt = alt_of(displayed)
+    assert "sock, b: 0.2" in alt
+    assert "hat, b" not in alt
+
+
 def test_differences_say_mean_interval_and_verdict(displayed):
     result = compare([0.9, 0.8, 0.85], [0.5, 0.42, 0.44])
     plots.differences(
@@ -116,3 +139,16 @@ def test_matrix_carries_the_words_it_is_given(displayed):
         torch.eye(2), ["hat", "sock"], title="no mix-ups", xlabel="said", ylabel="is", alt="Only the diagonal."
     )
     assert alt_of(displayed) == "no mix-ups. Only the diagonal."
+
+
+def test_verdicts_are_counted_the_most_frequent_first():
+    results = {
+        name: compare(a, [0.0, 0.0, 0.0])
+        for name, a in [
+            ("up", [0.1, 0.11, 0.12]),
+            ("also up", [0.2, 0.21, 0.22]),
+            ("noise", [-0.1, 0.1, 0.0]),
+        ]
+    }
+    assert plots.verdicts(results) == "better 2×, inconclusive 1×"
+    assert plots.verdicts({}) == ""

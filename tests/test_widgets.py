@@ -1,9 +1,14 @@
 import struct
+import subprocess
+import sys
 
+import pytest
 import torch
 from test_plots import tiny_data_set
 
+from kdcourse import widgets
 from kdcourse.widgets import soft_labels
+from kdcourse.widgets._figure import paragraphs, plain
 
 
 def test_dragging_the_temperature_redraws_the_picture():
@@ -36,3 +41,53 @@ def test_the_widget_leaves_no_open_figure():
 
     soft_labels(tiny_data_set(), examples=torch.arange(2).tolist())
     assert plt.get_fignums() == []
+
+
+def in_a_fresh_process(code):
+    return subprocess.check_output([sys.executable, "-c", code], text=True).split()
+
+
+def test_a_quiz_does_not_wait_for_torch():
+    code = "import sys, kdcourse.widgets.quiz; print('torch' in sys.modules, 'anywidget' in sys.modules)"
+    assert in_a_fresh_process(code) == ["False", "True"]
+
+
+def test_every_widget_is_there_when_it_is_asked_for():
+    names = ["blended_loss", "live", "soft_labels", "student_size"]
+    assert widgets.__all__ == names
+    assert set(names) <= set(dir(widgets))
+    code = f"""
+import sys
+import kdcourse.widgets
+print(sorted(set({names}) & set(dir(kdcourse.widgets))) == {names}, "matplotlib" in sys.modules)
+for _ in range(2):
+    from kdcourse.widgets import *
+    from kdcourse.widgets import soft_labels
+    print(all(callable(widget) for widget in (blended_loss, live, soft_labels, student_size)))
+"""
+    assert in_a_fresh_process(code) == ["True", "False", "True", "True"]
+
+
+def test_a_widget_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'kdcourse.widgets' has no attribute 'sliders'"):
+        _ = widgets.sliders
+
+
+def test_words_are_escaped():
+    assert paragraphs("a < b & <b>", "second") == "<p>a &lt; b &amp; &lt;b&gt;</p><p>second</p>"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (3e-17, "0"),
+        (0.00027777, "0.000278"),
+        (0.1, "0.1"),
+        (12.345, "12.3"),
+        (999.6, "1,000"),
+        (1234567.4, "1,234,567"),
+    ],
+)
+def test_numbers_are_written_for_people(number, text):
+    assert plain(number) == text

@@ -1,5 +1,28 @@
-"""What a learner drags. Every widget has a static picture beside it in the lesson, for readers without a kernel."""
+"""What a learner drags. Every widget has a static picture beside it in the lesson, for readers without a kernel.
 
-from kdcourse.widgets.soft_labels import soft_labels
+soft_labels   the teacher's probabilities at a temperature;  blended_loss  the loss, and what it asks of the student
+live          students trained at a move of a slider;        student_size  what a student costs, and when it pays
+"""
 
-__all__ = ["soft_labels"]
+from importlib import import_module
+
+_HOME = {
+    "blended_loss": "loss_explorer",
+    "live": "live_training",
+    "soft_labels": "soft_labels",
+    "student_size": "cost_explorer",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name):
+    """Each widget when it is first asked for: `quiz` is in this package too, and must not wait for torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    widget = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = widget  # importing soft_labels has put the module of that name here
+    return widget
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,9 +1,8 @@
 """The soft-label explorer: choose a picture, drag the temperature, watch the teacher's probabilities."""
 
-import io
-
 from kdcourse.losses import soften
-from kdcourse.plots import COLOURS, figure
+from kdcourse.plots import COLOURS
+from kdcourse.widgets._figure import render, reused_figure
 
 
 def soft_labels(data_set, examples=range(20), split="test"):
@@ -13,7 +12,6 @@ def soft_labels(data_set, examples=range(20), split="test"):
     returns   an ipywidgets box; `.children[0]` chooses the picture, `.children[1]` the temperature
     """
     import ipywidgets
-    import matplotlib.pyplot as plt
 
     part, names = getattr(data_set, split), data_set.class_names
     picture = ipywidgets.Dropdown(
@@ -26,8 +24,7 @@ def soft_labels(data_set, examples=range(20), split="test"):
     image = ipywidgets.Image(format="png")
 
     # One figure, made once and then only updated, so that a move of the slider need not build a new one.
-    fig, (left, right) = figure(7.0, 3.0, ncols=2, width_ratios=[1, 1.6])
-    plt.close(fig)
+    fig, (left, right) = reused_figure(7.0, 3.0, ncols=2, width_ratios=[1, 1.6])
     side = int(part.inputs.shape[1] ** 0.5)
     shown = left.imshow(part.inputs[0].view(side, side).numpy(), cmap="gray_r")
     left.axis("off")
@@ -47,9 +44,7 @@ def soft_labels(data_set, examples=range(20), split="test"):
             bar.set_width(probability)
             bar.set_color(COLOURS[1] if number == label else COLOURS[0])
         right.set_title(f"T = {temperature.value:.1f}", fontsize=11)
-        rendered = io.BytesIO()
-        fig.savefig(rendered, format="png", dpi=90)
-        image.value = rendered.getvalue()
+        image.value = render(fig)
 
     picture.observe(draw, names="value")
     temperature.observe(draw, names="value")

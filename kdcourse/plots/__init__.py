@@ -1,0 +1,28 @@
+"""The figures of the lessons: a title that states the finding, intervals drawn, and alternative text.
+
+Colours are Okabe and Ito's palette, which colour-blind readers can tell apart; every arm has a marker of its own too.
+"""
+
+from kdcourse.plots.base import COLOURS, DPI, MARKERS, figure, show
+from kdcourse.plots.curves import curves, reliability, surface, tradeoff
+from kdcourse.plots.pictures import gallery, pictures, predictions
+from kdcourse.plots.results import differences, intervals, matrix, verdicts
+
+__all__ = [
+    "COLOURS",
+    "DPI",
+    "MARKERS",
+    "curves",
+    "differences",
+    "figure",
+    "gallery",
+    "intervals",
+    "matrix",
+    "pictures",
+    "predictions",
+    "reliability",
+    "show",
+    "surface",
+    "tradeoff",
+    "verdicts",
+]

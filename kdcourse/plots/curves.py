@@ -1,0 +1,269 @@
+"""What changes along a dial: accuracy over temperature, over size, over cost."""
+
+import numpy as np
+
+from kdcourse.plots.base import figure, interval_of, look, set_title, show
+
+# Where a name may stand: beside its point, or over or under its interval. Points to the right and up, and the side of
+# the text that is fixed there.
+PLACES = [
+    ("point", 8, -13, "left"),
+    ("point", 8, 6, "left"),
+    ("point", -8, 6, "right"),
+    ("point", -8, -13, "right"),
+    *(
+        (end, right, up, side)
+        for far in (8, 22, 36)
+        for end, up in (("high", far), ("low", -far))
+        for right, side in ((-6, "left"), (6, "right"))
+    ),
+]
+
+
+def curves(
+    table, *, x, y, hue, title, xlabel=None, ylabel=None, percent=False, reference=None, marked=None, log_y=False
+):
+    """One line per arm along a logarithmic x axis: mean and 95 % t-interval at each x, every run a dot.
+
+    table      a DataFrame with one row per run; an arm may lack some x, but has two runs or more where it has any
+    x, hue, y  its columns: the dial (positive numbers), the arm, the result
+    title      the finding
+    percent    results are shares; show them as percentages
+    reference  (name, value) of a horizontal line, or None
+    log_y      a logarithmic y axis too, for ratios
+    marked     {arm: x} a point of each arm to be ringed, such as what validation chose, or None
+
+    Raises ValueError that names the arm and the x of a single run, an x <= 0, or a mark where there is no point.
+    """
+    arms, (scale, unit, write), xlabel = list(dict.fromkeys(table[hue])), _scale(percent), xlabel or x
+    _check_positive(x, table[x])
+    runs = {arm: {at: scale * own[y].to_numpy() for at, own in table[table[hue] == arm].groupby(x)} for arm in arms}
+    spans = {arm: {at: interval_of(runs[arm][at], f"{arm} at {x} = {at:g}") for at in runs[arm]} for arm in arms}
+    for arm, at in (marked or {}).items():
+        if at not in spans.get(arm, {}):
+            raise ValueError(f"marked must name an arm of the table and one of its {x}, got {arm!r}: {at!r}")
+    places = sorted(set(table[x]))
+    # Beside one another, or their intervals hide each other.
+    step = (places[-1] / places[0]) ** min(0.015, 0.06 / len(arms))
+    fig, ax = figure(8.0, 4.4)
+    words = []
+    for a, arm in enumerate(arms):
+        colour, marker = look(a)
+        means, lows, highs = np.array(list(spans[arm].values())).T
+        at = np.array(list(spans[arm])) * step ** (a - (len(arms) - 1) / 2)
+        for place, values in zip(at, runs[arm].values(), strict=True):
+            beside = np.full(len(values), place * step**0.5)
+            ax.plot(beside, values, ".", color=colour, alpha=0.35, markersize=4)
+        error = [means - lows, highs - means]
+        ax.errorbar(at, means, error, fmt=f"{marker}-", color=colour, capsize=3, markersize=6, linewidth=1.2, label=arm)
+        if marked is not None and arm in marked:
+            k = list(spans[arm]).index(marked[arm])
+            ax.plot(at[k], means[k], "o", markersize=15, fillstyle="none", color=colour)
+        said = (
+            f"{place:,.10g}: {write(mean)}{unit} [{write(low)}, {write(high)}]"
+            for place, (mean, low, high) in spans[arm].items()
+        )
+        words.append(f"{arm}, {xlabel} {', '.join(said)}")
+    words += [f"chosen on validation for {arm}: {at:,.10g}" for arm, at in (marked or {}).items()]
+    words += _line_at(ax, reference, scale, unit, write)
+    ax.set_xscale("log")
+    ax.set_xticks(places, [f"{place:,.10g}" for place in places])
+    ax.minorticks_off()
+    if log_y:
+        ax.set_yscale("log")
+        _plain_ticks(ax.yaxis)
+    ringed = "\nringed: chosen on validation" if marked else ""
+    ax.set_xlabel(f"{xlabel}\nmean and 95 % interval; each dot is one run{ringed}")
+    ax.set_ylabel((ylabel or y) + (" (%)" if percent else ""))
+    set_title(ax, title)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    counts = sorted({len(values) for own in runs.values() for values in own.values()})
+    how_many = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
+    show(fig, f"{title}. Means with 95 % intervals, {how_many} runs each. " + "; ".join(words) + ".")
+
+
+def surface(comparisons, *, rows, columns, title, xlabel, ylabel, scale=100.0, unit="points"):
+    """A table of paired differences as colours, each cell with its number; what cannot be told from 0 is framed.
+
+    comparisons    {(row, column): Comparison}
+    rows, columns  their values in order, top to bottom and left to right
+    scale          what to multiply by for display: 100 makes points of shares
+
+    Raises ValueError that names the row and the column of a comparison that is missing.
+    """
+    cells = {(r, c): (row, column) for r, row in enumerate(rows) for c, column in enumerate(columns)}
+    for cell in cells.values():
+        if cell not in comparisons:
+            raise ValueError(f"comparisons must hold every row and column, got none for {cell}")
+    means = np.array([[scale * comparisons[row, column].mean for column in columns] for row in rows])
+    reach = max(abs(means).max(), 1e-9)
+    digits = 1 if unit == "points" else 2
+    fig, ax = figure(max(4.6, 2.4 + 0.95 * len(columns)), 2.1 + 0.62 * len(rows))
+    image = ax.imshow(means, cmap="PuOr_r", vmin=-reach, vmax=reach, aspect="auto")
+    words = []
+    for (r, c), (row, column) in cells.items():
+        result = comparisons[row, column]
+        # + 0.0 makes a plain zero of -0.0
+        mean, low, high = (f"{round(scale * value, digits) + 0.0:+.{digits}f}" for value in result[:3])
+        colour = _readable_on(image.cmap(image.norm(means[r, c])))
+        text = f"{mean}\n[{low}, {high}]"
+        ax.text(c, r, text, ha="center", va="center", color=colour, fontsize=8, linespacing=1.3)
+        if result.verdict in ("inconclusive", "equivalent"):
+            ax.add_patch(_frame(c, r, colour))
+        words.append(f"{ylabel} {row}, {xlabel} {column}: {mean} [{low}, {high}], {result.verdict}")
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set_xlabel(f"{xlabel}\nmean and 95 % interval, in {unit}\nframed with dashes: not shown to differ")
+    ax.set_ylabel(ylabel)
+    set_title(ax, title)
+    fig.colorbar(image, ax=ax, label=unit)
+    show(fig, f"{title}. Paired differences in {unit} with 95 % intervals. " + "; ".join(words) + ".")
+
+
+def reliability(tables, *, title):
+    """Accuracy against confidence, bin by bin, with Wilson intervals; the diagonal is perfect calibration.
+
+    tables  {name: what `calibration.reliability` returns}
+    """
+    fig, ax = figure(6.4, 4.4)
+    ax.plot([0, 1], [0, 1], color="#666666", linewidth=1, linestyle="--", label="perfect")
+    words = []
+    for k, (name, table) in enumerate(tables.items()):
+        colour, marker = look(k)
+        error = [table["accuracy"] - table["accuracy_low"], table["accuracy_high"] - table["accuracy"]]
+        style = {"fmt": f"{marker}-", "color": colour, "capsize": 3, "linewidth": 1.2}
+        ax.errorbar(table["confidence"], table["accuracy"], error, label=name, **style)
+        columns = ("confidence", "accuracy", "accuracy_low", "accuracy_high")
+        bins = zip(*(table[column] for column in columns), strict=True)
+        said = (f"confidence {c:.2f} right {a:.2f} [{low:.2f}, {high:.2f}]" for c, a, low, high in bins)
+        words.append(f"{name}: " + ", ".join(said))
+    ax.set_xlabel("mean confidence of the bin")
+    ax.set_ylabel("share that is right, with 95 % interval")
+    ax.set_aspect("equal")
+    set_title(ax, title)
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    show(fig, f"{title}. " + "; ".join(words) + ".")
+
+
+def tradeoff(
+    table, *, x, y, low, high, label, title, xlabel, ylabel, percent=False, reference=None, group=None, log_y=False
+):
+    """One result with its interval against another on a logarithmic axis, each model with its name beside it.
+
+    table      a DataFrame with one row per model
+    x, y, low, high, label
+               its columns: what a model costs (positive), how good it is, that interval's ends, what to call it; where
+               several groups have a model of one name, the first of them bears it
+    percent    y is a share; show it as a percentage
+    group      a column whose values get a colour and a marker each, or None
+    reference  (name, value) of a horizontal line, or None
+    log_y      a logarithmic y axis too
+
+    Raises ValueError for an x that is not positive.
+    """
+    _check_positive(x, table[x])
+    scale, unit, write = _scale(percent)
+    fig, ax = figure(8.5, 4.6)
+    ax.margins(0.08, 0.1)  # room for the names
+    words, named = [], {}
+    groups = [None] if group is None else list(dict.fromkeys(table[group]))
+    for k, one in enumerate(groups):
+        colour, marker = look(k)
+        rows = table if one is None else table[table[group] == one]
+        values = [scale * rows[column].to_numpy() for column in (y, low, high)]
+        error = [values[0] - values[1], values[2] - values[0]]
+        style = {"fmt": marker, "color": colour, "capsize": 4, "markersize": 8}
+        ax.errorbar(rows[x], values[0], error, label=one, **style)
+        for cost, name, mean, below, above in zip(rows[x], rows[label], *values, strict=True):
+            named.setdefault(str(name), {"point": (cost, mean), "low": (cost, below), "high": (cost, above)})
+            whose = "" if one is None else f", {group} {one}"
+            words.append(f"{name}{whose}: {_plain(cost)}, {write(mean)}{unit} [{write(below)}, {write(above)}]")
+    words += _line_at(ax, reference, scale, unit, write)
+    ax.set_xscale("log")
+    _plain_ticks(ax.xaxis)
+    if log_y:
+        ax.set_yscale("log")
+        _plain_ticks(ax.yaxis)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel + (" (%)" if percent else ""))
+    set_title(ax, title)
+    if group is not None or reference is not None:
+        ax.legend(title=group, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    _name_points(ax, named, zip(table[x], scale * table[low], scale * table[high], strict=True))
+    show(fig, f"{title}. Against {xlabel}, with 95 % intervals: " + "; ".join(words) + ".")
+
+
+def _scale(percent):
+    return (100, " %", "{:.1f}".format) if percent else (1, "", _plain)
+
+
+def _plain(value):
+    """Three digits that count, and never 2.3e+05."""
+    return f"{float(f'{value:.3g}'):,.10g}"
+
+
+def _check_positive(name, values):
+    for value in values:
+        if not value > 0:
+            raise ValueError(f"{name} must be > 0 on a logarithmic axis, got {value}")
+
+
+def _line_at(ax, reference, scale, unit, write):
+    """Draw the horizontal line, if there is one, and say it."""
+    if reference is None:
+        return []
+    name, value = reference
+    ax.axhline(scale * value, color="#666666", linestyle="--", linewidth=1, label=name)
+    return [f"{name}: {write(scale * value)}{unit}"]
+
+
+def _plain_ticks(axis):
+    """The ticks of a logarithmic axis as plain numbers, and several even where it spans less than a decade."""
+    from matplotlib.ticker import AutoLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    low, high = axis.get_view_interval()
+    if high < 10 * low:
+        axis.set_major_locator(AutoLocator())
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _name_points(ax, named, intervals):
+    """Write the names where they cover no interval and no other name and stay inside the axes, as far as there is room.
+
+    named      {name: {"point": (x, y), "low": (x, y), "high": (x, y)}}
+    intervals  (x, low, high) of all points
+    """
+    from matplotlib.transforms import Bbox
+
+    ax.figure.draw_without_rendering()  # only now is it known where a point lies
+    taken = [Bbox(ax.transData.transform([(x, low), (x, high)])).padded(6) for x, low, high in intervals]
+    for name, anchors in named.items():
+        text = ax.annotate(name, anchors["point"], xytext=(0, 0), textcoords="offset points", fontsize=9)
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # a line of reference may lie under it
+        for anchor, right, up, side in [*PLACES, PLACES[0]]:  # the first again, where none is free
+            text.xy, text.xyann = anchors[anchor], (right, up)
+            text.set(ha=side, va="top" if anchor == "low" else "baseline")
+            box = text.get_window_extent()
+            inside = ax.bbox.x0 < box.x0 and box.x1 < ax.bbox.x1 and ax.bbox.y0 < box.y0 and box.y1 < ax.bbox.y1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
+
+
+def _readable_on(colour):
+    """ "black" or "white", whichever stands out more (WCAG 2.2, relative luminance)."""
+    channels = np.array(colour[:3])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    return "white" if (luminance + 0.05) ** 2 < 1.05 * 0.05 else "black"
+
+
+def _frame(column, row, colour):
+    from matplotlib.patches import Rectangle
+
+    place = (column - 0.46, row - 0.46)
+    return Rectangle(place, 0.92, 0.92, fill=False, edgecolor=colour, linestyle="--", linewidth=1)

@@ -1,0 +1,68 @@
+"""Pictures of garments, and what the teacher says about them."""
+
+from kdcourse.losses import soften
+from kdcourse.plots.base import COLOURS, figure, show
+
+
+def gallery(data_set, split="train", rows=2):
+    """The first few pictures of every class, one class a column."""
+    part = getattr(data_set, split)
+    side = int(part.inputs.shape[1] ** 0.5)
+    names = data_set.class_names
+    fig, axes = figure(0.95 * len(names), 1.0 + 0.9 * rows, nrows=rows, ncols=len(names), squeeze=False)
+    for label, name in enumerate(names):
+        of_class = (part.labels == label).nonzero().flatten()[:rows]
+        for row, index in enumerate(of_class):
+            axes[row, label].imshow(part.inputs[index].view(side, side).numpy(), cmap="gray_r")
+        axes[0, label].set_title(name, fontsize=10)
+    for ax in axes.flat:
+        ax.axis("off")
+    fig.suptitle(f"{len(names)} kinds of garment, {side} × {side} pixels each", fontsize=12)
+    show(fig, f"{rows} pictures of each class: {', '.join(names)}.")
+
+
+def pictures(data_set, examples, split="validation"):
+    """Pictures and their labels, side by side. `examples` are indices into the split."""
+    part, side, names = _chosen(data_set, examples, split)
+    fig, axes = figure(max(4.0, 2.0 * len(part)), 2.4, ncols=len(part), squeeze=False)
+    labels = [names[int(label)] for label in part.labels]
+    for ax, pixels, label in zip(axes.flat, part.inputs, labels, strict=True):
+        ax.imshow(pixels.view(side, side).numpy(), cmap="gray_r")
+        ax.set_title(label, fontsize=11)
+        ax.axis("off")
+    show(fig, f"{len(part)} pictures of {side} by {side} pixels, labelled {', '.join(labels)}.")
+
+
+def predictions(data_set, examples, temperature=1.0, *, title, split="validation"):
+    """Pictures, and under each what the teacher says about it at a temperature.
+
+    examples  indices into the split
+    title     the finding
+    """
+    part, side, names = _chosen(data_set, examples, split)
+    probabilities = soften(part.teacher_logits, temperature).numpy()
+    fig, axes = figure(max(4.0, 2.7 * len(part)), 5.2, nrows=2, ncols=len(part), squeeze=False, height_ratios=[1, 1.5])
+    words = []
+    for k in range(len(part)):
+        label, row = int(part.labels[k]), probabilities[k]
+        axes[0, k].imshow(part.inputs[k].view(side, side).numpy(), cmap="gray_r")
+        axes[0, k].set_title(f"label: {names[label]}", fontsize=11)
+        axes[0, k].axis("off")
+        bars = axes[1, k].barh(names, row, color=[COLOURS[1] if c == label else COLOURS[0] for c in range(len(names))])
+        axes[1, k].bar_label(bars, [f"{p:.2f}" if p >= 0.005 else "" for p in row], padding=2, fontsize=9)
+        axes[1, k].set_xlim(0, 1.18)
+        axes[1, k].set_xlabel("probability")
+        axes[1, k].invert_yaxis()
+        if k:
+            axes[1, k].set_yticklabels([])
+        ranked = ", ".join(f"{names[c]} {row[c]:.2f}" for c in row.argsort()[::-1][:3])
+        words.append(f"label {names[label]}, teacher: {ranked}")
+    fig.suptitle(f"{title} (orange: the label)", fontsize=12)
+    show(fig, f"{title}. The teacher's probabilities at T = {temperature:g}: " + "; ".join(words) + ".")
+
+
+def _chosen(data_set, examples, split):
+    import torch
+
+    part = getattr(data_set, split)[torch.as_tensor(list(examples))]
+    return part, int(part.inputs.shape[1] ** 0.5), data_set.class_names
