@@ -7,6 +7,7 @@ soft weight is 0.
     table = sweep(settings, controls.arg_max(garments), epochs=10)
 """
 
+from copy import copy
 from dataclasses import replace
 
 import torch
@@ -14,6 +15,7 @@ import torch
 from kdcourse._arguments import integer, number
 from kdcourse.data import DataSet, Split
 from kdcourse.models import mlp
+from kdcourse.train import teacher_logits
 
 
 def arg_max(data):
@@ -63,6 +65,34 @@ def random_teacher(data, seed=0, width=128):
     said = said - said.mean(1, keepdim=True)
     spread = (logits - logits.mean(1, keepdim=True)).square().mean().sqrt()
     return _with_signal(data, said * (spread / said.square().mean().sqrt()))
+
+
+def taught_by(data, teacher):
+    """The same examples with another teacher: what `teacher`, an nn.Module, says about the training inputs.
+
+    teacher  [N, D] -> logits [N, C]: an assistant, a teacher that was trained otherwise
+    """
+    before = _logits(data)
+    said = teacher_logits(teacher, data.train.inputs)
+    if said.shape != before.shape:
+        raise ValueError(f"teacher must give logits {list(before.shape)}, got {list(said.shape)}")
+    return _with_signal(data, said)
+
+
+def noisy_labels(data, share, seed=0):
+    """A `share` of the training *labels* replaced by other classes, drawn evenly; the teacher's logits stay.
+
+    share  in [0, 1]: exactly this share of the labels is wrong, to the nearest example
+    """
+    if not 0 <= number("share", share) <= 1:
+        raise ValueError(f"share must be in [0, 1], got {share}")
+    classes, train, generator = _logits(data).shape[1], data.train, _generator(seed)
+    chosen = torch.randperm(len(train), generator=generator)[: round(share * len(train))]
+    labels = train.labels.clone()
+    labels[chosen] = (labels[chosen] + torch.randint(1, classes, (len(chosen),), generator=generator)) % classes
+    mislabelled = copy(train)  # so that the teacher of the mirrored view stays as well
+    mislabelled.labels = labels
+    return replace(data, train=mislabelled)
 
 
 def _logits(data):

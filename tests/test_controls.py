@@ -7,12 +7,30 @@ import numpy as np
 import pytest
 import torch
 from blobs import C, blobs
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 from torch import nn
 
 from kdcourse import controls
 from kdcourse.data import DataSet, Split
 
-CONTROLS = [controls.arg_max, controls.smoothed_labels, controls.shuffled, controls.random_teacher]
+
+def taught_by_another(data):
+    """`taught_by` with a teacher that was drawn and not trained."""
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        teacher = nn.Linear(data.train.inputs.shape[1], data.train.teacher_logits.shape[1])
+    return controls.taught_by(data, teacher)
+
+
+CONTROLS = [
+    controls.arg_max,
+    controls.smoothed_labels,
+    controls.shuffled,
+    controls.random_teacher,
+    taught_by_another,
+]
 every_control = pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.__name__)
 
 
@@ -181,10 +199,171 @@ def test_a_random_teacher_knows_no_more_than_chance_on_average(data):
     assert hits.mean().item() == pytest.approx(1 / C, abs=4 * hits.std().item() / math.sqrt(40))
 
 
+# ---- another teacher ----
+
+
+class Moody(nn.Module):
+    """A teacher that says other things in training than in earnest, and counts how often it was asked."""
+
+    def __init__(self, inputs, classes):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(inputs, 7), nn.BatchNorm1d(7), nn.Dropout(0.5), nn.Linear(7, classes))
+        self.asked = 0
+
+    def forward(self, inputs):
+        self.asked += len(inputs)
+        return self.body(inputs)
+
+
+def test_taught_by_says_what_the_teacher_says_in_earnest(data):
+    teacher = Moody(data.train.inputs.shape[1], C)
+    teacher(data.train.inputs)  # gives its batch norm something to keep
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    logits = controls.taught_by(data, teacher).train.teacher_logits
+    assert teacher.training
+    for name, value in teacher.state_dict().items():
+        assert torch.equal(value, before[name])
+    one_by_one = nn.Module.eval(teacher)
+    with torch.no_grad():
+        for row, inputs in zip(logits, data.train.inputs, strict=True):
+            torch.testing.assert_close(row, one_by_one(inputs[None])[0])
+    assert not logits.requires_grad
+
+
+def test_taught_by_asks_about_the_training_inputs_alone(data):
+    teacher = Moody(data.train.inputs.shape[1], C)
+    controls.taught_by(data, teacher)
+    assert teacher.asked == len(data.train)
+
+
+def test_the_old_teacher_says_nothing_any_more(data):
+    teacher = nn.Linear(data.train.inputs.shape[1], C)
+    other = replace(data, train=Split(data.train.labels, -data.train.teacher_logits, inputs=data.train.inputs))
+    assert torch.equal(
+        controls.taught_by(data, teacher).train.teacher_logits, controls.taught_by(other, teacher).train.teacher_logits
+    )
+
+
+@pytest.mark.parametrize("classes", [1, C - 1, C + 1])
+def test_a_teacher_of_other_classes_is_refused(data, classes):
+    with pytest.raises(ValueError, match=rf"teacher must give logits \[300, {C}\], got \[300, {classes}\]"):
+        controls.taught_by(data, nn.Linear(data.train.inputs.shape[1], classes))
+
+
+@pytest.mark.parametrize("teacher", [None, torch.zeros(300, C), lambda inputs: inputs[:, :C]])
+def test_a_teacher_that_is_no_module_is_refused(data, teacher):
+    with pytest.raises(TypeError, match="teacher must be an nn.Module, got"):
+        controls.taught_by(data, teacher)
+
+
+# ---- wrong labels ----
+
+
+def changed(before, after):
+    return (before.train.labels != after.train.labels).nonzero().flatten().tolist()
+
+
+@given(share=st.floats(0, 1), seed=st.integers(0, 2**32))
+def test_exactly_a_share_of_the_labels_is_wrong(share, seed):
+    data = blobs()
+    assert abs(len(changed(data, controls.noisy_labels(data, share, seed))) - 300 * share) <= 0.5
+
+
+@pytest.mark.parametrize(("share", "wrong"), [(0, 0), (1, 300), (0.3, 90), (0.001, 0), (0.002, 1), (0.999, 300)])
+def test_the_share_is_rounded_to_the_nearest_example(data, share, wrong):
+    noisy = controls.noisy_labels(data, share)
+    assert len(changed(data, noisy)) == wrong
+    assert noisy.train.labels.dtype == torch.int64
+    assert set(noisy.train.labels.tolist()) <= set(range(C))
+
+
+def many_labels(n=60_000):
+    labels = torch.arange(n) % 5
+    nothing = torch.zeros(n, 5)
+    splits = {name: Split(labels, nothing, inputs=nothing[:, :1]) for name in ("train", "validation", "test")}
+    return DataSet("many", **splits, class_names=tuple("abcde"))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_wrong_labels_fall_evenly_on_the_other_classes_and_on_all_examples(seed):
+    before = many_labels()
+    after = controls.noisy_labels(before, 0.5, seed)
+    where = torch.tensor(changed(before, after))
+    pairs = np.zeros((5, 5))
+    np.add.at(pairs, (before.train.labels[where].numpy(), after.train.labels[where].numpy()), 1)
+    assert (np.diag(pairs) == 0).all()
+    into = pairs[~np.eye(5, dtype=bool)]  # twenty ways to be wrong
+    assert scipy_stats.chisquare(into).pvalue > 0.001
+    places = np.histogram(where.numpy(), bins=30, range=(0, 60_000))[0]
+    assert scipy_stats.chisquare(places).pvalue > 0.001
+
+
+def test_the_same_seed_gives_the_same_noise_and_another_one_another(data):
+    noisy = [controls.noisy_labels(data, 0.3, seed).train.labels for seed in (0, 0, 1, np.int64(1))]
+    assert torch.equal(noisy[0], noisy[1])
+    assert not torch.equal(noisy[1], noisy[2])
+    assert torch.equal(noisy[2], noisy[3])
+    assert torch.equal(controls.noisy_labels(data, 0.3).train.labels, noisy[0])
+
+
+@pytest.mark.parametrize("make", [blobs, pictures])
+def test_noise_changes_labels_of_the_training_split_and_nothing_else(make):
+    before, data = make(), make()
+    state = torch.get_rng_state()
+    noisy = controls.noisy_labels(data, 0.5)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(noisy.train.inputs, before.train.inputs)
+    assert torch.equal(noisy.train.teacher_logits, before.train.teacher_logits)
+    assert noisy.validation is data.validation
+    assert noisy.test is data.test
+    assert (noisy.name, noisy.class_names) == (before.name, before.class_names)
+    assert noisy.teacher_parameters == before.teacher_parameters
+    assert torch.equal(data.train.labels, before.train.labels)  # the original is as it was
+    assert noisy.train.fingerprint() != before.train.fingerprint()
+
+
+def test_with_noise_pictures_stay_pictures_and_so_does_the_teacher_of_their_mirrored_view():
+    data = pictures()
+    noisy = controls.noisy_labels(data, 0.5)
+    assert torch.equal(noisy.train.pixels, data.train.pixels)
+    mirrored = noisy.train.flipped()
+    assert torch.equal(mirrored.teacher_logits, data.train.flipped().teacher_logits)
+    assert torch.equal(mirrored.labels, noisy.train.labels)
+
+
+def test_noisy_labels_that_are_picked_apart_are_still_noisy():
+    noisy = controls.noisy_labels(pictures(), 1.0).train
+    picked = noisy[torch.tensor([3, 1])]
+    assert torch.equal(picked.labels, noisy.labels[[3, 1]])
+    assert torch.equal(picked.inputs, noisy.inputs[[3, 1]])
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.01, math.nan, math.inf])
+def test_a_share_outside_zero_to_one_is_refused(data, share):
+    with pytest.raises(ValueError, match=rf"share must be in \[0, 1\], got {share}"):
+        controls.noisy_labels(data, share)
+
+
+@pytest.mark.parametrize("share", ["0.3", None, True])
+def test_a_share_that_is_no_number_is_refused(data, share):
+    with pytest.raises(TypeError, match=f"share must be a number, got {share!r}"):
+        controls.noisy_labels(data, share)
+
+
 # ---- refusals ----
 
 
-@every_control
+@pytest.mark.parametrize(
+    "control",
+    [
+        controls.arg_max,
+        controls.smoothed_labels,
+        controls.shuffled,
+        controls.random_teacher,
+        lambda data: controls.taught_by(data, nn.Linear(20, C)),
+        lambda data: controls.noisy_labels(data, 0.3),
+    ],
+)
 def test_what_is_no_data_set_with_a_teacher_is_refused(control, data):
     with pytest.raises(TypeError, match="data must be a DataSet, got Split"):
         control(data.train)
@@ -205,7 +384,10 @@ def test_an_amount_that_is_no_number_is_refused(data, amount):
         controls.smoothed_labels(data, amount)
 
 
-@pytest.mark.parametrize("control", [controls.shuffled, controls.random_teacher])
+@pytest.mark.parametrize(
+    "control",
+    [controls.shuffled, controls.random_teacher, lambda data, seed: controls.noisy_labels(data, 0.3, seed)],
+)
 @pytest.mark.parametrize("seed", [-1, 1.5, None, "0", True])
 def test_a_seed_of_no_sense_is_refused(control, data, seed):
     with pytest.raises(ValueError, match=f"seed must be an integer >= 0, got {seed!r}"):

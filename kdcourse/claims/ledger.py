@@ -12,14 +12,17 @@ from kdcourse.stats import Comparison, compare
 from kdcourse.sweep import sweep
 
 CONFIDENCE = 0.95  # of all intervals of one claim together
+RUNS = {"full": "full run", "now": "just now"}
+CONTRADICTION = "This contradicts the full run: trust neither until you know why."
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What an experiment gets: the data, and `sweep` with where it runs and where it keeps its chunks filled in."""
+    """What an experiment gets: the data, `sweep` with where it keeps its chunks filled in, and the device."""
 
     garments: data.DataSet
     sweep: object
+    device: str
 
 
 def find(*names):
@@ -41,7 +44,9 @@ def run(*names, resume=None, device="auto"):
     for claim in claims:
         if claim.measure is None:
             raise ValueError(f"{claim.name!r} has no experiment yet; lesson {claim.lesson} will bring it")
-    bench = Bench(data.load("fashion-mnist"), functools.partial(sweep, resume=resume, device=device, progress=False))
+    bench = Bench(
+        data.load("fashion-mnist"), functools.partial(sweep, resume=resume, device=device, progress=False), device
+    )
     for claim in claims:
         start = time.perf_counter()
         measured = evaluate(claim, claim.measure(bench))
@@ -113,47 +118,75 @@ def result(name):
 def show(*names, measured=None):
     """Claims with what the committed full run found, to be shown in a lesson. They look the same in a terminal.
 
-    measured  what this lesson has just found, to stand beside it: a Comparison, or {what: Comparison}; both in the
-              units of accuracy, shown in points
+    measured  what this lesson has just found, to stand beside it: a Comparison, or {part: Comparison}, in the units of
+              the experiment (accuracies as shares). A part named as in the full run stands beside that; where one
+              says "better" and the other "worse", this is said
     """
     if measured is None or isinstance(measured, Comparison):
-        measured = {} if measured is None else {"here, just now": measured}
+        measured = {} if measured is None else {"this lesson": measured}
     return Shown([(claim, result(claim.name)) for claim in find(*names)], measured)
 
 
 class Shown:
-    """Claims and results, as a table in a notebook and as lines in a terminal."""
+    """Claims and results, as tables in a notebook and as lines in a terminal.
 
-    def __init__(self, rows, measured):
-        self.rows = rows
-        self.measured = measured
+    compared        the parts that both the full run and this lesson have measured
+    contradictions  those of them for which one says "better" and the other "worse"
+    """
+
+    def __init__(self, claims, measured):
+        self.claims = [(claim, found, _rows(found, measured)) for claim, found in claims]
+        self.compared = [row["part"] for *_, rows in self.claims for row in rows if row["full"] and row["now"]]
+        self.contradictions = [row["part"] for *_, rows in self.claims for row in rows if row["contradicts"]]
 
     def __str__(self):
         lines = []
-        for claim, found in self.rows:
+        for claim, found, rows in self.claims:
             lines += [f"{claim.name}: {claim.wording}", f"  {_verdict(found)}"]
-            lines += [f"  {line}" for line in effects(found)]
-        for what, comparison in self.measured.items():
-            lines.append(f"  {what}: {_points(comparison)}, {comparison.verdict}")
+            for row in rows:
+                lines.append(f"  {row['part']}")
+                lines += [f"    {name}: {row[run]}" for run, name in RUNS.items() if row[run]]
+                lines += [f"    {CONTRADICTION}"] * row["contradicts"]
         return "\n".join(lines)
 
     __repr__ = __str__
 
     def _repr_html_(self):
-        cells = []
-        for claim, found in self.rows:
-            lines = [*effects(found)]
-            lines += [f"{what}: {_points(one)}, {one.verdict}" for what, one in self.measured.items()]
-            effect = "<br>".join(html.escape(line) for line in lines)
-            wording = f"{html.escape(claim.wording)}<br><small>{html.escape(claim.measured)}</small>"
-            when = "" if found is None else f"<br><small>full run of {found['date']}</small>"
-            cells.append(
-                f"<tr style='text-align:left'><td style='text-align:left'>{wording}</td>"
-                f"<td style='text-align:left'>{effect}</td>"
-                f"<td style='text-align:left'>{html.escape(_verdict(found))}{when}</td></tr>"
-            )
-        head = "<tr><th>claim, and how it is tested</th><th>effect, with its interval</th><th>verdict</th></tr>"
-        return f"<table><thead>{head}</thead><tbody>{''.join(cells)}</tbody></table>"
+        return "".join(_claim_in_html(*one) for one in self.claims)
+
+
+def _rows(found, measured):
+    """One row for each part that the full run or this lesson has, with what each says about it, or ""."""
+    full = {} if found is None else {part["name"]: part for part in found["parts"]}
+    unit = next(iter(full.values()))["unit"] if full else "points"  # one experiment, one unit
+    rows = []
+    for name in [*full, *(name for name in measured if name not in full)]:
+        part, now = full.get(name), measured.get(name)
+        rows.append(
+            {
+                "part": name,
+                "full": "" if part is None else _said(part, part["n"], unit, part["verdict"], part["margin"]),
+                "now": "" if now is None else _said(_scaled(now, unit), now.n, unit, now.verdict),
+                "contradicts": None not in (part, now) and {part["verdict"], now.verdict} == {"better", "worse"},
+            }
+        )
+    return rows
+
+
+def _claim_in_html(claim, found, rows):
+    when = "" if found is None else f" (full run of {html.escape(found['date'])})"
+    said = [f"<b>{html.escape(claim.wording)}</b>", f"{html.escape(_verdict(found))}{when}"]
+    said.append(f"<small>{html.escape(claim.measured)}</small>")
+    runs = [run for run in ("full", "now") if any(row[run] for row in rows)]
+    cell = "style='text-align:left;vertical-align:top'"
+    head = "".join(f"<th {cell}>{RUNS[run]}</th>" for run in runs)
+    body = ""
+    for row in rows:
+        cells = "".join(f"<td {cell}>{html.escape(row[run]) or '–'}</td>" for run in runs)
+        note = f"<br><b>{CONTRADICTION}</b>" if row["contradicts"] else ""
+        body += f"<tr><th scope='row' {cell}>{html.escape(row['part'])}{note}</th>{cells}</tr>"
+    table = f"<table><thead><tr><th {cell}>part</th>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
+    return f"<p>{'<br>'.join(said)}</p>{table}"
 
 
 def table():
@@ -169,25 +202,25 @@ def table():
 
 def effects(found):
     """One line per part of a result: its effect, its interval and how many pairs."""
-    if found is None:
-        return []
-    lines = []
-    for part in found["parts"]:
-        margin = f", margin {part['margin']:.2g}" if part["margin"] else ""
-        digits = 1 if part["unit"] == "points" else 2
-        # + 0.0 makes a plain zero of -0.0
-        mean, low, high = (f"{round(part[name], digits) + 0.0:+.{digits}f}" for name in ("mean", "low", "high"))
-        lines.append(f"{part['name']}: {mean} {part['unit']} [{low}, {high}], n = {part['n']}{margin}")
-    return lines
+    parts = [] if found is None else found["parts"]
+    return [f"{part['name']}: {_said(part, part['n'], part['unit'], margin=part['margin'])}" for part in parts]
+
+
+def _said(numbers, n, unit, verdict="", margin=0.0):
+    digits = 1 if unit == "points" else 2
+    # + 0.0 makes a plain zero of -0.0
+    mean, low, high = (f"{round(numbers[name], digits) + 0.0:+.{digits}f}" for name in ("mean", "low", "high"))
+    limit = f", margin {margin:.2g}" if margin else ""
+    return f"{mean} {unit} [{low}, {high}], n = {n}{limit}" + (f": {verdict}" if verdict else "")
+
+
+def _scaled(comparison, unit):
+    scale = 100 if unit == "points" else 1
+    return {name: scale * getattr(comparison, name) for name in ("mean", "low", "high")}
 
 
 def _verdict(found):
     return "not measured yet" if found is None else found["verdict"]
-
-
-def _points(comparison):
-    mean, low, high = (100 * value for value in comparison[:3])
-    return f"{mean:+.1f} points [{low:+.1f}, {high:+.1f}], n = {comparison.n}"
 
 
 def _listed(names):

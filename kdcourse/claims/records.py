@@ -8,7 +8,7 @@ claim, and `measure` is the function that runs the experiment, or None while no 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kdcourse.claims import measure
+from kdcourse.claims import lesson_01, lesson_02, lesson_03, lesson_04
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ CLAIMS = (
             "Test accuracy, soft labels minus labels: same pictures, initial weights, batches and number of "
             "steps. Temperature (1 to 20) and learning rate of each arm chosen on validation."
         ),
-        measure=measure.soft_beats_hard,
+        measure=lesson_01.soft_beats_hard,
     ),
     Claim(
         name="omitted-class-is-learned",
@@ -46,7 +46,7 @@ CLAIMS = (
             "one bias was corrected on validation data. Left out: what label or teacher's first choice calls by "
             "that name."
         ),
-        measure=measure.omitted_class,
+        measure=lesson_01.omitted_class,
     ),
     Claim(
         name="low-data-gains-most",
@@ -57,7 +57,7 @@ CLAIMS = (
             "The gain of soft labels over labels with few pictures, minus the gain with ten times as many or "
             "more; nested sets of pictures, settings chosen on validation for each arm and size."
         ),
-        measure=measure.low_data_gains_most,
+        measure=lesson_02.low_data_gains_most,
     ),
     Claim(
         name="t-4-to-10",
@@ -68,7 +68,18 @@ CLAIMS = (
             "Test accuracy of the best temperature among 4, 7 and 10, minus the best among 1, 2 and 20; both "
             "chosen on validation, with the learning rate."
         ),
-        measure=measure.temperature_4_to_10,
+        measure=lesson_02.temperature_4_to_10,
+    ),
+    Claim(
+        name="best-temperature-moves",
+        wording="The best temperature rises with the size of the student, and falls with the size of the transfer set.",
+        taught_in="Hinton, Vinyals and Dean 2015, section 3, for the size of the student",
+        lesson="02",
+        measured=(
+            "What T = 4 gains over T = 1 on test, in students of 256 hidden units minus in those of 32, and with 500"
+            " pictures minus with 5,000; learning rate chosen on validation."
+        ),
+        measure=lesson_02.best_temperature_moves,
     ),
     Claim(
         name="t-squared-keeps-gradients",
@@ -80,7 +91,7 @@ CLAIMS = (
             " one epoch; the claim holds if the ratio stays within a factor of 1.25."
         ),
         supports="equivalent",
-        measure=measure.t_squared_keeps_gradients,
+        measure=lesson_02.t_squared_keeps_gradients,
     ),
     Claim(
         name="smoothed-teacher-teaches-worse",
@@ -88,9 +99,11 @@ CLAIMS = (
         taught_in="Müller, Kornblith and Hinton 2019; Chandrasegaran et al. 2022",
         lesson="02",
         measured=(
-            "Test accuracy of students of a smoothed teacher minus those of a plain one, at low and high temperature."
+            "Test accuracy of students of a smoothed teacher minus those of a plain one, at low and high temperature;"
+            " six pairs of teachers, learning rate chosen on validation."
         ),
         supports="worse",
+        measure=lesson_02.smoothed_teacher,
     ),
     Claim(
         name="blend-beats-either",
@@ -99,9 +112,21 @@ CLAIMS = (
         lesson="03",
         measured=(
             "Test accuracy of the best blend (soft weight 0.1, 0.5 or 0.9) minus the better of the two pure "
-            "losses; weight, temperature and learning rate chosen on validation."
+            "losses; weight, temperature and learning rate chosen on validation; a margin of a quarter of a point,"
+            " set after a first run; this is a second, with fresh weights and, of 500, fresh pictures."
         ),
-        measure=measure.blend_beats_either,
+        measure=lesson_03.blend_beats_either,
+    ),
+    Claim(
+        name="soft-labels-resist-noise",
+        wording="Soft labels protect a student from wrong labels in its transfer set.",
+        taught_in="Li et al. 2017, abstract, for a teacher that learned from clean labels",
+        lesson="03",
+        measured=(
+            "Test accuracy, soft labels minus labels, with 30 % of the transfer set's labels wrong; the teacher saw"
+            " clean labels, or other pictures with as many wrong ones; settings of each arm chosen on validation."
+        ),
+        measure=lesson_03.soft_labels_resist_noise,
     ),
     Claim(
         name="sweet-spot-5-20",
@@ -110,9 +135,9 @@ CLAIMS = (
         lesson="04",
         measured=(
             "What distillation gains over the same-size student on labels, at a size ratio of 10, minus what it "
-            "gains at a ratio outside the range; all 50,000 pictures."
+            "gains at a ratio outside the range; all 50,000 pictures, and blocks of 5,000."
         ),
-        measure=measure.sweet_spot,
+        measure=lesson_04.sweet_spot,
     ),
     Claim(
         name="below-5x-use-small",
@@ -120,11 +145,10 @@ CLAIMS = (
         taught_in="practitioners' guides, as a rule of thumb",
         lesson="04",
         measured=(
-            "Test accuracy at a size ratio of 2, soft labels minus labels; the claim holds if the difference is "
-            "shown to be under 1 point."
+            "How far the gain of soft labels over labels on test stays under 1 point, at a size ratio of 2; settings"
+            " of each arm chosen on validation."
         ),
-        supports="equivalent",
-        measure=measure.below_5x,
+        measure=lesson_04.below_5x,
     ),
     Claim(
         name="above-20x-gap",
@@ -132,10 +156,10 @@ CLAIMS = (
         taught_in="practitioners' guides, as a rule of thumb; Mirzadeh et al. 2020 on the capacity gap",
         lesson="04",
         measured=(
-            "How far the gap between teacher and distilled student on test lies over a limit of 5 points at ratios of"
-            " 20 and more, and under it at smaller ones."
+            "How far the gap between teacher and distilled student on test lies over a limit of 5 points at ratios"
+            " above 20, and under it up to 20."
         ),
-        measure=measure.above_20x,
+        measure=lesson_04.above_20x,
     ),
     Claim(
         name="assistant-bridges-gap",
@@ -144,8 +168,9 @@ CLAIMS = (
         lesson="04",
         measured=(
             "Test accuracy with an assistant in between minus without, above a size ratio of 20, at equal compute"
-            " for the student."
+            " for the student; its size (5 or 20 times smaller) and temperature chosen on validation."
         ),
+        measure=lesson_04.assistant_bridges_gap,
     ),
     Claim(
         name="95-percent-at-10x",
@@ -153,7 +178,7 @@ CLAIMS = (
         taught_in="vendors and overviews; Sanh et al. 2019 report 97 % of a GLUE score at 60 % of the size",
         lesson="04",
         measured="Distilled student's test accuracy as a share of the teacher's, minus 95 %, at a size ratio of 10.",
-        measure=measure.keeps_95_percent,
+        measure=lesson_04.keeps_95_percent,
     ),
     Claim(
         name="gap-is-not-uniform",

@@ -1,0 +1,175 @@
+"""What the experiments share: settings chosen on validation, blocks that share nothing, arms that are treated alike."""
+
+import itertools
+
+import pandas as pd
+import pytest
+from toy_bench import found, which, world
+
+from kdcourse.claims import arms
+
+BY_BLOCK = [
+    "soft-beats-hard",
+    "low-data-gains-most",
+    "t-4-to-10",
+    "best-temperature-moves",
+    "blend-beats-either",
+    "soft-labels-resist-noise",
+]
+
+
+def flat(row, some):
+    return 0.8, 0.8
+
+
+# ---- the best settings, and pairs ----
+
+
+def table(**columns):
+    columns = {"order_seed": [0, 0, 1, 1], "init_seed": [0, 1, 0, 1], **columns}
+    columns = {"temperature": [1], "soft_weight": [1], "lr": [0.1], "weight_decay": [0]} | columns
+    return pd.DataFrame({name: values * (4 // len(values)) for name, values in columns.items()})
+
+
+def test_the_best_settings_are_those_with_the_highest_mean_on_validation_whatever_test_says():
+    one = table(lr=[0.1], validation_accuracy=[0.9, 0.5, 0.5, 0.5], test_accuracy=[0.9])
+    other = table(lr=[0.2], validation_accuracy=[0.61, 0.62, 0.63, 0.64], test_accuracy=[0.1, 0.2, 0.3, 0.4])
+    chosen = arms.best(pd.concat([one, other]).sample(frac=1, random_state=0))
+    assert chosen["lr"].tolist() == [0.2] * 4
+    assert chosen["test_accuracy"].tolist() == [0.1, 0.2, 0.3, 0.4]  # in the order of their seeds
+
+
+def test_the_best_settings_are_one_combination_and_not_the_best_of_each():
+    accuracies = {(1, 0.1): 0.7, (1, 0.2): 0.8, (2, 0.1): 0.9, (2, 0.2): 0.4}  # lr 0.1 has the higher mean over T
+    rows = [
+        table(temperature=[t], lr=[lr], validation_accuracy=[value], test_accuracy=[value])
+        for (t, lr), value in accuracies.items()
+    ]
+    chosen = arms.best(pd.concat(rows))
+    assert set(zip(chosen["temperature"], chosen["lr"], strict=True)) == {(2, 0.1)}
+
+
+def test_arms_with_other_seeds_are_refused():
+    rows = table(test_accuracy=[0.5, 0.6, 0.7, 0.8])
+    with pytest.raises(ValueError, match="the arms of 'here' must have the same seeds, got 4 and 3 students"):
+        arms.part("here", rows, rows[:3])
+    with pytest.raises(ValueError, match="must have the same seeds, got 4 and 4 students"):
+        arms.part("here", rows, rows.assign(init_seed=[0, 1, 0, 2]))
+
+
+# ---- blocks ----
+
+
+@pytest.mark.parametrize(
+    ("n", "fresh", "first"), [(100, 0, 0), (500, 0, 0), (100, 1, 100), (500, 1, 500), (500, 2, 1000)]
+)
+def test_a_block_gives_its_first_pictures_and_others_when_asked_for_fresh_ones(n, fresh, first):
+    bench = world(flat)
+    arms.by_block(bench, n, 64, 2, {"lr": 0.1}, fresh=fresh)
+    assert [which(one.data.train) for one in bench.seen] == [
+        list(range(5_000 * block + first, 5_000 * block + first + n)) for block in range(10)
+    ]
+
+
+def test_a_block_that_is_used_up_gives_the_same_pictures_again_to_fresh_seeds():
+    bench = world(flat)
+    for fresh in (0, 1):
+        arms.by_block(bench, 5_000, 64, 2, {"lr": 0.1}, fresh=fresh)
+    first, again = bench.seen[:10], bench.seen[10:]
+    assert [which(one.data.train) for one in first] == [which(one.data.train) for one in again]
+    for name in ("init_seed", "order_seed"):
+        assert not {*pd.concat([one.grid[name] for one in first])} & {*pd.concat([one.grid[name] for one in again])}
+
+
+def test_every_block_has_its_own_order_and_its_own_initial_weights():
+    bench = world(flat)
+    (students,) = arms.by_block(bench, 500, 64, 4, {"lr": [0.1, 0.2]})
+    assert len(students) == len(set(students["init_seed"])) == 40
+    assert (students.groupby("order_seed")["init_seed"].nunique() == 4).all()
+    assert students["order_seed"].nunique() == 10
+    for one in bench.seen:
+        assert one.grid["order_seed"].nunique() == 1
+    assert [one.grid["order_seed"].iloc[0] for one in bench.seen] == list(range(10))
+
+
+def test_settings_are_tried_on_a_few_blocks_and_the_others_train_what_was_chosen_there():
+    def effect(row, some):
+        early = row.order_seed < arms.TRIED_ON
+        return (0.8 if (row.lr == 0.2) == early else 0.7), 0.5  # from the fourth block on, another lr would look better
+
+    bench = world(effect)
+    soft, hard = arms.by_block(bench, 500, 64, 4, {"lr": [0.1, 0.2, 0.3]}, [{"soft_weight": 0, "lr": [0.1, 0.2]}])
+    tried = [set(one.grid["lr"]) for one in bench.seen]
+    assert tried == [{0.1, 0.2, 0.3}] * 3 + [{0.2}] * 7 + [{0.1, 0.2}] * 3 + [{0.2}] * 7
+    for arm, soft_weight in [(soft, 1), (hard, 0)]:
+        assert set(arm["lr"]) == {0.2}
+        assert set(arm["soft_weight"]) == {soft_weight}
+        assert arm[["order_seed", "init_seed"]].to_numpy().tolist() == [[k // 4, k] for k in range(40)]
+
+
+def test_an_arm_of_several_grids_chooses_among_all_of_them():
+    (arm,) = arms.by_block(
+        world(lambda row, some: (0.9 if row.soft_weight == 0 and row.lr == 0.3 else 0.8, 0.5)),
+        100,
+        8,
+        1,
+        [{"lr": [0.1, 0.2]}, {"soft_weight": 0, "lr": [0.1, 0.3]}],
+    )
+    assert set(zip(arm["soft_weight"], arm["lr"], strict=True)) == {(0, 0.3)}
+
+
+def test_a_signal_replaces_the_data_of_each_block():
+    asked = []
+
+    def signal(some, block):
+        asked.append((block, which(some.train)[0]))
+        return some.subset(50)
+
+    bench = world(flat)
+    arms.by_block(bench, 100, 8, 1, {"lr": 0.1}, {"lr": 0.2}, signal=signal)
+    assert asked == [(block, 5_000 * block) for block in range(10)]  # once for all arms
+    assert {len(one.data.train) for one in bench.seen} == {50}
+
+
+@pytest.mark.parametrize("n", arms.TRAINING)
+def test_all_arms_of_a_size_train_equally_long(n):
+    bench = world(flat)
+    arms.by_block(bench, n, 8, 1, arms.SOFT, arms.HARD)
+    assert {one.options["epochs"] for one in bench.seen} == {arms.TRAINING[n]["epochs"]}
+    assert {one.options["batch_size"] for one in bench.seen} == {arms.TRAINING[n]["batch_size"]}
+    assert len({one.options["schedule"] for one in bench.seen}) == 1
+
+
+@pytest.mark.parametrize("name", BY_BLOCK)
+def test_an_experiment_keeps_its_blocks_apart(name):
+    """Students of one order have the same pictures. Two orders have neither pictures nor initial weights in common."""
+    bench = world(flat)
+    found(name, bench)
+    for _, calls in itertools.groupby(sorted(bench.seen, key=size), key=size):
+        pictures, inits = {}, {}
+        for one in calls:
+            (order,) = set(one.grid["order_seed"])
+            assert pictures.setdefault(order, set(which(one.data.train))) == set(which(one.data.train))
+            inits.setdefault(order, set()).update(one.grid["init_seed"])
+        assert len(pictures) == 10
+        for of_blocks in (pictures, inits):
+            assert len(set.union(*of_blocks.values())) == sum(map(len, of_blocks.values()))
+
+
+def size(call):
+    return len(call.data.train), call.grid["width"].iloc[0]
+
+
+def test_the_second_run_of_the_blends_shares_no_seed_and_where_possible_no_picture_with_the_first_runs():
+    first, second = world(flat), world(flat)
+    found("soft-beats-hard", first)
+    found("blend-beats-either", second)
+    for name in ("init_seed", "order_seed"):
+        used, fresh = (set(pd.concat([one.grid[name] for one in bench.seen])) for bench in (first, second))
+        assert not used & fresh
+    used, fresh = (
+        {k for one in bench.seen if len(one.data.train) == 500 for k in which(one.data.train)}
+        for bench in (first, second)
+    )
+    assert not used & fresh
+    assert len(used) == len(fresh) == 5_000

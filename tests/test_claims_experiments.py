@@ -1,0 +1,390 @@
+"""The experiments of lessons 01 to 03, on a sweep whose results are known: chosen on validation, in fair pairs."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from toy_bench import found, means, settings, trap, which, width, world
+
+from kdcourse.claims import arms, lesson_02, lesson_03
+from kdcourse.models import StudentStack
+from kdcourse.stack import distill_stack, logits_of_stack
+
+
+def flat(row, some):
+    return 0.8, 0.8
+
+
+# ---- lesson 01 ----
+
+
+def test_soft_beats_hard_compares_what_validation_chose_and_not_what_test_would_choose():
+    def effect(row, some):
+        if row.soft_weight == 1:
+            return trap(row.temperature == 7 and row.lr == 0.01, 0.72)
+        return trap(row.lr == 0.003 and row.weight_decay == 0.1, 0.7)
+
+    bench = world(effect)
+    result = found("soft-beats-hard", bench)
+    assert means(result) == pytest.approx([2, 2, 2], abs=0.1)
+    assert width(result) < 0.3
+    assert result["verdict"] == "supported here"
+    for n, part in zip(arms.TRAINING, result["parts"], strict=True):
+        rows = pd.concat([one.grid for one in bench.seen if len(one.data.train) == n])
+        assert part["n"] == len(rows[["init_seed", "order_seed"]].drop_duplicates()) >= 10  # no pair is lost
+
+
+@pytest.mark.parametrize("n", arms.TRAINING)
+def test_both_arms_of_soft_beats_hard_have_as_many_chances(n):
+    bench = world(flat)
+    found("soft-beats-hard", bench)
+    soft, hard = (settings(bench, lambda row, w=w: row.soft_weight == w, n) for w in (1, 0))
+    assert len(soft) == len(hard) == 12
+
+
+def test_the_left_out_class_is_nowhere_in_the_training_pictures():
+    bench = world(flat, teacher=0.8)
+    seen = []
+
+    def sweep(grid, some, **options):
+        seen.append(some.train)
+        nothing = [np.zeros((2_000, 10), dtype=np.float32)] * len(grid)
+        return grid.assign(validation_logits=nothing, test_logits=nothing)
+
+    bench.sweep = sweep
+    parts = found("omitted-class-is-learned", bench)["parts"]
+    assert [one["name"] for one in parts] == ["sneaker", "trouser", "bag", "shirt"]
+    for soft, hard, label in zip(seen[::2], seen[1::2], [7, 1, 8, 6], strict=True):
+        for train in (soft, hard):
+            assert not (train.labels == label).any()
+            assert not (train.teacher_logits.argmax(1) == label).any()
+        assert torch.equal(soft.inputs, hard.inputs)
+        assert not torch.isinf(soft.teacher_logits).any()
+        assert torch.isinf(hard.teacher_logits).any()  # it knows the first choices alone
+
+
+def test_the_bias_of_the_left_out_class_is_the_one_that_validation_asks_for():
+    """One arm needs a small bias on validation and a large one on test, the other the reverse."""
+    low = {1: (9.25, 5.25), 2: (5.25, 9.25)}  # call -> how much too low the class is, on validation and on test
+
+    def sweep(grid, some, **options):
+        calls.append(grid)
+        logits = []
+        for split, by in zip((some.validation, some.test), low.get(len(calls), (0, 0)), strict=True):
+            said = 5 * torch.nn.functional.one_hot(split.labels, 10).float()
+            said[:, 7] -= by
+            logits.append([said.numpy()] * len(grid))
+        return grid.assign(validation_logits=logits[0], test_logits=logits[1])
+
+    bench, calls = world(flat), []
+    bench.sweep = sweep
+    sneaker, *others = found("omitted-class-is-learned", bench)["parts"]
+    assert sneaker["mean"] == pytest.approx(100)  # chosen on test, both arms would have found all
+    assert [one["mean"] for one in others] == [0, 0, 0]
+
+
+# ---- lesson 02 ----
+
+
+def test_low_data_gains_most_is_the_difference_of_two_gains():
+    def effect(row, some):
+        gain = {100: 0.03, 500: 0.01, 5_000: 0.01}[len(some.train)]
+        return (0.7 + gain * (row.soft_weight == 1),) * 2
+
+    result = found("low-data-gains-most", world(effect))
+    assert means(result) == pytest.approx([2, 0], abs=0.1)
+    assert (
+        result["verdict"] == "depends: supported for 100 pictures against 500 pictures; "
+        "inconclusive for 500 pictures against 5,000 pictures"
+    )
+
+
+def test_the_temperatures_of_the_claim_stand_against_the_others_as_validation_chose_them():
+    def effect(row, some):
+        inside = 4 <= row.temperature <= 10
+        return trap(row.lr == 0.003 and row.temperature == (7 if inside else 20), 0.83 if inside else 0.815)
+
+    bench = world(effect)
+    result = found("t-4-to-10", bench)
+    assert means(result) == pytest.approx([1.5] * 4, abs=0.1)
+    assert width(result) < 0.3
+    for n in (500, 5_000):
+        inside, outside = (settings(bench, lambda r, w=w: (4 <= r.temperature <= 10) == w, n) for w in (True, False))
+        assert len(inside) == len(outside) == 6
+        assert set(inside["temperature"]) == {4, 7, 10}
+        assert set(outside["temperature"]) == {1, 2, 20}
+
+
+def test_the_best_temperature_moves_as_much_as_the_gains_of_t_4_differ():
+    gains = {(32, 500): 0.010, (256, 500): 0.022, (32, 5_000): 0.003, (256, 5_000): 0.011}
+
+    def effect(row, some):
+        gain = gains[row.width, len(some.train)] + 0.01 * row.order_seed  # what a block shares cancels in its pairs
+        return trap(row.lr == 0.01, 0.7 + gain * (row.temperature == 4))
+
+    result = found("best-temperature-moves", world(effect))
+    assert means(result) == pytest.approx([1.2, 0.8, 0.7, 1.1], abs=0.1)
+    assert width(result) < 0.3
+    assert [one["name"] for one in result["parts"]] == [
+        "256 against 32 hidden units, 500 pictures",
+        "256 against 32 hidden units, 5,000 pictures",
+        "500 against 5,000 pictures, 32 hidden units",
+        "500 against 5,000 pictures, 256 hidden units",
+    ]
+
+
+def test_the_temperatures_of_best_temperature_moves_have_as_many_chances_and_a_block_counts_once():
+    bench = world(flat)
+    result = found("best-temperature-moves", bench)
+    assert [one["n"] for one in result["parts"]] == [10] * 4
+    for n in (500, 5_000):
+        at_4, at_1 = (settings(bench, lambda row, t=t: row.temperature == t, n) for t in (4, 1))
+        assert len(at_4) == len(at_1) == 2
+
+
+def test_gradients_are_those_of_the_loss_times_t_squared(monkeypatch):
+    """Far above the logits' size, T² · KL has a gradient that no longer depends on T; below, it does."""
+    monkeypatch.setattr(lesson_02, "BLOCK", 1_000)
+    bench = world(flat, pictures=1_000)
+    parts = lesson_02.t_squared_keeps_gradients(bench)
+    assert [part.name for part in parts] == ["T = 4 against T = 1", "T = 20 against T = 4"]
+    some = bench.garments.train
+    stack = StudentStack([6, 64, 10], range(8))
+    distill_stack(stack, some.inputs, some.teacher_logits, some.labels, soft_weight=0.0, epochs=1, order_seed=3)
+    z = logits_of_stack(stack, some.inputs).double().numpy()
+    t = some.teacher_logits.T.double().numpy()
+    for temperature, norms in [(1, parts[0].b), (4, parts[0].a), (20, parts[1].a)]:
+        q, p = (np.exp(x / temperature) / np.exp(x / temperature).sum(-2, keepdims=True) for x in (z, t))
+        by_hand = np.log2(temperature * np.linalg.norm(q - p, axis=1).mean(1))  # T² · (q − p) / T
+        assert norms[-8:] == pytest.approx(by_hand, abs=1e-4)
+
+
+@pytest.fixture
+def teachers(monkeypatch):
+    """Six hundred pictures in blocks of a hundred; and the teachers trained on them, each with how it was trained."""
+    monkeypatch.setattr(lesson_02, "BLOCK", 100)
+    trained = []
+
+    def spy(name):
+        original = getattr(lesson_02, name)
+
+        def call(model, inputs, signal, **options):
+            begun = {key: value.clone() for key, value in model.state_dict().items()}
+            trained.append({"with": name, "model": model, "begun": begun, "inputs": inputs, "signal": signal} | options)
+            return original(model, inputs, signal, **options)
+
+        monkeypatch.setattr(lesson_02, name, call)
+
+    spy("train")
+    spy("distill")
+    return trained
+
+
+def says(model, inputs):
+    with torch.no_grad():
+        return model(inputs)
+
+
+def test_a_smoothed_teacher_learns_from_smoothed_labels_and_otherwise_as_its_plain_twin(teachers):
+    bench = world(flat, pictures=600)
+    found("smoothed-teacher-teaches-worse", bench)
+    everything = bench.garments.train
+    assert [one["with"] for one in teachers] == ["train", "distill"] * 6
+    for seed, (plain, smoothed) in enumerate(zip(teachers[::2], teachers[1::2], strict=True)):
+        assert torch.equal(plain["signal"], everything.labels)
+        even = torch.full((600, 10), 0.1 / 10)
+        even[range(600), everything.labels] = 0.9 + 0.1 / 10
+        torch.testing.assert_close(smoothed["signal"].softmax(1), even)
+        assert smoothed["temperature"] == 1
+        for one in (plain, smoothed):
+            assert torch.equal(one["inputs"], everything.inputs)
+            assert one["device"] == bench.device
+            assert one["order_seed"] == seed
+        for name, weight in plain["begun"].items():
+            assert torch.equal(weight, smoothed["begun"][name])
+        assert {plain[name] == smoothed[name] for name in ("epochs", "batch_size", "schedule")} == {True}
+    first = [one["begun"]["0.weight"] for one in teachers[::2]]
+    assert all(not torch.equal(a, b) for a, b in itertools.combinations(first, 2))
+
+
+def test_students_of_smoothed_teachers_hear_their_own_teacher_on_pictures_of_their_own(teachers):
+    bench = world(flat, pictures=600)
+    found("smoothed-teacher-teaches-worse", bench)
+    models = [one["model"] for one in teachers]
+    heard = {}  # position of the teacher -> the pictures, the orders and the initial weights of its students
+    for one in bench.seen:
+        (k,) = [
+            k
+            for k, model in enumerate(models)
+            if torch.allclose(says(model, one.data.train.inputs), one.data.train.teacher_logits, atol=1e-4)
+        ]
+        seeds = (frozenset(one.grid[name]) for name in ("order_seed", "init_seed"))
+        heard.setdefault(k, set()).add((tuple(which(one.data.train)), *seeds))
+        assert one.data.validation is bench.garments.validation
+        assert one.data.test is bench.garments.test
+    assert sorted(heard) == list(range(12))
+    for pair in range(6):
+        assert heard[2 * pair] == heard[2 * pair + 1]
+        ((pictures, orders, _),) = heard[2 * pair]
+        assert pictures == tuple(range(100 * pair, 100 * pair + 100))
+        assert orders == {pair}
+
+
+def test_what_smoothing_costs_is_found_at_each_temperature_with_settings_from_validation(teachers):
+    def effect(row, some):
+        smoothed = any(
+            torch.allclose(says(one["model"], some.train.inputs), some.train.teacher_logits, atol=1e-4)
+            for one in teachers[1::2]
+        )
+        cost = {1: 0.0, 4: 0.01, 10: 0.02}[row.temperature]
+        return trap(row.lr == 0.003, 0.8 - cost * smoothed)
+
+    bench = world(effect, pictures=600)
+    result = found("smoothed-teacher-teaches-worse", bench)
+    assert means(result) == pytest.approx([0, -1, -2], abs=0.1)
+    assert width(result) < 0.4
+    assert result["verdict"] == "depends: supported for T = 4 and T = 10; inconclusive for T = 1"
+
+
+def test_in_the_smoothed_experiment_the_teacher_is_the_unit(teachers):
+    parts = lesson_02.smoothed_teacher(world(flat, pictures=600))
+    for part in parts:
+        assert len(set(part.order_seed)) == 6
+        assert len(set(part.init_seed)) == len(part.a) == len(part.b)
+
+
+# ---- lesson 03 ----
+
+
+def test_a_blend_stands_against_the_better_of_the_two_pure_losses_as_validation_chose_them():
+    def effect(row, some):
+        if row.soft_weight in (0, 1):  # the soft one is better on validation, and its own best setting is at T = 2
+            return trap(row.soft_weight == 1 and row.temperature == 2 and row.lr == 0.01, 0.82)
+        return trap(row.soft_weight == 0.9 and row.temperature == 4 and row.lr == 0.003, 0.83)
+
+    result = found("blend-beats-either", world(effect))
+    assert means(result) == pytest.approx([1, 1], abs=0.1)
+    assert width(result) < 0.3
+    assert [one["margin"] for one in result["parts"]] == [0.25, 0.25]
+    assert result["verdict"] == "supported here"
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.0015, "not supported here"), (0.0025, "inconclusive")])
+def test_a_blend_has_to_win_by_more_than_its_margin(gain, verdict):
+    def effect(row, some):
+        return (0.8 + gain * (row.soft_weight not in (0, 1)),) * 2
+
+    assert found("blend-beats-either", world(effect))["verdict"] == verdict
+
+
+def test_the_pure_losses_have_at_least_as_many_chances_as_the_blends():
+    bench = world(flat)
+    found("blend-beats-either", bench)
+    for n in (500, 5_000):
+        pure, blends = (settings(bench, lambda r, w=w: (r.soft_weight in (0, 1)) == w, n) for w in (True, False))
+        assert set(pure["soft_weight"]) == {0, 1}
+        assert set(blends["soft_weight"]) == {0.1, 0.5, 0.9}
+        assert len(pure) >= len(blends) > 10
+
+
+@pytest.fixture
+def misled_teachers(monkeypatch):
+    """The teachers trained on wrong labels, each with how it was trained; one epoch is enough to know them by."""
+    trained, original = [], lesson_03.train
+
+    def train(model, inputs, labels, **options):
+        begun = model[0].weight.detach().clone()
+        trained.append({"model": model, "begun": begun, "inputs": inputs, "labels": labels} | options)
+        return original(model, inputs, labels, **options | {"epochs": 1})
+
+    monkeypatch.setattr(lesson_03, "train", train)
+    return trained
+
+
+def hears_the_teacher(some, clean):
+    return torch.equal(some.train.teacher_logits, clean.train.teacher_logits[which(some.train)])
+
+
+def wrong(labels, where, clean):
+    """Which of these labels, of the training pictures at `where`, are not the right ones."""
+    return (labels != clean.train.labels[where]).nonzero().flatten().tolist()
+
+
+def test_resistance_to_noise_is_what_soft_labels_gain_over_labels_of_which_three_in_ten_are_wrong(misled_teachers):
+    def effect(row, some):
+        if row.soft_weight == 1:
+            on_test = 0.82 if hears_the_teacher(some, bench.garments) else 0.72
+            return trap(row.temperature == 4 and row.lr == 0.01, on_test)
+        share = len(wrong(some.train.labels, which(some.train), bench.garments)) / len(some.train)
+        return trap(row.lr == 0.001 and row.weight_decay == 1, 0.80 + 0.01 * (len(some.train) == 500) - 0.2 * share)
+
+    bench = world(effect)
+    result = found("soft-labels-resist-noise", bench)
+    assert means(result) == pytest.approx([7, 8, -3], abs=0.1)
+    assert width(result) < 0.3
+    clean, more, misled = (one["name"] for one in result["parts"])
+    assert (clean, more) == ("500 pictures, clean teacher", "5,000 pictures, clean teacher")
+    assert misled == "500 pictures, misled teacher"
+    assert result["verdict"] == f"depends: supported for {clean} and {more}; not supported for {misled}"
+
+
+def test_three_labels_in_ten_of_the_transfer_set_are_wrong_for_both_arms_and_no_others(misled_teachers):
+    bench = world(flat)
+    found("soft-labels-resist-noise", bench)
+    clean, differs, arms_seen = bench.garments, {}, {}
+    for one in bench.seen:
+        train, where = one.data.train, which(one.data.train)
+        assert one.data.validation is clean.validation
+        assert one.data.test is clean.test
+        assert torch.equal(train.inputs, clean.train.inputs[where])
+        differ = wrong(train.labels, where, clean)
+        assert len(differ) == 0.3 * len(train)
+        part = len(train), hears_the_teacher(one.data, clean)
+        of_block = differs.setdefault(part, {})
+        assert of_block.setdefault(where[0], differ) == differ  # the same ones for both arms
+        arms_seen.setdefault((*part, where[0]), set()).update(one.grid["soft_weight"])
+    assert set(differs) == {(500, True), (5_000, True), (500, False)}
+    for of_block in differs.values():
+        assert len({tuple(differ) for differ in of_block.values()}) == len(of_block) == 10  # every block has its own
+    assert all(weights == {0, 1} for weights in arms_seen.values())
+    # None of that was written into the pictures that everybody else uses.
+    assert torch.equal(clean.train.labels, world(flat).garments.train.labels)
+
+
+def test_a_misled_teacher_learned_from_wrong_labels_on_other_pictures_of_the_block(misled_teachers):
+    bench = world(flat)
+    found("soft-labels-resist-noise", bench)
+    clean, heard = bench.garments, {}
+    assert len(misled_teachers) == 10
+    pictures = [(one["inputs"][:, 0].double() * 2**16).round().long().tolist() for one in misled_teachers]
+    for block, (teacher, where) in enumerate(zip(misled_teachers, pictures, strict=True)):
+        assert where == list(range(5_000 * block + 1_000, 5_000 * (block + 1)))
+        assert torch.equal(teacher["inputs"], clean.train.inputs[where])
+        assert len(wrong(teacher["labels"], where, clean)) == 0.3 * 4_000
+        assert teacher["device"] == bench.device
+    for name in ("begun", "labels"):
+        assert all(not torch.equal(a[name], b[name]) for a, b in itertools.combinations(misled_teachers, 2))
+    for one in bench.seen:
+        if not hears_the_teacher(one.data, clean):
+            train, where = one.data.train, which(one.data.train)
+            (k,) = [
+                k
+                for k, teacher in enumerate(misled_teachers)
+                if torch.allclose(says(teacher["model"], train.inputs), train.teacher_logits, atol=1e-5)
+            ]
+            assert heard.setdefault(k, where) == where
+            assert where == list(range(5_000 * k, 5_000 * k + 500))
+            assert not set(where) & set(pictures[k])
+    assert sorted(heard) == list(range(10))
+
+
+def test_with_a_clean_teacher_as_with_a_misled_one_both_arms_have_as_many_chances(misled_teachers):
+    bench = world(flat)
+    found("soft-labels-resist-noise", bench)
+    everything = bench.seen
+    for n, clean in [(500, True), (5_000, True), (500, False)]:
+        bench.seen = [one for one in everything if hears_the_teacher(one.data, bench.garments) == clean]
+        soft, hard = (settings(bench, lambda row, w=w: row.soft_weight == w, n) for w in (1, 0))
+        assert len(soft) == len(hard) == 12
