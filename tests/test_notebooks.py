@@ -98,6 +98,78 @@ def test_papermill_runs_it_fast(source, form, path, tmp_path):
     wanted = "is correct" if form == "solved" else "not attempted yet"
     assert len(checks) == sum("exercise" in cell.metadata.get("tags", []) for cell in executed.cells) > 0
     assert all(wanted in text for text in checks), checks
+    if int(source.stem[:2]) >= 1:
+        compared, contradicting = against_full_run(executed)
+        assert contradicting == []
+        assert compared, "no part of a claim is measured both here and in the full run: are they named alike?"
+
+
+def against_full_run(notebook):
+    """([parts], [parts]) that cells with `claims.show` say were measured here too, and that contradict the full run.
+
+    A part is a line indented by two, with a line for each run that has measured it, indented by four, below.
+    """
+    compared, contradicting = [], []
+    for text in _shown_claims(notebook):
+        for block in re.split(r"^(?=  \S)", text, flags=re.M):
+            part, *runs = block.splitlines() or [""]
+            if all(any(line.startswith(f"    {run}: ") for line in runs) for run in ("full run", "just now")):
+                compared.append(part.strip())
+            if any("contradicts the full run" in line for line in runs):
+                contradicting.append(part.strip())
+    return compared, contradicting
+
+
+def _shown_claims(notebook):
+    return [
+        output.get("text") or output.get("data", {}).get("text/plain", "")
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "claims.show(" in cell.source
+        for output in cell.outputs
+    ]
+
+
+AGREES = """soft-beats-hard: A student learns more from soft labels than from hard labels.
+  supported here
+  100 pictures
+    full run: +2.4 points [+2.0, +2.9], n = 40: better
+    just now: +2.2 points [+1.4, +3.0], n = 3: better
+  500 pictures
+    full run: +0.5 points [+0.2, +0.8], n = 40: better
+  ten pictures
+    just now: +0.1 points [-0.4, +0.6], n = 3: inconclusive"""
+CONTRADICTS = """t-4-to-10: A temperature from 4 to 10 is a good choice.
+  depends: supported for A; not supported for B
+  A
+    full run: +1.2 points [+0.3, +2.1], n = 10: better
+    just now: -0.9 points [-1.3, -0.5], n = 5: worse
+    This contradicts the full run: trust neither until you know why.
+  B
+    full run: -0.3 points [-0.5, -0.1], n = 10: worse
+    just now: -0.2 points [-0.9, +0.5], n = 5: inconclusive"""
+
+
+@pytest.mark.parametrize(
+    ("texts", "compared", "contradicting"),
+    [
+        ([AGREES], ["100 pictures"], []),
+        ([CONTRADICTS], ["A", "B"], ["A"]),
+        ([AGREES, CONTRADICTS], ["100 pictures", "A", "B"], ["A"]),
+        (["on-policy-helps: Training on its own samples helps.\n  not measured yet"], [], []),
+        ([], [], []),
+    ],
+)
+def test_a_contradiction_of_the_full_run_would_be_found(texts, compared, contradicting):
+    notebook = nbformat.v4.new_notebook()
+    for text in texts:
+        code = nbformat.v4.new_code_cell('from kdcourse import claims\n\nclaims.show(\n    "a-claim", measured=gain\n)')
+        data = {"text/plain": text, "text/html": "<table></table>"}
+        code.outputs = [nbformat.v4.new_output("stream", text=""), nbformat.v4.new_output("execute_result", data)]
+        notebook.cells.append(code)
+    other = nbformat.v4.new_code_cell("print(lesson)")
+    other.outputs = [nbformat.v4.new_output("stream", text=CONTRADICTS)]  # not the ledger's word
+    notebook.cells += [nbformat.v4.new_markdown_cell("`claims.show(...)`"), other]
+    assert against_full_run(notebook) == (compared, contradicting)
 
 
 @pytest.mark.parametrize(("source", "form", "path"), NOTEBOOKS)
