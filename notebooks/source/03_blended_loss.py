@@ -205,8 +205,6 @@ EPOCHS = 15 if FAST else 30
 
 
 # %%
-
-
 def block_of(k):
     """500 pictures that no other block has."""
     return replace(garments, train=garments.train[5_000 * k :][:500])
