@@ -106,7 +106,8 @@ for T in [1, 4, 20]:
     loss = losses.kd_loss(z, v, T, reduction="none").sum()
     (by_autograd,) = torch.autograd.grad(loss, z)
     by_hand = T * (losses.soften(z, T) - losses.soften(v, T))
-    print(f"T = {T:2}: equal to {(by_autograd - by_hand).abs().max():.0e}")
+    same = torch.allclose(by_autograd, by_hand, atol=1e-12)
+    print(f"T = {T:2}: equal to 12 decimals? {same}")
 
 # %% [markdown]
 # Why T²? Softened probabilities lie close together: for large T, $q_c \approx \frac1C (1 + \frac{z_c - \bar z}{T})$, where $\bar z$ is the mean of
@@ -213,9 +214,9 @@ from tqdm.auto import tqdm
 from kdcourse.sweep import grid, sweep
 from kdcourse.train import cosine, distill
 
-BLOCKS = range(3 if FAST else 4)
+BLOCKS = range(2 if FAST else 4)
 EPOCHS = {500: 15 if FAST else 25, 5_000: 2 if FAST else 4}
-RATES = [0.003, 0.01]
+RATES = [0.01] if FAST else [0.003, 0.01]
 WIDTHS = [32, 256]
 
 

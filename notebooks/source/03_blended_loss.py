@@ -197,7 +197,7 @@ from tqdm.auto import tqdm
 from kdcourse.sweep import grid, sweep
 from kdcourse.train import cosine
 
-BLOCKS = range(3 if FAST else 4)
+BLOCKS = range(2 if FAST else 4)
 WEIGHTS = [0.1, 0.5, 0.9, 1.0]
 TEMPERATURES = [1, 4, 10]
 RATES = [0.01] if FAST else [0.003, 0.01]
@@ -370,7 +370,7 @@ print(f"One pass of the teacher pays for {epochs_for_it:.0f} epochs.")
 # its whole compute would buy.
 
 # %%
-most = 60 if FAST else EPOCHS + round(epochs_for_it)
+most = 40 if FAST else EPOCHS + round(epochs_for_it)
 rival_arm = {"soft_weight": 0, "lr": [0.003, 0.01]}
 longer = pd.concat(
     [on_blocks(rival_arm, epochs=epochs) for epochs in (EPOCHS, most)]

@@ -86,7 +86,7 @@ print(f"{multiply_adds(models['10×'], one):,}")
 # %%
 from kdcourse.ship import latency
 
-ROUNDS = 9 if FAST else 15
+ROUNDS = 6 if FAST else 15
 times = {}
 for batch in [1, 256]:
     seconds = 0.003 if batch == 1 else 0.01
@@ -139,9 +139,9 @@ from tqdm.auto import tqdm
 from kdcourse.sweep import grid, sweep
 from kdcourse.train import cosine
 
-BLOCKS = range(3 if FAST else 4)
+BLOCKS = range(2 if FAST else 4)
 PICTURES = 5_000
-TRAINING = {"epochs": 2 if FAST else 8, "batch_size": 128}
+TRAINING = {"epochs": 1 if FAST else 8, "batch_size": 128}
 TRAINING |= {"schedule": cosine, "device": DEVICE}
 TRAINING |= {"resume": False, "progress": False}
 SOFT = {"temperature": [1, 4], "lr": 0.01}
