@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -198,6 +199,47 @@ def glossary(
         terminal.show_glossary(quiz.glossary(), " ".join(term or []))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="TERM") from None
+
+
+@app.command()
+def audit(
+    predictions: Annotated[Path, typer.Argument(help="CSV (also .csv.gz, .tsv) or Parquet, one example a row.")],
+    label: Annotated[str, typer.Option(help="Column of the labels.")],
+    teacher: Annotated[str, typer.Option(help="Column of the teacher's classes; or of probabilities: 'teacher_*'.")],
+    student: Annotated[str, typer.Option(help="The same of the student.")],
+    slices: Annotated[
+        list[str],
+        typer.Option(
+            "--slice",
+            help="group; length:4 (quantile bins); length:10,100 (edges); year:levels; crossed: 'group*length:4', "
+            "which brings both of them, too. May be given again.",
+        ),
+    ],
+    baseline: Annotated[str | None, typer.Option(help="The same of a model of equal size without a teacher.")] = None,
+    ids: Annotated[str | None, typer.Option("--id", help="Column that may hold nothing twice.")] = None,
+    max_gap: Annotated[float | None, typer.Option(help="Loss a slice may have, a share; 0.02 if not said.")] = None,
+    min_samples: Annotated[int | None, typer.Option(help="Smallest slice to judge; 100 if not said.")] = None,
+    confidence: Annotated[float | None, typer.Option(help="Of all verdicts together; 0.95 if not said.")] = None,
+    thresholds: Annotated[Path | None, typer.Option(help="TOML: those three, and a table thresholds by slice.")] = None,
+    confidence_bins: Annotated[
+        int | None, typer.Option(help="Slice by the teacher's confidence, so many bins.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page that needs nothing else.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write everything for programs.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the worst rows for a pull request.")] = None,
+):
+    """Where does a student lose what its teacher knows? Exit status 0 pass, 1 something is flagged, 2 bad input."""
+    options = {name: value for name, value in locals().items() if name != "predictions"}
+    try:
+        from kdcourse.audit import command
+
+        status = command.run(predictions, **options)
+    except typer.BadParameter:
+        raise
+    except Exception:
+        traceback.print_exc()
+        status = 2  # 1 means flagged, and nothing else
+    raise typer.Exit(status)
 
 
 def _find(names, *, solved):

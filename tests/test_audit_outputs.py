@@ -1,0 +1,512 @@
+"""What an audit leaves behind: figure, page, JSON, Markdown and plain text all say what the table says."""
+
+import json
+import math
+import os
+import re
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from figures import assert_nothing_is_cut_off, capture
+from matplotlib.collections import PathCollection
+
+from kdcourse.audit import audit
+from kdcourse.audit import figure as drawing
+from kdcourse.audit import html as audit_page
+from kdcourse.audit import markdown as pull_request
+from kdcourse.audit.tables import cut, headline, plain_text, printable
+
+# Examples, how many only the teacher gets right, how many only the student.
+LEVELS = {
+    "spam": (2000, 20, 10),
+    "hard ham": (400, 80, 4),
+    "list": (150, 6, 1),
+    "odd": (20, 3, 0),
+    "news": (1000, 0, 60),
+}
+HOSTILE = [
+    "<script>window.ran=1</script>",
+    '"><img src=x onerror="window.ran=1">',
+    "$\\frac{1}{0}$ and $x$",
+    "a|b *c* `d` _e_ [f](http://g.example)",
+    "two\nlines\x1b[31m",
+    "{{ 7 * 7 }}",
+    "日本語 😀",
+]
+
+
+def report(levels=None, name="group", **options):
+    labels, teacher, student, groups = [], [], [], []
+    for level, (n, only_teacher, only_student) in (levels or LEVELS).items():
+        truth = [k % 2 for k in range(n)]
+        labels += truth
+        teacher += [t ^ (k < only_student) for k, t in enumerate(truth)]
+        student += [t ^ (only_student <= k < only_student + only_teacher) for k, t in enumerate(truth)]
+        groups += [level] * n
+    if options.pop("baseline", False):
+        options["baseline"] = [t ^ (k % 10 == 0) for k, t in enumerate(labels)]
+    if options.pop("probabilities", False):
+        teacher, student = (np.where(np.eye(2)[chosen], 0.9, 0.1) for chosen in (teacher, student))
+    return audit(labels, teacher, student, {name: groups}, **({"max_gap": 0.03} | options))
+
+
+def hostile():
+    return report({level: (150 + 10 * k, 40, 0) for k, level in enumerate(HOSTILE)})
+
+
+@pytest.fixture(scope="module")
+def found():
+    return report(baseline=True, thresholds={"group=list": 0.05})
+
+
+@pytest.fixture(scope="module")
+def page(found, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "new folder" / "report.html"
+    found.to_html(path)
+    return path.read_text(encoding="utf-8")
+
+
+# ---- the finding in words ----
+
+
+@pytest.mark.parametrize(
+    ("levels", "options", "said"),
+    [
+        (LEVELS, {}, "1 of 5 slices loses more than allowed; it is group = hard ham"),
+        (
+            {"a": (400, 80, 0), "b": (400, 90, 0), "c": (400, 0, 0)},
+            {},
+            "2 of 3 slices lose more than allowed, and so do all examples together; worst: group = b",
+        ),
+        ({"a": (900, 0, 0), "b": (900, 1, 0)}, {}, "All 2 slices stay within what is allowed"),
+        ({"a": (900, 0, 0)}, {}, "1 slice stays within what is allowed"),
+        (
+            {"a": (900, 0, 0), "b": (200, 6, 0), "c": (3, 0, 0), "d": (4, 0, 0)},
+            {},
+            "None of 4 slices is shown to lose more than allowed; 1 cannot be told and 2 have too few examples",
+        ),
+        (
+            {"a": (99, 12, 0), "b": (99, 12, 0), "c": (99, 12, 0)},
+            {},
+            "All examples together lose more than allowed, though none of 3 slices is shown to by itself; "
+            "3 have too few examples",
+        ),
+        (
+            {"a": (99, 0, 0), "b": (900, 0, 0)},
+            {},
+            "None of 2 slices is shown to lose more than allowed; 1 has too few examples",
+        ),
+    ],
+)
+def test_the_headline_follows_the_verdicts(levels, options, said):
+    assert headline(report(levels, **options)) == said
+
+
+def test_the_headline_says_when_only_the_whole_is_open():
+    one = report({"a": (400, 8, 0), "b": (400, 8, 0)}, thresholds={"group": 0.2})
+    assert (one.table["verdict"] == "pass").all()
+    assert one.overall["verdict"] == "watch"
+    assert headline(one) == "All 2 slices stay within what is allowed; all examples together cannot be told"
+
+
+def test_long_names_lose_their_middle_and_keep_both_ends():
+    assert cut("abcdefghij", 10) == "abcdefghij"
+    assert cut("abcdefghijk", 10) == "abcd…ghijk"
+
+
+def test_what_cannot_be_shown_becomes_an_escape():
+    assert printable("a\nb\x1b[0m × é 😀") == "a\\nb\\x1b[0m × é 😀"
+
+
+# ---- text ----
+
+
+def test_the_text_holds_each_row_the_worst_first_and_the_finding_last(found):
+    lines = plain_text(found).splitlines()
+    table = [re.split(r"\s{2,}", line) for line in lines[1:6]]
+    assert [row[1] for row in table] == found.table["level"].tolist()
+    low, high = (f"{100 * found.table[end][0]:+.1f}" for end in ("low", "high"))
+    assert table[0][:5] == ["group", "hard ham", "flag", "400", f"+19.0 [{low}, {high}]"]
+    assert table[0][5:] == ["3.0", "99.0 %", "80.0 %", "90.0 %", "–"]
+    assert set(lines[6]) == {"-"}
+    assert re.split(r"\s{2,}", lines[7])[:4] == ["overall", "all examples", "pass", "3,570"]
+    assert lines[-1] == headline(found)
+    assert found.method in lines
+
+
+def test_the_text_can_stop_at_the_worst_rows(found):
+    lines = plain_text(found, most_rows=2).splitlines()
+    assert [re.split(r"\s{2,}", line)[1] for line in lines[1:3]] == found.table["level"].tolist()[:2]
+    assert lines[3] == "… and 3 more rows"
+
+
+# ---- figure ----
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    yield from capture(monkeypatch)
+
+
+@pytest.fixture
+def picture():
+    figures = []
+
+    def opened(report, **options):
+        fig, alt = drawing.picture(report, **options)
+        figures.append(fig)
+        return fig, fig.axes[0], alt
+
+    yield opened
+    for fig in figures:
+        plt.close(fig)
+
+
+def markers(ax):
+    return [item for item in ax.collections if isinstance(item, PathCollection)]
+
+
+def intervals(ax):
+    return [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2 and np.ptp(line.get_ydata()) == 0][1:]
+
+
+def test_the_figure_shows_gap_interval_and_size_of_every_row(found, picture):
+    fig, ax, alt = picture(found)
+    rows = [*(row for _, row in found.table.iterrows()), found.overall]
+    assert [text.get_text() for text in ax.get_yticklabels()] == [*found.table["level"], "all examples"]
+    places = ax.get_yticks()
+    assert ax.yaxis_inverted()
+    assert (np.diff(places) > 0).all()
+    assert [tuple(item.get_offsets()[0]) for item in markers(ax)] == [
+        pytest.approx((100 * row["gap"], place)) for row, place in zip(rows, places, strict=True)
+    ]
+    assert np.array(intervals(ax)) == pytest.approx(np.array([[100 * row["low"], 100 * row["high"]] for row in rows]))
+    sizes = {row["n"]: item.get_sizes()[0] for row, item in zip(rows[:-1], markers(ax), strict=False)}
+    assert [sizes[n] for n in sorted(sizes)] == sorted(set(sizes.values()))
+    words = [text.get_text() for text in ax.texts]
+    assert words[:2] == ["n", "verdict"]
+    assert words[2::2] == [f"{row['n']:,}" for row in rows]
+    assert words[3::2] == ["flag", "watch", "too few", "pass", "pass, student better", "pass"]
+    assert fig.get_suptitle().replace("\n", " ") == headline(found)
+    assert_nothing_is_cut_off(fig)
+
+
+def test_the_alternative_text_has_the_numbers(found, picture):
+    _, _, alt = picture(found)
+    assert alt.startswith(
+        f"{headline(found)}. Gap of each slice in points, with its 95 % interval. group = hard ham: +19.0 ["
+    )
+    assert "n = 400, allowed 3.0, flag; group = list: +3.3 [" in alt
+    assert "n = 150, allowed 5.0, watch; group = odd: " in alt
+    assert "all examples: +1.0 [" in alt
+
+
+def test_verdicts_differ_in_marker_and_colour(picture):
+    _, ax, _ = picture(report(thresholds={"group=list": 0.03}))
+    looks = {
+        text.get_text(): (item.get_paths()[0].vertices.tobytes(), tuple(item.get_facecolor()[0]))
+        for text, item in zip(ax.texts[3::2], markers(ax), strict=True)
+    }
+    shapes, colours = zip(*(looks[verdict] for verdict in ["flag", "watch", "too few", "pass"]), strict=True)
+    assert len(set(shapes)) == len(set(colours)) == 4
+    assert looks["pass"] == looks["pass, student better"]
+
+
+def test_one_allowed_gap_is_a_line_and_several_are_strokes(found, picture):
+    _, ax, _ = picture(report())
+    (line,) = [line for line in ax.lines if line.get_label() == "allowed"]
+    assert line.get_xdata() == [3.0, 3.0]
+    fig, ax, _ = picture(found)
+    (strokes,) = [item for item in ax.collections if item.get_label() == "allowed"]
+    by_place = {round(segment[:, 1].mean(), 6): segment[0, 0] for segment in strokes.get_segments()}
+    place = found.table["level"].tolist().index("list")
+    assert by_place[place] == 5
+    assert set(by_place.values()) == {3, 5}
+    assert [line for line in ax.lines if line.get_label() == "allowed"] == []
+    assert "stroke" in fig.get_supxlabel()
+
+
+def test_a_slice_that_is_too_small_to_judge_does_not_squeeze_the_others(picture):
+    one = report({"a": (5000, 30, 0), "b": (5000, 40, 0), "c": (1, 1, 0), "d": (1, 0, 1)})
+    _, ax, _ = picture(one)
+    left, right = ax.get_xlim()
+    assert right - left < 10
+    arrows = sorted(line.get_marker() for line in ax.lines if line.get_marker() in ("<", ">"))
+    assert arrows == ["<", "<", ">", ">"]
+
+
+def test_the_figure_keeps_to_the_worst_rows_and_says_so(found, picture):
+    fig, ax, alt = picture(found, most_rows=2)
+    assert [text.get_text() for text in ax.get_yticklabels()] == [*found.table["level"][:2], "all examples"]
+    assert "3 more slices are not shown" in fig.get_supxlabel()
+    assert "3 more slices are not shown" in alt
+    assert "news" not in alt
+    with pytest.raises(ValueError, match="most_rows must be an integer >= 1, got 0"):
+        drawing.picture(found, most_rows=0)
+
+
+def test_names_from_the_data_are_drawn_as_they_are(picture, drawn):
+    one = hostile()
+    written = " ".join(ElementTree.fromstring(drawing.svg(one)).itertext())
+    assert r"$\frac{1}{0}$ and $x$" in written
+    assert "日本語" in written
+    one.plot()  # a warning, of letters that the font lacks, would be an error
+    _, ax, _ = picture(one)
+    assert {text.get_text() for text in ax.get_yticklabels()} == {*map(printable, HOSTILE), "all examples"}
+
+
+def test_slices_of_several_columns_carry_their_column(picture):
+    truth = [k % 2 for k in range(300)]
+    two = audit(truth, truth, truth, {"a": [k % 3 > 0 for k in range(300)], "b": ["x"] * 300})
+    _, ax, _ = picture(two)
+    assert {text.get_text() for text in ax.get_yticklabels()} == {"a = True", "a = False", "b = x", "all examples"}
+
+
+def test_plot_shows_the_figure_with_its_words(found, drawn):
+    assert found.plot() is None
+    fig, alt = drawn()
+    assert alt == drawing.picture(found)[1]
+    assert fig.get_suptitle().startswith("1 of 5 slices")
+    plt.close("all")
+
+
+def test_the_picture_in_the_page_is_the_same_each_time(found):
+    assert drawing.svg(found) == drawing.svg(found)
+    assert plt.get_fignums() == []
+
+
+# ---- page ----
+
+
+def test_the_page_is_complete_and_asks_nothing_of_the_network(page):
+    soup = BeautifulSoup(page, "html.parser")
+    assert soup.html["lang"] == "en"
+    assert soup.title.get_text().startswith("Audit: 1 of 5 slices")
+    assert len(soup.find_all("main")) == len(soup.find_all("h1")) == 1
+    assert [heading.name for heading in soup.find_all(re.compile("^h[1-6]$"))] == ["h1", *["h2"] * 4]
+    addresses = [
+        item.get(name) for item in soup.find_all(True) for name in ("src", "href", "srcset", "action") if item.get(name)
+    ]
+    assert all(address.startswith("data:") for address in addresses)
+    assert len(addresses) == 2
+    assert soup.find_all(["script", "iframe", "object", "form"]) == []
+    assert re.findall(r"url\(|@import|https?:", re.sub(r"base64,[^\"]*", "", page)) == []
+    assert soup.img["alt"].startswith(headline(report(baseline=True, thresholds={"group=list": 0.05})))
+
+
+def test_the_table_of_the_page_has_every_row_and_every_number(found, page):
+    table = BeautifulSoup(page, "html.parser").table
+    assert table.caption.get_text().startswith("The worst slice first")
+    titles = [cell.get_text() for cell in table.thead.find_all("th", scope="col")]
+    assert titles == [
+        *["slice", "level", "verdict", "n", "gap (points) [95 % interval]", "allowed gap (points)"],
+        *["teacher", "student", "baseline", "student over baseline (points) [95 % interval]"],
+        *["retained above chance", "agreement", "more examples needed", "handling"],
+    ]
+    rows = [[cell.get_text() for cell in line.find_all(["th", "td"])] for line in table.find_all("tr")[1:]]
+    expected = [*(row for _, row in found.table.iterrows()), found.overall]
+    for cells, row in zip(rows, expected, strict=True):
+        more = f"{row['more_needed']:,.0f}" if row["more_needed"] else "–"
+        better = ", student better" if row["level"] == "news" else ""
+        assert cells == [
+            row["slice"],
+            row["level"],
+            row["verdict"] + better,
+            f"{row['n']:,}",
+            f"{100 * row['gap']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]",
+            "5.0" if row["level"] == "list" else "3.0",
+            *(f"{100 * row[name]:.1f} %" for name in ["teacher", "student", "baseline"]),
+            f"{100 * row['over_baseline']:+.1f} "
+            f"[{100 * row['over_baseline_low']:+.1f}, {100 * row['over_baseline_high']:+.1f}]",
+            f"{100 * row['retained']:.1f} %",
+            f"{100 * row['agreement']:.1f} %",
+            more,
+            row["handling"],
+        ]
+    assert [line.find("th", scope="row").get_text() for line in table.find_all("tr")[1:]] == [
+        row["level"] for row in expected
+    ]
+
+
+def test_the_page_says_what_was_asked_for_and_how_it_was_judged(found, page):
+    text = re.sub(r"\s+", " ", BeautifulSoup(page, "html.parser").main.get_text(" "))
+    for said in [
+        "teacher, student and baseline, by accuracy",
+        "3,570, the same ones for each model",
+        "Allowed gap 3.0 points",
+        "Allowed gap of group=list 5.0 points",
+        "100 examples",
+        found.method,
+        "intervals are not corrected",
+    ]:
+        assert said in text
+    better = text.split("beat the teacher")[1].split("What was compared")[0]
+    assert "group = news: -6.0 [" in better
+    assert "hard ham" not in better
+
+
+def test_calibration_errors_come_with_probabilities_only(page, tmp_path):
+    report(probabilities=True, max_gap=0.5).to_html(tmp_path / "page.html")
+    with_probabilities = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "calibration error, teacher" in with_probabilities
+    assert "Nothing flagged" in with_probabilities
+    assert "calibration error" not in page
+    assert "baseline</th>" not in with_probabilities
+
+
+def test_names_are_shown_on_the_page_and_never_read_as_markup(tmp_path):
+    hostile().to_html(tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    soup = BeautifulSoup(text, "html.parser")
+    assert soup.find_all("script") == []
+    assert len(soup.find_all("img")) == 1
+    assert [item for item in soup.find_all(True) if any(name.startswith("on") for name in item.attrs)] == []
+    assert {cell.get_text() for cell in soup.find_all("th", scope="row")} == {*map(printable, HOSTILE), "all examples"}
+    assert "<script>" not in text.casefold()
+
+
+# ---- JSON ----
+
+
+def strict(text):
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_holds_the_whole_report(found, tmp_path):
+    found.to_json(tmp_path / "audit.json")
+    read = strict((tmp_path / "audit.json").read_text(encoding="utf-8"))
+    assert (read["schema"], read["schema_version"], read["status"]) == ("kdcourse.audit", 1, 1)
+    assert read["headline"] == headline(found)
+    assert read["method"] == found.method
+    assert read["corrected_for"] == found.corrected_for == 5
+    assert read["settings"]["max_gap"] == 0.03
+    assert read["settings"]["thresholds"] == {"group=list": 0.05}
+    assert read["settings"]["classes"] == [0, 1]
+    assert read["notes"] == found.notes
+    for one, (_, row) in zip(
+        [read["overall"], *read["rows"]], [(0, found.overall), *found.table.iterrows()], strict=True
+    ):
+        assert set(one) == {*found.table.columns, "more_needed_unbounded"}
+        for name, value in row.items():
+            assert one[name] == (None if isinstance(value, float) and math.isnan(value) else value), name
+        assert isinstance(one["n"], int)
+        assert isinstance(one["more_needed"], int)
+        assert isinstance(one["student_better"], bool)
+        assert one["more_needed_unbounded"] is False
+    too_few = next(one for one in read["rows"] if one["verdict"] == "too few")
+    assert too_few["p_exceeds"] is None
+
+
+def test_json_says_when_no_number_of_examples_is_enough(tmp_path):
+    one = report({"a": (200, 10, 0), "b": (500, 0, 0)}, max_gap=0.05)
+    assert math.isinf(one.table.loc[one.table["level"] == "a", "more_needed"].item())
+    one.to_json(tmp_path / "audit.json")
+    rows = {row["level"]: row for row in strict((tmp_path / "audit.json").read_text())["rows"]}
+    assert (rows["a"]["more_needed"], rows["a"]["more_needed_unbounded"]) == (None, True)
+    assert (rows["b"]["more_needed"], rows["b"]["more_needed_unbounded"]) == (0, False)
+    assert "no number is enough" in plain_text(one)
+
+
+def test_a_score_is_reported_in_its_own_units(tmp_path, picture):
+    def profit(labels, predictions):
+        return np.where(np.array(labels) == np.array(predictions), 2.5, -1.25)
+
+    one = report(score=profit, max_gap=0.5)
+    text = plain_text(one)
+    assert "gap (profit) [95 % interval]" in text
+    row = next(line for line in text.splitlines() if "hard ham" in line)
+    assert "+0.7125 [" in row
+    assert "%" not in row
+    assert "retained" not in one.to_markdown()
+    _, ax, _ = picture(one)
+    assert "(profit)" in ax.get_xlabel()
+    one.to_html(tmp_path / "page.html")
+    assert "mean difference of the score" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    one.to_json(tmp_path / "audit.json")
+    assert strict((tmp_path / "audit.json").read_text())["rows"][0]["retained"] is None
+
+
+def test_small_limits_get_the_decimals_that_they_need():
+    text = plain_text(report(max_gap=0.0025))
+    assert re.search(r"hard ham .*\+19\.00 \[[^]]*\]  +0\.25  ", text)
+
+
+# ---- Markdown ----
+
+
+def cells(line):
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def test_markdown_is_a_table_with_the_worst_first(found, tmp_path):
+    text = found.to_markdown(tmp_path / "new" / "audit.md")
+    assert (tmp_path / "new" / "audit.md").read_text(encoding="utf-8") == text == found.to_markdown()
+    lines = text.splitlines()
+    assert lines[0] == f"### Audit: {headline(found)}"
+    table = [cells(line) for line in lines if line.startswith("|")]
+    assert {len(row) for row in table} == {len(table[0])}
+    assert [row[1] for row in table[2:]] == [*found.table["level"], "all examples"]
+    verdict = table[0].index("verdict")
+    assert [row[verdict] for row in table[2:]][:2] == ["**flag**", found.table["verdict"][1]]
+    assert [set(cell) <= set("-:") for cell in table[1]] == [True] * len(table[0])
+    assert found.method in text
+
+
+def test_markdown_stops_at_thirty_rows(tmp_path):
+    one = report({f"level {k:02}": (20, 0, 0) for k in range(33)})
+    lines = one.to_markdown().splitlines()
+    assert len([line for line in lines if line.startswith("| group")]) == 30
+    assert "and 3 more" in lines
+    assert "more" not in pull_request.text(one, most_rows=33).replace("more than", "").replace("more examples", "")
+
+
+def test_markdown_of_hostile_names_has_no_markup_of_theirs():
+    table = [line for line in hostile().to_markdown().splitlines() if line.startswith("|")]
+    assert len(table) == 3 + len(HOSTILE)
+    assert {len(cells(line)) for line in table} == {len(cells(table[0]))}
+    for sign in "<>*_`[]|":
+        assert re.findall(rf"(?<!\\)\{sign}", "".join(cells(line)[1] for line in table[2:])) == [], sign
+    assert any(r"a\|b \*c\* \`d\` \_e\_ \[f\](http://g.example)" in line for line in table)
+
+
+# ---- files that cannot be written ----
+
+WRITERS = ["to_html", "to_json", "to_markdown"]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_file_that_cannot_be_written_is_named_and_leaves_nothing(found, tmp_path, writer):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    for path in [tmp_path / "file" / "out", tmp_path / "folder"]:
+        with pytest.raises(OSError, match=f"^{re.escape(str(path))} cannot be written: "):
+            getattr(found, writer)(path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_full_disk_leaves_the_old_file(found, tmp_path, monkeypatch, writer):
+    (tmp_path / "out").write_text("old")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="out cannot be written: No space left on device"):
+        getattr(found, writer)(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out").read_text() == "old"
+
+
+def test_a_page_that_cannot_be_made_leaves_no_file(tmp_path):
+    with pytest.raises(AttributeError):
+        audit_page.write(SimpleNamespace(table=None), tmp_path / "page.html")
+    assert list(tmp_path.iterdir()) == []
