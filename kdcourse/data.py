@@ -3,6 +3,8 @@
     garments = load("fashion-mnist")
     garments.train.inputs          # float32 [50000, 784], standardised
     garments.test.teacher_logits   # float32 [10000, 10]
+    mails = load("spam-assassin")
+    mails.test.about["group"]      # which of five kinds of mail each is; the texts are there, too
 
 Splits are fixed: train for training, validation to choose anything, test to report once.
 """
@@ -17,7 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kdcourse import store
+from kdcourse import spam, store
+from kdcourse._arguments import integer
 
 SHEET = 100  # pictures per row and per column of a contact sheet
 SIDE = 28  # pixels per row and per column of a picture
@@ -32,11 +35,22 @@ class Split:
 
     labels          int64 [N]
     teacher_logits  float32 [N, C], or None
-    inputs          float32 [N, D], standardised; made from `pixels` when first asked for
+    inputs          float32 [N, D], standardised; made of `pixels` on first use, of texts by spam.hashed_features
     pixels          uint8 [N, D], or None for data that are not pictures
+    about           pandas DataFrame with N rows, indexed 0 to N - 1: what else is known of each; or None
     """
 
-    def __init__(self, labels, teacher_logits=None, *, inputs=None, pixels=None, scale=(0.0, 1.0), flipped_logits=None):
+    def __init__(
+        self,
+        labels,
+        teacher_logits=None,
+        *,
+        inputs=None,
+        pixels=None,
+        scale=(0.0, 1.0),
+        flipped_logits=None,
+        about=None,
+    ):
         if (inputs is None) == (pixels is None):
             raise ValueError("give exactly one of inputs and pixels")
         self.labels = labels
@@ -44,9 +58,10 @@ class Split:
         self.pixels = pixels
         self.scale = scale
         self._flipped_logits = flipped_logits
+        self.about = about
         if inputs is not None:
             self.inputs = inputs
-        for name in ("teacher_logits", "pixels", "_flipped_logits"):
+        for name in ("teacher_logits", "pixels", "_flipped_logits", "about"):
             value = getattr(self, name)
             if value is not None and len(value) != len(labels):
                 raise ValueError(f"{name.strip('_')} must have one row per label, got {len(value)} for {len(labels)}")
@@ -76,6 +91,7 @@ class Split:
             pixels=pick(self.pixels),
             scale=self.scale,
             flipped_logits=pick(self._flipped_logits),
+            about=None if self.about is None else self.about.iloc[_for_numpy(index)].reset_index(drop=True),
         )
 
     def flipped(self):
@@ -89,6 +105,7 @@ class Split:
             pixels=mirrored,
             scale=self.scale,
             flipped_logits=self.teacher_logits,
+            about=self.about,
         )
 
     def fingerprint(self):
@@ -134,18 +151,23 @@ def folder():
     return Path(os.environ.get("KDCOURSE_DATA") or Path(__file__).resolve().parent.parent / "data")
 
 
-def load(name, *, with_teacher=True):
-    """A data set by name ("fashion-mnist"), every file of it checked first.
+def load(name, *, with_teacher=True, features=None):
+    """A data set by name ("fashion-mnist", "spam-assassin"), every file of it checked first.
 
     with_teacher  False leaves the cached teacher logits out: what a teacher is trained on
+    features      how many hashed features a mail becomes (None: spam.FEATURES); for "spam-assassin" alone
 
-    Raises ValueError for a name that does not exist, and DataError for a file that is missing, truncated or
-    altered: never a half-loaded set.
+    Raises ValueError for a name that does not exist or features where there are none, and DataError for a file that
+    is missing, truncated or altered: never a half-loaded set.
     """
-    loaders = {"fashion-mnist": _fashion_mnist}
+    loaders = {"fashion-mnist": _fashion_mnist, "spam-assassin": _spam_assassin}
     if name not in loaders:
         raise ValueError(f"name must be one of {', '.join(map(repr, loaders))}, got {name!r}")
-    return loaders[name](with_teacher)
+    if features is None:
+        return loaders[name](with_teacher)
+    if name != "spam-assassin":
+        raise ValueError(f"features must be None for {name!r}, which has no texts, got {features!r}")
+    return _spam_assassin(with_teacher, integer("features", features, at_least=1))
 
 
 def verify():
@@ -229,11 +251,37 @@ def _fashion_mnist(with_teacher):
     )
 
 
+def _spam_assassin(with_teacher, features=spam.FEATURES):
+    path = checked("spam-assassin/mails.jsonl.xz")
+    logits, teacher = {}, {}
+    if with_teacher:
+        name = "spam-assassin/teacher-logits.safetensors"
+        logits, teacher = store.load_tensors(checked(name))
+        if teacher["mails"] != store.sha256(path):
+            raise DataError(f"{folder() / name} was made for other mails. Run tools/train_spam_teacher.py")
+    splits = {}
+    for split, mails in spam.read_mails(path).items():
+        splits[split] = Split(
+            torch.tensor(mails["label"].to_numpy()),
+            logits[split].float() if with_teacher else None,
+            inputs=spam.hashed_features(mails["subject"] + "\n" + mails["text"], features),
+            about=mails[spam.COLUMNS],
+        )
+    return DataSet(
+        "spam-assassin", **splits, class_names=spam.CLASS_NAMES, teacher_parameters=teacher.get("parameters")
+    )
+
+
 def _teacher_parameters(name):
     """How many numbers of a teacher's checkpoint were trained; what batch norm only keeps count of was not."""
     tensors, _ = store.load_tensors(checked(f"{name}/teacher.safetensors"))
     counted = ("running_mean", "running_var", "num_batches_tracked")
     return sum(tensor.numel() for key, tensor in tensors.items() if not key.endswith(counted))
+
+
+def _for_numpy(index):
+    """An index tensor as an array, which pandas understands; a slice as it is."""
+    return index.numpy(force=True) if isinstance(index, torch.Tensor) else index
 
 
 def _digest(tensor):
