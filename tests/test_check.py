@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from test_check_lesson_05 import RIGHT_05
 from test_check_lessons import RIGHT_LATER
 
 from kdcourse import check, losses
@@ -177,6 +178,7 @@ RIGHT = {
     ],
     "blended_loss": [blend_of_two_calls, blend_by_nll, blend_one_hot, blend_in_numpy, blend_by_the_package],
     **RIGHT_LATER,
+    **RIGHT_05,
 }
 
 

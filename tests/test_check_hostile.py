@@ -238,14 +238,25 @@ def is_answered(exercise, answer):
 
 
 @pytest.mark.parametrize("name", ODD_ANSWERS)  # by name: pytest itself stumbles over some of them
-@pytest.mark.parametrize("exercise", [check.soften, check.blended_loss, check.break_even], ids=name_of)
+@pytest.mark.parametrize(
+    "exercise", [check.soften, check.blended_loss, check.break_even, check.read_audit], ids=name_of
+)
 def test_odd_answer_is_answered(exercise, name):
     is_answered(exercise, ODD_ANSWERS[name])
 
 
 @pytest.mark.parametrize("name", ODD_VALUES)
 @pytest.mark.parametrize(
-    "exercise", [check.soften, check.kd_loss, check.fit_temperature, check.smallest_student], ids=name_of
+    "exercise",
+    [
+        check.soften,
+        check.kd_loss,
+        check.fit_temperature,
+        check.smallest_student,
+        check.paired_interval,
+        check.read_audit,
+    ],
+    ids=name_of,
 )
 def test_odd_return_value_is_answered(exercise, name):
     is_answered(exercise, returns(ODD_VALUES[name]))
@@ -273,7 +284,13 @@ odd_things = {**ODD_VALUES, **ODD_ANSWERS}
 @given(value=python_objects | arrays | tensors, odd=st.sampled_from(sorted(odd_things)), use_odd=st.booleans())
 def test_any_answer_and_any_return_value_is_answered(value, odd, use_odd):
     value = odd_things[odd] if use_odd else value
-    for exercise in (check.retained_accuracy, check.kd_loss, check.break_even, check.smallest_student):
+    for exercise in (
+        check.retained_accuracy,
+        check.kd_loss,
+        check.break_even,
+        check.smallest_student,
+        check.read_audit,
+    ):
         for answer in (value, returns(value), lambda *arguments: [value]):
             result = exercise(answer)
             assert result.status in EVERY_STATUS

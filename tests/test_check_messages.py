@@ -18,11 +18,13 @@ from test_check import (
     on_one_line,
     soften_in_log_space,
 )
+from test_check_lesson_05 import interval_by_counts, needed_by_counting, read_by_loop
 from test_check_lessons import scaling_by_scipy, width_by_trying_all
 
 from kdcourse import check, losses
 from kdcourse.check import core
 from kdcourse.check.core import solution_of
+from kdcourse.check.outcome import call
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +96,43 @@ def kd(s, t, T):
         (check.smallest_student, lambda r, lo, hi, g: r.mean(), "one of the ratios, or 1.0 for the teacher"),
         (check.smallest_student, lambda r, lo, hi, g: r[2], "is not shown to be small enough"),
         (check.smallest_student, lambda r, lo, hi, g: 1.0, "A smaller student passes as well"),
+        (check.paired_interval, lambda t, s: (0.5, 0.4, 0.6), "The first number is not the gap"),
+        (
+            check.paired_interval,
+            lambda t, s: (interval_by_counts(t, s)[0], 0.9, 1.0),
+            "does not lie between the two ends",
+        ),
+        (check.paired_interval, lambda t, s: (interval_by_counts(t, s)[0], -1.0, 0.9), "as far from low as from high"),
+        (
+            check.paired_interval,
+            lambda t, s: [interval_by_counts(t, s)[0] + end for end in (0, -0.3, 0.3)],
+            "The gap is right, and the width is not",
+        ),
+        (check.examples_needed, lambda *case: 7 - needed_by_counting(*case), "A number of examples is positive"),
+        (check.examples_needed, lambda *case: needed_by_counting(*case) + 0.5, "no part of an example: round up"),
+        (
+            check.examples_needed,
+            lambda *case: 5000 if case[1] == case[2] else needed_by_counting(*case),
+            "is expected to be max_gap here",
+        ),
+        (check.examples_needed, lambda *case: needed_by_counting(*case) // 3, "less than half of the time"),
+        (check.read_audit, lambda *case: ["fail"] * len(case[0]), "Only these words are verdicts"),
+        (check.read_audit, lambda *case: ["too few"] * len(case[0]), "“too few” is due where n < min_samples"),
+        (
+            check.read_audit,
+            lambda *case: ["too few" if n < 100 else "flag" for n in case[0]],
+            "A slice is flagged whose gap is not shown",
+        ),
+        (
+            check.read_audit,
+            lambda *case: [word.replace("flag", "pass") for word in read_by_loop(*case)],
+            "A slice passes whose gap is not shown",
+        ),
+        (
+            check.read_audit,
+            lambda *case: [word.replace("flag", "watch") for word in read_by_loop(*case)],
+            "A slice is watched although",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_without_a_known_bug_too(exercise, answer, message):
@@ -113,7 +152,7 @@ def test_every_rule_has_a_wrong_answer_of_its_own():
 def test_right_answers_break_no_rule(exercise):
     generator = torch.Generator().manual_seed(0)
     for case in [*exercise.small, *(exercise.inputs(generator) for _ in range(50))]:
-        numbers = torch.as_tensor(exercise.reference(*case), dtype=torch.float64)
+        numbers = call(exercise.reference, case, exercise.words).numbers
         assert all(rule.holds(numbers, *case) for rule in exercise.rules)
 
 
@@ -227,7 +266,7 @@ def test_failure_to_record_does_not_cost_the_verdict(monkeypatch):
 def test_exercise_belongs_to_a_lesson_and_names_its_parameters(exercise):
     assert (core.lessons.folder() / "source" / f"{exercise.lesson}.py").exists()
     assert len(exercise.parameters) == len(exercise.small[0])
-    assert all(len(name) > 2 for name in exercise.parameters)  # no z, v, T
+    assert all(len(name) > 2 for name in exercise.parameters if name != "n")  # no z, v, T; n is a column of an audit
     assert f"check.{exercise.name}.hint()" in repr(exercise)
 
 

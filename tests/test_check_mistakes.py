@@ -183,7 +183,7 @@ def test_exercise_of_lessons_02_to_04_knows_six_bugs_and_has_four_hints(name):
 @pytest.mark.parametrize("exercise", check.EXERCISES, ids=lambda exercise: exercise.name)
 def test_no_two_bugs_do_the_same_on_all_small_inputs(exercise):
     made = [
-        (bug.name, [call(function, case) for case in exercise.small])
+        (bug.name, [call(function, case, exercise.words) for case in exercise.small])
         for bug in exercise.bugs
         for function in (bug.function, *bug.variants)
     ]

@@ -37,6 +37,7 @@ class Exercise:
         gradient_to=None,
         no_gradient_to=None,
         tolerance=TOLERANCE,
+        words=(),
     ):
         """
         name            of the function that the learner writes; also the name of the check
@@ -51,6 +52,8 @@ class Exercise:
         gradient_to     the parameter that a gradient must reach, and no_gradient_to one that none may reach: a
                         right answer that fails in this passes with a caution
         tolerance       how far an answer may be from the right one, relative; larger where it is found by a search
+        words           where the answer is a list of words and not numbers: all that may be in it. Rules get the places
+                        of the words in it, −1 for another word
         """
         self.name = name
         self.lesson = lesson
@@ -65,6 +68,7 @@ class Exercise:
         self.gradient_to = gradient_to
         self.no_gradient_to = no_gradient_to
         self.tolerance = tolerance
+        self.words = words
         self.kept = {}  # what known bugs make of the small cases
         self._hints_given = 0
         self.__doc__ = f"Check your `{name}`. Also: check.{name}.hint(), check.{name}.solution()."

@@ -11,6 +11,9 @@ from kdcourse.check.lesson_03_kd import kd_loss
 from kdcourse.check.lesson_04 import student_width
 from kdcourse.check.lesson_04_choose import smallest_student
 from kdcourse.check.lesson_04_cost import break_even
+from kdcourse.check.lesson_05 import paired_interval
+from kdcourse.check.lesson_05_audit import read_audit
+from kdcourse.check.lesson_05_examples import examples_needed
 
 EXERCISES = (
     retained_accuracy,
@@ -18,6 +21,7 @@ EXERCISES = (
     *(limit_gradient, choose_temperature, fit_temperature),
     *(kd_loss, blended_loss, blend_gradient),
     *(student_width, break_even, smallest_student),
+    *(paired_interval, examples_needed, read_audit),
 )
 
 

@@ -32,7 +32,7 @@ def judge(exercise, answer, now):
     outcomes = []
     for case in cases:
         now.case = case
-        outcomes.append(call(answer, case))
+        outcomes.append(call(answer, case, exercise.words))
         if len(outcomes) == 1 and _is_stub(answer, outcomes[0]):
             return not_attempted(name)
         if outcomes[-1].numbers is None:
@@ -51,7 +51,7 @@ def _verdict(exercise, answer, cases, outcomes):
                 "Look for a method that ends in an underscore, or for `-=`.",
                 details=text.called_with(exercise.parameters, case),
             )
-    wanted = [call(exercise.reference, fresh(case, torch.float64)) for case in cases]
+    wanted = [call(exercise.reference, fresh(case, torch.float64), exercise.words) for case in cases]
     pairs = zip(outcomes, wanted, strict=True)
     wrong = [k for k, pair in enumerate(pairs) if not right(*pair, exercise.tolerance)]
     if not wrong:
@@ -108,10 +108,10 @@ def _known_bug(exercise, cases, outcomes):
 def _made(exercise, function, case):
     """What a wrong answer makes of a case. Kept for the small cases: every check has to go through those."""
     if not any(case is small for small in exercise.small):
-        return call(function, case)
+        return call(function, case, exercise.words)
     key = function, id(case)
     if key not in exercise.kept:
-        exercise.kept[key] = call(function, case)
+        exercise.kept[key] = call(function, case, exercise.words)
     return exercise.kept[key]
 
 
@@ -128,22 +128,36 @@ def _difference(exercise, case, wanted, outcome):
     """The arguments, a line each; then what was expected and what came."""
     if outcome.error is not None:
         return text.called_with(exercise.parameters, case)
-    got = outcome.output if outcome.numbers is None else _as_they_are(outcome)
-    return "\n".join([text.called_with(exercise.parameters, case), text.expected_and_got(_as_they_are(wanted), got)])
+    got = outcome.output if outcome.numbers is None else _as_they_are(exercise, outcome)
+    return "\n".join(
+        [text.called_with(exercise.parameters, case), text.expected_and_got(_as_they_are(exercise, wanted), got)]
+    )
 
 
 def _is_finite(outcome):
     return bool(outcome.numbers.isfinite().all())
 
 
-def _as_they_are(outcome):
+def _as_they_are(exercise, outcome):
+    if exercise.words:
+        listed, _ = attempt(lambda: [str.__str__(word) for word in outcome.output])
+        return listed if listed and outcome.numbers.ndim else outcome.output
     return outcome.numbers.long() if outcome.whole else outcome.numbers
+
+
+def _form(exercise, outcome):
+    """What an answer like this one looks like."""
+    if exercise.words:
+        return "one word" if outcome.numbers.ndim == 0 else f"a list of {len(outcome.numbers)} words"
+    if type(outcome.output) is tuple and outcome.numbers.ndim == 1:
+        return f"a tuple of {len(outcome.numbers)} numbers"
+    return text.form(outcome.numbers)
 
 
 def _what_it_is(exercise, answer, outcome, wanted):
     """What can be said before any value is looked at; None if it is numbers of the right shape and kind."""
     name, output, numbers = exercise.name, outcome.output, outcome.numbers
-    form = text.form(wanted.numbers)
+    form = _form(exercise, wanted)
     if outcome.error is not None:
         return _about_an_error(exercise, answer, outcome.error)
     if output is None or output is ...:
@@ -154,13 +168,14 @@ def _what_it_is(exercise, answer, outcome, wanted):
     if issubclass(type(output), types.GeneratorType):
         return f"Your {name} returned a generator. Is there a `yield` where a `return` belongs?"
     if issubclass(type(output), tuple) and (numbers is None or numbers.shape != wanted.numbers.shape):
-        return f"Your {name} returned {tuple.__len__(output)} things ({text.kind(output)}). Return only {form}."
+        only = "" if type(wanted.output) is tuple else "only "
+        return f"Your {name} returned {tuple.__len__(output)} things ({text.kind(output)}). Return {only}{form}."
     if numbers is None:
         called = " Is a pair of parentheses missing?" if callable(output) else ""
         return f"Your {name} returned {text.kind(output)} that cannot be read as {form}.{called}"
     if numbers.shape != wanted.numbers.shape:
-        return f"The shape is wrong: {form} is expected, and {text.form(numbers)} came back."
-    if outcome.whole and not wanted.whole:
+        return f"The shape is wrong: {form} is expected, and {_form(exercise, outcome)} came back."
+    if outcome.whole and not wanted.whole and not wanted.numbers.equal(wanted.numbers.round()):
         return (
             "These are whole numbers, where fractions are due. Look for `//`, `round`, `.long()` or an integer dtype."
         )

@@ -15,7 +15,7 @@ class Outcome(NamedTuple):
     """What one call came to.
 
     output   what it returned
-    numbers  the output in float64 on the CPU, or None if it is not numbers
+    numbers  the output in float64 on the CPU, or None if it is not numbers; of words, their places in the vocabulary
     whole    whether it is of an integer type
     error    what it raised, or None
     changed  whether it changed its arguments
@@ -28,13 +28,13 @@ class Outcome(NamedTuple):
     changed: bool
 
 
-def call(function, case):
-    """Call `function` with a copy of the arguments, gradients enabled."""
+def call(function, case, words=()):
+    """Call `function` with a copy of the arguments, gradients enabled. With `words`, it is to return some of them."""
     given = fresh(case)
     with torch.enable_grad():
         output, error = attempt(function, *given)
     unchanged, _ = attempt(lambda: all(map(_same, case, given)))
-    numbers, whole = attempt(read, output)[0] or (None, False)
+    numbers, whole = (attempt(read_words, output, words) if words else attempt(read, output))[0] or (None, False)
     return Outcome(output, numbers, whole, error, changed=not unchanged)
 
 
@@ -77,6 +77,20 @@ def _read_list(items, depth):
     if not parts:
         return torch.empty(0, dtype=torch.float64), False
     return torch.stack([numbers for numbers, _ in parts]), all(whole for _, whole in parts)
+
+
+def read_words(output, words):
+    """As `read`, of one word or a list of them: the place of each in `words`, −1 for one that is not there."""
+    kind = type(output)
+    if issubclass(kind, str):
+        word = str.__str__(output)
+        return torch.tensor(words.index(word) if word in words else -1, dtype=torch.float64), True
+    if not issubclass(kind, (list, tuple)):
+        known = hasattr(kind, "__array__")  # numpy, pandas and others
+        return read_words(list(np.asarray(output)), words) if known else (None, False)
+    if len(output) > LONGEST or not all(issubclass(type(item), str) for item in output):
+        return None, False
+    return torch.tensor([read_words(item, words)[0] for item in output], dtype=torch.float64), True
 
 
 def close(one, other, tolerance=TOLERANCE):

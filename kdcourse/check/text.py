@@ -98,6 +98,8 @@ def brief(value, digits=4):
         return attempt(_brief_tensor, value, digits)[0] or kind(value)
     if type(value) in (bool, int, float, complex, str, bytes, type(None), type(...)):
         return attempt(lambda: plain(reprlib.repr(_rounded(value, digits)), 80))[0] or kind(value)
+    if type(value) is list and 0 < len(value) <= SHOWN_WHOLE and all(type(item) is str for item in value):
+        return str([plain(item, 20) for item in value])
     return kind(value)
 
 
