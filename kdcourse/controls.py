@@ -1,8 +1,8 @@
-"""Other teacher signals for the same examples: what a comparison needs before it may credit the soft labels.
+"""Other training data: what a comparison needs before it may credit the soft labels.
 
-Each takes a DataSet and gives one back whose *training* split says something else. Validation and test stay as they
-are, so that agreement is always agreement with the real teacher. A student on hard labels needs none of these: its
-soft weight is 0.
+Each takes a DataSet and gives one back whose *training* split says something else, or less. Validation and test stay
+as they are, so that agreement is always agreement with the real teacher. A student on hard labels needs none of these:
+its soft weight is 0.
 
     table = sweep(settings, controls.arg_max(garments), epochs=10)
 """
@@ -93,6 +93,32 @@ def noisy_labels(data, share, seed=0):
     mislabelled = copy(train)  # so that the teacher of the mirrored view stays as well
     mislabelled.labels = labels
     return replace(data, train=mislabelled)
+
+
+def long_tail(data, rarest, first=0):
+    """Training examples dropped so that the classes get rarer step by step, the last of them down to `rarest`.
+
+    Class first + k, counted round the classes, keeps most · (rarest / most)^(k / (C − 1)) of its examples, the first
+    ones, where `most` is the size of the smallest class before (Cui et al. 2019, section 5.1, cut so). With another
+    `first` another class is the rarest, so that "rare" can be told from "hard". The rarest is class first − 1.
+
+    rarest  >= 1 examples;  first  in 0 ... C − 1
+
+    Raises ValueError for a `rarest` that is larger than the smallest class.
+    """
+    classes = _logits(data).shape[1]
+    rarest, first = integer("rarest", rarest, at_least=1), integer("first", first, at_least=0)
+    if first >= classes:
+        raise ValueError(f"first must be one of the {classes} classes, 0 to {classes - 1}, got {first}")
+    labels = data.train.labels
+    most = int(torch.bincount(labels, minlength=classes).min())
+    if rarest > most:
+        raise ValueError(f"rarest must be at most the size of the smallest class, {most}, got {rarest}")
+    kept = torch.zeros(len(labels), dtype=torch.bool)
+    for step in range(classes):
+        count = round(most * (rarest / most) ** (step / max(classes - 1, 1)))
+        kept[(labels == (first + step) % classes).nonzero().flatten()[:count]] = True
+    return replace(data, train=data.train[kept])
 
 
 def _logits(data):

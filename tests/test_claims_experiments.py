@@ -117,6 +117,19 @@ def test_the_temperatures_of_the_claim_stand_against_the_others_as_validation_ch
         assert set(outside["temperature"]) == {1, 2, 20}
 
 
+@pytest.mark.parametrize(
+    ("gain", "verdict"),
+    [(0.0065, "supported here"), (0.005, "inconclusive"), (0.0035, "not supported here"), (-0.005, "inconclusive")],
+)
+def test_temperatures_from_4_to_10_have_to_win_by_more_than_half_a_point(gain, verdict):
+    def effect(row, some):
+        return (0.8 + gain * (4 <= row.temperature <= 10),) * 2
+
+    result = found("t-4-to-10", world(effect))
+    assert [one["margin"] for one in result["parts"]] == [0.5] * 4
+    assert result["verdict"] == verdict
+
+
 def test_the_best_temperature_moves_as_much_as_the_gains_of_t_4_differ():
     gains = {(32, 500): 0.010, (256, 500): 0.022, (32, 5_000): 0.003, (256, 5_000): 0.011}
 

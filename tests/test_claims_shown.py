@@ -64,8 +64,8 @@ def table(shown):
 def test_a_part_of_both_runs_is_one_row_and_one_paragraph(full_run):
     full_run(stored_part("100 pictures", "better"), stored_part("500 pictures", "inconclusive", mean=0.1))
     shown = claims.show("soft-beats-hard", measured={"100 pictures": now("better")})
-    full, here = "+2.0 points [+1.5, +2.5], n = 40: better", "+3.0 points [+1.0, +5.0], n = 5: better"
-    other = "+0.1 points [-0.4, +0.6], n = 40: inconclusive"
+    full, here = "+2.00 points [+1.49, +2.51], n = 40: better", "+3.00 points [+0.96, +5.04], n = 5: better"
+    other = "+0.10 points [-0.41, +0.61], n = 40: inconclusive"
     assert table(shown) == [
         ["part", "full run", "just now"],
         ["100 pictures", full, here],
@@ -98,11 +98,11 @@ def test_a_part_that_only_the_lesson_has_stands_in_a_row_of_its_own(full_run):
     full_run(stored_part("100 pictures", "better"))
     shown = claims.show("soft-beats-hard", measured={"7 pictures": now("worse", mean=-0.05)})
     assert table(shown)[1:] == [
-        ["100 pictures", "+2.0 points [+1.5, +2.5], n = 40: better", "–"],
-        ["7 pictures", "–", "-5.0 points [-7.0, -3.0], n = 5: worse"],
+        ["100 pictures", "+2.00 points [+1.49, +2.51], n = 40: better", "–"],
+        ["7 pictures", "–", "-5.00 points [-7.04, -2.96], n = 5: worse"],
     ]
     assert shown.compared == []
-    assert "  7 pictures\n    just now: -5.0 points" in str(shown)
+    assert "  7 pictures\n    just now: -5.00 points" in str(shown)
 
 
 def test_a_single_comparison_is_called_this_lesson(full_run):
@@ -120,7 +120,7 @@ def test_without_a_measurement_there_is_no_column_for_one(full_run):
 
 def test_without_a_full_run_the_lesson_stands_alone(full_run):
     shown = claims.show("soft-beats-hard", measured={"100 pictures": now("better")})
-    assert table(shown) == [["part", "just now"], ["100 pictures", "+3.0 points [+1.0, +5.0], n = 5: better"]]
+    assert table(shown) == [["part", "just now"], ["100 pictures", "+3.00 points [+0.96, +5.04], n = 5: better"]]
     assert "not measured yet" in str(shown)
     assert "not measured yet" in shown._repr_html_()
     assert shown.compared == []
@@ -169,8 +169,8 @@ def test_the_margin_of_the_full_run_is_said(full_run):
 
 
 def test_a_zero_has_no_minus(full_run):
-    full_run(stored_part("2×", "inconclusive", mean=-0.01, low=-0.04, high=0.02))
-    assert "+0.0 points [+0.0, +0.0]" in str(claims.show("soft-beats-hard"))
+    full_run(stored_part("2×", "inconclusive", mean=-0.001, low=-0.004, high=0.002))
+    assert "+0.00 points [+0.00, +0.00]" in str(claims.show("soft-beats-hard"))
 
 
 # ---- contradictions ----

@@ -350,6 +350,130 @@ def test_a_share_that_is_no_number_is_refused(data, share):
         controls.noisy_labels(data, share)
 
 
+# ---- a long tail ----
+
+
+def unequal(counts, seed=0):
+    """Examples of as many classes as there are counts, in random order; the one input is the number of the row."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    labels = labels[torch.randperm(len(labels), generator=generator)]
+    logits = torch.randn(len(labels), len(counts), generator=generator)
+    train = Split(labels, logits, inputs=torch.arange(len(labels)).float()[:, None])
+    return DataSet("unequal", train, train[:5], train[5:9], tuple("abcdefgh"[: len(counts)]), teacher_parameters=70)
+
+
+def which(split):
+    return split.inputs[:, 0].long().tolist()
+
+
+def per_class(split, classes):
+    labels = split.labels.tolist()
+    return [labels.count(label) for label in range(classes)]
+
+
+@pytest.mark.parametrize(
+    ("first", "left"),
+    [(0, [1000, 100, 10, 1]), (1, [1, 1000, 100, 10]), (2, [10, 1, 1000, 100]), (3, [100, 10, 1, 1000])],
+)
+def test_a_tail_falls_by_the_same_factor_from_class_to_class_and_begins_at_the_first(first, left):
+    data = unequal([1000, 1100, 1000, 1500])  # as many as the smallest class are the most that is kept
+    assert per_class(controls.long_tail(data, 1, first).train, 4) == left
+
+
+@given(
+    counts=st.lists(st.integers(1, 60), min_size=2, max_size=8),
+    share=st.floats(0, 1),
+    turn=st.integers(0, 7),
+    seed=st.integers(0, 5),
+)
+def test_of_every_class_the_first_examples_are_kept_as_many_as_the_formula_says(counts, share, turn, seed):
+    data, classes, most = unequal(counts, seed), len(counts), min(counts)
+    rarest, first = max(1, round(share * most)), turn % classes
+    sizes = np.rint(np.geomspace(most, rarest, classes)).astype(int).tolist()
+    left = {(first + k) % classes: size for k, size in enumerate(sizes)}
+    kept, labels = [], data.train.labels.tolist()
+    for row, label in enumerate(labels):
+        if labels[:row].count(label) < left[label]:
+            kept.append(row)
+    tail = controls.long_tail(data, rarest, first).train
+    assert which(tail) == kept
+    assert per_class(tail, classes)[first - 1] == rarest
+    assert tail.labels.tolist() == [labels[row] for row in kept]
+    np.testing.assert_array_equal(tail.teacher_logits.numpy(), data.train.teacher_logits.numpy()[kept])
+
+
+def test_a_tail_as_long_as_the_smallest_class_leaves_all_classes_equal():
+    assert per_class(controls.long_tail(unequal([7, 5, 9]), 5).train, 3) == [5, 5, 5]
+
+
+def test_a_tail_of_a_single_class_keeps_it_all():
+    assert which(controls.long_tail(unequal([12]), 3).train) == list(range(12))
+
+
+def test_without_a_word_about_it_the_tail_begins_at_class_0():
+    assert per_class(controls.long_tail(unequal([9, 9]), 2).train, 2) == [9, 2]
+
+
+def test_numbers_may_come_from_a_table():
+    data = unequal([9, 9, 9])
+    assert which(controls.long_tail(data, np.int64(2), np.int64(1)).train) == which(
+        controls.long_tail(data, 2, 1).train
+    )
+
+
+@pytest.mark.parametrize("make", [blobs, pictures])
+def test_a_tail_is_cut_from_the_training_split_alone_and_the_original_stays(make):
+    before, data = make(), make()
+    state = torch.get_rng_state()
+    tail = controls.long_tail(data, 1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert len(tail.train) < len(data.train) == len(before.train)
+    assert data.train.fingerprint() == before.train.fingerprint()
+    assert tail.validation is data.validation
+    assert tail.test is data.test
+    assert (tail.name, tail.class_names) == (before.name, before.class_names)
+    assert tail.teacher_parameters == before.teacher_parameters
+
+
+def test_pictures_in_a_tail_stay_pictures_with_what_the_teacher_says_of_both_their_views():
+    data = pictures()  # labels 0, 1, 2, 0, 1, 2, 0, 1: two, one and one of them are left
+    tail = controls.long_tail(data, 1).train
+    kept = [0, 1, 2, 3]
+    np.testing.assert_array_equal(tail.pixels.numpy(), data.train.pixels.numpy()[kept])
+    np.testing.assert_array_equal(tail.inputs.numpy(), data.train.inputs.numpy()[kept])
+    mirrored = tail.flipped()
+    np.testing.assert_array_equal(mirrored.pixels.numpy(), data.train.flipped().pixels.numpy()[kept])
+    np.testing.assert_array_equal(mirrored.teacher_logits.numpy(), -data.train.teacher_logits.numpy()[kept])
+    assert mirrored.labels.tolist() == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("rarest", [0, -1, 2.5, "3", None, True])
+def test_a_rarest_of_no_sense_is_refused(data, rarest):
+    with pytest.raises(ValueError, match=f"rarest must be an integer >= 1, got {rarest!r}"):
+        controls.long_tail(data, rarest)
+
+
+@pytest.mark.parametrize("first", [-1, 0.5, "1", None, False])
+def test_a_first_class_of_no_sense_is_refused(data, first):
+    with pytest.raises(ValueError, match=f"first must be an integer >= 0, got {first!r}"):
+        controls.long_tail(data, 5, first)
+
+
+@pytest.mark.parametrize("first", [C, 10])
+def test_a_first_class_that_there_is_not_is_refused(data, first):
+    with pytest.raises(ValueError, match=f"first must be one of the {C} classes, 0 to {C - 1}, got {first}"):
+        controls.long_tail(data, 5, first)
+
+
+@pytest.mark.parametrize(("counts", "rarest", "smallest"), [([7, 5, 9], 6, 5), ([7, 5, 9, 0], 1, 0)])
+def test_a_tail_cannot_end_above_the_smallest_class(counts, rarest, smallest):
+    with pytest.raises(
+        ValueError, match=f"rarest must be at most the size of the smallest class, {smallest}, got {rarest}"
+    ):
+        controls.long_tail(unequal(counts), rarest)
+
+
 # ---- refusals ----
 
 
@@ -362,6 +486,7 @@ def test_a_share_that_is_no_number_is_refused(data, share):
         controls.random_teacher,
         lambda data: controls.taught_by(data, nn.Linear(20, C)),
         lambda data: controls.noisy_labels(data, 0.3),
+        lambda data: controls.long_tail(data, 5),
     ],
 )
 def test_what_is_no_data_set_with_a_teacher_is_refused(control, data):

@@ -12,12 +12,13 @@ NAMES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "
 NOISE = 0.0005  # of a single student; what students with the same seeds share is forty times as large, and on test only
 
 
-def world(effect, *, teacher=0.9, pictures=50_000, teacher_parameters=460_000):
+def world(effect, *, teacher=0.9, pictures=50_000, teacher_parameters=460_000, says=None):
     """A bench on which accuracies follow from `effect(row of the grid, data set)` -> (on validation, on test).
 
-    Where predictions are asked for, every student predicts what the teacher does.
+    Where predictions are asked for, every student predicts what the teacher does, or `says`.
 
     teacher  the share of the labels that the teacher gets right
+    says     the logits of a student, a function of row of the grid, data set and name of the split
     returns  what an experiment gets, and beside it `seen`: what was swept, each with its grid, data set and options
     """
     generator = torch.Generator().manual_seed(0)
@@ -49,7 +50,10 @@ def world(effect, *, teacher=0.9, pictures=50_000, teacher_parameters=460_000):
             test_accuracy=np.array(on_test) + luck + noise[1],
         )
         for name in ("validation", "test") if predictions else ():
-            table[f"{name}_logits"] = [getattr(some, name).teacher_logits.numpy()] * len(table)
+            table[f"{name}_logits"] = [
+                getattr(some, name).teacher_logits.numpy() if says is None else says(row, some, name)
+                for row in grid.itertuples()
+            ]
         return table
 
     return SimpleNamespace(garments=garments, sweep=sweep, device="cpu", seen=seen)
@@ -80,8 +84,8 @@ def width(result):
     return max(part["high"] - part["low"] for part in result["parts"])
 
 
-def settings(bench, arm, n):
-    """The different settings tried by the students for which `arm(row)` holds, on n pictures."""
+def settings(bench, arm, n=None):
+    """The different settings tried by the students for which `arm(row)` holds, on n pictures, or on any number."""
     columns = ["temperature", "soft_weight", "lr", "weight_decay"]
-    rows = pd.concat([one.grid for one in bench.seen if len(one.data.train) == n])
+    rows = pd.concat([one.grid for one in bench.seen if n in (None, len(one.data.train))])
     return rows[[bool(arm(row)) for row in rows.itertuples()]].drop_duplicates(columns)

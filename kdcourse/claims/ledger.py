@@ -207,9 +207,8 @@ def effects(found):
 
 
 def _said(numbers, n, unit, verdict="", margin=0.0):
-    digits = 1 if unit == "points" else 2
     # + 0.0 makes a plain zero of -0.0
-    mean, low, high = (f"{round(numbers[name], digits) + 0.0:+.{digits}f}" for name in ("mean", "low", "high"))
+    mean, low, high = (f"{round(numbers[name], 2) + 0.0:+.2f}" for name in ("mean", "low", "high"))
     limit = f", margin {margin:.2g}" if margin else ""
     return f"{mean} {unit} [{low}, {high}], n = {n}{limit}" + (f": {verdict}" if verdict else "")
 

@@ -1,0 +1,458 @@
+"""The experiments of lesson 05: students whose mistakes are known, slice by slice, are found to make just those."""
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats as scipy_stats
+from toy_bench import found, means, settings, trap, which, width
+from toy_bench import world as sure_world
+
+from kdcourse import data
+from kdcourse.claims import lesson_05
+from kdcourse.stats import compare
+
+ALL, BLOCK, CLASSES = 50_000, 5_000, 10
+BY_CLASS = ["gap-is-not-uniform", "rare-and-hard-lose-most"]
+GROUPS = ["easy-ham-1", "easy-ham-2", "hard-ham-1", "spam-1", "spam-2"]
+LONG_TAILS = ["rare-and-hard-lose-most", "distillation-lifts-the-tail-over-hard-labels"]
+
+
+# ---- students with known mistakes ----
+
+
+def world(effect, *, teacher=0.9, says=None):
+    """A toy world whose teacher is more sure of some pictures than of others. What it calls them is as before.
+
+    Its largest logit is under 2 in a quarter of validation; in test, in two fifths.
+    """
+    bench = sure_world(effect, teacher=teacher, says=says)
+    generator = torch.Generator().manual_seed(3)
+    for split, sizes in [
+        (bench.garments.validation, torch.linspace(1, 5, 2_000)),
+        (bench.garments.test, torch.cat([torch.linspace(0.5, 1.9, 800), torch.linspace(2.2, 5, 1_200)])),
+    ]:
+        size = sizes[torch.randperm(2_000, generator=generator)]
+        split.teacher_logits = split.teacher_logits / 5 * size[:, None]
+    return bench
+
+
+def says(split, wrong):
+    """Logits of a student that is wrong exactly where `wrong` [N] says so."""
+    classes = split.teacher_logits.shape[1]
+    called = (split.labels.numpy() + np.asarray(wrong)) % classes
+    return np.eye(classes, dtype=np.float32)[called]
+
+
+def errs(split, shares, groups=None):
+    """As `says`, for a student that gets the first examples of every group, or class, wrong: as many as its share."""
+    groups = split.labels.numpy() if groups is None else groups
+    wrong = np.zeros(len(split), dtype=int)
+    for group, share in enumerate(shares):
+        places = (groups == group).nonzero()[0]
+        wrong[places[: round(float(share) * len(places))]] = 1
+    return says(split, wrong)
+
+
+def luck(row):
+    """A share of mistakes, up to a tenth, that students with the same seeds have in common in every slice and arm."""
+    return np.random.default_rng([int(row.init_seed), int(row.order_seed)]).uniform(0, 0.1)
+
+
+def only(chosen, said):
+    """(effect, says) of a world in which validation chooses `chosen(row)`; any other setting is perfect on test."""
+
+    def effect(row, some):
+        return trap(chosen(row), 0.8)
+
+    def logits(row, some, name):
+        if chosen(row):
+            return said(row, some, name)
+        return says(getattr(some, name), np.zeros(len(getattr(some, name)), dtype=int))
+
+    return effect, logits
+
+
+def soft(row):
+    return row.soft_weight == 1
+
+
+def picked(row):
+    """The setting that is best on validation: one of the soft arm, one of the hard arm, neither the first tried."""
+    return (row.temperature, row.lr) == (4, 0.003) if soft(row) else row.lr == 0.01
+
+
+def teacher_is_right(split):
+    return [int(z.argmax()) == int(label) for z, label in zip(split.teacher_logits, split.labels, strict=True)]
+
+
+def mean(values):
+    values = [float(value) for value in values]
+    return sum(values) / len(values)
+
+
+def teacher_recall(split):
+    right = teacher_is_right(split)
+    return [
+        mean(r for r, label in zip(right, split.labels.tolist(), strict=True) if label == c) for c in range(CLASSES)
+    ]
+
+
+def mails():
+    """A thousand mails to test on, and fewer elsewhere; the teacher is wrong about one in twenty."""
+    random = np.random.default_rng(4)
+
+    def split(n):
+        group = random.choice(GROUPS, n, p=[0.4, 0.2, 0.08, 0.12, 0.2])
+        labels = torch.tensor([name.startswith("spam") for name in group]).long()
+        called = (labels.numpy() + (random.random(n) < 0.05)) % 2
+        return data.Split(
+            labels,
+            torch.tensor(4.0 * np.eye(2, dtype=np.float32)[called]),
+            inputs=torch.zeros(n, 3),
+            about=pd.DataFrame({"group": group}),
+        )
+
+    return data.DataSet("mails", split(60), split(50), split(1_000), ("ham", "spam"), teacher_parameters=100)
+
+
+@pytest.fixture
+def inbox(monkeypatch):
+    """The mails that an experiment gets, if it asks for them by their name."""
+    here = mails()
+    monkeypatch.setattr(lesson_05, "load", {"spam-assassin": here}.__getitem__)
+    return here
+
+
+# ---- the gap by class ----
+
+
+def uneven(row, some, name):
+    """Class 3 loses most on validation, class 6 on test; in the first student class 8 does; the teacher has no part."""
+    shares = np.full(CLASSES, 0.1) + luck(row)
+    shares[3] += 0.4 if name == "validation" else 0.25
+    shares[6] += 0.1 if name == "validation" else 0.45
+    if row.order_seed == 0 and name == "validation":
+        shares[8] += 0.7
+    return errs(getattr(some, name), shares)
+
+
+def test_the_class_that_loses_most_on_validation_is_compared_with_the_others_on_test():
+    effect, logits = only(picked, uneven)
+    bench = world(effect, says=logits)
+    result = found("gap-is-not-uniform", bench)
+    recall = teacher_recall(bench.garments.test)
+    gap = [recall[c] - 1 + {3: 0.25, 6: 0.45}.get(c, 0) for c in range(CLASSES)]
+    assert means(result) == pytest.approx([100 * (gap[3] - mean(gap[:3] + gap[4:]))], abs=0.3)
+    assert width(result) < 0.6  # the luck of a student is in all its classes, and cancels
+    (only_part,) = result["parts"]
+    assert (only_part["name"], only_part["n"]) == ("worst class against the others", 10)
+    assert result["verdict"] == "supported here"
+
+
+def test_a_gap_is_measured_from_the_teacher_and_not_from_the_labels():
+    """Class 7 is hard for the teacher, and as hard for its students; they lose in class 2 alone."""
+
+    def loses_class_2(row, some, name):
+        split = getattr(some, name)
+        logits = split.teacher_logits.numpy().copy()
+        places = (split.labels == 2).nonzero().flatten()
+        logits[places[: round(0.3 * len(places))]] = np.eye(CLASSES)[3]
+        return logits
+
+    effect, logits = only(picked, loses_class_2)
+    bench = world(effect, says=logits)
+    for split in (bench.garments.validation, bench.garments.test):
+        split.teacher_logits[(split.labels == 7).nonzero().flatten()[:100]] = torch.eye(CLASSES)[8]
+    result = found("gap-is-not-uniform", bench)
+    test = bench.garments.test
+    right = [r for r, label in zip(teacher_is_right(test), test.labels.tolist(), strict=True) if label == 2]
+    assert means(result) == pytest.approx([100 * sum(right[: round(0.3 * len(right))]) / len(right)], abs=1e-6)
+
+
+# ---- hard examples ----
+
+
+def test_what_is_hard_is_told_by_the_confidence_that_a_quarter_of_validation_stays_under(inbox):
+    def by_size_of_logits(row, some, name):
+        split = getattr(some, name)
+        sure = (split.teacher_logits.amax(1).numpy() > 2).astype(int)
+        return errs(split, np.array([0.5, 0.2]) + luck(row), sure)
+
+    effect, logits = only(picked, by_size_of_logits)
+    bench = world(effect, says=logits)
+    hard, *_ = found("rare-and-hard-lose-most", bench)["parts"]
+    test = bench.garments.test
+    right, unsure = teacher_is_right(test), [float(z.max()) < 2 for z in test.teacher_logits]
+    recall = {side: mean(r for r, u in zip(right, unsure, strict=True) if u == side) for side in (True, False)}
+    assert hard["mean"] == pytest.approx(100 * (recall[True] - recall[False] + 0.3), abs=0.1)
+    assert hard["high"] - hard["low"] < 0.3
+    assert (hard["name"], hard["n"]) == ("hard: the quarter where the teacher is least sure", 10)
+
+
+# ---- rare classes ----
+
+
+def rarity(train):
+    """How many classes have more training pictures than each."""
+    counts = Counter(train.labels.tolist())
+    return np.array([sum(counts[other] > counts[c] for other in range(CLASSES)) for c in range(CLASSES)])
+
+
+def test_the_gap_of_the_three_rarest_classes_is_compared_with_that_of_the_seven_others(inbox):
+    loses = np.array([0, 0.2, 0, 0.1, 0, 0, 0.05, 0.3, 0.4, 0.8])  # by how far the class is down the tail
+
+    def tailed(row, some, name):
+        if name == "validation" or len(some.train) == BLOCK:
+            return errs(getattr(some, name), [])
+        return errs(some.test, loses[rarity(some.train)] + luck(row))
+
+    effect, logits = only(picked, tailed)
+    # Without a mistake of the teacher, that it is better at some classes does not widen the interval.
+    _, rare, _ = found("rare-and-hard-lose-most", world(effect, says=logits, teacher=1.0))["parts"]
+    assert rare["mean"] == pytest.approx(100 * (1.5 / 3 - 0.35 / 7), abs=0.3)
+    assert rare["high"] - rare["low"] < 0.6
+    assert (rare["name"], rare["n"]) == ("rare: the three rarest of ten classes", 10)
+
+
+def test_a_class_that_is_always_hard_is_not_taken_for_a_rare_one(inbox):
+
+    def two_hard_classes(row, some, name):
+        return errs(getattr(some, name), [0, 0, 0, 0.5, 0, 0, 0, 0, 0.9, 0])
+
+    effect, logits = only(picked, two_hard_classes)
+    _, rare, _ = found("rare-and-hard-lose-most", world(effect, says=logits))["parts"]
+    assert rare["mean"] == pytest.approx(0, abs=1e-6)  # each class has been rare three times
+    assert rare["verdict"] == "inconclusive"
+
+
+def test_soft_labels_lift_the_tail_by_as_much_as_recall_in_the_rarest_class_and_in_the_three_rarest_differs():
+    wrong = {True: [0.5] * 7 + [0.3, 0.4, 0.3], False: [0.1] * 7 + [0.35, 0.35, 0.5]}
+
+    def tailed(row, some, name):
+        return errs(getattr(some, name), np.array(wrong[soft(row)])[rarity(some.train)] + luck(row))
+
+    effect, logits = only(picked, tailed)
+    result = found("distillation-lifts-the-tail-over-hard-labels", world(effect, says=logits))
+    assert means(result) == pytest.approx([20, 100 * (0.05 - 0.05 + 0.2) / 3], abs=0.15)
+    assert width(result) < 0.6  # the luck of a pair's seeds cancels
+    assert [(one["name"], one["n"]) for one in result["parts"]] == [
+        ("the rarest class", 10),
+        ("the three rarest classes", 10),
+    ]
+    assert result["verdict"] == "supported here"
+
+
+def test_a_tail_that_labels_serve_better_speaks_against_the_claim():
+    def tailed(row, some, name):
+        rank = rarity(some.train)
+        return errs(getattr(some, name), np.where(rank == 9, 0.3 + 0.2 * soft(row), 0.4 - 0.2 * soft(row)) + luck(row))
+
+    effect, logits = only(picked, tailed)
+    result = found("distillation-lifts-the-tail-over-hard-labels", world(effect, says=logits))
+    assert means(result) == pytest.approx([-20, 20 / 3], abs=0.3)
+    assert result["verdict"] == ("depends: supported for the three rarest classes; not supported for the rarest class")
+
+
+# ---- what they learn from ----
+
+
+def as_the_teacher(row, some):
+    return 0.8, 0.8
+
+
+def pictures_of(bench, n=None):
+    """{order seed: (positions of its pictures, initial weights)}; no order has two sets of pictures."""
+    blocks = {}
+    for one in bench.seen:
+        if one.data.name == "toy" and (n is None or len(one.data.train) == n):
+            (order,) = set(one.grid["order_seed"])
+            where, inits = blocks.setdefault(order, (which(one.data.train), set()))
+            assert which(one.data.train) == where
+            inits |= set(one.grid["init_seed"])
+            assert one.data.validation is bench.garments.validation
+            assert one.data.test is bench.garments.test
+    return blocks
+
+
+@pytest.mark.parametrize("name", BY_CLASS)
+def test_students_share_neither_pictures_nor_initial_weights(name, inbox):
+    bench = world(as_the_teacher)
+    found(name, bench)
+    blocks = pictures_of(bench, BLOCK)
+    assert len(blocks) == 10
+    assert sorted(k for where, _ in blocks.values() for k in where) == list(range(ALL))
+    assert len(set.union(*(inits for _, inits in blocks.values()))) == 10
+    assert {len(inits) for _, inits in blocks.values()} == {1}
+
+
+def tails_of(name):
+    """{order seed: positions} of the blocks with a long tail, and the labels of all training pictures."""
+    bench = world(as_the_teacher)
+    found(name, bench)
+    bench.seen = [one for one in bench.seen if len(one.data.train) < BLOCK]
+    blocks = pictures_of(bench)
+    assert {len(inits) for _, inits in blocks.values()} == {1}
+    assert len(set.union(*(inits for _, inits in blocks.values()))) == len(blocks)
+    return {order: where for order, (where, _) in blocks.items()}, bench.garments.train.labels.tolist()
+
+
+@pytest.mark.parametrize("name", LONG_TAILS)
+def test_every_class_is_the_rarest_once_and_the_most_frequent_once(name, inbox):
+    tails, labels = tails_of(name)
+    rarest, commonest = [], []
+    for where in tails.values():
+        ((most, _), *_, (least, pictures)) = Counter(labels[k] for k in where).most_common()
+        assert pictures == 5
+        rarest.append(least)
+        commonest.append(most)
+    assert sorted(rarest) == sorted(commonest) == list(range(CLASSES))
+
+
+@pytest.mark.parametrize("name", LONG_TAILS)
+def test_each_tail_is_cut_from_a_block_of_its_own(name, inbox):
+    tails, labels = tails_of(name)
+    blocks = [{k // BLOCK for k in where} for where in tails.values()]
+    assert sorted(tuple(block) for block in blocks) == [(k,) for k in range(10)]
+    for where, (block,) in zip(tails.values(), blocks, strict=True):
+        smallest = min(Counter(labels[block * BLOCK : (block + 1) * BLOCK]).values())
+        assert max(Counter(labels[k] for k in where).values()) == smallest  # no more is thrown away than must be
+
+
+def test_soft_and_hard_labels_have_as_many_chances_as_many_steps_and_the_same_pictures():
+    bench = world(as_the_teacher)
+    found("distillation-lifts-the-tail-over-hard-labels", bench)
+    arms = [settings(bench, lambda row, w=w: row.soft_weight == w) for w in (1, 0)]
+    assert [len(arm) for arm in arms] == [4, 4]
+    assert all(one.options == bench.seen[0].options for one in bench.seen)
+    assert bench.seen[0].options["predictions"]
+    assert {one.grid["width"].iloc[0] for one in bench.seen} == {32}
+    pictures_of(bench)  # one set of pictures for each order, whatever the arm
+    orders = [
+        {one.grid["order_seed"].iloc[0] for one in bench.seen if (one.grid["soft_weight"] == w).all()} for w in (1, 0)
+    ]
+    assert orders == [set(range(10))] * 2
+    for one in bench.seen:
+        assert torch.equal(one.data.train.teacher_logits, bench.garments.train.teacher_logits[which(one.data.train)])
+        assert torch.equal(one.data.train.labels, bench.garments.train.labels[which(one.data.train)])
+
+
+# ---- spam ----
+
+
+def filters(inbox, hard_ham, other):
+    """A bench, and how many of eight students get each test mail wrong: shares of `hard_ham` and of `other`, by chance.
+
+    Which ones do depends on their initial weights; students of pictures are no worse than their teacher.
+    """
+    random = np.random.default_rng(6)
+    share = np.where(inbox.test.about["group"] == "hard-ham-1", hard_ham, other)
+    misses = random.binomial(8, share)
+    shift = random.integers(0, 8, len(misses))  # none of the eight is better than the others
+
+    def logits(row, some, name):
+        if some.name != "mails" or name == "validation":
+            return getattr(some, name).teacher_logits.numpy()
+        return says(some.test, (row.init_seed + shift) % 8 < misses)
+
+    effect, logits = only(picked, logits)
+    return world(effect, says=logits), misses
+
+
+def lost_on(inbox, misses):
+    """[(is it hard ham?, share of the students that lose it)] of the test mails."""
+    groups = inbox.test.about["group"].tolist()
+    teacher = teacher_is_right(inbox.test)
+    return [(g == "hard-ham-1", r - (1 - m / 8)) for g, r, m in zip(groups, teacher, misses.tolist(), strict=True)]
+
+
+@pytest.mark.parametrize(("hard_ham", "verdict"), [(0.4, "better"), (0.03, "inconclusive"), (0.0, "worse")])
+def test_hard_ham_is_compared_with_all_other_mail_as_two_groups(inbox, hard_ham, verdict):
+    bench, misses = filters(inbox, hard_ham, other=0.15 if hard_ham == 0 else 0.05)
+    *_, ham = found("rare-and-hard-lose-most", bench)["parts"]
+    lost = lost_on(inbox, misses)
+    a, b = ([x for hard, x in lost if hard == side] for side in (True, False))
+    assert ham["mean"] == pytest.approx(100 * (mean(a) - mean(b)), abs=1e-9)
+    welch = scipy_stats.ttest_ind(a, b, equal_var=False).confidence_interval(1 - 0.05 / 3)
+    assert ham["high"] - ham["low"] == pytest.approx(100 * (welch.high - welch.low), rel=4 / len(a))
+    assert ham["verdict"] == verdict
+    assert (ham["name"], ham["n"]) == ("hard ham against all other mail", 1_000)
+
+
+@pytest.mark.parametrize(
+    ("hard_ham", "other", "verdict"),
+    [
+        (0.5, 0.02, "supported here"),
+        (
+            0.9,
+            0.15,
+            "depends: supported for hard ham: gap over 3 points; not supported for all mail: gap under 3 points",
+        ),
+        (
+            0.0,
+            0.02,
+            "depends: supported for all mail: gap under 3 points; not supported for hard ham: gap over 3 points",
+        ),
+    ],
+)
+def test_the_gap_of_all_mail_is_held_under_the_limit_and_that_of_hard_ham_over_it(inbox, hard_ham, other, verdict):
+    bench, misses = filters(inbox, hard_ham, other)
+    result = found("average-hides-slices", bench)
+    lost = lost_on(inbox, misses)
+    everything, hard = mean(x for _, x in lost), mean(x for is_hard, x in lost if is_hard)
+    assert means(result) == pytest.approx([3 - 100 * everything, 100 * hard - 3], abs=1e-9)
+    assert [one["n"] for one in result["parts"]] == [1_000, sum(is_hard for is_hard, _ in lost)]
+    assert result["verdict"] == verdict
+
+
+@pytest.mark.parametrize("name", ["average-hides-slices", "rare-and-hard-lose-most"])
+def test_a_spam_filter_counts_with_its_mean_over_eight_seeds_and_its_setting_is_one_of_four(inbox, name):
+    bench = world(as_the_teacher)
+    found(name, bench)
+    bench.seen = [one for one in bench.seen if one.data.name == "mails"]
+    assert all(one.data is inbox for one in bench.seen)
+    rows = pd.concat([one.grid for one in bench.seen])
+    assert set(rows["width"]) == {4}
+    for seed in ("init_seed", "order_seed"):
+        assert rows[seed].nunique() == 8
+    assert len(settings(bench, soft)) == 4
+    assert len(settings(bench, lambda row: not soft(row))) == 0
+    assert all(one.options == bench.seen[0].options for one in bench.seen)
+
+
+# ---- two groups ----
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("spread", [0.2, 1.0, 5.0])
+def test_two_groups_are_compared_as_by_welch(share, spread):
+    random = np.random.default_rng(8)
+    chosen = random.permutation(1_000) < 1_000 * share
+    values = np.where(chosen, 2 + spread * random.standard_normal(1_000), random.exponential(size=1_000))
+    part = lesson_05._between("some", values, chosen)
+    a, b = values[chosen], values[~chosen]
+    found_here = compare(part.a, part.b)
+    assert found_here.mean == pytest.approx(a.mean() - b.mean(), abs=1e-12)
+    assert found_here.n == 1_000
+    welch = scipy_stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    # Its degrees of freedom are those of all examples, Welch's those of the group that varies: at most this much more.
+    allowed = 2 / min(len(a), len(b))
+    assert found_here.high - found_here.low == pytest.approx(welch.high - welch.low, rel=allowed)
+
+
+def test_which_examples_are_chosen_first_does_not_matter_and_the_other_way_round_is_the_other_sign():
+    random = np.random.default_rng(5)
+    values, chosen = random.standard_normal(200), random.random(200) < 0.2
+    order = random.permutation(200)
+    one, shuffled, reverse = (
+        compare(part.a, part.b)
+        for part in (
+            lesson_05._between("one", values, chosen),
+            lesson_05._between("shuffled", values[order], chosen[order]),
+            lesson_05._between("reverse", values, ~chosen),
+        )
+    )
+    assert shuffled[:4] == pytest.approx(one[:4])
+    assert (-reverse.mean, -reverse.high, -reverse.low) == pytest.approx((one.mean, one.low, one.high))
