@@ -28,14 +28,14 @@ CONTROLS = {
         "control": "soft_weight",
         "values": [0.1, 0.3, 0.5, 0.7, 0.9, 1.0],
         "settings": {"width": 32, "temperature": 4, "lr": 0.01},
-        "against": {"soft_weight": 0, "temperature": 1},
+        "against": {"soft_weight": 0, "temperature": 1, "lr": 0.003},
         "epochs": 20,
     },
     "04_student_size": {
         "control": "width",
         "values": [3, 6, 12, 29, 58],
         "settings": {"temperature": 4, "lr": 0.01},
-        "against": {"soft_weight": 0, "temperature": 1},
+        "against": {"soft_weight": 0, "temperature": 1, "lr": 0.003},
         "epochs": 15,
     },
 }

@@ -59,10 +59,10 @@ def test_surface_shows_every_comparison_at_its_row_and_column(drawn):
         for c, column in enumerate(COLUMNS):
             result = comparisons()[row, column]
             points = [100 * value for value in result[:3]]
-            assert numbers(shown[row, column].get_text()) == pytest.approx(points, abs=0.051)
+            assert numbers(shown[row, column].get_text()) == pytest.approx(points, abs=0.0051)
             assert ax.images[0].get_array()[r, c] == pytest.approx(points[0])
             said = re.search(rf"hidden units {row}, temperature {column}: (\S+ \[.*?\]), (\w+)", alt)
-            assert numbers(said.group(1)) == pytest.approx(points, abs=0.051)
+            assert numbers(said.group(1)) == pytest.approx(points, abs=0.0051)
             assert said.group(2) == result.verdict
 
 
@@ -110,11 +110,11 @@ def test_surface_says_what_it_found_and_in_which_unit(drawn):
 
 
 def test_a_zero_of_a_surface_has_no_minus(drawn):
-    found = comparisons() | {(16, 2): Comparison(-0.0001, -0.0004, 0.0002, 10, "inconclusive")}
+    found = comparisons() | {(16, 2): Comparison(-0.00001, -0.00004, 0.00002, 10, "inconclusive")}
     surface(found)
     figure, alt = drawn()
-    assert cells(figure.axes[0])[16, 2].get_text() == "+0.0\n[+0.0, +0.0]"
-    assert "-0.0" not in alt
+    assert cells(figure.axes[0])[16, 2].get_text() == "+0.00\n[+0.00, +0.00]"
+    assert "-0.00" not in alt
 
 
 def test_a_surface_of_nothing_at_all_is_drawn(drawn):

@@ -141,6 +141,37 @@ def test_the_reference_of_a_tradeoff_is_a_line_with_a_name(drawn):
     assert "95 % of the teacher: 87.5 %" in alt
 
 
+def test_groups_of_one_cost_stand_apart_and_the_words_keep_the_true_cost(drawn):
+    """1.21 between two groups is 1.1 to either side; a model without a twin stands where it is."""
+    table = models()
+    teacher = table.iloc[[0]].assign(arm="teacher", name="teacher", parameters=463_000)
+    tradeoff(pd.concat([table, teacher]), group="arm", apart=0.21)
+    figure, alt = drawn()
+    (ax,) = figure.axes
+    drawn_at = {arm: [x for x, *_ in points] for arm, points in bars(ax).items()}
+    true = [463_000 / ratio for ratio in SIZES]
+    assert drawn_at["soft labels"] == pytest.approx([x / 1.1 for x in true])
+    assert drawn_at["labels"] == pytest.approx([x * 1.1 for x in true])
+    assert drawn_at["teacher"] == [463_000]
+    assert "2×, arm soft labels: 232,000, " in alt
+    assert "2×, arm labels: 232,000, " in alt
+    (name,) = [text for text in ax.texts if text.get_text() == "2×"]
+    assert name.xy[0] == pytest.approx(231_500 / 1.1)  # at the point that it names
+
+
+def test_a_tradeoff_without_groups_moves_no_point(drawn):
+    tradeoff(models(["alone"]), apart=0.5)
+    ((points,),) = [bars(ax).values() for ax in drawn()[0].axes]
+    assert [x for x, *_ in points] == pytest.approx([463_000 / ratio for ratio in SIZES])
+
+
+@pytest.mark.parametrize(("apart", "error"), [(-0.1, ValueError), ("far", TypeError), (float("nan"), ValueError)])
+def test_a_distance_that_makes_no_sense_is_refused(drawn, apart, error):
+    with pytest.raises(error, match=f"apart must be .*, got {apart!r}"):
+        tradeoff(models(), group="arm", apart=apart)
+    assert plt.get_fignums() == []
+
+
 def test_more_than_seven_groups_are_told_apart(drawn):
     tradeoff(models([f"arm {k}" for k in range(9)]), group="arm")
     (ax,) = drawn()[0].axes

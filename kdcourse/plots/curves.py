@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kdcourse._arguments import number
 from kdcourse.plots.base import figure, interval_of, look, set_title, show
 
 # Where a name may stand: beside its point, or over or under its interval. Points to the right and up, and the side of
@@ -97,14 +98,13 @@ def surface(comparisons, *, rows, columns, title, xlabel, ylabel, scale=100.0, u
             raise ValueError(f"comparisons must hold every row and column, got none for {cell}")
     means = np.array([[scale * comparisons[row, column].mean for column in columns] for row in rows])
     reach = max(abs(means).max(), 1e-9)
-    digits = 1 if unit == "points" else 2
-    fig, ax = figure(max(4.6, 2.4 + 0.95 * len(columns)), 2.1 + 0.62 * len(rows))
+    fig, ax = figure(max(4.6, 2.4 + 1.1 * len(columns)), 2.1 + 0.62 * len(rows))
     image = ax.imshow(means, cmap="PuOr_r", vmin=-reach, vmax=reach, aspect="auto")
     words = []
     for (r, c), (row, column) in cells.items():
         result = comparisons[row, column]
         # + 0.0 makes a plain zero of -0.0
-        mean, low, high = (f"{round(scale * value, digits) + 0.0:+.{digits}f}" for value in result[:3])
+        mean, low, high = (f"{round(scale * value, 2) + 0.0:+.2f}" for value in result[:3])
         colour = _readable_on(image.cmap(image.norm(means[r, c])))
         text = f"{mean}\n[{low}, {high}]"
         ax.text(c, r, text, ha="center", va="center", color=colour, fontsize=8, linespacing=1.3)
@@ -146,7 +146,21 @@ def reliability(tables, *, title):
 
 
 def tradeoff(
-    table, *, x, y, low, high, label, title, xlabel, ylabel, percent=False, reference=None, group=None, log_y=False
+    table,
+    *,
+    x,
+    y,
+    low,
+    high,
+    label,
+    title,
+    xlabel,
+    ylabel,
+    percent=False,
+    reference=None,
+    group=None,
+    apart=0.0,
+    log_y=False,
 ):
     """One result with its interval against another on a logarithmic axis, each model with its name beside it.
 
@@ -156,26 +170,31 @@ def tradeoff(
                several groups have a model of one name, the first of them bears it
     percent    y is a share; show it as a percentage
     group      a column whose values get a colour and a marker each, or None
+    apart      by which share of x groups of one x are drawn apart, >= 0, so that they do not hide each other; the words
+               keep the true x
     reference  (name, value) of a horizontal line, or None
     log_y      a logarithmic y axis too
 
-    Raises ValueError for an x that is not positive.
+    Raises ValueError for an x that is not positive, and for an `apart` that is negative.
     """
     _check_positive(x, table[x])
+    if not number("apart", apart) >= 0:
+        raise ValueError(f"apart must be >= 0, got {apart}")
     scale, unit, write = _scale(percent)
     fig, ax = figure(8.5, 4.6)
     ax.margins(0.08, 0.1)  # room for the names
     words, named = [], {}
     groups = [None] if group is None else list(dict.fromkeys(table[group]))
+    table = table.assign(at=table[x] if group is None else _side_by_side(table, x, group, apart))
     for k, one in enumerate(groups):
         colour, marker = look(k)
         rows = table if one is None else table[table[group] == one]
         values = [scale * rows[column].to_numpy() for column in (y, low, high)]
         error = [values[0] - values[1], values[2] - values[0]]
         style = {"fmt": marker, "color": colour, "capsize": 4, "markersize": 8}
-        ax.errorbar(rows[x], values[0], error, label=one, **style)
-        for cost, name, mean, below, above in zip(rows[x], rows[label], *values, strict=True):
-            named.setdefault(str(name), {"point": (cost, mean), "low": (cost, below), "high": (cost, above)})
+        ax.errorbar(rows["at"], values[0], error, label=one, **style)
+        for at, cost, name, mean, below, above in zip(rows["at"], rows[x], rows[label], *values, strict=True):
+            named.setdefault(str(name), {"point": (at, mean), "low": (at, below), "high": (at, above)})
             whose = "" if one is None else f", {group} {one}"
             words.append(f"{name}{whose}: {_plain(cost)}, {write(mean)}{unit} [{write(below)}, {write(above)}]")
     words += _line_at(ax, reference, scale, unit, write)
@@ -189,8 +208,17 @@ def tradeoff(
     set_title(ax, title)
     if group is not None or reference is not None:
         ax.legend(title=group, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _name_points(ax, named, zip(table[x], scale * table[low], scale * table[high], strict=True))
+    _name_points(ax, named, zip(table["at"], scale * table[low], scale * table[high], strict=True))
     show(fig, f"{title}. Against {xlabel}, with 95 % intervals: " + "; ".join(words) + ".")
+
+
+def _side_by_side(table, x, group, apart):
+    """Where to draw the rows: the groups that share an x stand beside one another, in order, around it."""
+    sharing = {at: list(dict.fromkeys(own[group])) for at, own in table.groupby(x)}
+    steps = [
+        sharing[at].index(one) - (len(sharing[at]) - 1) / 2 for at, one in zip(table[x], table[group], strict=True)
+    ]
+    return table[x] * (1 + apart) ** np.array(steps)
 
 
 def _scale(percent):

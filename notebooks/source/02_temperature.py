@@ -142,9 +142,11 @@ for T in [1, 2, 4, 10, 20, 100]:
 pd.DataFrame(rows, columns=["T", *measures]).set_index("T")
 
 # %% [markdown]
-# The first column counts the bars above a tenth of the largest. A cosine of 1 means the direction of the limit, a size of 1 its length; only both together mean the limit, since the size can pass 1 on
-# its way. (Intervals over the validation pictures, for one novice.) The logits of a teacher like ours are far apart, and "large" means large against *that*. To see it, shrink all logits, and ask
-# again how much the gradient grows from T = 1 to T = 4:
+# The first column counts the bars above a tenth of the largest. A cosine of 1 means the direction of the limit, a size of 1 its length. So read the row T = 4: only if
+# *both* are near 1 is it near the limit. A size near 1 alone says little, since the size passes 1, goes through a peak, and comes back to 1. (Intervals over the validation pictures, for one novice.)
+#
+# The logits of a teacher like ours are far apart, and "large" means large against *that*. To see it, shrink all logits, and ask again how much the gradient
+# grows from T = 1 to T = 4:
 
 # %%
 for scale in [0.1, 0.25, 0.5, 1]:
@@ -157,6 +159,9 @@ for scale in [0.1, 0.25, 0.5, 1]:
     print(f"teacher's logits {spread:.1f} apart: times {growth:.2f}")
 
 # %% [markdown]
+# Above 1, the gradient is larger at T = 4 than at T = 1. Below 1, it is smaller: against such small logits, T = 1 is already past the peak, and the size is on its way down to
+# that of the limit.
+#
 # ## Measure: does T² keep the size of the gradient?
 #
 # T² is there so that the relative weight of soft and hard part stays about the same when T changes (Hinton, Vinyals and Dean 2015, section 2). Several students, each
@@ -263,9 +268,15 @@ def at_its_rate(rows):
 
 arms = students.groupby(["student", "soft_weight", "temperature"])
 students = pd.concat([at_its_rate(rows) for _, rows in arms])
+arm = students["temperature"].map("T = {:g}".format)
+arm = arm.where(students["soft_weight"] == 1, "labels")
+chosen_rates = students.assign(arm=arm).pivot_table(
+    "lr", "student", "arm", aggfunc="first", sort=False
+)
+chosen_rates.loc[[*my_guesses]].rename_axis(columns="learning rate of")
 
 # %% [markdown]
-# The choice is made on **validation**. Each line shows what a temperature gains over T = 1, in the same block; the ring marks the temperature
+# These are the learning rates that were chosen. The choice of the temperature, too, is made on **validation**. Each line shows what a temperature gains over T = 1, in the same block; the ring marks the temperature
 # with the best mean.
 
 # %%
@@ -279,6 +290,9 @@ for case in CASES:
     chosen[case] = table.mean().idxmax()
     gain = 100 * table.sub(table[1.0], axis=0)
     gains.append(gain.melt(value_name="gain").assign(student=case))
+
+# %%
+few_s, many_s, few_l, many_l = (f"{T:g}" for T in chosen.values())
 plots.curves(
     pd.concat(gains),
     x="temperature",
@@ -286,9 +300,21 @@ plots.curves(
     hue="student",
     ylabel="gain over T = 1, validation (points)",
     marked=chosen,
-    title="Best on validation: "
-    + "; ".join(f"{case}: T = {T:g}" for case, T in chosen.items()),
+    title=f"Best T: {few_s} and {few_l} with 500 pictures, "
+    f"{many_s} and {many_l} with 5,000 (32, 256 units)",
 )
+
+
+def ring(a, b):
+    if a == b:
+        return f"the ring did not move from T = {a}"
+    return f"the ring moved, from T = {a} to T = {b}"
+
+
+print("32 to 256 units, 500 pictures:", ring(few_s, few_l))
+print("32 to 256 units, 5,000 pictures:", ring(many_s, many_l))
+print("500 to 5,000 pictures, 32 units:", ring(few_s, many_s))
+print("500 to 5,000 pictures, 256 units:", ring(few_l, many_l))
 
 # %% [markdown]
 # A flat top means that many temperatures do about as well, and then a ring says little: of several equal ones, luck picks the winner. So ask what
@@ -319,17 +345,39 @@ plots.differences(
     margin=0.005,
     pairs=step,
 )
+
+# %% [markdown]
+# And your guesses? Here *inconclusive* is taken apart. An interval on one side of zero shows the direction, even where it does not show that the difference
+# is more than the margin.
+
+
+# %%
+def answer(result):
+    """The verdict in the words of the guesses, or the direction."""
+    if result.verdict == "inconclusive":
+        if result.low <= 0 <= result.high:
+            return "open, even the direction"
+        side = "above" if result.low > 0 else "below"
+        return f"shown to be {side} zero; by how much is open"
+    return {"equivalent": "same"}.get(result.verdict, result.verdict)
+
+
 for case, result in four_or_one.items():
     guess = my_guesses[case] or "nothing"
-    print(f"{case}: you said {guess}, measured {result.verdict}")
+    mean, low, high = (100 * value for value in result[:3])
+    points = f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] points"
+    print(f"{case}: you said {guess}. Measured: {points}; {answer(result)}")
 
 # %% [markdown]
 # ## Does the best temperature move?
 #
 # With the **size of the student**? Hinton et al. (2015, section 3) report that a very small net did best at a lower temperature than larger
 # ones. The explanation usually given: a small student cannot fit all that a flat distribution asks of it. With the **size of the transfer set**?
-# When pictures are few, each has to say more. The best of several noisy means is a poor statistic, so we ask something weaker: does T = 4 *gain* more over T = 1? These are differences *of* the differences
-# above, block by block. (Between the two transfer sets, the number of steps differs as well.)
+# When pictures are few, each has to say more. The rings were one answer, but the best of several noisy means is a poor statistic. So we ask something weaker: does T = 4 *gain* more over T = 1? These
+# are differences *of* the differences above, block by block. They can come out *better* where the figure above says *inconclusive*: which of two gains is larger is another question, and it has no margin.
+#
+# Between the two transfer sets, more differs than their size: the epochs, the batch size and the number of steps do, too. Further down is a trap, *one learning rate*. If it shows that students who have not learned
+# enough make T = 4 look worse, then too few passes over the 5,000 pictures would make "few pictures gain more" look larger than it is; too few over the 500, smaller.
 
 # %%
 few_s, many_s, few_l, many_l = (step[case] for case in CASES)
@@ -413,50 +461,63 @@ steps = {
 # %%
 zero = [0.0] * len(BLOCKS)
 rates = {name: compare(values, zero) for name, values in steps.items()}
-name = "own rate minus 0.001"
-steps[name] = step[case] - steps["0.001 for both"]
-rates[name] = compare(steps[name], zero)
 plots.differences(
     rates,
-    title=rates[name].say(
-        better="One small learning rate makes T = 4 look worse than it is",
-        worse="One small learning rate makes T = 4 look better than it is",
-        inconclusive="Whether the learning rate matters: cannot tell",
-    ),
+    title=f"T = 4 against T = 1, three ways to train: {plots.verdicts(rates)}",
     xlabel="T = 4 − T = 1, accuracy on test (points)",
     scale=100,
     pairs=steps,
 )
 
 # %% [markdown]
-# The last row is the trap: what the shared rate did to the comparison. If the second row lies above the first, an explanation is at hand. At T = 4 the loss asks for more, ten numbers and not one. A small
+# What did the shared rate do to the comparison? That is the last row minus the first, a difference of two differences:
+
+# %%
+name = "own rates minus 0.001 for both"
+shift = step[case] - steps["0.001 for both"]
+trap = compare(shift, zero)
+plots.differences(
+    {name: trap},
+    title=trap.say(
+        better="One small learning rate makes T = 4 look worse than it is",
+        worse="One small learning rate makes T = 4 look better than it is",
+        inconclusive="Whether the learning rate matters: cannot tell",
+    ),
+    xlabel="change of T = 4 − T = 1 (points)",
+    scale=100,
+    pairs={name: shift},
+)
+
+# %% [markdown]
+# A difference here is the trap: it is the rate's doing, not the temperature's. If, in the figure before, the second row lies above the first, an explanation is at hand. At T = 4 the loss asks for more, ten numbers and not one. A small
 # rate has not got there by the last step, and one measures how *fast* a temperature learns, not how *well* it teaches. The control is to let each arm choose its own rate.
 #
-# For the language models that they trained, Busbridge et al. (2025) find T = 1 best, and that temperatures above 3 hurt. A temperature
+# For the language models that they trained, Busbridge et al. (2025, appendix G.2) find T = 1 best, and that temperatures above 3 hurt. A temperature
 # belongs to a task, a student and a transfer set. Choose it as you choose a learning rate.
 #
 # ## What are few pictures worth?
 #
-# The labels were in the sweep, too. How much do soft labels at T = 4 gain over them? Both arms chose from two learning rates.
+# The labels were in the sweep, too. How much do soft labels gain over them? The soft labels take the temperature that is best on validation, case by case, since validation may reject T = 4. So they have more tries than the labels:
+# a temperature and a learning rate to choose, against a learning rate alone.
 
 # %%
 hard = students[students["soft_weight"] == 0]
 gain, over_labels = {}, {}
 for case in CASES:
     labels = hard[hard["student"] == case]["test_accuracy"].to_numpy()
-    taught = accuracies(case, 4)
+    taught = best_of(case, TEMPERATURES)
     gain[case] = taught - labels
     over_labels[case] = compare(taught, labels)
 plots.differences(
     over_labels,
-    title=f"T = 4 against labels, four cases: {plots.verdicts(over_labels)}",
-    xlabel="soft labels at T = 4 − labels, accuracy on test (points)",
+    title=f"Soft labels against labels: {plots.verdicts(over_labels)}",
+    xlabel="soft labels at the T of validation − labels, on test (points)",
     scale=100,
     pairs=gain,
 )
 
 # %% [markdown]
-# T = 4 need not be the best for each case, as you saw. The full run lets the soft labels choose among twelve settings, and the labels among twelve of their own.
+# More tries are an advantage: a small gain may be owed to them. The full run lets the soft labels choose among twelve settings, and the labels among twelve of their own.
 #
 # ## Try it: one control, trained live
 #
@@ -478,7 +539,8 @@ live(
 )
 
 # %% [markdown]
-# (Without a kernel there is nothing to drag here. The figure *Best on validation* asks nearly the same, against T = 1 instead of labels.) Each arm has the learning rate that suits it, as found above.
+# (Without a kernel there is nothing to drag here. The figure with the rings asks nearly the same, against T = 1 instead of labels.) The labels have a learning rate of 0.003 and
+# all temperatures 0.01: see what the table of chosen rates says to that. For some temperatures it may not be the best.
 #
 # You have now looked at *validation* many times. Keep the best of several, and its validation accuracy is a little flattered, as in lesson 01. Test data take away the luck of the validation pictures; the luck of
 # these runs, only fresh runs would.
@@ -517,14 +579,16 @@ scales = {
 print({name: round(scale, 2) for name, scale in scales.items()})
 
 # %% [markdown]
-# Above 1: the network was too sure. Below 1: not sure enough. On test, before and after:
+# Above 1: the network was too sure. Below 1: not sure enough. On test, before and after (the figure leaves out bins of fewer than 10 pictures; the calibration
+# error counts them):
 
 # %%
 tables, errors = {}, {}
 for name, (_, on_test) in networks.items():
     for when, T in [("as it is", 1.0), ("scaled", scales[name])]:
         p = losses.soften(on_test, T)
-        tables[f"{name}, {when}"] = calibration.reliability(p, test.labels)
+        bins = calibration.reliability(p, test.labels)
+        tables[f"{name}, {when}"] = bins[bins["n"] >= 10]
         errors[name, when] = calibration.expected_calibration_error(
             p, test.labels
         )
@@ -556,13 +620,13 @@ pd.DataFrame(rows, columns=columns).set_index("network")
 
 # %% [markdown]
 # Not one answer changes, so accuracy does not. What changes is how far you may believe the confidence. That temperature says how sure the *teacher* should
-# be; the distillation temperature says how loudly its second thoughts reach the *student*. Compare the teacher's T in this table with those that the students
-# chose above. One more consequence: when a student is used, the temperature of its training is gone. It runs at T = 1, or at what calibrating *the student* gives.
+# be; the distillation temperature says how loudly its second thoughts reach the *student*. The teacher has one T that calibrates it. The students chose theirs by their own
+# size and data; where one of these lies close to the teacher's, nothing made it so. One more consequence: when a student is used, the temperature of its training is gone. It runs at T = 1, or at what calibrating *the student* gives.
 #
 # ## A teacher that was smoothed
 #
 # **Label smoothing** trains the teacher itself on labels that give a little to every class, all classes alike. Does that make a
-# better *teacher*? Müller, Kornblith and Hinton (2019) found that it teaches worse. Chandrasegaran et al. (2022) found that the harm is done at high
+# better *teacher*? Müller, Kornblith and Hinton (2019) found that it teaches worse. Chandrasegaran et al. (2022, abstract) found that the harm is done at high
 # temperature. Why would it?
 
 # %%
@@ -612,10 +676,15 @@ kinds = pd.DataFrame(rows)
 for measure in ["gap", "apart", "accuracy"]:
     plain, smooth = (kinds[measure, kind] for kind in ("plain", "smoothed"))
     change = compare(smooth, plain)
-    print(f"{measure}: {plain.mean():.3f} and {smooth.mean():.3f}, {change}")
+    mean, low, high = (f"{value:+.3f}" for value in change[:3])
+    word = change.say(
+        better="larger", worse="smaller", inconclusive="cannot tell"
+    )
+    print(f"{measure}: {plain.mean():.3f} and {smooth.mean():.3f}")
+    print(f"    smoothed − plain: {mean} [{low}, {high}], {word}")
 
 # %% [markdown]
-# (First the plain teachers, then the smoothed ones, then the paired difference.) Note the gap: the smoothed teacher's logits are smaller, so that T = 4 is a *higher* temperature for it than for the plain one. Now let each
+# (First the plain teachers, then the smoothed ones, and below them the paired difference.) Note the gap: the smoothed teacher's logits are smaller, so that T = 4 is a *higher* temperature for it than for the plain one. Now let each
 # pair teach, at a low temperature and at high ones, with two learning rates as before:
 
 # %%
@@ -651,19 +720,35 @@ both = {
     for T in (1.0, 4.0, 10.0)
 }
 harm = {name: compare(*arms) for name, arms in both.items()}
-late = [both["T = 10"][k] - both["T = 1"][k] for k in (0, 1)]
-harm_moves = compare(*late)
+cost = {name: (a - b).to_numpy() for name, (a, b) in both.items()}
 plots.differences(
-    {**harm, "T = 10 minus T = 1": harm_moves},
+    harm,
     title=f"Smoothed against plain teachers, three T: {plots.verdicts(harm)}",
     xlabel="smoothed − plain teacher, students on test (points)",
     scale=100,
-    pairs={name: (a - b).to_numpy() for name, (a, b) in both.items()}
-    | {"T = 10 minus T = 1": (late[0] - late[1]).to_numpy()},
+    pairs=cost,
 )
 
 # %% [markdown]
-# *Worse* in the last row, harm that grows with T, speaks for Chandrasegaran et al.; *worse* at every T, for Müller et al. *Better* speaks against both, and *inconclusive* for nobody: these
+# Does the harm grow with T? That is a difference of two of these differences:
+
+# %%
+name = "T = 10 minus T = 1"
+harm_moves = compare(cost["T = 10"], cost["T = 1"])
+plots.differences(
+    {name: harm_moves},
+    title=harm_moves.say(
+        better="Smoothed teachers do better, against plain ones, at high T",
+        worse="Smoothed teachers do worse, against plain ones, at high T",
+        inconclusive="Whether smoothing harms more at high T: cannot tell",
+    ),
+    xlabel="change of smoothed − plain teacher (points)",
+    scale=100,
+    pairs={name: cost["T = 10"] - cost["T = 1"]},
+)
+
+# %% [markdown]
+# *Worse* in the last figure, harm that grows with T, speaks for Chandrasegaran et al.; *worse* at every T, for Müller et al. *Better* speaks against both, and *inconclusive* for nobody: these
 # are small networks, and the claim was made with large ones. If you did not train the teacher, ask how it was trained before you raise the temperature.
 #
 # ## Build it
@@ -751,7 +836,7 @@ def reviewed_loss(student_z, teacher_z, labels, T=10, soft_weight=0.9):
 # %% [markdown]
 # <details><summary><b>The bug</b></summary>
 #
-# T². The soft part is 100 times too small, so the labels, meant to weigh a tenth, weigh nearly all. No learning rate repairs that: it is
+# T². The soft part is 100 times too small, so the labels, meant to have a tenth of the weight, have nearly all of it. No learning rate repairs that: it is
 # *another blend*. Which one, the next cell works out.
 # </details>
 #
@@ -791,7 +876,8 @@ for measure in ["test_agreement", "test_accuracy"]:
     print("  bug − labels:", compare(by_weight[other_w], by_weight[0.0]))
 
 # %% [markdown]
-# *Better* in the first line of each is what the missing T² cost; *inconclusive* means that results would not have given it away, and only reading the code, or logging the two terms, does. If the second line is *inconclusive*, the bug has made the students hard to tell from students that had no teacher.
+# *Better* in the first line of each is what the missing T² cost; *inconclusive* means that results would not have given it away, and only reading the code, or logging the two terms, does. If the second line is *inconclusive*, the bug has made the students hard to tell from students that had no teacher. If it is *better*,
+# even a small weight has taught something: what a loss weighs on paper is not its share of the pull. [Lesson 03](03_blended_loss.ipynb) measures that share.
 #
 # *Agreement* is the share of test pictures on which student and teacher make the same choice: what a soft loss is after. It is the first number to look at
 # when distillation seems to "do nothing".
@@ -806,8 +892,8 @@ quiz.show("02_temperature")
 # %% [markdown]
 # ## The claims, and the full run
 #
-# Five claims of the ledger were touched. The full run takes ten blocks or more seeds, and lets every arm choose among more settings; each record says how it was measured. Its intervals hold for all parts of a claim together,
-# so they are wider than yours, where each holds for itself: of two dozen intervals at 95 %, expect one to be wrong. Where your run says *better* and the full run *worse*, or the other way round, the table says so.
+# Five claims of the ledger were touched. The full run repeats more often, and in some claims lets every arm choose among more settings; each record says how it was measured. Its intervals hold for all parts of a claim together,
+# so each is wider than it would be alone; yours hold each for itself, and of two dozen such intervals at 95 %, expect one to be wrong. More repetitions make most of the full run's narrower than yours all the same. Where your run says *better* and the full run *worse*, or the other way round, the table says so.
 
 # %%
 from kdcourse import claims
@@ -831,7 +917,8 @@ grown = {
 claims.show("t-squared-keeps-gradients", measured=grown)
 
 # %% [markdown]
-# (The full run's students have seen more pictures after their one epoch, so its numbers differ a little.)
+# (The full run's students have seen more pictures after their one epoch, so its numbers differ a little.) In the next table, n of the full run counts pairs of students: from six pairs of teachers, two students for each teacher. Its
+# intervals take the pair of teachers as the unit. Here, the students of a teacher were averaged first, and n counts the pairs of teachers.
 
 # %%
 claims.show("smoothed-teacher-teaches-worse", measured=harm)
@@ -848,7 +935,7 @@ claims.show("low-data-gains-most", measured=fewer)
 # ## Take away
 #
 # - T² keeps the gradient's size only where T is large against the logits; below that, a new temperature is a new learning problem.
-# - The best temperature belongs to a student *and* a transfer set. Choose it on validation, each with its own learning rate, and give the baseline as many tries.
+# - Choose a temperature on validation, for *your* student and *your* transfer set, each with its own learning rate, and give the baseline as many tries.
 # - Calibrating a teacher and teaching with it are two uses of one formula. When the student is used, its training temperature is gone.
 #
 # ## Read on
@@ -857,5 +944,5 @@ claims.show("low-data-gains-most", measured=fewer)
 #   [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
 # - Guo, Pleiss, Sun and Weinberger (2017), *On Calibration of Modern Neural Networks*, section 4.2: [arXiv:1706.04599](https://arxiv.org/abs/1706.04599)
 # - Müller, Kornblith and Hinton (2019), *When Does Label Smoothing Help?*, the section on distillation: [arXiv:1906.02629](https://arxiv.org/abs/1906.02629)
-# - Chandrasegaran et al. (2022), *Revisiting Label Smoothing and Knowledge Distillation Compatibility*: [arXiv:2206.14532](https://arxiv.org/abs/2206.14532)
-# - Busbridge et al. (2025), *Distillation Scaling Laws*, on temperature for language models: [arXiv:2502.08606](https://arxiv.org/abs/2502.08606)
+# - Chandrasegaran et al. (2022), *Revisiting Label Smoothing and Knowledge Distillation Compatibility*, abstract, and Table 2 for the temperatures: [arXiv:2206.14532](https://arxiv.org/abs/2206.14532)
+# - Busbridge et al. (2025), *Distillation Scaling Laws*, appendix G.2 for the temperature of language models: [arXiv:2502.08606](https://arxiv.org/abs/2502.08606)
