@@ -43,7 +43,7 @@ def main():
         for number in range(asked.runs):  # in turns: a slow minute of the machine does not hit one of them alone
             for (kind, reports), runs in measured.items():
                 runs.append(audit(folder, f"predictions.{kind}", REPORTS[reports]))
-                seconds, peak = runs[-1]
+                seconds, _, peak = runs[-1]
                 print(
                     f"[{number + 1}/{asked.runs}] {kind}, {reports}: {seconds:.1f} s, {peak / 1e6:.0f} MB", flush=True
                 )

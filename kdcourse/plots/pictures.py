@@ -1,6 +1,5 @@
 """Pictures of garments, and what the teacher says about them."""
 
-from kdcourse.losses import soften
 from kdcourse.plots.base import COLOURS, figure, show
 
 
@@ -39,6 +38,8 @@ def predictions(data_set, examples, temperature=1.0, *, title, split="validation
     examples  indices into the split
     title     the finding
     """
+    from kdcourse.losses import soften  # torch, which a figure of numbers does not need
+
     part, side, names = _chosen(data_set, examples, split)
     probabilities = soften(part.teacher_logits, temperature).numpy()
     fig, axes = figure(max(4.0, 2.7 * len(part)), 5.2, nrows=2, ncols=len(part), squeeze=False, height_ratios=[1, 1.5])

@@ -170,7 +170,7 @@ report.table[columns].round(3)
 #
 # $$\text{gap} = \frac{b - c}{n}, \qquad s^2 \approx \frac{b + c}{n} - \text{gap}^2, \qquad \text{gap} \pm 1.96 \, \frac{s}{\sqrt n}$$
 #
-# s is the standard deviation of the paired differences, which are 1, 0 or −1. By hand, for all mails, and against the package, which uses a score interval (Tango 1998): it stays sensible when b or c is 0.
+# s is the standard deviation of the paired differences, which are 1, 0 or −1. By hand, for all mails, and against the package, which adds up exact probabilities in place of a normal curve (in the order of Tango's score, 1998): that stays right where b or c is small, and b and c are small wherever models are good.
 
 # %%
 import math
@@ -229,7 +229,7 @@ needed.rename_axis("true gap").map("{:,}".format)
 # Below the limit it is the number that shows the slice to be *within*. Now compare with the number of hard ham that there is to test on. If you cannot have that many, the choice is not between flag and pass. It is between collecting, watching and asking the teacher,
 # and the column *handling* makes a proposal.
 #
-# Our hard ham falls just short of 100. May we lower the minimum? Yes, if it is a policy; the tests stay valid for small slices. (At 30 examples and fewer they are exact.) It buys a verdict, not certainty:
+# Our hard ham falls just short of 100. May we lower the minimum? Yes, if it is a policy: the tests are exact, also for small slices. It buys a verdict, not certainty:
 
 # %%
 lower = audit(
