@@ -87,7 +87,7 @@ def page(found, tmp_path_factory):
         (
             {"a": (900, 0, 0), "b": (200, 6, 0), "c": (3, 0, 0), "d": (4, 0, 0)},
             {},
-            "None of 4 slices is shown to lose more than allowed; 1 cannot be told and 2 have too few examples",
+            "None of 4 slices is shown to lose more than allowed; 1 undecided and 2 have too few examples",
         ),
         (
             {"a": (99, 12, 0), "b": (99, 12, 0), "c": (99, 12, 0)},
@@ -110,7 +110,7 @@ def test_the_headline_says_when_only_the_whole_is_open():
     one = report({"a": (400, 8, 0), "b": (400, 8, 0)}, thresholds={"group": 0.2})
     assert (one.table["verdict"] == "pass").all()
     assert one.overall["verdict"] == "watch"
-    assert headline(one) == "All 2 slices stay within what is allowed; all examples together cannot be told"
+    assert headline(one) == "All 2 slices stay within what is allowed; all examples together are undecided"
 
 
 def test_long_names_lose_their_middle_and_keep_both_ends():

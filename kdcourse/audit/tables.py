@@ -29,7 +29,7 @@ def headline(report):
         finding = f"{flagged:,} of {rows} {'loses' if flagged == 1 else 'lose'} more than allowed"
         finding += ", and so do all examples together" if whole == "flag" else ""
         return f"{finding}; {'it is' if flagged == 1 else 'worst:'} {name_of(table.iloc[0])}"
-    undecided = [f"{watched:,} cannot be told"] if watched else []
+    undecided = [f"{watched:,} undecided"] if watched else []
     undecided += [f"{few:,} {'has' if few == 1 else 'have'} too few examples"] if few else []
     if whole == "flag":
         finding = f"All examples together lose more than allowed, though none of {rows} is shown to by itself"
@@ -39,7 +39,7 @@ def headline(report):
         finding = (
             f"{'All ' if len(table) > 1 else ''}{rows} {'stay' if len(table) > 1 else 'stays'} within what is allowed"
         )
-        undecided = ["all examples together cannot be told"] if whole == "watch" else []
+        undecided = ["all examples together are undecided"] if whole == "watch" else []
     return f"{finding}; {' and '.join(undecided)}" if undecided else finding
 
 
