@@ -684,7 +684,7 @@ after = audit(
 )
 now = after.table.set_index("level")[["gap", "low", "high", "verdict"]]
 before = lower.table.set_index("level")[["gap", "verdict"]]
-before_after = before.join(now, lsuffix=" before", rsuffix=" after")
+before_after = before.add_suffix(" before").join(now.add_suffix(" after"))
 before_after.round(3)
 
 # %% [markdown]
