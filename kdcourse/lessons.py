@@ -121,7 +121,7 @@ alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"></div>
 def drop_transient_outputs(notebook):
     """Remove what means nothing once the kernel is gone: progress bars, and widgets that nobody drives any more.
 
-    A widget that brings a form in HTML along, as a quiz does, leaves that.
+    A widget that brings something else along leaves that: a quiz its form in HTML, an explorer its picture and state.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -136,7 +136,7 @@ def _is_transient(output):
     if output.output_type == "stream":
         return output.name == "stderr" and re.search(r"\d+%\|", output.text) is not None
     data = output.get("data", {})
-    return WIDGET in data and "text/html" not in data
+    return WIDGET in data and not {"text/html", "image/png"} & set(data)
 
 
 class PeakMemory:

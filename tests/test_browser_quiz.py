@@ -13,8 +13,9 @@ from browser import TOKEN, chromium, faults, jupyterlab, needs_chromium, run_cel
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from kdcourse import lessons, quiz
-from kdcourse.quiz.page import STATIC, content, fragment
+from kdcourse.quiz.page import content, fragment
 from kdcourse.quiz.page import page as html_of
+from kdcourse.widgets.bundle import bundle
 
 pytestmark = needs_chromium
 NAME = "00_start_here"  # it has all three types
@@ -129,8 +130,7 @@ def test_python_and_javascript_grade_alike(browser):
         except quiz.NotAnAnswer as error:
             here.append(str(error))
     page = browser.new_page()
-    source = (STATIC / "quiz.js").read_text(encoding="utf-8")
-    there = page.evaluate(COMPARE, [source, [asdict(question) for question in questions], cases])
+    there = page.evaluate(COMPARE, [bundle("quiz"), [asdict(question) for question in questions], cases])
     page.close()
     assert len(cases) > 5000
     assert {type(one) for one in here} == {list, str}

@@ -3,11 +3,10 @@
 import html
 import json
 from dataclasses import asdict
-from pathlib import Path
 
 from kdcourse.quiz.content import load
+from kdcourse.widgets.bundle import STATIC, bundle
 
-STATIC = Path(__file__).resolve().parent.parent / "widgets" / "static"
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -66,13 +65,17 @@ def fragment(shown):
 
     shown  as `content` gives it
     """
-    script = (STATIC / "quiz.js").read_text(encoding="utf-8")
     style = (STATIC / "quiz.css").read_text(encoding="utf-8")
-    data = json.dumps(shown, ensure_ascii=False).replace("<", "\\u003c")
     return (
-        f'<div class="kdcourse-quiz">\n{_plain_list(shown)}\n<script type="application/json">{data}</script>\n</div>\n'
-        f'<style>\n{style}</style>\n<script type="module">\n{script}\nstart();\n</script>'
+        f"{container(shown)}\n"
+        f'<style>\n{style}</style>\n<script type="module">\n{bundle("quiz")}\nstart();\n</script>'
     )
+
+
+def container(shown):
+    """The quiz without style and script, for a page that has these once for all of its quizzes."""
+    data = json.dumps(shown, ensure_ascii=False).replace("<", "\\u003c")
+    return f'<div class="kdcourse-quiz">\n{_plain_list(shown)}\n<script type="application/json">{data}</script>\n</div>'
 
 
 def _plain_list(shown):

@@ -7,7 +7,7 @@ live          students trained at a move of a slider;        student_size  what 
 from importlib import import_module
 
 _HOME = {
-    "blended_loss": "loss_explorer",
+    "blended_loss": "blended_loss",
     "live": "live_training",
     "soft_labels": "soft_labels",
     "student_size": "cost_explorer",

@@ -20,13 +20,19 @@ class Parts(NamedTuple):
     hard: np.ndarray
 
 
-def check(data_set, student_logits, split, soft_weight):
-    """(student, teacher, labels) of the split: float64 [N, C] twice, and int64 [N]."""
+def teacher_of(data_set, split):
+    """The split, once it is there and has its teacher's logits."""
     if split not in ("train", "validation", "test"):
         raise ValueError(f"split must be 'train', 'validation' or 'test', got {split!r}")
     part = getattr(data_set, split)
     if part.teacher_logits is None:
         raise ValueError(f"data_set.{split} must hold the teacher's logits, got None")
+    return part
+
+
+def check(data_set, student_logits, split, soft_weight):
+    """(student, teacher, labels) of the split: float64 [N, C] twice, and int64 [N]."""
+    part = teacher_of(data_set, split)
     student = torch.as_tensor(student_logits).detach().cpu().double()
     expected = [len(part), len(data_set.class_names)]
     if list(student.shape) != expected:
@@ -55,7 +61,7 @@ def parts_of(student, teacher, label, temperature, soft_weight):
     return Parts(p, q, y, soft_weight * temperature * (q - p), (1 - soft_weight) * hard)
 
 
-def say(names, temperature, soft_weight, parts, terms):
+def say(names, temperature, soft_weight, squared, parts, terms):
     """What the picture shows, and the values of the loss, in four lines."""
 
     def first(probabilities):
@@ -64,15 +70,21 @@ def say(names, temperature, soft_weight, parts, terms):
 
     both = parts.soft + parts.hard
     low, high = int(both.argmin()), int(both.argmax())
-    total, soft, hard = (plain(max(term.item(), 0.0)) for term in terms)  # rounding may leave a little below 0
+    total, soft, hard = (plain(max(term, 0.0)) for term in terms)  # rounding may leave a little below 0
     norms = [np.linalg.norm(gradient) for gradient in (parts.soft, parts.hard, both)]
+    square = temperature**2
+    other = (
+        f"Without T², the soft part would have {plain(norms[0] / square)}."
+        if squared
+        else f"With T², the soft part would have {plain(norms[0] * square)}."
+    )
     return [
         f"The label is {names[int(parts.label.argmax())]}. At T = {temperature:.1f}, the teacher says "
         f"{first(parts.teacher)}; the student says {first(parts.student)}.",
-        f"Soft term, T² · KL: {soft}. Hard term, cross-entropy at T = 1: {hard}. With soft weight {soft_weight:.2f}, "
-        f"the loss is {total}.",
+        f"Soft term, {'T² · KL' if squared else 'KL without T²'}: {soft}. Hard term, cross-entropy at T = 1: {hard}. "
+        f"With soft weight {soft_weight:.2f}, the loss is {total}.",
         f"Training raises the logit of {names[low]} most ({both[low]:+.2f}) and lowers that of {names[high]} most "
         f"({both[high]:+.2f}).",
         f"Norm of the gradient, weights included: soft part {plain(norms[0])}, hard part {plain(norms[1])}, both "
-        f"together {plain(norms[2])}. Without T², the soft part would have {plain(norms[0] / temperature**2)}.",
+        f"together {plain(norms[2])}. {other}",
     ]

@@ -6,7 +6,8 @@ import traitlets
 from kdcourse import lessons, progress
 from kdcourse.quiz.content import QuizError
 from kdcourse.quiz.grading import NotAnAnswer, grade
-from kdcourse.quiz.page import STATIC, content, fragment, plain_text
+from kdcourse.quiz.page import content, fragment, plain_text
+from kdcourse.widgets.bundle import STATIC, bundle
 
 
 class QuizWidget(anywidget.AnyWidget):
@@ -18,7 +19,7 @@ class QuizWidget(anywidget.AnyWidget):
     completed    whether every question was answered; then the score is kept, as `kdcourse progress` shows it
     """
 
-    _esm = STATIC / "quiz.js"
+    _esm = bundle("quiz")
     _css = STATIC / "quiz.css"
     name = traitlets.Unicode().tag(sync=True)
     content = traitlets.Dict().tag(sync=True)

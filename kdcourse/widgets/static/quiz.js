@@ -1,6 +1,9 @@
 // A quiz of native form controls. The same module serves a notebook, as an anywidget, and a page without a kernel.
 // Texts are only ever set as text, never as HTML.
 
+import { element, rich, uniquePrefix } from "./dom.js";
+import { keptModel } from "./kept.js";
+
 export class NotAnAnswer extends Error {}
 
 // ---- Grading: the rule of kdcourse/quiz/grading.py on the same data; a test compares the two. ----
@@ -64,23 +67,6 @@ function readNumber(given) {
 }
 
 // ---- Building ----
-
-function element(tag, properties = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (name in node) node[name] = value;
-    else node.setAttribute(name, value);
-  }
-  // JupyterLab takes arrows and Enter for its own commands, unless the very element that has the focus says this.
-  node.setAttribute("data-lm-suppress-shortcuts", "true");
-  node.append(...children);
-  return node;
-}
-
-// A text as nodes; what stands between backticks is code.
-function rich(text) {
-  return String(text).split("`").map((part, k) => (k % 2 ? element("code", {}, part) : part));
-}
 
 function mark(correct, words = ["Right.", "Not right."]) {
   const className = correct ? "kdq-right" : "kdq-wrong";
@@ -188,7 +174,7 @@ function questionForm(question, number, total, prefix) {
 function mount(root, model) {
   const { title, questions } = model.get("content");
   const total = questions.length;
-  const prefix = `kdq-${Math.random().toString(36).slice(2)}`; // two quizzes on a page must not share names
+  const prefix = uniquePrefix("kdq");
   const tries = {};
   const shown = new Set(); // questions whose right answer was shown
   const again = new Set(); // questions that were missed, and are open once more
@@ -293,20 +279,9 @@ function mount(root, model) {
 
 // ---- On a page without a kernel: every quiz whose content is still waiting beside it. ----
 
-function pageModel(content) {
-  const values = { content, answers: {}, first_tries: {} };
-  return {
-    get: (name) => values[name],
-    set: (name, value) => (values[name] = value),
-    save_changes() {},
-    on() {},
-    off() {},
-  };
-}
-
 export function start() {
   for (const waiting of document.querySelectorAll(".kdcourse-quiz > script[type='application/json']")) {
-    mount(waiting.parentElement, pageModel(JSON.parse(waiting.textContent)));
+    mount(waiting.parentElement, keptModel(JSON.parse(waiting.textContent), grade));
   }
 }
 

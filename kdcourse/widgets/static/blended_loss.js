@@ -1,0 +1,189 @@
+// The loss explorer: one example, both terms of the blended loss, and what each asks of the student's logits.
+
+import { assign, button, checkbox, choice, mount, signedBars, slider, words } from "./controls.js";
+import { element } from "./dom.js";
+import { blendedLoss, norm, plain, ranked, soften } from "./maths.js";
+
+const REACH = 25; // logits can be dragged from -REACH to REACH
+
+// What the bars show, and the values of the loss. `now` is what blendedLoss returns.
+export function say(names, { label, teacher }, student, temperature, softWeight, squared, now) {
+  const first = (logits) => {
+    const shares = soften(logits, temperature);
+    return ranked(shares).slice(0, 3).map((c) => `${names[c]} ${shares[c].toFixed(2)}`).join(", ");
+  };
+  const both = now.softGradient.map((value, c) => value + now.hardGradient[c]);
+  const order = ranked(both);
+  const [high, low] = [order[0], both.indexOf(Math.min(...both))];
+  return [
+    `The label is ${names[label]}. At T = ${temperature.toFixed(1)}, the teacher says ${first(teacher)}; the student ` +
+      `says ${first(student)}.`,
+    `Soft term, ${squared ? "T² · KL" : "KL without T²"}: ${plain(Math.max(now.soft, 0))}. Hard term, cross-entropy at ` +
+      `T = 1: ${plain(Math.max(now.hard, 0))}. With soft weight ${softWeight.toFixed(2)}, the loss is ` +
+      `${plain(Math.max(now.total, 0))}.`,
+    `Training raises the logit of ${names[low]} most (${signed(both[low])}) and lowers that of ${names[high]} most ` +
+      `(${signed(both[high])}).`,
+  ];
+}
+
+function signed(value) {
+  return (value < 0 ? "" : "+") + value.toFixed(2);
+}
+
+// The rows of the table: what it is, and its value with and without T².
+function ledger(withSquare, without) {
+  const lengths = (terms) => [
+    norm(terms.softGradient),
+    norm(terms.hardGradient),
+    norm(terms.softGradient.map((value, c) => value + terms.hardGradient[c])),
+  ];
+  const values = (terms) => [terms.soft, terms.hard, terms.total, ...lengths(terms)].map((one) => plain(Math.max(one, 0)));
+  const names = ["soft term", "hard term, at T = 1", "loss: both, weighted"];
+  names.push("length of the gradient, soft part", "… hard part", "… both together");
+  return names.map((name, k) => [name, values(withSquare)[k], values(without)[k]]);
+}
+
+// The furthest that any gradient reaches at any temperature and weight, so that the axis stays while these are dragged.
+function reach(student, teacher, label) {
+  let largest = 1e-6;
+  for (let exponent = -1; exponent < 5.05; exponent += 0.1) {
+    const { softGradient } = blendedLoss(student, teacher, label, 2 ** exponent, 1);
+    largest = Math.max(largest, ...softGradient.map(Math.abs));
+  }
+  const { hardGradient } = blendedLoss(student, teacher, label, 1, 0);
+  return 1.05 * Math.max(largest, ...hardGradient.map(Math.abs));
+}
+
+function classRow(model, name, c) {
+  const logit = slider({
+    label: name,
+    min: -REACH,
+    max: REACH,
+    step: 0.5,
+    className: "kdx-logit",
+    change: (value) => assign(model, { logits: model.get("logits").map((one, k) => (k === c ? value : one)) }),
+  });
+  const fills = ["kdx-a", "kdx-b kdx-hatched", "kdx-outlined"].map((each) => element("span", { className: `kdx-fill ${each}` }));
+  const stack = element("span", { className: "kdx-track kdx-stack", "aria-hidden": "true" }, ...fills);
+  const shares = element("span", { className: "kdx-number" });
+  const gradient = signedBars(["kdx-c", "kdx-b kdx-hatched", "kdx-ink"]);
+  const pull = element("span", { className: "kdx-number" });
+  const row = element(
+    "div",
+    { className: "kdx-row kdx-loss-row" },
+    logit.node,
+    element("span", { className: "kdx-bar" }, stack, shares),
+    element("span", { className: "kdx-bar" }, gradient.node, pull),
+  );
+  const show = (value, p, q, y, soft, hard, limit) => {
+    const total = signed(soft + hard);
+    const said = `teacher ${p.toFixed(2)}, student ${q.toFixed(2)}, gradient ${total}`;
+    logit.show(value, value.toFixed(1), `logit ${value.toFixed(1)}; ${said}`);
+    [p, q, y].forEach((share, k) => (fills[k].style.transform = `scaleX(${share})`));
+    shares.textContent = `${p.toFixed(2)} · ${q.toFixed(2)}`;
+    gradient.show([soft, hard, soft + hard], limit);
+    pull.textContent = total;
+  };
+  return { row, show };
+}
+
+function legend(...entries) {
+  const items = entries.map(([className, text]) =>
+    element("span", {}, element("span", { className: `kdx-swatch kdx-fill ${className}` }), ` ${text}`),
+  );
+  return element("span", { className: "kdx-legend" }, ...items);
+}
+
+function render({ model, el }) {
+  const names = model.get("class_names");
+  const examples = model.get("examples");
+  const chosen = () => examples[model.get("example_number")];
+
+  const example = choice({
+    label: "example",
+    options: examples.map(({ index, label }) => `${index}: ${names[label]}`),
+    change: (place) => assign(model, { example_number: place, logits: examples[place].student }),
+  });
+  const temperature = slider({
+    label: "temperature T",
+    min: -1,
+    max: 5,
+    step: 0.1,
+    change: (exponent) => assign(model, { temperature: 2 ** exponent }),
+  });
+  const weight = slider({
+    label: "soft weight (α)",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    change: (value) => assign(model, { soft_weight: value }),
+  });
+  weight.node.hidden = model.get("fixed_weight");
+  const squared = checkbox({ label: "T² in the soft term", change: (value) => assign(model, { squared: value }) });
+  const reset = button("The student's own logits", () => assign(model, { logits: chosen().student }));
+  const head = element(
+    "div",
+    { className: "kdx-row kdx-loss-row kdx-head", "aria-hidden": "true" },
+    element("span", {}, "class, and the student's logit"),
+    element("span", {}, "probability at T ", legend(["kdx-a", "teacher"], ["kdx-b kdx-hatched", "student"], ["kdx-outlined", "label"])),
+    element("span", {}, "gradient, left: training raises the logit ", legend(["kdx-c", "soft"], ["kdx-b kdx-hatched", "hard"], ["kdx-ink", "both"])),
+  );
+  const rows = names.map((name, c) => classRow(model, name, c));
+  const said = words();
+  const body = element("tbody");
+  const header = ["", "with T²", "without T²"].map((text) => element(text ? "th" : "td", text ? { scope: "col" } : {}, text));
+  const table = element(
+    "table",
+    { className: "kdx-terms" },
+    element("caption", {}, "The loss, and what it asks for"),
+    element("thead", {}, element("tr", {}, ...header)),
+    body,
+  );
+  const cells = ledgerRows(body, 6);
+
+  let limit = 1;
+  const draw = () => {
+    const { label, teacher } = chosen();
+    const student = model.get("logits");
+    const T = model.get("temperature");
+    const w = model.get("soft_weight");
+    const both = [true, false].map((square) => blendedLoss(student, teacher, label, T, w, square));
+    const now = both[model.get("squared") ? 0 : 1];
+    const p = soften(teacher, T);
+    const q = soften(student, T);
+    example.show(model.get("example_number"));
+    temperature.show(Math.log2(T), T.toFixed(1), `${T.toFixed(1)}: loss ${plain(Math.max(now.total, 0))}`);
+    weight.show(w, w.toFixed(2), `${w.toFixed(2)}: loss ${plain(Math.max(now.total, 0))}`);
+    squared.show(model.get("squared"));
+    reset.disabled = chosen().student.every((value, c) => value === student[c]);
+    rows.forEach(({ show }, c) => {
+      show(student[c], p[c], q[c], c === label ? 1 : 0, now.softGradient[c], now.hardGradient[c], limit);
+    });
+    ledger(...both).forEach((line, k) => line.forEach((text, column) => (cells[k][column].textContent = text)));
+    said.show(say(names, chosen(), student, T, w, model.get("squared"), now));
+  };
+  const choose = () => {
+    limit = reach(model.get("logits"), chosen().teacher, chosen().label);
+    draw();
+  };
+  const controls = [example.node, temperature.node, weight.node, squared.node, reset];
+  const parts = [element("div", { className: "kdx-controls" }, ...controls), head, ...rows.map(({ row }) => row), said.node, table];
+  const stop = mount(el, model, {
+    title: "The blended loss",
+    parts,
+    redraw: { "example_number logits": choose, "temperature soft_weight squared": draw },
+  });
+  choose();
+  return stop;
+}
+
+// Empty rows of a name and two numbers; the cells to write into.
+function ledgerRows(body, count) {
+  return Array.from({ length: count }, () => {
+    const cells = [element("th", { scope: "row" }), element("td"), element("td")];
+    body.append(element("tr", {}, ...cells));
+    return cells;
+  });
+}
+
+export default { render };
