@@ -2,8 +2,6 @@
 
 import json
 
-from browser import watched
-
 from kdcourse.widgets.bundle import STATIC, bundle
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>explorer</title>
@@ -13,15 +11,22 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>expl
 <script type="module">
 {script}
 window.model = pageModel({state});
-window.stop = {{ render }}.render({{ model: window.model, el: document.getElementById("here") }});
+window.stop = explorer.render({{ model: window.model, el: document.getElementById("here") }});
 </script></body></html>"""
+
+
+def page_of(module, state):
+    """The HTML of a page with an explorer, from its state in JSON."""
+    style = (STATIC / "explorer.css").read_text(encoding="utf-8")
+    script = bundle(module).replace("export default {", "const explorer = {")
+    return PAGE.format(style=style, script=script, state=state.replace("<", "\\u003c"))
 
 
 def open_explorer(context, explorer, path):
     """A page with the explorer as it stands in Python. Its `complaints` are those of `watched`."""
-    state = json.dumps(explorer.state()).replace("<", "\\u003c")
-    style = (STATIC / "explorer.css").read_text(encoding="utf-8")
-    path.write_text(PAGE.format(style=style, script=bundle(explorer.module), state=state), encoding="utf-8")
+    from browser import watched  # and with it pytest, which a benchmark that needs `page_of` can do without
+
+    path.write_text(page_of(explorer.module, json.dumps(explorer.state())), encoding="utf-8")
     page = context.new_page()
     page.set_default_timeout(30_000)
     page.complaints = watched(page, path.as_uri())

@@ -153,7 +153,7 @@ def test_a_quiz_does_not_wait_for_torch():
 
 
 def test_every_widget_is_there_when_it_is_asked_for():
-    names = ["blended_loss", "live", "soft_labels", "student_size"]
+    names = ["blended_loss", "distillation_steps", "live", "slices", "soft_labels", "student_size"]
     assert widgets.__all__ == names
     assert set(names) <= set(dir(widgets))
     code = f"""
@@ -163,7 +163,7 @@ print(sorted(set({names}) & set(dir(kdcourse.widgets))) == {names}, "matplotlib"
 for _ in range(2):
     from kdcourse.widgets import *
     from kdcourse.widgets import soft_labels
-    print(all(callable(widget) for widget in (blended_loss, live, soft_labels, student_size)))
+    print(all(callable(globals()[name]) for name in kdcourse.widgets.__all__))
 """
     assert in_a_fresh_process(code) == ["True", "False", "True", "True"]
 

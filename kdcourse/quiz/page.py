@@ -67,8 +67,7 @@ def fragment(shown):
     """
     style = (STATIC / "quiz.css").read_text(encoding="utf-8")
     return (
-        f"{container(shown)}\n"
-        f'<style>\n{style}</style>\n<script type="module">\n{bundle("quiz")}\nstart();\n</script>'
+        f'{container(shown)}\n<style>\n{style}</style>\n<script type="module">\n{bundle("quiz")}\nstart();\n</script>'
     )
 
 

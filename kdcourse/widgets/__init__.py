@@ -2,15 +2,19 @@
 
 soft_labels   the teacher's probabilities at a temperature;  blended_loss  the loss, and what it asks of the student
 live          students trained at a move of a slider;        student_size  what a student costs, and when it pays
+slices        an audit at a limit that can be moved
+distillation_steps  the whole pipeline, step by step, on points in the plane
 """
 
 from importlib import import_module
 
 _HOME = {
     "blended_loss": "blended_loss",
+    "distillation_steps": "distillation_steps",
     "live": "live_training",
+    "slices": "slices",
     "soft_labels": "soft_labels",
-    "student_size": "cost_explorer",
+    "student_size": "student_size",
 }
 __all__ = list(_HOME)
 

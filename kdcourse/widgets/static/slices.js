@@ -1,0 +1,235 @@
+// The explorer of an audit: at a limit, which slices are flagged, which pass, and what more examples would settle.
+
+import { percent, ticks } from "./charts.js";
+import { assign, mount, slider, words } from "./controls.js";
+import { element } from "./dom.js";
+import { examplesNeeded, fixed, holm, thousands } from "./maths.js";
+
+const OUT_OF_REACH = 20; // times the examples there are; then one had better monitor
+const SIGNS = { flag: "▲", watch: "?", "too few": "…", pass: "✓" };
+const COUNTED = { flag: "flagged", watch: "cannot be told", "too few": "too few", pass: "pass" };
+const HANDLING = { flag: "fallback to teacher", watch: "collect data", "too few": "collect data", pass: "monitor" };
+
+// {verdict, more, handling} of each row, as kdcourse.audit.verdicts.judge has them; `place` is that of the limit. The
+// first row is all examples, which are tested however few they are.
+export function judged(rows, limits, place, minSamples, confidence) {
+  const error = (1 - confidence) / 2;
+  const tested = rows.map(({ n }, k) => k === 0 || n >= minSamples);
+  const tests = tested.filter(Boolean).length;
+  const adjusted = (name) => {
+    const among = holm(rows.filter((_, k) => tested[k]).map((row) => row[name][place]));
+    return tested.map((yes) => (yes ? among.shift() : NaN));
+  };
+  const exceeds = adjusted("p_exceeds");
+  const within = adjusted("p_within");
+  return rows.map((row, k) => {
+    const verdict = !tested[k] ? "too few" : exceeds[k] <= error ? "flag" : within[k] <= error ? "pass" : "watch";
+    const more = moreNeeded(verdict, row, limits[place], minSamples, 1 - (1 - confidence) / tests);
+    const hopeless = verdict === "watch" && more > OUT_OF_REACH * row.n;
+    return { verdict, more, handling: hopeless ? "monitor" : HANDLING[verdict] };
+  });
+}
+
+function moreNeeded(verdict, { n, only_teacher: b, only_student: c }, limit, minSamples, confidence) {
+  if (verdict === "too few") return minSamples - n;
+  // At least one more: the approximation may say that n should have done.
+  return verdict === "watch" ? Math.max(1, examplesNeeded(b, c, n, limit, confidence) - n) : 0;
+}
+
+// The finding in one line: how many slices there are of each verdict, and what the nearest undecided one lacks.
+export function summary(rows, verdicts) {
+  const slices = rows.map((row, k) => ({ ...row, ...verdicts[k] })).slice(1);
+  const counts = Object.entries(COUNTED).map(([verdict, name]) => {
+    const such = slices.filter((slice) => slice.verdict === verdict);
+    return `${name}: ${such.length}${verdict === "watch" ? nearest(such) : ""}`;
+  });
+  return counts.join(" · ");
+}
+
+function nearest(watched) {
+  const [first] = watched.filter(({ more }) => more < Infinity).sort((a, b) => a.more - b.more);
+  if (!first) return "";
+  const one = watched.length === 1 ? "it" : "one of them";
+  return ` (${one} would need about ${about(first.more)} more ${first.more === 1 ? "example" : "examples"})`;
+}
+
+// Two digits: the number rests on a gap that is itself uncertain.
+function about(count) {
+  return thousands(Number(count.toPrecision(2)));
+}
+
+// What more examples would settle, and what this dial is no answer to.
+export function advice(rows, verdicts, limit, minSamples, ownLimits) {
+  const slices = rows.map((row, k) => ({ ...row, ...verdicts[k] })).slice(1);
+  const alone = new Set(slices.map(({ slice }) => slice)).size === 1;
+  const name = ({ slice, level }) => (alone ? level : `${slice} ${level}`);
+  const named = (some, what = () => "") => some.map((slice) => name(slice) + what(slice)).join(", ");
+  const more = ({ more: count }) => ` (about ${about(count)})`;
+  const short = ({ more: count }) => ` (${thousands(count)} short)`;
+  const watched = slices.filter(({ verdict }) => verdict === "watch");
+  const reach = watched.filter(({ handling }) => handling === "collect data");
+  const beyond = watched.filter(({ handling, more: count }) => handling === "monitor" && count < Infinity);
+  const never = watched.filter(({ more: count }) => count === Infinity);
+  const few = slices.filter(({ verdict }) => verdict === "too few");
+  const flagged = slices.filter(({ verdict }) => verdict === "flag");
+  return [
+    flagged.length > 0 &&
+      `Shown to lose more than ${points(limit)}: ${named(flagged)}. More examples would hardly change that; the ` +
+        "teacher can answer there instead.",
+    reach.length > 0 && `More examples would probably decide, if the gap stays as it is: ${named(reach, more)}.`,
+    beyond.length > 0 &&
+      `Out of reach, with over ${OUT_OF_REACH} times the examples there are: ${named(beyond, more)}. Monitor those.`,
+    never.length > 0 && `The gap is the limit itself, and no number of examples would decide: ${named(never)}.`,
+    few.length > 0 &&
+      `Below the minimum of ${thousands(minSamples)}, and not asked: ${named(few, short)}. Reaching it buys a ` +
+        "test, not yet a verdict.",
+    watched.length + few.length + flagged.length === 0 && "Every slice is shown to stay within the limit.",
+    `All examples together: ${COUNTED[verdicts[0].verdict]}.`,
+    "A limit that is chosen after the table has been read can always be met: fix yours before you look. The verdicts " +
+      "at one limit are corrected for how many there are, not for a search over limits.",
+    ownLimits > 0 && "One limit holds for all slices here. The audit itself had limits of its own for some.",
+  ].filter(Boolean);
+}
+
+export function points(share) {
+  const number = Number((100 * share).toFixed(4));
+  return `${number} ${number === 1 ? "point" : "points"}`;
+}
+
+// A gap in points with its sign; no minus before a plain zero.
+function signed(share) {
+  const text = fixed(Math.abs(100 * share), 1);
+  return `${share < 0 && text !== "0.0" ? "−" : "+"}${text}`;
+}
+
+// Something at a value on the axis of gaps; the axis cuts what lies outside.
+function placed(className, value, [first, last], text = "") {
+  const node = element("span", { className: `kdx-slices-${className}` }, text);
+  node.style.left = percent(Math.min(last, Math.max(first, value)), first, last);
+  return node;
+}
+
+// The gap with its interval on the axis of the column; what goes on past an end has an arrow there.
+function drawing({ gap, low, high }, ends) {
+  const [first, last] = ends;
+  const whisker = placed("whisker", low, ends);
+  whisker.style.right = percent(last - Math.min(last, high), 0, last - first);
+  const parts = [placed("zero", 0, ends), element("span", { className: "kdx-slices-limit" }), whisker];
+  if (gap >= first && gap <= last) parts.push(placed("gap", gap, ends));
+  if (low < first) parts.push(placed("arrow", first, ends, "◂"));
+  if (high > last) parts.push(placed("arrow", last, ends, "▸"));
+  return element("div", { className: "kdx-slices-drawing", "aria-hidden": "true" }, ...parts);
+}
+
+function axis(ends) {
+  const text = (gap) => String(Number((100 * gap).toFixed(4))).replace("-", "−");
+  const marks = ticks(...ends, 4).map((gap) => placed("tick", gap, ends, text(gap)));
+  return element("div", { className: "kdx-slices-ticks", "aria-hidden": "true" }, ...marks);
+}
+
+// One row of the table; show({verdict, more}) writes what depends on the sliders.
+function tableRow(row, ends, everything) {
+  const cell = (text, className = "") => element("td", { className }, text);
+  const sign = element("span", { className: "kdx-slices-sign", "aria-hidden": "true" });
+  const word = element("span", { className: "kdx-slices-word" });
+  const more = cell("", "kdx-slices-number");
+  const of = everything ? [] : [element("span", {}, `${row.slice}: `)];
+  const node = element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, element("div", { className: "kdx-slices-name" }, ...of, row.level)),
+    element("td", { className: "kdx-slices-verdict" }, sign, word),
+    element("td", { className: "kdx-slices-axis" }, drawing(row, ends)),
+    cell(`${signed(row.gap)} [${signed(row.low)}, ${signed(row.high)}]`, "kdx-slices-number"),
+    more,
+    cell(thousands(row.n), "kdx-slices-number"),
+    ...[row.teacher, row.student].map((share) => cell(`${fixed(100 * share, 1)} %`, "kdx-slices-number")),
+  );
+  const show = ({ verdict, more: count }) => {
+    const needed = count === 0 ? "–" : count === Infinity ? "none would do" : thousands(count);
+    if (node.dataset.verdict !== verdict) {
+      node.dataset.verdict = verdict;
+      sign.textContent = SIGNS[verdict];
+      word.textContent = verdict;
+    }
+    if (more.textContent !== needed) more.textContent = needed;
+  };
+  return { node, show };
+}
+
+function table(rows, ends) {
+  const heads = ["slice", "verdict", "gap (points)", "gap [interval]", "more needed", "n", "teacher", "student"];
+  const [everything, ...others] = rows.map((row, k) => tableRow(row, ends, k === 0));
+  const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
+  head.children[2].append(axis(ends));
+  const node = element(
+    "table",
+    { className: "kdx-slices-table" },
+    element("caption", {}, "Gap, teacher − student, by slice"),
+    element("thead", {}, head),
+    element("tbody", {}, ...others.map((row) => row.node)),
+    element("tbody", { className: "kdx-slices-all" }, everything.node),
+  );
+  const dashes = node.getElementsByClassName("kdx-slices-limit");
+  const show = (verdicts, limit) => {
+    // Line by line: a property of the whole table would have the browser style all of its cells anew.
+    for (const dash of dashes) dash.style.left = percent(limit, ...ends);
+    [everything, ...others].forEach((row, k) => row.show(verdicts[k]));
+  };
+  return { node, show };
+}
+
+function closest(values, value) {
+  const off = values.map((one) => Math.abs(one - value));
+  return off.indexOf(Math.min(...off));
+}
+
+function render({ model, el }) {
+  const [rows, limits, minimums] = ["rows", "limits", "minimums"].map((name) => model.get(name));
+  const limit = slider({
+    label: "limit: gap that a slice may have",
+    min: 0,
+    max: limits.length - 1,
+    step: 1,
+    change: (place) => assign(model, { max_gap: limits[place] }),
+  });
+  const minimum = slider({
+    label: "fewest examples of a slice that is judged",
+    min: 0,
+    max: minimums.length - 1,
+    step: 1,
+    change: (place) => assign(model, { min_samples: minimums[place] }),
+  });
+  minimum.input.disabled = minimums.length === 1;
+  const finding = element("p", { className: "kdx-slices-finding" });
+  const grid = table(rows, model.get("ends"));
+  const region = { className: "kdx-slices-frame", role: "region", tabIndex: 0, "aria-label": "The audit's table" };
+  const frame = element("div", region, grid.node);
+  const confidence = `${Number((100 * model.get("confidence")).toPrecision(4))} %`;
+  const key = `Dashed: the limit. Each interval has ${confidence} for itself alone; the verdicts have it together.`;
+  const said = words();
+
+  const draw = () => {
+    const place = closest(limits, model.get("max_gap"));
+    const fewest = model.get("min_samples");
+    const verdicts = judged(rows, limits, place, fewest, model.get("confidence"));
+    const line = summary(rows, verdicts);
+    limit.show(place, points(limits[place]), `${points(limits[place])}; ${line}`);
+    minimum.show(closest(minimums, fewest), thousands(fewest), `${thousands(fewest)}; ${line}`);
+    finding.textContent = `Limit ${points(limits[place])}: ${line}`;
+    grid.show(verdicts, limits[place]);
+    said.show(advice(rows, verdicts, limits[place], fewest, model.get("own_limits")));
+  };
+  const parts = [
+    element("div", { className: "kdx-controls" }, limit.node, minimum.node),
+    finding,
+    frame,
+    element("p", { className: "kdx-slices-key" }, key),
+    said.node,
+  ];
+  const stop = mount(el, model, { title: "An audit's limit", parts, redraw: { "max_gap min_samples": draw } });
+  draw();
+  return stop;
+}
+
+export default { render };

@@ -1,0 +1,153 @@
+"""The formulas of static/maths.js against the functions of the package whose work they do, on the same inputs."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from browser import chromium, needs_chromium
+from explorer_page import call
+from scipy import special, stats
+
+from kdcourse import ship
+from kdcourse.losses import blended_loss, soften
+from kdcourse.paired import examples_needed
+from kdcourse.stats import compare, holm
+from kdcourse.widgets._figure import plain
+
+pytestmark = needs_chromium
+LOGITS = [[0.0, 0.0], [3.0, -1.0, 0.5], [1e4, -1e4, 9_999.0], np.linspace(-25, 25, 10).tolist()]
+
+
+@pytest.fixture(scope="module")
+def maths():
+    """A function that calls one of maths.js's for each list of arguments."""
+    with chromium() as browser:
+        page = browser.new_context(offline=True).new_page()
+        yield lambda name, inputs: call(page, "maths", name, inputs)
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def as_tensor(values):
+    return torch.tensor([values], dtype=torch.float64)
+
+
+def test_soft_labels_and_their_logarithms(maths):
+    inputs = [[logits, temperature] for logits in LOGITS for temperature in (0.5, 1, 3.7, 32)]
+    expected = [soften(as_tensor(logits), temperature)[0].tolist() for logits, temperature in inputs]
+    logarithms = [torch.log_softmax(as_tensor(logits) / temperature, 1)[0].tolist() for logits, temperature in inputs]
+    for name, values in [("soften", expected), ("logSoftmax", logarithms)]:
+        for found, value in zip(maths(name, inputs), values, strict=True):
+            assert found == pytest.approx(value, rel=1e-12, abs=1e-14)
+
+
+def test_entropy_in_bits(maths, random):
+    inputs = [[1.0, 0.0], [0.25] * 4, *random.dirichlet(np.ones(10), 20).tolist()]
+    expected = [stats.entropy(one, base=2) for one in inputs]
+    assert maths("entropyBits", [[one] for one in inputs]) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_blended_loss_and_its_gradients(maths, random):
+    settings = itertools.product((0.5, 1.0, 4.0, 32.0), (0.0, 0.3, 1.0), (True, False))
+    inputs = [
+        [*random.normal(0, 4, (2, 5)).tolist(), int(random.integers(5)), temperature, weight, squared]
+        for temperature, weight, squared in settings
+    ]
+    for found, given in zip(maths("blendedLoss", inputs), inputs, strict=True):
+        student_logits, teacher_logits, label, temperature, weight, squared = given
+        student = as_tensor(student_logits).requires_grad_()
+        terms = blended_loss(student, as_tensor(teacher_logits), torch.tensor([label]), temperature, weight)
+        scale = 1 if squared else 1 / temperature**2
+        soft, hard = weight * scale * terms.soft, (1 - weight) * terms.hard
+        assert found["soft"] == pytest.approx(scale * terms.soft.item(), abs=1e-12)
+        assert found["hard"] == pytest.approx(terms.hard.item(), abs=1e-12)
+        assert found["total"] == pytest.approx((soft + hard).item(), abs=1e-12)
+        for name, part in [("softGradient", soft), ("hardGradient", hard)]:
+            (gradient,) = torch.autograd.grad(part, student, retain_graph=True)
+            assert found[name] == pytest.approx(gradient[0].tolist(), abs=1e-12)
+
+
+def test_lengths_and_ranks(maths, random):
+    vectors = [[3.0, 4.0], [0.0], *random.normal(size=(5, 10)).tolist()]
+    assert maths("norm", [[one] for one in vectors]) == pytest.approx([np.linalg.norm(one) for one in vectors])
+    values = [[1, 3, 3, 2], [0.5] * 4, *random.integers(0, 4, (10, 8)).tolist()]
+    expected = [np.argsort(-np.array(one), kind="stable").tolist() for one in values]
+    assert maths("ranked", [[one] for one in values]) == expected
+
+
+def test_costs_and_break_even(maths, random):
+    times = [[0.0, 1.0], [6.8, 0.0], *random.uniform(0, 100, (50, 2)).tolist()]
+    expected = [ship.cost_per_1000(*one) for one in times]
+    assert maths("costPer1000", times) == expected
+    costs = [[0.0, 0.0, 0.0], [5.0, 0.1, 0.1], [5.0, 0.1, 0.2], [0.0, 0.2, 0.1], [1e12, 1e-300, 0.0]]
+    costs += random.uniform(0, 10, (50, 3)).tolist()
+    assert maths("breakEven", costs) == [ship.break_even(*one) for one in costs]
+
+
+def test_holm_adjustment(maths, random):
+    families = [[0.01], [1.0, 1.0], [0.02, 0.02, 0.02], [0.0, 1.0, 0.5], [0.04, 0.01, 0.03]]
+    families += [np.round(random.random(m) ** 3, random.integers(1, 5)).tolist() for m in range(1, 40)]
+    expected = [holm(family).tolist() for family in families]
+    assert maths("holm", [[family] for family in families]) == expected
+
+
+def test_normal_quantiles(maths, random):
+    shares = [0.0, 1.0, 0.5, 0.025, 0.975, 0.02425, 1e-12, 1 - 1e-12, 1e-300, *random.random(200)]
+    found = maths("normalQuantile", [[share] for share in shares])
+    assert found == pytest.approx(special.ndtri(shares).tolist(), rel=1e-13, abs=1e-15)
+    assert all(map(math.isnan, maths("normalQuantile", [[-0.1], [1.1]])))
+
+
+def test_quantiles_of_students_t(maths):
+    inputs = [[share, degrees] for share in (0.025, 0.005, 0.2, 0.4999) for degrees in (1, 2, 3, 4, 7, 9, 30, 199)]
+    expected = [special.stdtrit(degrees, share) for share, degrees in inputs]
+    assert maths("studentQuantile", inputs) == pytest.approx(expected, rel=1e-9)
+
+
+def test_paired_comparisons(maths, random):
+    pairs = [[[0.5, 0.5], [0.5, 0.5]], [[1.0, 1.0, 1.0], [0.5, 0.5, 0.5]], [[0.1, 0.9], [0.9, 0.1]]]
+    for n in (2, 3, 4, 5, 8, 10, 31):
+        pairs += [random.normal([[shift], [0]], 1, (2, n)).tolist() for shift in (0, 1, -3)]
+    for found, (a, b) in zip(maths("compare", pairs), pairs, strict=True):
+        expected = compare(a, b)
+        assert (found["n"], found["verdict"]) == (expected.n, expected.verdict)
+        for name in ("mean", "low", "high"):
+            assert found[name] == pytest.approx(getattr(expected, name), rel=1e-9, abs=1e-12)
+
+
+def test_one_pair_tells_nothing(maths):
+    [found] = maths("compare", [[[0.9], [0.5]]])
+    assert found == {"mean": 0.4, "low": -math.inf, "high": math.inf, "n": 1, "verdict": "inconclusive"}
+
+
+def test_examples_needed(maths, random):
+    inputs = [[0, 0, 100, 0.0], [0, 0, 100, 0.03], [3, 0, 100, 0.03], [5, 2, 100, 0.0], [100, 0, 100, 0.02]]
+    for _ in range(300):
+        n = int(random.integers(1, 3_000))
+        only_a = int(random.integers(0, n // 3 + 1))
+        only_b = int(random.integers(0, n // 3 + 1))
+        margin = float(random.choice([0.0, 0.01, 0.03, 0.0725, 0.1, -0.02]))
+        inputs.append([only_a, only_b, n, margin, float(random.choice([0.9, 0.95, 1 - 0.05 / 11])), 0.8])
+    assert maths("examplesNeeded", inputs) == [examples_needed(*one) for one in inputs]
+
+
+def test_numbers_for_people(maths, random):
+    """Also half-way between two: Python and numpy take the even one."""
+    numbers = [0, 1e-9, 9.99e-10, 0.001, 0.1, 0.9996, 1, 9.995, 12.345, 99.96, 999.4, 999.5, 1000.5, 1001.5, 1e15, 1e22]
+    numbers += [1.125, 1.375, 0.0625, 0.03125, 2.5, 12.25, 12.75, 100.5, 101.5, 2**53 + 2, 123456789.5]
+    numbers += (10 ** random.uniform(-10, 20, 300)).tolist() + (random.integers(1, 4_000, 200) / 32).tolist()
+    assert maths("plain", [[float(number)] for number in numbers]) == [plain(float(number)) for number in numbers]
+    whole = [0, 0.4, 0.5, 1.5, 2.5, 999, 1000, 1_234_567, 1e8]
+    assert maths("thousands", [[number] for number in whole]) == [f"{number:,.0f}" for number in whole]
+
+
+def test_fixed_decimals(maths, random):
+    numbers = [0, 0.05, 0.15, 0.25, 0.5, 87.25, 87.75, 93.5, 99.95, 100.0, 0.125, *random.uniform(0, 150, 200)]
+    numbers += (random.integers(0, 3_000, 200) / 32).tolist()
+    inputs = [[float(number), decimals] for number in numbers for decimals in (0, 1, 2, 3)]
+    assert maths("fixed", inputs) == [f"{number:.{decimals}f}" for number, decimals in inputs]
