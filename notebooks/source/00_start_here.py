@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **25 minutes** · needs Python and a little PyTorch · computes for less than a minute
+# **30 minutes** · needs Python and a little PyTorch · computes for less than a minute
 #
 # You will be able to
 # - run this course and know that your machine is ready for it,
@@ -34,7 +34,7 @@ _ = doctor.report()
 
 # %% [markdown]
 # Drag the slider. If a second number follows it, widgets work too. (Nothing depends on them: every other
-# widget of the course has a picture beside it.)
+# widget of the course leaves a picture for those who have no kernel.)
 
 # %%
 import ipywidgets
@@ -51,6 +51,22 @@ slider.observe(square, names="value")
 ipywidgets.HBox([slider, echo])
 
 # %% [markdown]
+# ## The whole idea on one page
+#
+# Before the real thing, a toy that you can watch: points in a plane, three classes, and networks so small that they learn right here, inside the widget. A teacher has seen many points. Two
+# students start from the same weights and see the same few: one learns their labels, the other what the teacher says about them.
+#
+# Press **Next step** and read what each step says. Which of the two will be the better one at the end, and would you bet on it for another seed?
+
+# %%
+from kdcourse.widgets import distillation_steps
+
+distillation_steps()
+
+# %% [markdown]
+# One seed is one pair of students. The last step can train ten more, and says what all of them show together. Then change the number of points or the temperature, and ask again. (A picture without buttons? You are reading
+# without a kernel: it shows where seed 0 ends.)
+#
 # ## The data and the teacher
 #
 # Fashion-MNIST: small grey pictures of garments, and the task is to name the garment. It came with the course; nothing is

@@ -71,8 +71,8 @@ plots.predictions(
 )
 
 # %% [markdown]
-# Same pictures, same teacher. Choose a picture below and drag the temperature. Can you make the teacher's second choice
-# overtake its first?
+# Same pictures, same teacher. Choose a picture below and drag the temperature, the second control. Can you make the teacher's
+# second choice overtake its first?
 
 # %%
 from kdcourse.widgets import soft_labels
@@ -80,8 +80,9 @@ from kdcourse.widgets import soft_labels
 soft_labels(garments)
 
 # %% [markdown]
-# You cannot: dividing by a positive number keeps the order. (No slider here? You are reading without a kernel; the two figures
-# above are two of its positions.)
+# You cannot: dividing by a positive number keeps the order. What overtakes is a logit: give a runner-up a few points more, and watch
+# how far it has to come at T = 1, and at T = 10. The orange bars never move; a hard label does not know how near the others are.
+# (A picture without sliders? You are reading without a kernel: it shows the explorer before it is touched.)
 #
 # ## Predict: a garment it has never been shown
 #

@@ -55,8 +55,8 @@ train(
 novice_logits = logits_of(novice, validation.inputs)
 
 # %% [markdown]
-# Drag the temperature. On the left: what teacher and student say at T. On the right: the gradient of the loss with respect to the student's logits, one
-# bar for each class. A bar to the left says "raise this logit". At T = 1, how many classes have a bar that you can see? At T = 10?
+# Drag the temperature. Each row is a class: what teacher and student say of it at T, then the gradient of the loss with respect to the student's logit.
+# A bar to the left says "raise this logit". At T = 1, how many classes have a bar that you can see? At T = 10? Then take the T² away.
 
 # %%
 from kdcourse.widgets import blended_loss as explorer
@@ -64,7 +64,7 @@ from kdcourse.widgets import blended_loss as explorer
 explorer(garments, novice_logits, soft_weight=1.0)
 
 # %% [markdown]
-# (No slider here? You are reading without a kernel. The figure below shows two of its positions for the first picture.)
+# (A picture without sliders? You are reading without a kernel. The figure below shows two more positions, for the first picture.)
 
 # %%
 import torch

@@ -27,8 +27,9 @@ my_guesses = {"points": None, "soft weight with wrong labels": None}
 # %% [markdown]
 # ## See: two pulls at once
 #
-# A novice once more: a student that has seen 2,000 pictures, once. Drag the temperature and the soft weight. On the left: what teacher and student say at T, and the label. On the right, each class has two bars and a mark: what
-# the soft part wants, what the hard part wants, and their sum; to the left means "raise this logit". The last three examples are pictures on which teacher and label disagree.
+# A novice once more: a student that has seen 2,000 pictures, once. Drag the temperature and the soft weight. Each row is a class: what teacher and student say of it at T, and the label; then the gradient in three bars: what
+# the soft part wants, what the hard part wants, and their sum. To the left means "raise this logit". The last three examples are pictures on which teacher and label disagree: at which soft weight do the two parts cancel?
+# Then drag the student's own logits: where must they stand for the sum to vanish?
 
 # %%
 from dataclasses import replace
@@ -61,7 +62,7 @@ choices = [0, 1, 2, *disputed.nonzero().flatten()[:3].tolist()]
 explorer(garments, novice_logits, examples=choices)
 
 # %% [markdown]
-# (No sliders here? You are reading without a kernel. The next figure shows one picture on which teacher and label disagree, at w = 0.5 and T = 4.)
+# (A picture without sliders? You are reading without a kernel. The next figure shows one picture on which teacher and label disagree, at w = 0.5 and T = 4.)
 
 # %%
 T, w = 4, 0.5

@@ -536,10 +536,11 @@ curve = pd.DataFrame(
     columns=["ratio", "accuracy", "low", "high", "ms"],
 )
 at_the_top = {"accuracy": teacher_accuracy, "ms": single["teacher"]}
-student_size(curve, at_the_top)
+student_size(curve, at_the_top, price=PRICE, one_time_cost=PEOPLE + machine)
 
 # %% [markdown]
-# (No controls here? You are reading without a kernel. With 0.20 and 500, they give the table above, for a thousand requests.)
+# The first control chooses the accuracies: those that you have just measured, or those of the course's full run, with more pictures and other milliseconds. At how many requests a day does the student pay back within a month?
+# And does a smaller one pay back sooner? (A picture without controls? You are reading without a kernel.)
 #
 # ## The chart for the meeting
 #

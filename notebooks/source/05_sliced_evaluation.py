@@ -642,29 +642,16 @@ print("exit status", done.returncode)
 # 0: nothing is flagged, which is not the same as "all pass". 1: something is. 2: the input was not what it should be. How many slices are undecided, the table says; whether those may be released is your policy, and the exit status does not ask. The page that it writes stands by itself and can go into the release's folder. Which limits would you set? Drag:
 
 # %%
-import ipywidgets
+from kdcourse.widgets import slices as dials
 
-dial = ipywidgets.FloatSlider(
-    value=3, min=0.5, max=10, step=0.5, description="max_gap"
+of_groups = audit(
+    labels, teacher, student, {"group": group}, **judged, min_samples=50
 )
-shown = ipywidgets.Output()
-
-
-def redraw(_=None):
-    again = {**judged, "max_gap": dial.value / 100, "min_samples": 50}
-    found = audit(labels, teacher, student, {"group": group}, **again)
-    text = found.table[["level", "n", "gap", "verdict", "more_needed"]]
-    shown.outputs = ()
-    shown.append_stdout(text.round(3).to_string(index=False))
-
-
-dial.observe(redraw, names="value")
-redraw()
-ipywidgets.VBox([dial, shown])
+dials(of_groups)
 
 # %% [markdown]
-# (No slider here? You are reading without a kernel. The table further up has the verdicts at three points.) Watch what happens to *watch*. A generous limit can turn it into pass, a strict one into flag, but only where there are enough mails. A slice that
-# stays on watch over the whole dial says nothing about the limit; it lacks mails.
+# (A picture without sliders? You are reading without a kernel. It shows the verdicts at the limit that we had set; the table further up has them at three points.) Watch what happens to *watch*. A generous limit can turn it into pass, a strict one into flag, but only where there are enough mails. A slice that
+# stays on watch over the whole dial says nothing about the limit; it lacks mails. The last column says how many.
 #
 # ## Fall back, and watch
 #

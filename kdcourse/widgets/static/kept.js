@@ -1,9 +1,9 @@
-// A quiz's answers on a page without a kernel. A site that says so, with <meta name="kdcourse-keep">, keeps them in the
-// reader's own browser; whatever goes wrong there only means that nothing is kept.
+// What is kept in the reader's own browser. Whatever goes wrong there only means that nothing is kept.
 
 import { pageModel } from "./dom.js";
 
-// The model of a quiz, with the answers that were kept of it. grade(question, given) throws for what is no answer.
+// The model of a quiz on a page without a kernel. A site that says so, with <meta name="kdcourse-keep">, has its answers
+// kept. grade(question, given) throws for what is no answer.
 export function keptModel(content, grade) {
   const keeping = document.querySelector('meta[name="kdcourse-keep"]') !== null;
   const key = `kdcourse:quiz:${content.name}`;
@@ -25,18 +25,28 @@ export function keptModel(content, grade) {
   return model;
 }
 
-function read(key) {
+// An object that was kept under this key; an empty one if there is none, or no store, or something else in it.
+export function read(key) {
   try {
-    return JSON.parse(localStorage.getItem(key)) ?? {};
+    const kept = JSON.parse(localStorage.getItem(key));
+    return kept !== null && typeof kept === "object" && !Array.isArray(kept) ? kept : {};
   } catch {
     return {};
   }
 }
 
-function write(key, value) {
+export function write(key, value) {
   try {
     localStorage.setItem(key, JSON.stringify(value));
   } catch {
-    // A full or forbidden store.
+    // A full or forbidden store: what is done holds until the page is left.
+  }
+}
+
+export function remove(key) {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // Nothing was kept, then.
   }
 }
