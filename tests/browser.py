@@ -71,6 +71,10 @@ def jupyterlab(folder, root, **environment):
     quiet = {"fetchNews": "false", "checkForUpdates": False}
     (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
     (settings / "themes.jupyterlab-settings").write_text(json.dumps({"adaptive-theme": True}))
+    # All cells are on the page, not only those in view: a test asks for them by their place.
+    tracker = folder / "settings" / "@jupyterlab" / "notebook-extension"
+    tracker.mkdir(parents=True)
+    (tracker / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
     folders = {"CONFIG": "config", "DATA": "data", "RUNTIME": "runtime"}
     environment |= {f"JUPYTER_{name}_DIR": str(folder / path) for name, path in folders.items()}
     environment |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}

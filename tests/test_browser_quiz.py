@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from browser import TOKEN, chromium, faults, jupyterlab, needs_chromium, run_cell, tab_to, watched
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from quiz_keys import option, press_answer
 
 from kdcourse import lessons, quiz
 from kdcourse.quiz.page import content, fragment
@@ -46,35 +47,6 @@ def open_page(browser, tmp_path):
     yield opened
     for context in contexts:
         context.close()
-
-
-def option(question, right):
-    """The index of the first option that is right, or wrong."""
-    return [bool(answer.get("correct")) for answer in question.answers].index(right)
-
-
-def press_answer(page, k, right, within="body"):
-    """Answer question `k`, from 0, with the keyboard alone, from wherever the focus is before it."""
-    question = QUESTIONS[k]
-    form = f"{within} form:nth-of-type({k + 1})"
-    if question.type == "numeric":
-        tab_to(page, f"{form} input")
-        page.keyboard.press("Control+A")
-        page.keyboard.type("95 %" if right else "4,9")
-    elif question.type == "multiple_choice":
-        tab_to(page, f"{form} input")
-        if page.locator(f"{form} :checked").count() == 0:
-            page.keyboard.press("Space")
-        at = page.locator(f"{form} input").evaluate_all("nodes => nodes.findIndex(node => node.checked)")
-        for _ in range((option(question, right) - at) % len(question.answers)):
-            page.keyboard.press("ArrowDown")
-    else:
-        for number, answer in enumerate(question.answers, 1):
-            box = f"{form} label:nth-of-type({number}) input"
-            tab_to(page, box)
-            if page.locator(box).is_checked() != (answer["correct"] == right):
-                page.keyboard.press("Space")
-    page.keyboard.press("Enter")
 
 
 def status(page):
@@ -153,7 +125,7 @@ def test_axe_finds_no_fault_in_any_state(open_page, scheme, width, tmp_path):
     page.get_by_role("button", name="Check answer").first.click()
     assert "Choose an option first." in status(page)
     for k in range(len(QUESTIONS)):
-        press_answer(page, k, right=k % 2 == 1)
+        press_answer(page, QUESTIONS, k, right=k % 2 == 1)
     page.get_by_role("button", name="Show answer").first.click()
     page.locator("summary").first.click()
     assert page.get_by_role("button", name="Try the 3 you missed again").is_visible()
@@ -166,13 +138,13 @@ def test_axe_finds_no_fault_in_any_state(open_page, scheme, width, tmp_path):
 def test_the_whole_quiz_by_keyboard_alone(open_page):
     page = open_page(quiz.to_html(NAME))
     assert status(page) == "0 / 5 completed."
-    press_answer(page, 0, right=False)
+    press_answer(page, QUESTIONS, 0, right=False)
     assert status(page) == "Question 1: not right. 1 / 5 completed."
     assert focused(page) == "kdq-feedback"
     assert QUESTIONS[0].answers[option(QUESTIONS[0], False)]["feedback"].replace("`", "") in focused(page, "innerText")
     assert "The right answer" not in focused(page, "innerText")
     for k, number_right in ((1, True), (2, True), (3, False), (4, True)):
-        press_answer(page, k, right=number_right)
+        press_answer(page, QUESTIONS, k, right=number_right)
         verdict = "right" if number_right else "not right"
         done = f"{k + 1} / 5 completed{', 3 right at the first try' if k == 4 else ''}."
         assert status(page) == f"Question {k + 1}: {verdict}. {done}"
@@ -190,7 +162,7 @@ def test_the_whole_quiz_by_keyboard_alone(open_page):
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     assert status(page) == "Question 1: right. 5 / 5 completed, 3 right at the first try."
-    press_answer(page, 3, right=True)
+    press_answer(page, QUESTIONS, 3, right=True)
     assert status(page).endswith("5 / 5 completed, 3 right at the first try. All of them are right now.")
     assert page.get_by_role("button").count() == 0  # those that are hidden have no role
     assert page.complaints == []
@@ -198,13 +170,13 @@ def test_the_whole_quiz_by_keyboard_alone(open_page):
 
 def test_the_right_answer_is_told_after_the_second_miss_or_when_asked(open_page):
     page = open_page(quiz.to_html(NAME))
-    press_answer(page, 1, right=False)
+    press_answer(page, QUESTIONS, 1, right=False)
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     assert status(page) == "Question 2: not right. The right answer is shown. 1 / 5 completed."
     assert "The right answer: from 94.5 to 95.5\n89.3 / 94.0 = 0.95." in focused(page, "innerText")
     assert page.locator("form:nth-of-type(2) input").is_disabled()
-    press_answer(page, 3, right=False)
+    press_answer(page, QUESTIONS, 3, right=False)
     tab_to(page, "form:nth-of-type(4) button:last-of-type")
     page.keyboard.press("Space")
     assert status(page) == "Question 4: the right answer is shown. 2 / 5 completed."
@@ -239,7 +211,7 @@ def test_what_cannot_be_read_is_said_and_does_not_count(open_page, typed, said):
 def test_a_choice_that_is_not_checked_yet_survives_other_answers(open_page):
     page = open_page(quiz.to_html(NAME))
     page.locator("form:nth-of-type(3) input").nth(1).check()
-    press_answer(page, 0, right=True)
+    press_answer(page, QUESTIONS, 0, right=True)
     assert page.locator("form:nth-of-type(3) input").nth(1).is_checked()
 
 
@@ -255,7 +227,7 @@ def test_what_a_text_holds_is_shown_and_never_run(open_page):
     one["title"] = hostile
     page = open_page(html_of(one))
     for k in range(len(QUESTIONS)):
-        press_answer(page, k, right=False)
+        press_answer(page, QUESTIONS, k, right=False)
         page.locator(f"form:nth-of-type({k + 1})").get_by_role("button", name="Show answer").click()
     assert page.evaluate("window.ran") is None
     assert page.locator("img, b, a").count() == 0
@@ -335,7 +307,7 @@ def test_the_quiz_in_jupyterlab(browser, tmp_path):
         said.wait_for()
         tab_to(page, ".kdcourse-quiz form:first-of-type input", back=True)
         for k, right in enumerate([True, False, True, True, True]):
-            press_answer(page, k, right)
+            press_answer(page, QUESTIONS, k, right)
         assert said.inner_text() == "Question 5: right. 5 / 5 completed, 4 right at the first try."
         assert cells.count() == 5  # no key was taken for a command
         assert page.locator(".kdcourse-quiz a").first.get_attribute("href") == f"{address}/lab/tree/{NAME}.ipynb"
@@ -358,7 +330,7 @@ def test_the_quiz_in_jupyterlab(browser, tmp_path):
         again.wait_for()
         within = ".jp-CodeCell:nth-of-type(4)"
         tab_to(page, f"{within} form:nth-of-type(5) input", back=True)
-        press_answer(page, 4, right=True, within=within)
+        press_answer(page, QUESTIONS, 4, right=True, within=within)
         assert again.inner_text() == "Question 5: right. 1 / 5 completed."
         assert said.inner_text() == "1 / 5 completed."
 

@@ -1,0 +1,179 @@
+"""A real JupyterLab: lesson 02 from the first cell to the last, and every explorer, by keyboard and from Python."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import nbformat
+import pytest
+from browser import TOKEN, chromium, faults, jupyterlab, needs_chromium, playwright_api, run_cell
+from nbformat.v4 import new_code_cell, new_notebook
+from quiz_keys import press_answer
+
+from kdcourse import lessons, quiz
+
+pytestmark = needs_chromium
+SCREENSHOTS = Path(__file__).resolve().parent.parent / "build" / "screenshots" / "lab"
+MINUTES = 60_000
+# What makes an explorer, the slider to press keys on, the trait that it sets, what three presses to the right make of
+# that, and a value to set from Python.
+EXPLORERS = {
+    "soft_labels": ("soft_labels(garments, examples=range(5))", "input[min='-1']", "temperature", 2**0.3, 8.0),
+    "blended_loss": (
+        "blended_loss(garments, novice, examples=range(5))",
+        "input[min='-1']",
+        "temperature",
+        2**0.3,
+        8.0,
+    ),
+    "distillation_steps": ("distillation_steps()", "input[min='-1']", "temperature", 2**1.3, 8.0),
+    "student_size": ("student_size()", "input[type=range]", "ratio", 100.0, 20.0),
+    "slices": ("slices(report)", "input[type=range]", "max_gap", 0.0275, 0.05),
+}
+PREPARE = """import numpy as np
+from kdcourse.audit import audit
+from kdcourse.data import load
+from kdcourse.widgets import *
+
+garments = load("fashion-mnist")
+novice = garments.validation.teacher_logits.roll(1, 1) / 3
+chance = np.random.default_rng(0)
+truth = chance.integers(0, 2, 600)
+teacher, student = (np.where(chance.random(600) < wrong, 1 - truth, truth) for wrong in (0.05, 0.09))
+report = audit(truth, teacher, student, {"group": chance.choice(["a", "b", "c"], 600, p=[0.6, 0.3, 0.1])})"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+def open_notebook(context, address, name):
+    page = context.new_page()
+    page.set_default_timeout(2 * MINUTES)
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+    page.goto(f"{address}/lab/tree/{name}?token={TOKEN}")
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    return page
+
+
+def progress(home):
+    """What `kdcourse progress` prints."""
+    command = [sys.executable, "-m", "kdcourse.cli", "progress"]
+    environment = {**os.environ, "KDCOURSE_HOME": str(home)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def printed(page, number):
+    """What the cell with this number, from 0, has printed."""
+    output = page.locator(".jp-Notebook .jp-CodeCell").nth(number).locator(".jp-OutputArea-output").last
+    output.wait_for()
+    return output.inner_text()
+
+
+def test_lesson_02_runs_from_the_first_cell_to_the_last(browser, tmp_path):
+    root, home = tmp_path / "root", tmp_path / "home"
+    root.mkdir()
+    lesson = nbformat.read(lessons.folder() / "02_temperature.ipynb", as_version=4)
+    for cell in lesson.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+            if "parameters" in cell.metadata.get("tags", []):
+                cell.source = cell.source.replace("FAST = False", "FAST = True")
+    code = "print([one.temperature for one in Out.values() if type(one).__name__ == 'BlendedLoss'])"
+    lesson.cells.append(new_code_cell(code, id="last"))
+    nbformat.write(lesson, root / "02_temperature.ipynb")
+    before = progress(home)
+    with (
+        jupyterlab(tmp_path, root, KDCOURSE_HOME=str(home)) as address,
+        closing(browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")) as context,
+    ):
+        page = open_notebook(context, address, "02_temperature.ipynb")
+        cells = page.locator(".jp-Notebook .jp-CodeCell")
+        run_cell(page, 0)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        done = re.compile(r"\[\d+\]")
+        playwright_api.expect(cells.last.locator(".jp-InputPrompt").first).to_have_text(done, timeout=6 * MINUTES)
+        assert page.locator("[data-mime-type='application/vnd.jupyter.stderr'] .ansi-red-fg").all_inner_texts() == []
+
+        explorer = page.locator(".kdcourse-explorer")
+        explorer.wait_for()
+        explorer.locator("input[min='-1']").focus()
+        for _ in range(20):
+            page.keyboard.press("ArrowRight")
+        assert "At T = 4.0, the teacher says" in explorer.inner_text()
+        assert faults(page, ".kdcourse-explorer") == []
+        explorer.scroll_into_view_if_needed()
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / "lesson-02.png")
+
+        questions = quiz.load("02_temperature").questions
+        page.locator(".kdcourse-quiz form:first-of-type input").first.focus()
+        for k in range(len(questions)):
+            press_answer(page, questions, k, right=True)
+        status = page.locator(".kdcourse-quiz").get_by_role("status")
+        total = len(questions)
+        assert f"{total} / {total} completed, {total} right at the first try." in status.inner_text()
+        assert page.locator(".jp-Notebook .jp-CodeCell").count() == sum(c.cell_type == "code" for c in lesson.cells)
+
+        last = cells.count() - 1
+        run_cell(page, last)  # once more, now that the dial was moved
+        playwright_api.expect(cells.nth(last).locator(".jp-OutputArea-output")).to_have_text("[4.0]")
+    after = progress(home)
+    kept = json.loads((home / "progress.json").read_text(encoding="utf-8"))["quizzes"]["02_temperature"]
+    assert (kept["best"], kept["best_total"]) == (1.0, total)
+    assert before != after
+
+
+def test_every_explorer_in_jupyterlab(browser, tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    code = [PREPARE]
+    for name, (make, _, trait, _, value) in EXPLORERS.items():
+        code += [f"{name}_ = {make}\n{name}_", f"print({name}_.{trait})", f"{name}_.{trait} = {value}"]
+    notebook = new_notebook(cells=[new_code_cell(source, id=f"cell-{k}") for k, source in enumerate(code)])
+    notebook.cells.append(new_code_cell("", id="last"))
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, root / "explorers.ipynb")
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    with (
+        jupyterlab(tmp_path, root, KDCOURSE_HOME=str(tmp_path / "home")) as address,
+        closing(browser.new_context(viewport={"width": 1280, "height": 1400}, color_scheme="light")) as context,
+    ):
+        page = open_notebook(context, address, "explorers.ipynb")
+        run_cell(page, 0)
+        for k, (_, selector, _, after, _) in enumerate(EXPLORERS.values()):
+            at = 3 * k + 1
+            run_cell(page, at)
+            explorer = page.locator(".jp-Notebook .jp-CodeCell").nth(at).locator(".kdcourse-explorer")
+            explorer.locator("[role=group]").first.wait_for()
+            control = explorer.locator(selector).first
+            first = control.get_attribute("aria-valuetext")
+            control.focus()
+            for _ in range(3):
+                page.keyboard.press("ArrowRight")
+            moved = control.get_attribute("aria-valuetext")
+            assert moved != first
+            run_cell(page, at + 1)
+            assert float(printed(page, at + 1)) == pytest.approx(after)
+            run_cell(page, at + 2)  # Python sets it, and the page follows
+            playwright_api.expect(control).not_to_have_attribute("aria-valuetext", moved)
+            assert page.locator(".jp-Notebook .jp-CodeCell").count() == len(notebook.cells), (
+                "a key was taken for a command"
+            )
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(f"document.body.dataset.jpThemeLight === '{str(scheme == 'light').lower()}'")
+            for k, name in enumerate(EXPLORERS):
+                cell = page.locator(".jp-Notebook .jp-CodeCell").nth(3 * k + 1)
+                cell.locator(".kdcourse-explorer").screenshot(path=SCREENSHOTS / f"{name}-{scheme}.png")
+            assert faults(page, ".kdcourse-explorer") == []
+        assert page.errors == []
