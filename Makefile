@@ -13,11 +13,12 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: help lab test notebooks claims bench lint teacher clean
+.PHONY: help lab test site notebooks claims bench lint teacher clean
 
 help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
 	@echo "make test        run every test (WORKERS=$(WORKERS) processes)"
+	@echo "make site        build the static site into build/site, without a network"
 	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one)"
 	@echo "make claims      run the experiments behind the claims again (resumes), and write the table in the README"
 	@echo "make bench       measure every lesson, and write the table in the README"
@@ -35,6 +36,9 @@ lab: $(VENV)/ready
 test: $(VENV)/ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 5
 
+site: $(VENV)/ready
+	@$(BIN)/python tools/build_site.py
+
 notebooks: $(VENV)/ready
 	@$(BIN)/python tools/build_notebooks.py $(LESSON)
 
@@ -51,4 +55,4 @@ teacher: $(VENV)/ready
 	@$(BIN)/python tools/train_teacher.py
 
 clean:
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis runs
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build runs

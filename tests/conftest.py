@@ -6,6 +6,7 @@ import tempfile
 
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib
 
+import pytest
 import torch
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -16,6 +17,14 @@ os.environ["KDCOURSE_HOME"] = HOME.name  # what an earlier run kept must not ans
 set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), "hypothesis"))  # not in the repository
 settings.register_profile("kdcourse", deadline=None, max_examples=40, derandomize=True, database=None)
 settings.load_profile("kdcourse")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The folder with the static site, built once for all processes."""
+    from course_site import built_site
+
+    return built_site(tmp_path_factory)
 
 
 class LessonProgress:

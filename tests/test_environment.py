@@ -23,7 +23,7 @@ def required(*extras):
 
 
 def test_conda_environment_asks_for_what_pyproject_asks_for():
-    wanted = {f"{CONDA_NAME.get(item.name, item.name)} {item.specifier}" for item in required("dev")}
+    wanted = {f"{CONDA_NAME.get(item.name, item.name)} {item.specifier}" for item in required("dev", "site")}
     wanted |= {f"python {PROJECT['requires-python']}", "pip"}
     assert set(CONDA["dependencies"]) == wanted
 
@@ -41,7 +41,7 @@ def test_conda_spec_is_valid(spec):
 def test_constraints_satisfy_pyproject():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
-    for item in required("dev", "browser"):
+    for item in required("dev", "browser", "site"):
         assert item.specifier.contains(pins[item.name]), item
 
 

@@ -46,7 +46,10 @@ FLOORS = {
     "cli": 5,
 }
 MODULES = sorted((ROOT / "kdcourse").rglob("*.py"))
-PAGES = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts and "runs" not in path.parts)
+MADE = {".venv", "runs", "build"}  # folders that are not the repository's own
+# These link pages that are built; Sphinx checks them.
+SITE = {ROOT / "site" / name for name in ("index.md", "explorers.md", "about.md")}
+PAGES = sorted(path for path in ROOT.rglob("*.md") if not MADE & {*path.relative_to(ROOT).parts} and path not in SITE)
 
 
 def module_name(path):

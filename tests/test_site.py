@@ -1,0 +1,193 @@
+"""The static site, looked at without a browser: it is whole, and asks nothing of any other host."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from course_site import (
+    ROOT,
+    Page,
+    addresses_in_css,
+    build_site,
+    imported,
+    site_api,
+    site_links,
+    site_pages,
+    target,
+)
+
+from kdcourse import claims, lessons, quiz
+
+LIMIT = 1_500_000  # bytes of a page, decoded, without the figures of lessons
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    """{file: Page} of the whole site."""
+    return {path: Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
+
+
+def test_there_is_a_page_for_everything(site):
+    expected = {f"lessons/{path.stem}" for path in lessons.find()}
+    expected |= {f"quizzes/{name}" for name in quiz.names()}
+    expected |= {f"api/kdcourse.{name}" for name in site_api.modules(ROOT / "kdcourse")}
+    expected |= {"index", "install", "explorers", "quizzes/index", "flashcards", "glossary", "claims", "data/index"}
+    expected |= {"data/fashion-mnist", "data/fashion-mnist-teacher", "data/spam-assassin", "data/spam-assassin-teacher"}
+    expected |= {"command", "audit", "api/index", "instructors/index", "instructors/answers", "instructors/scale-out"}
+    expected |= {"contributors/index", "contributors/quizzes", "contributors/site", "about", "search"}
+    assert {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")} == expected
+
+
+def test_every_public_module_is_in_a_group_of_the_reference():
+    grouped = {name for names in site_api.GROUPS.values() for name in names}
+    assert grouped <= set(site_api.modules(ROOT / "kdcourse"))
+    public = {path.stem for path in (ROOT / "kdcourse").iterdir() if not path.stem.startswith("_")}
+    assert set(site_api.modules(ROOT / "kdcourse")) == public - site_api.LEFT_OUT
+
+
+def test_every_link_leads_somewhere(pages):
+    lost = []
+    for path, page in pages.items():
+        for address in page.links() + page.loaded():
+            found = target(path, address)
+            if found is None:
+                continue
+            file, fragment = found
+            if not file.is_file() or (fragment and file.suffix == ".html" and fragment not in pages[file].ids):
+                lost.append((path.name, address))
+    assert lost == []
+
+
+def test_no_page_asks_another_host_for_anything(site, pages):
+    asked = [(path.name, at) for path, page in pages.items() for at in page.loaded() if target(path, at) is None]
+    for path in site.rglob("*.css"):
+        asked += [(path.name, at) for at in addresses_in_css(path.read_text(encoding="utf-8")) if "//" in at]
+    for path in site.rglob("*.js"):
+        text = path.read_text(encoding="utf-8")
+        asked += [
+            (path.name, at) for at in re.findall(r"(?:import|fetch|src\s*=)\s*\(?[\"'](?:https?:)?//[^\"']+", text)
+        ]
+    assert asked == []
+    assert sum(len(page.loaded()) for page in pages.values()) > 500  # so the pages were looked at
+
+
+def test_every_claim_term_card_and_question_is_there(site, pages):
+    assert {claim.name for claim in claims.CLAIMS} <= pages[site / "claims.html"].ids
+    for claim in claims.CLAIMS:
+        assert claim.measured in pages[site / "claims.html"].text
+        for effect in claims.effects(claims.result(claim.name)):
+            assert effect.rpartition(": ")[2] in pages[site / "claims.html"].text
+    glossary = pages[site / "glossary.html"]
+    for entry in quiz.glossary():
+        for key in ("definition", "explanation", "misconception", "when_to_use", "when_to_avoid"):
+            assert entry[key].replace("`", "") in glossary.text, entry["term"]
+    assert {card["id"] for card in quiz.cards()} <= pages[site / "flashcards.html"].ids
+    for name in quiz.names():
+        for question in quiz.load(name).questions:
+            assert question.question.replace("`", "") in pages[site / "quizzes" / f"{name}.html"].text.replace("`", "")
+
+
+def test_every_picture_has_words(pages):
+    pictures = [attributes for page in pages.values() for tag, attributes in page.tags if tag == "img"]
+    assert [one for one in pictures if "alt" not in one] == []
+    figures = [one for one in pictures if "/figures/" in one["src"]]
+    assert len(figures) > 40
+    for one in figures:
+        assert len(one["alt"]) > 20
+        assert one["loading"] == "lazy"
+        assert int(one["width"]) > 0
+        assert int(one["height"]) > 0
+
+
+def test_every_formula_of_the_lessons_is_mathml(site, pages):
+    total = 0
+    for path in lessons.find():
+        html = (site / "lessons" / f"{path.stem}.html").read_text(encoding="utf-8")
+        source = "\n".join(
+            re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.S)
+            for cell in build_site.read(path).cells
+            if cell.cell_type == "markdown"
+        )
+        formulas = re.findall(r"\$\$.+?\$\$|\$[^$]+\$", source, flags=re.S)
+        made = re.findall(r"<math .*?</math>", html, flags=re.S)
+        assert len(made) == len(formulas), path.stem
+        assert [one for one in made if "\\" in one] == []
+        assert "$$" not in re.sub(r"<pre>.*?</pre>", "", html, flags=re.S)
+        total += len(made)
+    assert total > 10
+
+
+def weight(path, page):
+    """Bytes of a page with all that it loads, decoded, without the figures of lessons."""
+    files = {
+        file for file, _ in filter(None, (target(path, at) for at in page.loaded())) if "figures" not in file.parts
+    }
+    files |= {path}
+    for _ in range(5):  # modules that import modules, stylesheets that import stylesheets
+        for file in list(files):
+            if file.suffix == ".js":
+                files |= {one for one in imported(file) if one.exists()}
+            if file.suffix == ".css":
+                inside = [(file.parent / at).resolve() for at in addresses_in_css(file.read_text(encoding="utf-8"))]
+                files |= {one for one in inside if one.suffix == ".css"}
+    return sum(file.stat().st_size for file in files)
+
+
+def test_pages_are_light(site, pages):
+    weights = {path.relative_to(site).as_posix(): weight(path, page) for path, page in pages.items()}
+    assert {page: bytes for page, bytes in weights.items() if bytes > LIMIT} == {}
+    assert min(weights.values()) > 300_000  # the theme alone weighs that, so it was counted
+    served = [path for path in site.rglob("*") if path.is_file()]
+    assert [path.name for path in served if path.stat().st_size > 1_000_000] == []
+    assert [path.name for path in served if path.suffix in (".map", ".ipynb", ".woff2")] == []
+
+
+def test_the_landing_page_adds_up_what_the_lessons_state(site, pages):
+    stated = [re.search(r"\*\*(\d+) minutes\*\*", path.read_text(encoding="utf-8"))[1] for path in lessons.find()]
+    hours, minutes = divmod(sum(map(int, stated)), 60)
+    text = " ".join(pages[site / "index.html"].text.split())
+    assert f"{len(stated)} lessons, {hours} hours {minutes} minutes" in text
+    for command in ("make lab", "make test"):
+        assert command in text
+    assert "put:" not in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_what_a_search_finds_is_in_the_index(site):
+    index = (site / "searchindex.js").read_text(encoding="utf-8")
+    assert '"glossary"' in index
+    assert '"lessons/02_temperature"' in index
+
+
+def test_the_workflow_makes_the_site_and_deploys_it():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8"))
+    build, deploy = workflow["jobs"]["build"]["steps"], workflow["jobs"]["deploy"]["steps"]
+    assert "make site" in [step.get("run") for step in build]
+    assert workflow["permissions"] == {"contents": "read", "pages": "write", "id-token": "write"}
+    uses = [step["uses"] for step in build + deploy if "uses" in step]
+    assert {name.partition("@")[0] for name in uses} >= {"actions/upload-pages-artifact", "actions/deploy-pages"}
+    assert [name for name in uses if not re.fullmatch(r"actions/[\w-]+@v\d+", name)] == []
+    (upload,) = [step for step in build if step.get("uses", "").startswith("actions/upload-pages-artifact")]
+    assert ROOT / upload["with"]["path"] == build_site.OUT
+    assert workflow[True].keys() == {"push", "workflow_dispatch"}  # YAML reads `on` as true
+
+
+def test_a_page_that_sphinx_warns_about_is_an_error(tmp_path):
+    source = tmp_path / "source"
+    build_site.lay_out(source)
+    (source / "index.md").write_text("# Nothing\n\n[lost](nowhere.md) and $\\nonsense{x}$\n", encoding="utf-8")
+    (source / "about.md").write_text("---\norphan: true\n---\n# About\n", encoding="utf-8")
+    with pytest.raises(build_site.SiteError) as caught:
+        build_site.render(source, tmp_path / "out")
+    assert "nowhere.md" in str(caught.value)
+    assert "cannot be shown as MathML" in str(caught.value)
+
+
+def test_the_address_of_a_term_is_plain():
+    assert len({site_pages.term_id(entry["term"]) for entry in quiz.glossary()}) == len(quiz.glossary())
+    assert site_pages.term_id("Kullback–Leibler divergence") == "kullback-leibler-divergence"
+
+
+def test_every_page_of_a_file_exists():
+    for name in site_links.pages():
+        assert Path(ROOT / name).is_file()

@@ -1,0 +1,186 @@
+"""What the pieces of the site's build make of good and of broken input."""
+
+import base64
+import io
+import json
+
+import pytest
+from course_site import build_site, site_landing, site_links, site_notebooks
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+EXPLORER, SiteError = site_notebooks.EXPLORER, site_notebooks.SiteError
+header, read, transform = site_notebooks.header, site_notebooks.read, site_notebooks.transform
+KNOWN = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributors/index.md",
+    "notebooks/01_soft_labels.ipynb": "lessons/01_soft_labels.ipynb",
+    "data/garments/README.md": "data/garments.md",
+}
+
+
+def png(width=3, height=2):
+    picture = io.BytesIO()
+    Image.new("L", (width, height)).save(picture, "PNG")
+    return base64.b64encode(picture.getvalue()).decode()
+
+
+def shown(data, metadata=None, source="show()"):
+    output = new_output("display_data", data=data, metadata=metadata or {})
+    return new_notebook(cells=[new_code_cell(source, outputs=[output])])
+
+
+def html_of(notebook, folder):
+    transform(notebook, "01_soft_labels", folder, KNOWN)
+    return notebook.cells[0].outputs[0].data["text/html"]
+
+
+def alt(words='A slide, and <what> it "shows" & more'):
+    return {"image/png": {"alt": words}}
+
+
+# ---- notebooks ----
+
+
+def test_a_figure_becomes_a_file_with_its_words_and_size(tmp_path):
+    html = html_of(shown({"image/png": png(), "text/plain": "[figure]"}, alt()), tmp_path)
+    path = "_static/figures/01_soft_labels/1.png"
+    assert f'src="../{path}"' in html
+    assert 'alt="A slide, and &lt;what&gt; it &quot;shows&quot; &amp; more"' in html
+    assert 'width="3" height="2" loading="lazy"' in html
+    assert (tmp_path / path).read_bytes() == base64.b64decode(png())
+
+
+def test_an_explorer_keeps_its_picture_and_its_state(tmp_path):
+    state = {"text": "</script><b>", "values": [1, 2.5, None]}
+    data = {EXPLORER: {"explorer": "soft_labels", "state": state}, "image/png": png(), "text/plain": "[explorer]"}
+    notebook = shown(data, alt())
+    (explorer,) = transform(notebook, "01_soft_labels", tmp_path, KNOWN)
+    html = notebook.cells[0].outputs[0].data["text/html"]
+    assert html.startswith('<div class="kdcourse-explorer" data-explorer="soft_labels"><img src="../_static/figures/')
+    stored = html.partition('<script type="application/json">')[2].partition("</script>")[0]
+    assert "<" not in stored
+    assert json.loads(stored) == state
+    assert explorer.html("").startswith(
+        '<div class="kdcourse-explorer" data-explorer="soft_labels"><img src="_static/figures/'
+    )
+
+
+def test_a_quiz_comes_from_its_file_without_script_and_style(tmp_path):
+    old = '<div class="kdcourse-quiz">old</div><style>x</style><script type="module">start();</script>'
+    html = html_of(shown({"text/html": old}, source='from kdcourse import quiz\nquiz.show( "vocabulary" )'), tmp_path)
+    assert "old" not in html
+    assert "<style>" not in html
+    assert html.count("<script") == 1
+    stored = json.loads(html.partition('<script type="application/json">')[2].partition("</script>")[0])
+    assert stored["name"] == "vocabulary"
+    hrefs = {question["lesson"]: question.get("href") for question in stored["questions"]}
+    assert all(
+        href == ("../lessons/01_soft_labels.html" if at == "01_soft_labels" else None) for at, href in hrefs.items()
+    )
+
+
+def test_a_table_of_pandas_has_no_empty_heading(tmp_path):
+    html = html_of(shown({"text/html": '<table class="dataframe"><tr><th></th><th>a</th></tr></table>'}), tmp_path)
+    assert html == '<table class="dataframe"><tr><td></td><th>a</th></tr></table>'
+
+
+BROKEN = {
+    "no alternative text": ({"image/png": png()}, {}, "show()"),
+    "is no PNG": ({"image/png": base64.b64encode(b"GIF89a").decode()}, alt(), "show()"),
+    "has no picture beside it": ({EXPLORER: {"explorer": "a", "state": {}}}, {}, "show()"),
+    "must have a name and a state": (
+        {EXPLORER: {"explorer": "../a", "state": {}}, "image/png": png()},
+        alt(),
+        "show()",
+    ),
+    "has no quiz.show with a name": ({"text/html": '<div class="kdcourse-quiz">'}, {}, "name = 1\nquiz.show(name)"),
+    "no quiz 'none'": ({"text/html": '<div class="kdcourse-quiz">'}, {}, "quiz.show('none')"),
+}
+
+
+@pytest.mark.parametrize("why", BROKEN)
+def test_a_broken_output_is_an_error_that_says_where_and_why(tmp_path, why):
+    data, metadata, source = BROKEN[why]
+    with pytest.raises(SiteError, match=f"(?s)^01_soft_labels.ipynb, cell 1: .*{why}"):
+        transform(shown(data, metadata, source), "01_soft_labels", tmp_path, KNOWN)
+
+
+@pytest.mark.parametrize("state", [None, [], "{}", {"explorer": "a"}, {"state": {}}, {"explorer": 3, "state": {}}])
+def test_garbage_in_place_of_an_explorer_is_an_error(tmp_path, state):
+    with pytest.raises(SiteError, match="must have a name and a state"):
+        transform(shown({EXPLORER: state, "image/png": png()}, alt()), "01_soft_labels", tmp_path, KNOWN)
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "{}", '{"cells": 3, "nbformat": 4}', "[]"])
+def test_a_file_that_is_no_notebook_is_an_error_with_its_name(tmp_path, text):
+    path = tmp_path / "01_broken.ipynb"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SiteError, match="01_broken.ipynb"):
+        header(read(path), "01_broken")
+
+
+def test_a_lesson_states_its_title_and_minutes():
+    notebook = new_notebook(cells=[new_markdown_cell("# 07 · Seven\n\n**45 minutes** · needs nothing")])
+    assert header(notebook, "07_seven") == ("07 · Seven", 45)
+    with pytest.raises(SiteError, match="07_seven.ipynb must begin"):
+        header(new_notebook(cells=[new_markdown_cell("# 07 · Seven")]), "07_seven")
+
+
+def test_explorers_that_are_missing_are_an_error_that_names_them():
+    with pytest.raises(SiteError, match="no lesson has stored the explorers soft_labels: run make notebooks"):
+        build_site.require_explorers(dict.fromkeys(build_site.EXPLORERS[1:]))
+    build_site.require_explorers(dict.fromkeys(build_site.EXPLORERS))
+
+
+# ---- links ----
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[one](01_soft_labels.ipynb)", "[one](01_soft_labels.ipynb)"),
+        ("[one](01_soft_labels.ipynb#see)", "[one](01_soft_labels.ipynb#see)"),
+        ("[sheet](../data/garments/README.md)", "[sheet](../data/garments.md)"),
+        ("[how](../CONTRIBUTING.md)", "[how](../contributors/index.md)"),
+        ("[pip](../README.md#without-make)", "[pip](../install.md)"),
+        ("[the records](../kdcourse/claims/records.py)", "the records (`kdcourse/claims/records.py`)"),
+        ("[`records.py`](../kdcourse/claims/records.py)", "`kdcourse/claims/records.py`"),
+        ("[arXiv](https://arxiv.org/abs/1)", "[arXiv](https://arxiv.org/abs/1)"),
+        ("[below](#here)", "[below](#here)"),
+        ("`[no](link.py)` and ``a ` [no](link.py)``", "`[no](link.py)` and ``a ` [no](link.py)``"),
+        ("```python\nx = [a](b.py)\n```\n[l](../x.py)", "```python\nx = [a](b.py)\n```\nl (`x.py`)"),
+        ("[`a` and [b](../x.py)", "[`a` and b (`x.py`)"),
+    ],
+)
+def test_links_lead_to_pages_or_name_the_file(text, expected):
+    assert site_links.rewrite(text, "notebooks/00_a.ipynb", "lessons/00_a.ipynb", KNOWN) == expected
+
+
+def test_with_a_repository_files_that_are_no_pages_are_linked():
+    where = "https://example.org/them/course/"
+    made = site_links.rewrite("[r](../tools/x.py)", "notebooks/a.ipynb", "lessons/a.ipynb", KNOWN, where)
+    assert made == "[r](https://example.org/them/course/blob/main/tools/x.py)"
+
+
+def test_a_section_of_a_text():
+    text = "# A\n\n## B\n\nb\n\n```\n## no heading\n```\n\n### C\n\nc\n\n## D\n\nd\n"
+    assert site_links.section(text, "B") == "b\n\n```\n## no heading\n```\n\n## C\n\nc\n"
+    with pytest.raises(ValueError, match="'E'"):
+        site_links.section(text, "E")
+
+
+# ---- pages ----
+
+
+def test_a_page_that_asks_for_what_is_not_there_is_an_error():
+    assert build_site.filled("a <!-- put: b --> c", {"b": "B"}, "x.md") == "a B c"
+    with pytest.raises(SiteError, match=r"x.md asks for 'd'; there are b"):
+        build_site.filled("<!-- put: d -->", {"b": "B"}, "x.md")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(250, "4 hours 10 minutes"), (60, "1 hour"), (61, "1 hour 1 minute"), (25, "25 minutes")]
+)
+def test_durations_are_spelled_out(minutes, words):
+    assert site_landing.duration(minutes) == words

@@ -1,0 +1,106 @@
+"""What the hand-written pages of the site ask for with <!-- put: ... -->: times, lessons, claims, explorers."""
+
+import html
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from site_claims import summary
+from site_links import section
+
+from kdcourse import quiz
+
+ROOT = Path(__file__).resolve().parent.parent
+# The lesson whose explorer the site shows, where several have one.
+HOMES = {"soft_labels": "01", "blended_loss": "03", "distillation_steps": "00", "student_size": "04", "slices": "05"}
+TIMINGS = ROOT / "benchmarks" / "results" / "lessons.json"
+
+
+def values(lessons, explorers, known):
+    """{what a page can ask for: the text that it gets}.
+
+    lessons    [(stem, title, minutes)]
+    explorers  {name: Explorer}
+    known      what `site_links.pages` gives
+    """
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    measured = json.loads(TIMINGS.read_text(encoding="utf-8"))["lessons"]
+    computes = [measured[stem]["full"] for stem, *_ in lessons if stem in measured]
+    given = {
+        "lessons": lesson_list(lessons, readme, measured),
+        "number of lessons": str(len(lessons)),
+        "reading time": duration(sum(minutes for *_, minutes in lessons)),
+        "computing time": f"{round(sum(one['seconds'] for one in computes) / 60)} minutes",
+        "memory": f"{max(one['peak_megabytes'] for one in computes) / 1000:.1f} GB",
+        "claims": summary(),
+        "quizzes": f"{len(quiz.names())} quizzes, {len(quiz.cards())} flashcards and {len(quiz.glossary())} terms",
+        "commands": f"```\n{commands(readme)}```",
+        "licence": (ROOT / "LICENSE").read_text(encoding="utf-8").strip(),
+        "citation": (ROOT / "CITATION.cff").read_text(encoding="utf-8").strip(),
+        "lesson pages": "\n".join(f"{title} <lessons/{stem}>" for stem, title, _ in lessons),
+    }
+    given |= {f"explorer {name}": explorer.html("") for name, explorer in explorers.items()}
+    first = explorers["soft_labels"]  # at a temperature at which the runners-up can be seen at once
+    given["first explorer"] = replace(first, state={**first.state, "temperature": 4}).html("")
+    return given
+
+
+def lesson_list(lessons, readme, measured):
+    """The lessons as a list: title, minutes, what one is able to do afterwards (as the README has it)."""
+    aims = dict(
+        re.findall(r"^\| \d\d \| \[.+?\]\(notebooks/(\w+)\.ipynb\) \| (.+) \|$", section(readme, "Lessons"), re.M)
+    )
+    items = []
+    for stem, title, minutes in lessons:
+        computes = f" · computes {measured[stem]['full']['seconds']:.0f} s" if stem in measured else ""
+        aim = f"<span>{html.escape(aims[stem])}</span>" if stem in aims else ""
+        items.append(
+            f'<li><a href="lessons/{stem}.html">{html.escape(title)}</a>'
+            f'<span class="kd-note">{minutes} minutes{computes}</span>{aim}</li>'
+        )
+    return '<ol class="kd-lessons">\n' + "\n".join(items) + "\n</ol>"
+
+
+def duration(minutes):
+    """250 as "4 hours 10 minutes"."""
+    hours, rest = divmod(minutes, 60)
+    parts = [(hours, "hour"), (rest, "minute")]
+    return " ".join(f"{count} {word}{'s' if count != 1 else ''}" for count, word in parts if count)
+
+
+def commands(readme):
+    """The two commands with which the README begins."""
+    return re.search(r"```\n(.*?)```", readme, re.S)[1]
+
+
+def with_make(readme):
+    """What the README says before its first heading below the title: the commands, and what they need."""
+    return re.split(r"^## ", readme, maxsplit=1, flags=re.M)[0].partition("\n")[2].strip()
+
+
+def data_index(known):
+    """{page: Markdown} of the list of data sheets and teachers' cards."""
+    listed = [page for page in known.values() if page.startswith("data/")]
+    items, toctree = [], []
+    for page in listed:
+        name = Path(page).stem
+        source = next(file for file, other in known.items() if other == page)
+        title = re.match(r"# (.+)", (ROOT / source).read_text(encoding="utf-8"))[1]
+        items.append(f"- [{title}]({name}.md)")
+        toctree.append(name)
+    body, below = "\n".join(items), "\n".join(toctree)
+    text = f"""# Data
+
+The data sets and the teachers come with the course; nothing is downloaded while you learn. Each has a sheet that says
+where it is from, under which licence, how it was split, and what it is not good for.
+
+{body}
+
+```{{toctree}}
+:hidden:
+
+{below}
+```
+"""
+    return {"data/index.md": text}

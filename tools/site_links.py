@@ -1,0 +1,120 @@
+"""Which files of the repository are pages of the site, and what becomes of a link from one file to another."""
+
+import os
+import posixpath
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The sections of the README that are pages of their own: {heading: page}.
+SECTIONS = {
+    "Without make": "install.md",
+    "Audit your own student": "audit.md",
+    "The command": "command.md",
+    "Lessons": "index.md",
+    "What the claims came to": "claims.md",
+}
+TEXTS = {
+    "README.md": "index.md",
+    "LICENSE": "about.md",
+    "CITATION.cff": "about.md",
+    "CONTRIBUTING.md": "contributors/index.md",
+    "quizzes/README.md": "contributors/quizzes.md",
+    "site/README.md": "contributors/site.md",
+    "workshop/README.md": "instructors/index.md",
+    "workshop/answers.md": "instructors/answers.md",
+    "site/scale_out.md": "instructors/scale-out.md",
+}
+
+# Code comes before and after links in this pattern, so that what only looks like a link inside of code is left alone.
+TOKEN = re.compile(
+    r"(?P<fence>^[ >]*(?P<ticks>```+|~~~+).*?^[ >]*(?P=ticks)[`~]*[ \t]*$)"
+    r"|(?P<link>(?<!!)\[(?P<text>(?:`[^`\n]*`|[^\[\]`])*)\]\((?P<target>[^()\s]+)\))"
+    r"|(?P<code>(?P<tick>`+)(?!`).*?(?<!`)(?P=tick)(?!`))",
+    re.M | re.S,
+)
+
+
+def pages(root=ROOT):
+    """{file in the repository: page of the site}, both as paths with forward slashes."""
+    found = {name: page for name, page in TEXTS.items() if (root / name).exists()}
+    for notebook in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        found[f"notebooks/{notebook.name}"] = f"lessons/{notebook.name}"
+    for sheet in sorted((root / "data").glob("*/README.md")):
+        folder = f"data/{sheet.parent.name}"
+        found[f"{folder}/README.md"] = f"{folder}.md"
+        if (sheet.parent / "teacher-card.md").exists():
+            found[f"{folder}/teacher-card.md"] = f"{folder}-teacher.md"
+    return found
+
+
+def rewrite(text, source, page, known, repository=""):
+    """Markdown from a file of the repository, with its links as they must be on a page of the site.
+
+    source      the file, such as "workshop/README.md"
+    page        the page it becomes, such as "instructors/index.md"
+    known       what `pages` gives
+    repository  address of the repository, for files that are not on the site; without one they are named, not linked
+    """
+
+    def replaced(match):
+        if match["link"] is None:
+            return match[0]
+        return link(match["text"], match["target"], source, page, known, repository)
+
+    return TOKEN.sub(replaced, text)
+
+
+def link(text, target, source, page, known, repository=""):
+    """One link, rewritten; see `rewrite`."""
+    path, _, fragment = target.partition("#")
+    if re.match(r"[a-z][a-z0-9+.-]*:", target, re.I) or (not path and source != "README.md"):
+        return f"[{text}]({target})"
+    here = posixpath.dirname(source)
+    path = posixpath.normpath(posixpath.join(here, path)) if path else source
+    sections = {anchor(heading): place for heading, place in SECTIONS.items()}
+    if path == "README.md" and fragment in sections:
+        return f"[{text}]({relative(sections[fragment], page)})"
+    if path in known:
+        ending = f"#{fragment}" if fragment else ""
+        return f"[{text}]({relative(known[path], page)}{ending})"
+    if repository:
+        return f"[{text}]({repository.rstrip('/')}/blob/main/{path})"
+    named = text.strip("`")
+    return f"`{path}`" if path.endswith(named.strip("/").removeprefix("../")) else f"{text} (`{path}`)"
+
+
+def relative(target, page):
+    """The way from one page to another."""
+    return posixpath.relpath(target, posixpath.dirname(page) or ".")
+
+
+def anchor(heading):
+    """The fragment that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def section(text, heading):
+    """The part of a Markdown text below a heading, up to the next of its level or above; the heading itself is left
+    out, and those inside move up with it. Raises ValueError if there is no such heading.
+    """
+    lines, level, fenced = [], 0, False
+    for line in text.splitlines():
+        fenced ^= line.startswith("```")
+        marks, _, words = line.partition(" ")
+        depth = len(marks) if not fenced and re.fullmatch("#+", marks) else 0
+        if depth and level and depth <= level:
+            break
+        if level:
+            lines.append("#" * (depth - level + 1) + f" {words}" if depth else line)
+        elif depth and words.strip() == heading:
+            level = depth
+    if not level:
+        raise ValueError(f"there is no heading {heading!r}")
+    return "\n".join(lines).strip() + "\n"
+
+
+def repository():
+    """Where the sources can be read, from the variable KDCOURSE_REPOSITORY; empty if nobody said."""
+    return os.environ.get("KDCOURSE_REPOSITORY", "").rstrip("/")
