@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 from course_site import (
@@ -132,6 +133,21 @@ def weight(path, page):
                 inside = [(file.parent / at).resolve() for at in addresses_in_css(file.read_text(encoding="utf-8"))]
                 files |= {one for one in inside if one.suffix == ".css"}
     return sum(file.stat().st_size for file in files)
+
+
+def test_code_keeps_its_words_and_its_colours(site, pages):
+    colours = (site / "_static" / "pygments.css").read_text(encoding="utf-8")
+    for theme in ("light", "dark"):
+        of = dict(re.findall(rf'\[data-theme="{theme}"\] \.highlight ?(\S*) {{[^}}]*?color: (#\w+)', colours))
+        assert of[".n"] == of[".p"] == of[".w"] == of[""]
+    html = (site / "lessons" / "00_start_here.html").read_text(encoding="utf-8")
+    assert not re.search(r'<span class="(n|p|w)">', html)
+    assert '<span class="kn">import</span>' in html
+    notebook = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4)
+    text = pages[site / "lessons" / "00_start_here.html"].text
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.source in text
 
 
 def test_pages_are_light(site, pages):

@@ -2,7 +2,7 @@
 
 import { watchFrames } from "./frames.js";
 
-watchFrames();
+const framed = watchFrames();
 nameToggles();
 
 const parts = {
@@ -14,7 +14,7 @@ const parts = {
 };
 const needed = Object.entries(parts).filter(([selector]) => document.querySelector(selector));
 const started = needed.map(([, module]) => import(module).then(({ start }) => start()));
-Promise.all(started).then(() => (document.documentElement.dataset.courseReady = "")); // for tests
+Promise.all([framed, ...started]).then(() => (document.documentElement.dataset.courseReady = "")); // for tests
 
 // The theme's buttons that unfold a part of the contents have no name of their own.
 function nameToggles() {

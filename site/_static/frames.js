@@ -2,8 +2,7 @@
 
 const FRAMES = ".kd-frame, .kd-figure, .kd-formula, .pst-scrollable-table-container, .cell_output .text_html, pre";
 
-function mark(frame) {
-  const scrolls = frame.scrollWidth > frame.clientWidth + 1;
+function mark(frame, scrolls) {
   if (scrolls && !frame.hasAttribute("tabindex")) {
     frame.tabIndex = 0;
     if (!frame.hasAttribute("role")) {
@@ -16,10 +15,17 @@ function mark(frame) {
   }
 }
 
+// Resolves when all frames have been looked at once. All are measured before any is changed: a page is laid out once for
+// that, and not once for each of its frames.
 export function watchFrames() {
-  const observer = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target)));
-  for (const frame of document.querySelectorAll(FRAMES)) {
-    observer.observe(frame);
-    mark(frame);
-  }
+  const frames = [...document.querySelectorAll(FRAMES)];
+  return new Promise((done) => {
+    const observer = new ResizeObserver((entries) => {
+      const measured = entries.map(({ target }) => [target, target.scrollWidth > target.clientWidth + 1]);
+      measured.forEach(([frame, scrolls]) => mark(frame, scrolls));
+      done();
+    });
+    frames.forEach((frame) => observer.observe(frame));
+    if (frames.length === 0) done();
+  });
 }
