@@ -19,6 +19,31 @@ settings.register_profile("kdcourse", deadline=None, max_examples=40, derandomiz
 settings.load_profile("kdcourse")
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser; the tests of a module share it."""
+    from browser import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """A function that opens an explorer as it stands in Python; options are the browser context's."""
+    from explorer_page import open_explorer
+
+    contexts = []
+
+    def opened(explorer, **options):
+        contexts.append(browser.new_context(offline=True, **options))
+        return open_explorer(contexts[-1], explorer, tmp_path / f"page{len(contexts)}.html")
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """The folder with the static site, built once for all processes."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from browser import chromium, faults, needs_chromium, tab_to, watched
+from browser import faults, needs_chromium, tab_to, watched
 
 from kdcourse.audit import audit
 
@@ -29,12 +29,6 @@ def report(levels, n=200):
     given = [np.where(np.eye(2)[chosen], 0.9, 0.1) for chosen in (teacher, student, baseline)]
     slices = {"group": group, "length": rng.lognormal(5, 1, len(truth))}
     return audit(truth, given[0], given[1], slices, baseline=given[2], max_gap=0.03, thresholds={"length": 0.05})
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

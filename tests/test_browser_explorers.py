@@ -4,8 +4,8 @@ import random
 
 import numpy as np
 import pytest
-from browser import chromium, faults, needs_chromium
-from explorer_page import call, model_value, open_explorer, press, said, set_model
+from browser import faults, needs_chromium
+from explorer_page import call, model_value, press, said, set_model
 from test_plots import tiny_data_set
 from test_widgets_loss import STUDENT
 
@@ -19,26 +19,6 @@ MAKERS = {
 TEMPERATURE = "input[type=range][min='-1']"
 WEIGHT = "input[type=range][min='0']"
 LOGITS = "input[type=range][min='-25']"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """A function that opens an explorer; options are the browser context's."""
-    contexts = []
-
-    def opened(explorer, **options):
-        contexts.append(browser.new_context(offline=True, **options))
-        return open_explorer(contexts[-1], explorer, tmp_path / f"page{len(contexts)}.html")
-
-    yield opened
-    for context in contexts:
-        context.close()
 
 
 @pytest.mark.parametrize("name", MAKERS)

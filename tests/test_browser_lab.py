@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import TOKEN, chromium, faults, jupyterlab, needs_chromium, playwright_api, run_cell
+from browser import TOKEN, faults, jupyterlab, needs_chromium, playwright_api, run_cell
 from nbformat.v4 import new_code_cell, new_notebook
 from quiz_keys import press_answer
 
@@ -45,12 +45,6 @@ chance = np.random.default_rng(0)
 truth = chance.integers(0, 2, 600)
 teacher, student = (np.where(chance.random(600) < wrong, 1 - truth, truth) for wrong in (0.05, 0.09))
 report = audit(truth, teacher, student, {"group": chance.choice(["a", "b", "c"], 600, p=[0.6, 0.3, 0.1])})"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 def open_notebook(context, address, name):

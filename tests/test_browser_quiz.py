@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import nbformat
 import pytest
-from browser import TOKEN, chromium, faults, jupyterlab, needs_chromium, run_cell, tab_to, watched
+from browser import TOKEN, faults, jupyterlab, needs_chromium, run_cell, tab_to, watched
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from quiz_keys import option, press_answer
 
@@ -21,12 +21,6 @@ from kdcourse.widgets.bundle import bundle
 pytestmark = needs_chromium
 NAME = "00_start_here"  # it has all three types
 QUESTIONS = quiz.load(NAME).questions
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
-from browser import chromium, faults, needs_chromium, tab_to
+from browser import faults, needs_chromium, tab_to
 from course_site import ROOT, build_site, served
 
 from kdcourse import quiz
@@ -37,12 +37,6 @@ EVERYTHING = """() => {
     return Promise.all([...document.images].map((image) => { image.loading = "eager"; return image.decode(); }));
 }"""
 GARBAGE = ["", "null", "[]", "7", '"text"', "{", '{"answers": null}', '{"answers": {"x": {}}, "first_tries": 3}', "{}}"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

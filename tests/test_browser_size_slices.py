@@ -5,8 +5,8 @@ import random
 
 import pandas as pd
 import pytest
-from browser import chromium, faults, needs_chromium, tab_to
-from explorer_page import call, model_value, open_explorer, press, said, set_model
+from browser import faults, needs_chromium, tab_to
+from explorer_page import call, model_value, press, said, set_model
 from test_widgets_size import SIZES, TEACHER
 from test_widgets_slices import LIMITS, examples, hard_ham
 
@@ -17,26 +17,6 @@ pytestmark = needs_chromium
 MAKERS = {"student_size": lambda: student_size(SIZES, TEACHER), "slices": lambda: slices(hard_ham())}
 RATIO, PRICE, LOAD = "input[type=range][min='0']", "input[type=range][min='-2']", "input[type=range][min='2']"
 SIZE_STATE = ("curve", "ratio", "price", "requests_per_day", "one_time_cost")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """A function that opens an explorer; options are the browser context's."""
-    contexts = []
-
-    def opened(explorer, **options):
-        contexts.append(browser.new_context(offline=True, **options))
-        return open_explorer(contexts[-1], explorer, tmp_path / f"page{len(contexts)}.html")
-
-    yield opened
-    for context in contexts:
-        context.close()
 
 
 def finding(page):

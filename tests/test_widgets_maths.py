@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from browser import chromium, needs_chromium
+from browser import needs_chromium
 from explorer_page import call
 from scipy import special, stats
 
@@ -21,11 +21,10 @@ LOGITS = [[0.0, 0.0], [3.0, -1.0, 0.5], [1e4, -1e4, 9_999.0], np.linspace(-25, 2
 
 
 @pytest.fixture(scope="module")
-def maths():
+def maths(browser):
     """A function that calls one of maths.js's for each list of arguments."""
-    with chromium() as browser:
-        page = browser.new_context(offline=True).new_page()
-        yield lambda name, inputs: call(page, "maths", name, inputs)
+    page = browser.new_context(offline=True).new_page()
+    return lambda name, inputs: call(page, "maths", name, inputs)
 
 
 @pytest.fixture
