@@ -11,20 +11,19 @@ Writes benchmarks/results/explorers.json. Needs the extra `browser` and an insta
 
 import datetime
 import json
-import shutil
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import sync_playwright
 
 from kdcourse import doctor, lessons, store
 from kdcourse.widgets._explorer import MIME
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
+from browser import chromium  # noqa: E402
 from explorer_page import page_of  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "explorers.json"
@@ -88,15 +87,12 @@ def measure(page, path, name, state):
 
 
 def main():
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     rows = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         page = browser.new_page(viewport={"width": 1000, "height": 1000})
         for name, state in stored().items():
             rows += measure(page, Path(folder) / f"{name}.html", name, state)
         version = browser.version
-        browser.close()
     about = {"date": str(datetime.date.today()), "browser": f"Chromium {version}", "machine": doctor.machine()}
     store.save_json(RESULTS, about | {"explorers": rows})
     for row in rows:

@@ -2,6 +2,8 @@
 
 import json
 
+from browser import tab_to, watched
+
 from kdcourse.widgets.bundle import STATIC, bundle
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>explorer</title>
@@ -24,8 +26,6 @@ def page_of(module, state):
 
 def open_explorer(context, explorer, path):
     """A page with the explorer as it stands in Python. Its `complaints` are those of `watched`."""
-    from browser import watched  # and with it pytest, which a benchmark that needs `page_of` can do without
-
     path.write_text(page_of(explorer.module, json.dumps(explorer.state())), encoding="utf-8")
     page = context.new_page()
     page.set_default_timeout(30_000)
@@ -60,8 +60,6 @@ def said(page):
 
 def press(page, selector, *keys):
     """Go to a control with Tab, and press keys there."""
-    from browser import tab_to
-
     tab_to(page, selector)
     for key in keys:
         page.keyboard.press(key)

@@ -1,6 +1,7 @@
 """The explorers of soft labels and of the blended loss in a real browser: by keyboard, from Python, under axe."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,3 +187,18 @@ def test_what_is_taken_off_the_page_listens_no_longer(show):
 def test_a_function_of_a_bundle_can_be_called(show):
     page = show(soft_labels(tiny_data_set(), examples=[0]))
     assert call(page, "maths", "soften", [[[0, 0]], [[3, 3, 3], 7]]) == [[0.5, 0.5], pytest.approx([1 / 3] * 3)]
+
+
+def test_the_benchmark_moves_every_kind_of_slider_that_a_lesson_has_stored(browser, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+    import explorers
+
+    stored = explorers.stored()
+    assert set(stored) == {"soft_labels", "blended_loss", "distillation_steps", "student_size", "slices"}
+    context = browser.new_context(offline=True)
+    rows = explorers.measure(context.new_page(), tmp_path / "page.html", "soft_labels", stored["soft_labels"])
+    context.close()
+    assert [row["slider"] for row in rows] == ["temperature T", "t-shirt"]
+    for row in rows:
+        assert row["moves"] > 20
+        assert 0 < row["work_median_ms"] <= row["wait_median_ms"]

@@ -1,10 +1,10 @@
 """How long the static site takes to build, how much its pages weigh, and how long they take to load in Chromium from a
 server on this machine.
 
-    python benchmarks/site.py
+    python benchmarks/pages.py
 
 A load is from the start of the navigation to the end of the load event, in a context without a cache. Bytes are
-decoded: what the browser has to work through, not what a server might compress. Writes benchmarks/results/site.json.
+decoded: what the browser has to work through, not what a server might compress. Writes benchmarks/results/pages.json.
 """
 
 import datetime
@@ -21,7 +21,7 @@ sys.path += [str(ROOT / "tests"), str(ROOT / "tools")]
 from browser import chromium  # noqa: E402
 from course_site import build_site, served  # noqa: E402
 
-RESULTS = ROOT / "benchmarks" / "results" / "site.json"
+RESULTS = ROOT / "benchmarks" / "results" / "pages.json"
 RUNS = 10
 KINDS = {
     "landing": "index.html",
