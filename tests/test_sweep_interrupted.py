@@ -23,6 +23,7 @@ MANY = grid(width=[3, 5], lr=0.01, init_seed=range(24))  # in 24 chunks
 SMALL = {
     "epochs": 8, "batch_size": 16, "chunk": 2, "device": "cpu", "progress": False, "predictions": True,
 }  # fmt: skip
+INTERRUPTED = 130  # what the nursery makes of a KeyboardInterrupt: Python's own status depends on what runs at its end
 ENDLESS = 18  # a sweep in the nursery finishes this many chunks, and trains at the next for ever
 
 
@@ -47,7 +48,10 @@ torch.optim.AdamW([torch.zeros(1)])  # the first one imports a lot
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
-        sweep_without_end(*json.loads(line))
+        try:
+            sweep_without_end(*json.loads(line))
+        except KeyboardInterrupt:
+            sys.exit(130)
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
@@ -149,8 +153,7 @@ def test_an_interrupt_ends_a_sweep_in_threads_and_keeps_what_is_finished(
     tmp_path, nursery, uninterrupted, trained, until
 ):
     # The answer comes within its deadline, although the chunks under way would take many minutes more.
-    assert nursery.run(tmp_path, threads=2, until=until, stop=signal.SIGINT) == -signal.SIGINT
-    assert "KeyboardInterrupt" in nursery.log.read_text()
+    assert nursery.run(tmp_path, threads=2, until=until, stop=signal.SIGINT) == INTERRUPTED
     finished = files(tmp_path)
     assert until <= len(finished) <= ENDLESS
     assert all(path.suffix == ".part" for path in tmp_path.iterdir() if path.name not in finished)
