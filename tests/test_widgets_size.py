@@ -129,7 +129,7 @@ def test_a_break_even_after_a_few_requests_is_a_whole_number(explorer):
 def test_the_full_runs_are_offered_and_what_was_measured_comes_first(explorer):
     names = ["full run, 50,000 pictures", "full run, 5,000 pictures"]
     assert [curve["name"] for curve in student_size().curves] == names
-    assert [curve["name"] for curve in explorer.curves] == ["measured just now", *names]
+    assert [curve["name"] for curve in explorer.curves] == ["measured when this notebook ran", *names]
     assert [size["ratio"] for size in explorer.curves[0]["sizes"]] == [1.25, 2.5, 20]
     assert explorer.curves[0]["teacher"] == TEACHER
 

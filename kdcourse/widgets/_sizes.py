@@ -1,4 +1,4 @@
-"""The curves that the explorer of student sizes offers: what was measured just now, and the committed full run."""
+"""The curves that the explorer of student sizes offers: what a notebook has measured, and the committed full run."""
 
 from collections.abc import Mapping
 
@@ -12,8 +12,8 @@ COLUMNS = ("ratio", "accuracy", "low", "high", "ms")
 
 def just_measured(sizes, teacher):
     """A curve of checked values, as `check_sizes` and `check_teacher` return them."""
-    about = "Accuracies, their intervals and milliseconds: as measured just now, on this machine."
-    return {"name": "measured just now", "about": about, "teacher": teacher, "sizes": sizes}
+    about = "Accuracies, their intervals and milliseconds: measured when this notebook ran, where it ran."
+    return {"name": "measured when this notebook ran", "about": about, "teacher": teacher, "sizes": sizes}
 
 
 def full_run():

@@ -536,7 +536,8 @@ curve = pd.DataFrame(
     columns=["ratio", "accuracy", "low", "high", "ms"],
 )
 at_the_top = {"accuracy": teacher_accuracy, "ms": single["teacher"]}
-student_size(curve, at_the_top, price=PRICE, one_time_cost=PEOPLE + machine)
+once = round(PEOPLE + machine, 2)
+student_size(curve, at_the_top, price=PRICE, one_time_cost=once)
 
 # %% [markdown]
 # The first control chooses the accuracies: those that you have just measured, or those of the course's full run, with more pictures and other milliseconds. At how many requests a day does the student pay back within a month?
