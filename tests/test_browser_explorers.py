@@ -56,10 +56,11 @@ def test_soft_labels_by_keyboard_alone(show):
     assert page.locator(LOGITS).first.get_attribute("aria-valuetext") == "logit 25.0, soft label 1.00"
     assert "hat 1.00" in said(page)[0]
     button = page.get_by_role("button", name="The teacher's own logits")
-    assert button.is_enabled()
+    assert button.get_attribute("aria-disabled") == "false"
     press(page, "button", "Enter")
     assert model_value(page, "logits") == model_value(page, "pictures")[0]["logits"]
-    assert button.is_disabled()
+    assert button.get_attribute("aria-disabled") == "true"
+    assert page.evaluate("document.activeElement.matches('button')")  # the focus stays where it was
     press(page, "select", "ArrowDown")
     assert model_value(page, "picture_number") == 1
     assert model_value(page, "logits") == model_value(page, "pictures")[1]["logits"]

@@ -109,3 +109,10 @@ def test_each_verdict_has_its_own_sentence(toy):
     for sentence, word in zip(said, words, strict=True):
         assert word in sentence
         assert [other in sentence for other in words].count(True) == 1
+
+
+def test_without_soft_labels_none_makes_a_difference(toy):
+    accuracies = {"teacher": 0.9, "hard": 0.8, "distilled": 0.85}
+    with_soft, without = call(toy, "steps_words", "resultOf", [[3, accuracies, 5, 0.5], [3, accuracies, 0, 0]])
+    assert without == "Seed 3: teacher 90.0 %, student on labels 80.0 %, distilled student 85.0 %."
+    assert with_soft == f"{without} The soft labels made a difference of +5.0 points."

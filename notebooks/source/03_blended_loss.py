@@ -28,7 +28,7 @@ my_guesses = {"points": None, "soft weight with wrong labels": None}
 # ## See: two pulls at once
 #
 # A novice once more: a student that has seen 2,000 pictures, once. Drag the temperature and the soft weight. Each row is a class: what teacher and student say of it at T, and the label; then the gradient in three bars: what
-# the soft part wants, what the hard part wants, and their sum. To the left means "raise this logit". The last three examples are pictures on which teacher and label disagree: at which soft weight do the two parts cancel?
+# the soft part wants, what the hard part wants, and their sum. To the left means "raise this logit". The last three examples are pictures on which teacher and label disagree: at which soft weight is their sum shortest, and does it reach zero?
 # Then drag the student's own logits: where must they stand for the sum to vanish?
 
 # %%

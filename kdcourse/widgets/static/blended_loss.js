@@ -1,10 +1,20 @@
 // The loss explorer: one example, both terms of the blended loss, and what each asks of the student's logits.
 
-import { assign, button, checkbox, choice, mount, signedBars, slider, words } from "./controls.js";
+import {
+  assign,
+  button,
+  checkbox,
+  choice,
+  idle,
+  logitSlider,
+  mount,
+  signedBars,
+  slider,
+  temperatureSlider,
+  words,
+} from "./controls.js";
 import { element } from "./dom.js";
 import { blendedLoss, norm, plain, ranked, soften } from "./maths.js";
-
-const REACH = 25; // logits can be dragged from -REACH to REACH
 
 // What the bars show, and the values of the loss. `now` is what blendedLoss returns.
 export function say(names, { label, teacher }, student, temperature, softWeight, squared, now) {
@@ -39,7 +49,7 @@ function ledger(withSquare, without) {
   ];
   const values = (terms) => [terms.soft, terms.hard, terms.total, ...lengths(terms)].map((one) => plain(Math.max(one, 0)));
   const names = ["soft term", "hard term, at T = 1", "loss: both, weighted"];
-  names.push("length of the gradient, soft part", "… hard part", "… both together");
+  names.push("length of the gradient: soft part, weighted", "… hard part, weighted", "… both together");
   return names.map((name, k) => [name, values(withSquare)[k], values(without)[k]]);
 }
 
@@ -55,14 +65,7 @@ function reach(student, teacher, label) {
 }
 
 function classRow(model, name, c) {
-  const logit = slider({
-    label: name,
-    min: -REACH,
-    max: REACH,
-    step: 0.5,
-    className: "kdx-logit",
-    change: (value) => assign(model, { logits: model.get("logits").map((one, k) => (k === c ? value : one)) }),
-  });
+  const logit = logitSlider(model, name, c);
   const fills = ["kdx-a", "kdx-b kdx-hatched", "kdx-outlined"].map((each) => element("span", { className: `kdx-fill ${each}` }));
   const stack = element("span", { className: "kdx-track kdx-stack", "aria-hidden": "true" }, ...fills);
   const shares = element("span", { className: "kdx-number" });
@@ -104,13 +107,7 @@ function render({ model, el }) {
     options: examples.map(({ index, label }) => `${index}: ${names[label]}`),
     change: (place) => assign(model, { example_number: place, logits: examples[place].student }),
   });
-  const temperature = slider({
-    label: "temperature T",
-    min: -1,
-    max: 5,
-    step: 0.1,
-    change: (exponent) => assign(model, { temperature: 2 ** exponent }),
-  });
+  const temperature = temperatureSlider(model);
   const weight = slider({
     label: "soft weight (α)",
     min: 0,
@@ -155,7 +152,7 @@ function render({ model, el }) {
     temperature.show(Math.log2(T), T.toFixed(1), `${T.toFixed(1)}: loss ${plain(Math.max(now.total, 0))}`);
     weight.show(w, w.toFixed(2), `${w.toFixed(2)}: loss ${plain(Math.max(now.total, 0))}`);
     squared.show(model.get("squared"));
-    reset.disabled = chosen().student.every((value, c) => value === student[c]);
+    idle(reset, chosen().student.every((value, c) => value === student[c]));
     rows.forEach(({ show }, c) => {
       show(student[c], p[c], q[c], c === label ? 1 : 0, now.softGradient[c], now.hardGradient[c], limit);
     });

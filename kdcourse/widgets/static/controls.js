@@ -18,6 +18,31 @@ export function slider({ label, min, max, step, change, className = "" }) {
   return { node, input, show };
 }
 
+// The temperature of a model that has one: from 0.5 to 32, even on a logarithmic scale.
+export function temperatureSlider(model) {
+  return slider({
+    label: "temperature T",
+    min: -1,
+    max: 5,
+    step: 0.1,
+    change: (exponent) => assign(model, { temperature: 2 ** exponent }),
+  });
+}
+
+const REACH = 25; // logits can be dragged from -REACH to REACH
+
+// The logit of class c, of a model that has a list of them.
+export function logitSlider(model, name, c) {
+  return slider({
+    label: name,
+    min: -REACH,
+    max: REACH,
+    step: 0.5,
+    className: "kdx-logit",
+    change: (value) => assign(model, { logits: model.get("logits").map((one, k) => (k === c ? value : one)) }),
+  });
+}
+
 // A field for a number from min to max. What is no such number is marked as wrong, and change is not called.
 export function numberField({ label, min, max, step, change }) {
   const id = uniquePrefix("kdx");
@@ -56,6 +81,11 @@ export function checkbox({ label, change }) {
     input.checked = value;
   };
   return { node, input, show };
+}
+
+// A button that says whether there is anything to do, but keeps the focus when there is not.
+export function idle(node, nothing) {
+  node.setAttribute("aria-disabled", String(nothing));
 }
 
 export function button(text, press) {

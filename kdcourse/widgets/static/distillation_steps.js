@@ -1,6 +1,6 @@
 // The step-through explorer: distillation from the data to the result, on a toy problem that is trained here, in the page.
 
-import { assign, button, mount, numberField, slider } from "./controls.js";
+import { assign, button, idle, mount, numberField, slider, temperatureSlider } from "./controls.js";
 import { element } from "./dom.js";
 import { resultsPanel } from "./steps_results.js";
 import { scene } from "./steps_scene.js";
@@ -56,13 +56,7 @@ function render({ model, el }) {
     step: 1,
     change: (value) => Number.isInteger(value) && setting("seed")(value),
   });
-  const temperature = slider({
-    label: "temperature T",
-    min: -1,
-    max: 5,
-    step: 0.1,
-    change: (exponent) => setting("temperature")(2 ** exponent),
-  });
+  const temperature = temperatureSlider(model);
   const softWeight = slider({ label: "soft weight", min: 0, max: 1, step: 0.05, change: setting("soft_weight") });
   const size = slider({
     label: "points in the transfer set",
@@ -223,7 +217,7 @@ function render({ model, el }) {
   const drawControls = (stage) => {
     const { temperature: T, softWeight: weight, transferSize } = settings();
     play.textContent = stillness.matches ? "Play one stage" : model.get("playing") ? "Pause" : "Play";
-    next.setAttribute("aria-disabled", String(stage === LAST)); // stays where the keyboard is
+    idle(next, stage === LAST); // stays where the keyboard is
     chips.forEach((chip, k) => {
       if (k + 1 === stage) chip.setAttribute("aria-current", "step");
       else chip.removeAttribute("aria-current");

@@ -1,10 +1,8 @@
 // The soft-label explorer: a garment, what the teacher says of it at a temperature, and the label beside it.
 
-import { assign, bar, button, choice, mount, slider, words } from "./controls.js";
+import { assign, bar, button, choice, idle, logitSlider, mount, temperatureSlider, words } from "./controls.js";
 import { element } from "./dom.js";
 import { entropyBits, ranked, soften } from "./maths.js";
-
-const REACH = 25; // logits can be dragged from -REACH to REACH
 
 // What the picture shows, in words.
 export function say(names, label, logits, temperature) {
@@ -38,24 +36,11 @@ function render({ model, el }) {
     options: pictures.map(({ index, label }) => `${index}: ${names[label]}`),
     change: (place) => assign(model, { picture_number: place, logits: pictures[place].logits }),
   });
-  const temperature = slider({
-    label: "temperature T",
-    min: -1,
-    max: 5,
-    step: 0.1,
-    change: (exponent) => assign(model, { temperature: 2 ** exponent }),
-  });
+  const temperature = temperatureSlider(model);
   const reset = button("The teacher's own logits", () => assign(model, { logits: own() }));
   const said = words();
   const rows = names.map((name, c) => {
-    const logit = slider({
-      label: name,
-      min: -REACH,
-      max: REACH,
-      step: 0.5,
-      className: "kdx-logit",
-      change: (value) => assign(model, { logits: model.get("logits").map((one, k) => (k === c ? value : one)) }),
-    });
+    const logit = logitSlider(model, name, c);
     const soft = bar("kdx-a");
     const hard = bar("kdx-b");
     const row = element("div", { className: "kdx-row" }, logit.node, soft.node, hard.node);
@@ -83,7 +68,7 @@ function render({ model, el }) {
       share.show(soft[c], text);
       hard.show(c === label ? 1 : 0, c === label ? "1" : "0");
     });
-    reset.disabled = own().every((value, c) => value === logits[c]);
+    idle(reset, own().every((value, c) => value === logits[c]));
     said.show(say(names, label, logits, T));
   };
   const controls = element("div", { className: "kdx-controls" }, picture.node, temperature.node, reset);

@@ -18,11 +18,11 @@ export function resultsPanel(howMany, press) {
   // differences: of all seeds that were trained; waiting: the seeds that are still to be trained, if any
   const show = (seed, accuracies, differences, softWeight, waiting) => {
     const summary = compare(differences, differences.map(() => 0));
-    setWords(result, resultOf(seed, accuracies, differenceInPoints(accuracies)));
+    setWords(result, resultOf(seed, accuracies, differenceInPoints(accuracies), softWeight));
     setWords(verdict, verdictOf(summary, softWeight));
     setWords(train, waiting ? "Stop" : `Train ${howMany} more seeds`);
     setWords(progress, waiting ? `seed ${waiting[0]}: ${howMany - waiting.length} of ${howMany} trained` : "");
-    if (waiting) finished.textContent = "";
+    if (waiting || differences.length < 2) finished.textContent = ""; // what it says is of other settings
     spread.show(differences, summary);
   };
   const finish = () => {

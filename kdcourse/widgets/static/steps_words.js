@@ -51,11 +51,13 @@ export function signed(points) {
   return `${points < 0 ? "−" : "+"}${fixed(Math.abs(points), 1)}`;
 }
 
-export function resultOf(seed, { teacher, hard, distilled }, difference) {
-  return (
+// With soft weight 0 no soft label was used, and none made a difference.
+export function resultOf(seed, { teacher, hard, distilled }, difference, softWeight) {
+  const accuracies =
     `Seed ${seed}: teacher ${percent(teacher)}, student on labels ${percent(hard)}, distilled student ` +
-    `${percent(distilled)}. The soft labels made a difference of ${signed(difference)} points.`
-  );
+    `${percent(distilled)}.`;
+  if (softWeight === 0) return accuracies;
+  return `${accuracies} The soft labels made a difference of ${signed(difference)} points.`;
 }
 
 // What the differences of several seeds say together. result: that of compare().
