@@ -329,7 +329,7 @@ def test_the_glossary_filters_as_one_types(visit):
     page.locator("#soft-label details[open]").wait_for()
     assert field.input_value() == ""
     page.locator("#soft-label dd a").first.click()
-    assert page.evaluate("document.querySelector(location.hash).querySelector('details').open")
+    page.wait_for_function("document.querySelector(location.hash).querySelector('details').open")
     assert page.complaints == []
 
 
