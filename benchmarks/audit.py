@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kdcourse import doctor, store
+from kdcourse import devices, store
 
 RESULTS = Path(__file__).resolve().parent / "results" / "audit.json"
 ASKED = "--label y --teacher teacher --student student --slice group --slice region --slice length:4 --max-gap 0.03"
@@ -58,7 +58,7 @@ def main():
         }
         for (kind, reports), runs in measured.items()
     ]
-    about = {"date": str(datetime.date.today()), "rows": asked.rows, "runs": asked.runs, "machine": doctor.machine()}
+    about = {"date": str(datetime.date.today()), "rows": asked.rows, "runs": asked.runs, "machine": devices.machine()}
     store.save_json(asked.out, about | {"audits": table})
     for row in table:
         print(f"{row['file']}, {row['reports']}: {row['seconds']} s, {row['peak_megabytes']} MB (medians)")

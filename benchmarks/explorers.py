@@ -18,7 +18,7 @@ from pathlib import Path
 
 import nbformat
 
-from kdcourse import doctor, lessons, store
+from kdcourse import devices, lessons, store
 from kdcourse.widgets._explorer import MIME
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,7 +96,7 @@ def main():
                 last = measure(page, Path(folder) / "last.html", name, {**state, "stage": 7})
                 rows += [{**row, "explorer": f"{name}, result"} for row in last]
         version = browser.version
-    about = {"date": str(datetime.date.today()), "browser": f"Chromium {version}", "machine": doctor.machine()}
+    about = {"date": str(datetime.date.today()), "browser": f"Chromium {version}", "machine": devices.machine()}
     store.save_json(RESULTS, about | {"explorers": rows})
     for row in rows:
         print(

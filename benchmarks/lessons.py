@@ -12,7 +12,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from kdcourse import doctor, lessons, store
+from kdcourse import devices, lessons, store
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lessons.json"
 
@@ -43,7 +43,7 @@ def main():
         }
         for lesson, modes in results.items()
     }
-    about = {"date": str(datetime.date.today()), "runs": runs, "machine": doctor.machine()}
+    about = {"date": str(datetime.date.today()), "runs": runs, "machine": devices.machine()}
     store.save_json(RESULTS, about | {"lessons": table})
 
 

@@ -11,7 +11,7 @@ import statistics
 import time
 from pathlib import Path
 
-from kdcourse import data, doctor, store
+from kdcourse import data, devices, store
 from kdcourse.widgets import live
 
 RESULTS = Path(__file__).resolve().parent / "results" / "live.json"
@@ -65,7 +65,7 @@ def main():
         }
         for lesson, seconds in waits.items()
     }
-    about = {"date": str(datetime.date.today()), "rounds": rounds, "machine": doctor.machine()}
+    about = {"date": str(datetime.date.today()), "rounds": rounds, "machine": devices.machine()}
     store.save_json(RESULTS, about | {"lessons": table})
     for lesson, row in table.items():
         print(f"{lesson}: median {row['median_seconds']} s, p90 {row['p90_seconds']} s of {row['moves']} moves")

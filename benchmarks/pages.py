@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kdcourse import doctor, store
+from kdcourse import devices, store
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT / "tests"), str(ROOT / "tools")]
@@ -50,7 +50,7 @@ def main():
         files = [path for path in site.rglob("*") if path.is_file()]
         results = {
             "date": str(datetime.date.today()),
-            "machine": doctor.machine(),
+            "machine": devices.machine(),
             "build_seconds": seconds,
             "pages": sum(path.suffix == ".html" for path in files),
             "megabytes": round(sum(path.stat().st_size for path in files) / 1e6, 2),

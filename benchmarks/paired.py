@@ -17,8 +17,9 @@ import numpy as np
 import scipy
 from scipy import stats
 
-from kdcourse import paired, store
-from kdcourse.paired import examples_needed, gap_interval, gap_p_values
+from kdcourse import store
+from kdcourse.stats import paired
+from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values
 
 RESULTS = Path(__file__).resolve().parent / "results" / "paired.json"
 EXAMPLES = [10, 20, 30, 50, 100, 300, 1000]

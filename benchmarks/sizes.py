@@ -9,7 +9,7 @@ one thread. All models take turns, so that a busy moment of the machine hits the
 import argparse
 import datetime
 
-from kdcourse import data, doctor, store
+from kdcourse import data, devices, store
 from kdcourse.claims.arms import teacher_accuracy
 from kdcourse.claims.lesson_04 import RATIOS
 from kdcourse.claims.sizes import SIZES
@@ -51,7 +51,7 @@ def main():
     rounds = parser.parse_args().rounds
     garments = data.load("fashion-mnist")
     models = measure(garments, load_teacher("fashion-mnist"), rounds=rounds)
-    about = {"date": str(datetime.date.today()), "machine": doctor.machine(), "rounds": rounds}
+    about = {"date": str(datetime.date.today()), "machine": devices.machine(), "rounds": rounds}
     about |= {"batch_size": 1, "threads": 1, "teacher_accuracy": teacher_accuracy(garments)}
     store.save_json(data.folder() / SIZES, about | {"models": models})
     for row in models:

@@ -27,7 +27,7 @@ from stack_memory import memory
 from stack_tables import STUDENTS, WIDTH, report
 from tqdm.auto import tqdm
 
-from kdcourse import data, doctor, store
+from kdcourse import data, devices, store
 from kdcourse.models import StudentStack, mlp
 from kdcourse.sweep import grid, sweep
 from kdcourse.train import load_teacher
@@ -93,7 +93,7 @@ def main():
         plan = quick(plan)
     if options.rounds is not None:
         plan = plan._replace(rounds=options.rounds, curve_rounds=options.rounds)
-    machine = doctor.machine() | {"processor": processor(), "vectors": torch.backends.cpu.get_cpu_capability()}
+    machine = devices.machine() | {"processor": processor(), "vectors": torch.backends.cpu.get_cpu_capability()}
     machine["device"] = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     results = {"date": str(datetime.date.today()), "quick": options.quick, "machine": machine, "plan": plan._asdict()}
     results |= {"examples": EXAMPLES, "batch_size": arms.BATCH, **arms.LOSS}

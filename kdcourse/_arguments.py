@@ -48,6 +48,37 @@ def positive(name, value):
     return plain
 
 
+def not_negative(name, value):
+    """`value` as a finite Python float >= 0. TypeError or ValueError otherwise."""
+    plain = number(name, value)
+    if not 0 <= plain < math.inf:
+        raise ValueError(f"{name} must be >= 0 and finite, got {value}")
+    return plain
+
+
+def share(name, value):
+    """`value` as a Python float in [0, 1]. TypeError or ValueError otherwise."""
+    plain = number(name, value)
+    if not 0 <= plain <= 1:
+        raise ValueError(f"{name} must be in [0, 1], got {value}")
+    return plain
+
+
+def confidence_level(value, name="confidence"):
+    """`value` as a Python float in (0, 1). TypeError or ValueError otherwise."""
+    plain = number(name, value)
+    if not 0 < plain < 1:
+        raise ValueError(f"{name} must be in (0, 1), got {value}")
+    return plain
+
+
+def one_of(name, value, choices):
+    """`value`, if it is one of `choices`. ValueError that lists them otherwise."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
 def describe(value):
     """What something is, in a few words: an array by its type and shape, anything else as Python writes it."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):

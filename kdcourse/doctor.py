@@ -49,20 +49,6 @@ def report():
     return ok
 
 
-def machine():
-    """Where something was measured, in a few plain fields."""
-    import torch
-
-    return {
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "architecture": platform.machine(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-    }
-
-
 def _python():
     ok = PYTHON[0] <= sys.version_info[:2] <= PYTHON[1]
     return Check(

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from kdcourse import _course
+
 CELL_SECONDS = 300  # a cell that takes longer than this is taken for stuck
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]  # a kernel on this machine alone need not warn that it is not encrypted
@@ -25,8 +27,8 @@ class Run(NamedTuple):
 
 
 def folder():
-    """Where the notebooks lie: `notebooks/` beside the package."""
-    return Path(__file__).resolve().parent.parent / "notebooks"
+    """Where the notebooks lie: the course's `notebooks/`."""
+    return _course.find("notebooks")
 
 
 def find(names=(), *, solved=False):

@@ -15,6 +15,7 @@ from kdcourse import data, store
 from kdcourse._arguments import describe, integer, number, positive
 from kdcourse._examples import check_examples, check_validation
 from kdcourse._modules import drawing_from, in_mode, visiting
+from kdcourse.devices import resolve_device
 from kdcourse.losses import blended_loss, hard_per_example, soft_per_example, widen
 from kdcourse.models import cnn
 
@@ -164,22 +165,6 @@ def load_teacher(name):
     teacher = cnn(**recipe["cnn"])
     teacher.load_state_dict(tensors)
     return teacher.eval()
-
-
-def resolve_device(device="auto"):
-    """A torch.device: "auto" is CUDA, else MPS, else the CPU. Raises ValueError for a device that is not here."""
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-        if resolved.type == "meta":
-            raise RuntimeError("it holds no data")
-        torch.empty(0, device=resolved)
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        raise ValueError(f"device must be 'auto' or a device of this machine, got {device!r}: {error}") from None
-    return resolved
 
 
 def cosine(done):

@@ -4,7 +4,7 @@ import json
 
 from browser import tab_to, watched
 
-from kdcourse.widgets.bundle import STATIC, bundle
+from kdcourse._javascript import STATIC, bundle
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>explorer</title>
 <link rel="icon" href="data:,">

@@ -10,8 +10,8 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
 from kdcourse.audit import AuditReport, audit
-from kdcourse.calibration import expected_calibration_error
-from kdcourse.paired import examples_needed, gap_interval, gap_p_values
+from kdcourse.stats.calibration import expected_calibration_error
+from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values
 
 SHARES = ["teacher", "student", "baseline", "gap", "agreement", "over_baseline"]
 

@@ -14,9 +14,9 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from quiz_keys import option, press_answer
 
 from kdcourse import lessons, quiz
+from kdcourse._javascript import bundle
 from kdcourse.quiz.page import content, fragment
 from kdcourse.quiz.page import page as html_of
-from kdcourse.widgets.bundle import bundle
 
 pytestmark = needs_chromium
 NAME = "00_start_here"  # it has all three types

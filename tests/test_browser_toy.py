@@ -5,8 +5,8 @@ import pytest
 from browser import needs_chromium
 from explorer_page import call
 
+from kdcourse._javascript import bundle
 from kdcourse.widgets import _toy
-from kdcourse.widgets.bundle import bundle
 
 pytestmark = needs_chromium
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from kdcourse.calibration import expected_calibration_error, fit_temperature, reliability
+from kdcourse.stats.calibration import expected_calibration_error, fit_temperature, reliability
 
 
 def examples(seed=0, n=400, classes=5, spread=2.0, sharpness=1.0):

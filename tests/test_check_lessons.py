@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from kdcourse import calibration, check, losses, models, ship
+from kdcourse import check, losses, models, ship
+from kdcourse.stats import calibration
 
 # ---- right answers: lesson 02 ----
 

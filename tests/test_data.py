@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kdcourse import data, store
-from kdcourse.data import load
+from kdcourse.data import fashion_mnist, load
 from kdcourse.train import load_teacher, teacher_logits
 
 # SHA-256 of the bytes after the header in the original IDX files of Fashion-MNIST (Xiao et al. 2017):
@@ -109,10 +109,10 @@ def test_contact_sheets_are_read_left_to_right_then_down(garments, name):
 
 def test_contact_sheets_and_pictures_are_inverse():
     pictures = np.random.default_rng(0).integers(0, 256, (10_000, 784), dtype=np.uint8)
-    sheet = data.pictures_to_sheet(pictures)
+    sheet = fashion_mnist.pictures_to_sheet(pictures)
     assert sheet.shape == (2800, 2800)
     assert (sheet[28:56, 84:112] == pictures[103].reshape(28, 28)).all()
-    assert (data.sheet_to_pictures(sheet) == pictures).all()
+    assert (fashion_mnist.sheet_to_pictures(sheet) == pictures).all()
 
 
 def test_an_unknown_name_is_refused():

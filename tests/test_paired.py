@@ -12,7 +12,7 @@ from scipy import stats as scipy_stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.weightstats import DescrStatsW
 
-from kdcourse.paired import (
+from kdcourse.stats.paired import (
     UNSEEN,
     _smallest_as_extreme,
     examples_needed,

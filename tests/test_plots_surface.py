@@ -10,8 +10,8 @@ from figures import assert_nothing_is_cut_off, assert_styles_differ, bars, captu
 from matplotlib.colors import to_rgba
 
 from kdcourse import plots
-from kdcourse.calibration import reliability
 from kdcourse.stats import Comparison
+from kdcourse.stats.calibration import reliability
 
 ROWS, COLUMNS = [16, 32, 64, 128, 256], [2, 4, 10, 20]
 

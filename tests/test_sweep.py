@@ -12,10 +12,9 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 from tqdm import tqdm
 
-from kdcourse import _chunk
 from kdcourse.data import Split
 from kdcourse.models import mlp
-from kdcourse.sweep import grid, sweep
+from kdcourse.sweep import chunk, grid, sweep
 from kdcourse.train import cosine, distill
 
 QUIET = {"device": "cpu", "progress": False, "resume": False}
@@ -158,13 +157,13 @@ def test_bfloat16_measures_about_the_same(data):
 
 
 def test_tf32_is_for_cuda_and_leaves_the_cpu_alone(data, monkeypatch):
-    inner, seen = _chunk.distill_stack, []
+    inner, seen = chunk.distill_stack, []
 
     def watched(*arguments, **options):
         seen.append(torch.get_float32_matmul_precision())
         return inner(*arguments, **options)
 
-    monkeypatch.setattr(_chunk, "distill_stack", watched)
+    monkeypatch.setattr(chunk, "distill_stack", watched)
     sweep(grid(width=5), data, tf32=True, **RUN, **QUIET)
     assert seen == [torch.get_float32_matmul_precision()] == ["highest"]
 
@@ -189,7 +188,7 @@ def bars(monkeypatch):
             super().__init__(*arguments, **options)
             made.append(self)
 
-    monkeypatch.setattr("kdcourse.sweep.tqdm", Recorded)
+    monkeypatch.setattr("kdcourse.sweep.run.tqdm", Recorded)
     return made
 
 
@@ -205,7 +204,7 @@ def test_one_progress_bar_counts_every_epoch_of_every_student(data, bars, chunk,
 
 
 def test_the_progress_bar_is_closed_by_an_error(data, bars, monkeypatch):
-    monkeypatch.setattr(_chunk, "distill_stack", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(chunk, "distill_stack", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         sweep(mixed(), data, **RUN, **{**QUIET, "progress": True})
     assert [bar.disable for bar in bars] == [True]

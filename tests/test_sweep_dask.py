@@ -14,8 +14,7 @@ import pytest
 from blobs import blobs
 from distributed import Client, LocalCluster
 
-from kdcourse import _chunk, _kept
-from kdcourse.sweep import grid, sweep
+from kdcourse.sweep import chunk, grid, kept, sweep
 
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 DATA = blobs()
@@ -56,7 +55,7 @@ def cluster(tmp_path_factory):
 
 @pytest.mark.usefixtures("cluster")
 def test_a_cluster_gives_the_same_table_and_what_it_finished_is_taken_up_here(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(_chunk, "distill_stack", lambda *_, **__: pytest.fail("trained in this process"))
+    monkeypatch.setattr(chunk, "distill_stack", lambda *_, **__: pytest.fail("trained in this process"))
     with joblib.parallel_config(backend="dask"):
         found = sweep(GRID, DATA, resume=tmp_path, **RUN)
     same(found, table)
@@ -68,14 +67,14 @@ def test_a_cluster_gives_the_same_table_and_what_it_finished_is_taken_up_here(ta
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_a_sweep_outlives_workers_that_are_killed(cluster, table, tmp_path, monkeypatch, deaths):
     cluster.wait_for_workers(2, timeout=120)
-    victims, inner = list(cluster.run(os.getpid).values())[:deaths], _kept.Kept.save
+    victims, inner = list(cluster.run(os.getpid).values())[:deaths], kept.Kept.save
 
     def save(self, *arguments):
         inner(self, *arguments)
         while victims:  # as soon as the first chunk is finished
             os.kill(victims.pop(), signal.SIGKILL)
 
-    monkeypatch.setattr(_kept.Kept, "save", save)
+    monkeypatch.setattr(kept.Kept, "save", save)
     with joblib.parallel_config(backend="dask", wait_for_workers_timeout=60):
         found = sweep(GRID, DATA, resume=tmp_path, **RUN)
     assert not victims
@@ -88,7 +87,7 @@ def test_a_sweep_outlives_workers_that_are_killed(cluster, table, tmp_path, monk
 
 @pytest.mark.parametrize("losses", [[0], [0, 1, 2], [5, 11], [2, 3, 4, 9, 10, 11]])
 def test_data_that_were_lost_are_sent_again_and_finished_chunks_stay_finished(table, monkeypatch, losses):
-    inner, calls, finished = _chunk.train_chunk, [], []
+    inner, calls, finished = chunk.train_chunk, [], []
 
     def losing(place, *arguments, **options):
         calls.append(place)
@@ -97,7 +96,7 @@ def test_data_that_were_lost_are_sent_again_and_finished_chunks_stay_finished(ta
         finished.append(place)
         return inner(place, *arguments, **options)
 
-    monkeypatch.setattr("kdcourse.sweep.train_chunk", losing)
+    monkeypatch.setattr("kdcourse.sweep.run.train_chunk", losing)
     same(sweep(GRID, DATA, resume=False, **RUN), table)
     assert sorted(finished) == list(range(12))
     assert len(calls) == 12 + len(losses)
@@ -110,7 +109,7 @@ def test_data_that_are_lost_again_and_again_are_an_error_in_the_end(monkeypatch)
         calls.append(1)
         raise CancelledError("lost")
 
-    monkeypatch.setattr("kdcourse.sweep.train_chunk", losing)
+    monkeypatch.setattr("kdcourse.sweep.run.train_chunk", losing)
     with pytest.raises(CancelledError, match="lost"):
         sweep(GRID, DATA, resume=False, **RUN)
     assert len(calls) == 4

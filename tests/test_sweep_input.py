@@ -90,7 +90,7 @@ def test_a_grid_names_the_setting_the_value_and_the_row_that_it_refuses(settings
 @pytest.fixture(autouse=True)
 def _nothing_is_trained(monkeypatch):
     """Unless a test takes this back, whatever reaches the training has come too far."""
-    monkeypatch.setattr("kdcourse.sweep.train_chunk", lambda *_, **__: pytest.fail("something was trained"))
+    monkeypatch.setattr("kdcourse.sweep.run.train_chunk", lambda *_, **__: pytest.fail("something was trained"))
 
 
 def test_a_sweep_needs_a_width_and_fills_in_the_rest(monkeypatch):

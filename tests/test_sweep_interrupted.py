@@ -15,8 +15,8 @@ import pytest
 import torch
 from blobs import blobs, files, same
 
-from kdcourse import _chunk, _kept, store
-from kdcourse.sweep import grid, sweep
+from kdcourse import store
+from kdcourse.sweep import chunk, grid, kept, sweep
 
 DATA = blobs(sizes={"train": 60, "validation": 20, "test": 20})
 MANY = grid(width=[3, 5], lr=0.01, init_seed=range(24))  # in 24 chunks
@@ -29,14 +29,14 @@ ENDLESS = 18  # a sweep in the nursery finishes this many chunks, and trains at 
 
 def sweep_without_end(folder, threads):
     """The sweep of MANY, except that it never comes to its end: somebody has to stop it."""
-    inner, chunks = _chunk.distill_stack, itertools.count(len(files(folder)))
+    inner, chunks = chunk.distill_stack, itertools.count(len(files(folder)))
 
     def without_end(*arguments, **options):
         if next(chunks) >= ENDLESS:
             options["epochs"] = 10**5
         return inner(*arguments, **options)
 
-    _chunk.distill_stack = without_end
+    chunk.distill_stack = without_end
     torch.set_num_threads(threads)
     sweep(MANY, DATA, resume=folder, **SMALL)
 
@@ -102,13 +102,13 @@ class Nursery:
 @pytest.fixture
 def trained(monkeypatch):
     """The places of the chunks that are trained from now on."""
-    places, inner = [], _chunk.train_chunk
+    places, inner = [], chunk.train_chunk
 
     def counted(place, *arguments, **options):
         places.append(place)
         return inner(place, *arguments, **options)
 
-    monkeypatch.setattr("kdcourse.sweep.train_chunk", counted)
+    monkeypatch.setattr("kdcourse.sweep.run.train_chunk", counted)
     return places
 
 
@@ -162,7 +162,7 @@ def test_an_interrupt_ends_a_sweep_in_threads_and_keeps_what_is_finished(
 
 
 def test_an_interrupted_sweep_leaves_no_thread_training(tmp_path, monkeypatch):
-    inner, meeting, threads = _chunk.distill_stack, threading.Barrier(2), []
+    inner, meeting, threads = chunk.distill_stack, threading.Barrier(2), []
 
     def quick_or_endless(stack, *arguments, **options):
         threads.append(threading.current_thread())
@@ -174,8 +174,8 @@ def test_an_interrupted_sweep_leaves_no_thread_training(tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_chunk, "distill_stack", quick_or_endless)
-    monkeypatch.setattr(_kept.Kept, "save", interrupt)
+    monkeypatch.setattr(chunk, "distill_stack", quick_or_endless)
+    monkeypatch.setattr(kept.Kept, "save", interrupt)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

@@ -10,8 +10,7 @@ from blobs import blobs, close, mixed
 from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
-from kdcourse import _chunk
-from kdcourse.sweep import grid, sweep
+from kdcourse.sweep import chunk, grid, sweep
 
 QUIET = {"device": "cpu", "progress": False, "resume": False}
 RUN = {"epochs": 3, "batch_size": 64, "predictions": True}
@@ -60,14 +59,14 @@ def two_threads():
 
 
 def test_chunks_run_side_by_side_with_one_thread_each(data, table, monkeypatch, two_threads):
-    inner, meeting, threads = _chunk.distill_stack, threading.Barrier(2), []
+    inner, meeting, threads = chunk.distill_stack, threading.Barrier(2), []
 
     def watched(*arguments, **options):
         meeting.wait(60)  # two chunks are under way at once, or this breaks
         threads.append((threading.get_ident(), torch.get_num_threads()))
         return inner(*arguments, **options)
 
-    monkeypatch.setattr(_chunk, "distill_stack", watched)
+    monkeypatch.setattr(chunk, "distill_stack", watched)
     before = torch.get_rng_state()
     found = sweep(mixed(), data, chunk=2, **RUN, **QUIET)
     assert len(threads) == 10
@@ -79,14 +78,14 @@ def test_chunks_run_side_by_side_with_one_thread_each(data, table, monkeypatch, 
 
 
 def test_an_error_in_one_thread_stops_the_sweep_and_restores_the_threads(data, monkeypatch, two_threads):
-    inner = _chunk.distill_stack
+    inner = chunk.distill_stack
 
     def failing(stack, *arguments, **options):
         if stack.sizes[1] == 9:
             raise ZeroDivisionError("width 9")
         return inner(stack, *arguments, **options)
 
-    monkeypatch.setattr(_chunk, "distill_stack", failing)
+    monkeypatch.setattr(chunk, "distill_stack", failing)
     with pytest.raises(ZeroDivisionError, match="width 9"):
         sweep(mixed(), data, **RUN, **QUIET)
     assert torch.get_num_threads() == 2
@@ -104,7 +103,7 @@ def loky(monkeypatch):
 @pytest.mark.usefixtures("loky")
 def test_other_processes_give_the_same_table_and_the_bar_counts_what_they_finish(data, table, tmp_path, monkeypatch):
     bars = []
-    monkeypatch.setattr("kdcourse.sweep.tqdm", lambda **options: bars.append(tqdm(**options)) or bars[-1])
+    monkeypatch.setattr("kdcourse.sweep.run.tqdm", lambda **options: bars.append(tqdm(**options)) or bars[-1])
     close(sweep(mixed(), data, chunk=3, **RUN, **{**QUIET, "resume": tmp_path, "progress": True}), table)
     assert [(bar.n, bar.total, bar.disable) for bar in bars] == [(60, 60, True)]
 
@@ -113,7 +112,7 @@ def test_other_processes_give_the_same_table_and_the_bar_counts_what_they_finish
 
 
 def test_a_stack_that_does_not_fit_is_halved_until_it_does(data, table, monkeypatch):
-    inner, tried = _chunk.distill_stack, []
+    inner, tried = chunk.distill_stack, []
 
     def cramped(stack, *arguments, **options):
         tried.append(len(stack))
@@ -121,7 +120,7 @@ def test_a_stack_that_does_not_fit_is_halved_until_it_does(data, table, monkeypa
             raise torch.OutOfMemoryError("CUDA out of memory")
         return inner(stack, *arguments, **options)
 
-    monkeypatch.setattr(_chunk, "distill_stack", cramped)
+    monkeypatch.setattr(chunk, "distill_stack", cramped)
     close(sweep(mixed(), data, **RUN, **QUIET), table)
     assert max(tried) == 8
     assert sum(size for size in tried if size <= 3) == 20
@@ -131,6 +130,6 @@ def test_a_student_that_does_not_fit_alone_is_an_error(data, monkeypatch):
     def full(*_, **__):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(_chunk, "distill_stack", full)
+    monkeypatch.setattr(chunk, "distill_stack", full)
     with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
         sweep(grid(width=5, init_seed=range(5)), data, **RUN, **QUIET)

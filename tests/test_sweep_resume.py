@@ -12,9 +12,9 @@ import pytest
 import torch
 from blobs import blobs, files, same
 
-from kdcourse import _chunk, _kept, store
+from kdcourse import store
 from kdcourse.data import Split
-from kdcourse.sweep import grid, sweep
+from kdcourse.sweep import chunk, grid, kept, sweep
 from kdcourse.train import cosine
 
 DATA = blobs(sizes={"train": 60, "validation": 20, "test": 20})
@@ -26,13 +26,13 @@ RUN = {"epochs": 2, "batch_size": 16, "chunk": 3, **QUIET}  # 2 kinds of 8 stude
 @pytest.fixture
 def trained(monkeypatch):
     """The settings of every chunk that is trained from now on."""
-    chunks, inner = [], _chunk.train_chunk
+    chunks, inner = [], chunk.train_chunk
 
     def counted(place, chunk, *arrays, **options):
         chunks.append(chunk.settings)
         return inner(place, chunk, *arrays, **options)
 
-    monkeypatch.setattr("kdcourse.sweep.train_chunk", counted)
+    monkeypatch.setattr("kdcourse.sweep.run.train_chunk", counted)
     return chunks
 
 
@@ -130,13 +130,13 @@ def test_whatever_changes_the_results_changes_the_files(tmp_path, trained, chang
 
 def test_another_version_of_the_engine_does_not_take_up_what_the_old_one_left(tmp_path, monkeypatch, trained):
     copies = []
-    for module in _kept.ENGINE:
+    for module in kept.ENGINE:
         path = tmp_path / Path(module.__file__).name
         path.write_bytes(Path(module.__file__).read_bytes())
         copies.append(SimpleNamespace(__file__=str(path)))
     call = {"grid": grid(width=3), "data": DATA, "resume": tmp_path / "kept", **RUN}
     sweep(**call)
-    monkeypatch.setattr(_kept, "ENGINE", copies)
+    monkeypatch.setattr(kept, "ENGINE", copies)
     sweep(**call)
     assert len(trained) == 1
     for count, copy in enumerate(copies):
@@ -218,7 +218,7 @@ def test_what_a_killed_writer_left_is_never_taken_for_a_result(tmp_path, trained
 
 
 def test_an_error_keeps_what_was_finished_before_it(tmp_path, monkeypatch):
-    inner, calls = _chunk.distill_stack, []
+    inner, calls = chunk.distill_stack, []
 
     def third_time_unlucky(*arguments, **options):
         calls.append(1)
@@ -226,7 +226,7 @@ def test_an_error_keeps_what_was_finished_before_it(tmp_path, monkeypatch):
             raise ZeroDivisionError
         return inner(*arguments, **options)
 
-    monkeypatch.setattr(_chunk, "distill_stack", third_time_unlucky)
+    monkeypatch.setattr(chunk, "distill_stack", third_time_unlucky)
     with pytest.raises(ZeroDivisionError):
         sweep(GRID, DATA, resume=tmp_path, **RUN)
     assert len(files(tmp_path)) == 2

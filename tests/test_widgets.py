@@ -12,9 +12,9 @@ from PIL import Image
 from test_plots import tiny_data_set
 
 from kdcourse import widgets
+from kdcourse._javascript import STATIC, bundle
 from kdcourse.widgets import soft_labels
 from kdcourse.widgets._figure import paragraphs, plain
-from kdcourse.widgets.bundle import STATIC, bundle
 
 
 def shown(explorer):
@@ -148,7 +148,7 @@ def in_a_fresh_process(code):
 
 
 def test_a_quiz_does_not_wait_for_torch():
-    code = "import sys, kdcourse.widgets.quiz; print('torch' in sys.modules, 'anywidget' in sys.modules)"
+    code = "import sys, kdcourse.quiz.widget; print('torch' in sys.modules, 'anywidget' in sys.modules)"
     assert in_a_fresh_process(code) == ["False", "True"]
 
 

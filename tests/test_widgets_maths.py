@@ -12,8 +12,8 @@ from scipy import special, stats
 
 from kdcourse import ship
 from kdcourse.losses import blended_loss, soften
-from kdcourse.paired import examples_needed
 from kdcourse.stats import compare, holm
+from kdcourse.stats.paired import examples_needed
 from kdcourse.widgets._figure import plain
 
 pytestmark = needs_chromium

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from kdcourse import claims, data, doctor
+from kdcourse import claims, data, devices
 from kdcourse.claims import sizes as full_run
 from kdcourse.claims.arms import teacher_accuracy
 from kdcourse.claims.lesson_04 import RATIOS
@@ -182,7 +182,7 @@ def test_the_stored_sizes_are_those_of_the_teacher_and_the_lesson():
         assert (row["parameters"], row["multiply_adds"]) == (weights + row["width"] + 10, weights)
         assert row["parameters"] == pytest.approx(teacher["parameters"] / row["ratio"], rel=0.25)
     assert all(0 < row["low_ms"] <= row["median_ms"] <= row["high_ms"] for row in stored["models"])
-    assert set(stored["machine"]) == set(doctor.machine())
+    assert set(stored["machine"]) == set(devices.machine())
 
 
 def test_the_benchmark_measures_every_model(monkeypatch):

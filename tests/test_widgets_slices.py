@@ -84,7 +84,7 @@ def test_many_slices_have_fewer_limits():
 
 def test_p_values_that_are_left_out_are_those_that_show_nothing():
     """What is not computed, well inside an interval, is above the level of the tests on both sides."""
-    from kdcourse.paired import gap_p_values
+    from kdcourse.stats.paired import gap_p_values
 
     for seed in range(3):
         report = audit(*examples(seed), max_gap=0.03)

@@ -14,6 +14,7 @@ from checksums import record
 from PIL import Image
 
 from kdcourse import data, store
+from kdcourse.data import fashion_mnist
 
 CLASS_NAMES = [
     "t-shirt",
@@ -53,7 +54,7 @@ def main():
     sheets = {f"train-{k}.png": images[10_000 * k : 10_000 * (k + 1)] for k in range(5)}
     sheets |= {"validation.png": images[VALIDATION_FROM:], "test.png": test_images}
     for name, pictures in sheets.items():
-        Image.fromarray(data.pictures_to_sheet(pictures)).save(folder / name, optimize=True)
+        Image.fromarray(fashion_mnist.pictures_to_sheet(pictures)).save(folder / name, optimize=True)
         print(f"{name}: {(folder / name).stat().st_size:,} bytes")
 
     train = images[:VALIDATION_FROM].astype(np.float64)

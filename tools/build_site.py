@@ -30,7 +30,7 @@ from site_pages import cards_page, glossary_page, quiz_pages  # noqa: E402
 SITE = ROOT / "site"
 OUT = ROOT / "build" / "site"
 NOTEBOOKS = ROOT / "notebooks"
-WIDGETS = ROOT / "kdcourse" / "widgets" / "static"
+WIDGETS = ROOT / "kdcourse" / "static"
 EXPLORERS = ("soft_labels", "blended_loss", "distillation_steps", "student_size", "slices")
 TITLES = {"install.md": "Set up", "command.md": "The command", "audit.md": "Audit your own student"}
 # Pages that hold others: {page: the pages below it}, appended as a hidden table of contents.

@@ -21,9 +21,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.svm import LinearSVC
 
-from kdcourse import data, spam, store
-from kdcourse.calibration import expected_calibration_error
+from kdcourse import data, store
+from kdcourse.data import spam_assassin
 from kdcourse.stats import proportion_interval
+from kdcourse.stats.calibration import expected_calibration_error
 
 SEED = 0
 FOLDS = 5
@@ -146,10 +147,10 @@ def clues(table, how_many=25):
 def card(folder):
     """The text of `teacher-card.md`, from what is stored: every measured number in it is computed here."""
     mails = data.load("spam-assassin")
-    tables = spam.read_mails(folder / "mails.jsonl.xz")
+    tables = spam_assassin.read_mails(folder / "mails.jsonl.xz")
     _, facts = store.load_tensors(folder / "teacher-logits.safetensors")
     quality, groups = [], []
-    for split in spam.SPLITS:
+    for split in spam_assassin.SPLITS:
         part = getattr(mails, split)
         result = report(part.teacher_logits, part.labels.numpy())
         quality.append(f"| {split} | {result['accuracy']:.2%} | {result['nll']:.3f} | {result['ece']:.3f} |")
@@ -244,7 +245,7 @@ def main():
 
         path = data.checked("spam-assassin/mails.jsonl.xz")
         start = time.perf_counter()
-        said, facts = train(spam.read_mails(path))
+        said, facts = train(spam_assassin.read_mails(path))
         facts |= {"seconds": time.perf_counter() - start, "sklearn": sklearn.__version__, "mails": store.sha256(path)}
         tensors = {split: torch.from_numpy(values).half() for split, values in said.items()}
         store.save_tensors(folder / "teacher-logits.safetensors", tensors, facts)

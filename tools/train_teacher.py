@@ -13,8 +13,9 @@ import torch
 from checksums import record
 
 from kdcourse import data, store
-from kdcourse.calibration import expected_calibration_error
+from kdcourse.data import dataset
 from kdcourse.models import cnn, count_parameters
+from kdcourse.stats.calibration import expected_calibration_error
 from kdcourse.train import load_teacher, teacher_logits, train
 
 CHANNELS = (32, 64, 128)
@@ -28,7 +29,7 @@ SPLITS = ("train", "validation", "test")
 
 def augment(inputs, generator):
     """Mirror half of the pictures, shift each by up to SHIFT pixels, blank one square of each."""
-    count, side = len(inputs), data.SIDE
+    count, side = len(inputs), dataset.SIDE
     device = inputs.device
 
     def draw(low, high):

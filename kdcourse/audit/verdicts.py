@@ -5,8 +5,8 @@ import math
 import numpy as np
 from scipy import special
 
-from kdcourse.paired import examples_needed, gap_interval, gap_p_values, t_interval, t_p_values
 from kdcourse.stats import holm
+from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values, t_interval, t_p_values
 
 COLUMNS = [
     *["slice", "level", "n", "teacher", "student", "baseline", "gap", "low", "high", "only_teacher", "only_student"],

@@ -6,7 +6,7 @@ import html
 import time
 from dataclasses import dataclass
 
-from kdcourse import data, doctor, store
+from kdcourse import data, devices, store
 from kdcourse.claims.records import CLAIMS
 from kdcourse.stats import Comparison, compare
 from kdcourse.sweep import sweep
@@ -52,7 +52,7 @@ def run(*names, resume=None, device="auto"):
         measured = evaluate(claim, claim.measure(bench))
         measured |= {
             "date": str(datetime.date.today()),
-            "machine": doctor.machine(),
+            "machine": devices.machine(),
             "seconds": round(time.perf_counter() - start, 1),
         }
         store.save_json(_path(claim), measured)

@@ -33,6 +33,6 @@ def show(name):
 
     Raises ValueError that lists the quizzes there are, or QuizError if the file has a fault.
     """
-    from kdcourse.widgets.quiz import QuizWidget
+    from kdcourse.quiz.widget import QuizWidget
 
     return QuizWidget(load(name))

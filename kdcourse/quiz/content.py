@@ -9,6 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdcourse import _course
+
 CARDS, GLOSSARY = "interview", "glossary"  # the two files that are no quizzes
 LESSON = re.compile(r"[0-9]{2}(_[a-z0-9]+)+")
 ID = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")
@@ -50,8 +52,8 @@ class Quiz:
 
 
 def folder():
-    """Where the quizzes lie: `quizzes/` beside the package."""
-    return Path(__file__).resolve().parents[2] / "quizzes"
+    """Where the quizzes lie: the course's `quizzes/`."""
+    return _course.find("quizzes")
 
 
 def names():

@@ -4,8 +4,8 @@ import html
 import json
 from dataclasses import asdict
 
+from kdcourse._javascript import STATIC, bundle
 from kdcourse.quiz.content import load
-from kdcourse.widgets.bundle import STATIC, bundle
 
 PAGE = """<!doctype html>
 <html lang="en">

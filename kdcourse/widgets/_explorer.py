@@ -4,8 +4,8 @@ import base64
 
 import anywidget
 
+from kdcourse._javascript import STATIC
 from kdcourse.widgets._figure import render
-from kdcourse.widgets.bundle import STATIC
 
 MIME = "application/vnd.kdcourse.explorer+json"  # {"explorer": name, "state": {...}}: what a page without kernel needs
 NOT_STATE = {"layout", "tabbable", "tooltip"}

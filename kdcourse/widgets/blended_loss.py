@@ -6,12 +6,12 @@ import traitlets
 
 from kdcourse import losses
 from kdcourse._arguments import integer
+from kdcourse._javascript import bundle
 from kdcourse.plots import COLOURS, MARKERS
 from kdcourse.widgets import _loss_parts
 from kdcourse.widgets._explorer import Explorer
 from kdcourse.widgets._figure import reused_figure
 from kdcourse.widgets._traits import Bounded, Logits, Temperature
-from kdcourse.widgets.bundle import bundle
 
 PROBABILITIES = {
     "teacher, p": {"color": COLOURS[0]},

@@ -6,12 +6,12 @@ import numpy as np
 import traitlets
 
 from kdcourse._arguments import describe, integer
+from kdcourse._javascript import bundle
 from kdcourse.plots import COLOURS
 from kdcourse.widgets import _toy
 from kdcourse.widgets._explorer import Explorer
 from kdcourse.widgets._figure import reused_figure
 from kdcourse.widgets._traits import Bounded, Temperature
-from kdcourse.widgets.bundle import bundle
 
 STAGES = 7
 TRANSFER_SIZES = 10, 200

@@ -9,12 +9,12 @@ import pandas as pd
 import traitlets
 
 from kdcourse._arguments import describe, integer, number
+from kdcourse._javascript import bundle
 from kdcourse.audit import AuditReport
 from kdcourse.audit.figure import picture
 from kdcourse.audit.verdicts import judge, worst_first
-from kdcourse.paired import gap_p_values
+from kdcourse.stats.paired import gap_p_values
 from kdcourse.widgets._explorer import Explorer
-from kdcourse.widgets.bundle import bundle
 
 SHOWN = ["slice", "level", "n", "gap", "low", "high", "verdict", "more_needed", "handling"]
 MOST = 0.1  # of the limits that are offered unless others are asked for

@@ -8,13 +8,13 @@ import torch
 import traitlets
 
 from kdcourse._arguments import integer
+from kdcourse._javascript import bundle
 from kdcourse.losses import soften
 from kdcourse.plots import COLOURS
 from kdcourse.widgets._explorer import Explorer
 from kdcourse.widgets._figure import reused_figure
 from kdcourse.widgets._loss_parts import indices, teacher_of
 from kdcourse.widgets._traits import Logits, Temperature
-from kdcourse.widgets.bundle import bundle
 
 
 def soft_labels(data_set, examples=range(20), split="test", temperature=1.0):

@@ -5,13 +5,13 @@ import math
 import traitlets
 
 from kdcourse._arguments import integer, number
+from kdcourse._javascript import bundle
 from kdcourse.plots import COLOURS, MARKERS
 from kdcourse.ship import break_even, cost_per_1000
 from kdcourse.widgets._explorer import Explorer
 from kdcourse.widgets._figure import plain, reused_figure
 from kdcourse.widgets._sizes import check_sizes, check_teacher, full_run, just_measured
 from kdcourse.widgets._traits import Bounded
-from kdcourse.widgets.bundle import bundle
 
 HORIZONS = {"a day": 1, "a week": 7, "a month": 30, "a year": 365, "ten years": 3650}  # in days
 ENOUGH = 95  # percent of the teacher's accuracy

@@ -19,14 +19,14 @@ from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
 from kdcourse._arguments import integer
-from kdcourse._chunk import Chunk, train_chunk
 from kdcourse._examples import check_examples
-from kdcourse._kept import Kept
-from kdcourse._settings import check_settings, grid
 from kdcourse.data import DataSet
 from kdcourse.losses import blended_loss
 from kdcourse.models import mlp
 from kdcourse.stack import schedule_factors
+from kdcourse.sweep.chunk import Chunk, train_chunk
+from kdcourse.sweep.kept import Kept
+from kdcourse.sweep.settings import check_settings, grid
 from kdcourse.train import resolve_device
 
 __all__ = ["grid", "sweep"]

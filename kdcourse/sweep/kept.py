@@ -6,9 +6,11 @@ from pathlib import Path
 
 import torch
 
-from kdcourse import _chunk, calibration, losses, models, stack, store
+from kdcourse import losses, models, stack, store
+from kdcourse.stats import calibration
+from kdcourse.sweep import chunk
 
-ENGINE = (_chunk, calibration, losses, models, stack)  # another version of these may give other results
+ENGINE = (chunk, calibration, losses, models, stack)  # another version of these may give other results
 
 
 class Kept:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from kdcourse.calibration import expected_calibration_error
 from kdcourse.models import StudentStack, count_parameters
 from kdcourse.stack import distill_stack, logits_of_stack
+from kdcourse.stats.calibration import expected_calibration_error
 
 PER_STUDENT = ["temperature", "soft_weight", "lr", "weight_decay"]
 

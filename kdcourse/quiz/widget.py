@@ -4,10 +4,10 @@ import anywidget
 import traitlets
 
 from kdcourse import lessons, progress
+from kdcourse._javascript import STATIC, bundle
 from kdcourse.quiz.content import QuizError
 from kdcourse.quiz.grading import NotAnAnswer, grade
 from kdcourse.quiz.page import content, fragment, plain_text
-from kdcourse.widgets.bundle import STATIC, bundle
 
 
 class QuizWidget(anywidget.AnyWidget):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import optimize, special, stats
 
 from kdcourse._arguments import describe, integer, number
-from kdcourse._intervals import bootstrap_interval, bootstrap_tolerance, seed_levels, standard_error
+from kdcourse.stats.bootstrap import bootstrap_interval, bootstrap_tolerance, seed_levels, standard_error
 
 
 class _Interval(NamedTuple):

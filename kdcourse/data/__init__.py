@@ -1,0 +1,45 @@
+"""The course's data sets, shipped in `data/` and checked against their checksums every time they are read.
+
+    garments = load("fashion-mnist")
+    garments.train.inputs          # float32 [50000, 784], standardised
+    garments.test.teacher_logits   # float32 [10000, 10]
+    mails = load("spam-assassin")
+    mails.test.about["group"]      # which of five kinds of mail each is; the texts are there, too
+
+Splits are fixed: train for training, validation to choose anything, test to report once.
+"""
+
+import inspect
+import pkgutil
+from importlib import import_module
+
+from kdcourse.data.dataset import DataSet, Split
+from kdcourse.data.files import DataError, checked, folder, verify
+
+__all__ = ["DataError", "DataSet", "Split", "checked", "folder", "load", "names", "verify"]
+
+
+def names():
+    """The data sets there are: every module of this package that has a function `load` is one."""
+    modules = (import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
+    return sorted(module.__name__.rpartition(".")[2].replace("_", "-") for module in modules if hasattr(module, "load"))
+
+
+def load(name, *, with_teacher=True, **options):
+    """A data set by name ("fashion-mnist", "spam-assassin"), every file of it checked first.
+
+    with_teacher  False leaves the cached teacher logits out: what a teacher is trained on
+    options       of this data set alone; for "spam-assassin" `features`, how many hashed features a mail becomes
+
+    Raises ValueError for a name that does not exist, TypeError for an option that it does not have, and DataError for
+    a file that is missing, truncated or altered: never a half-loaded set.
+    """
+    if name not in names():
+        raise ValueError(f"name must be one of {', '.join(map(repr, names()))}, got {name!r}")
+    loader = import_module(f"{__name__}.{name.replace('-', '_')}").load
+    allowed = [option for option in inspect.signature(loader).parameters if option != "with_teacher"]
+    for option in options:
+        if option not in allowed:
+            there = f"has {', '.join(allowed)}" if allowed else "has none"
+            raise TypeError(f"{option} must be an option of {name!r}, which {there}")
+    return loader(with_teacher, **options)

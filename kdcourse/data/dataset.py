@@ -1,0 +1,141 @@
+"""A data set: three splits whose rows belong together, and what the teacher said about every row."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from kdcourse import store
+
+SIDE = 28  # pixels per row and per column of a picture
+
+
+class Split:
+    """Examples with their labels and what the teacher said about them. Row i is the same example everywhere.
+
+    labels          int64 [N]
+    teacher_logits  float32 [N, C], or None
+    inputs          float32 [N, D], standardised; made of `pixels` on first use, of texts by spam.hashed_features
+    pixels          uint8 [N, D], or None for data that are not pictures
+    about           pandas DataFrame with N rows, indexed 0 to N - 1: what else is known of each; or None
+    """
+
+    def __init__(
+        self,
+        labels,
+        teacher_logits=None,
+        *,
+        inputs=None,
+        pixels=None,
+        scale=(0.0, 1.0),
+        flipped_logits=None,
+        about=None,
+    ):
+        if (inputs is None) == (pixels is None):
+            raise ValueError("give exactly one of inputs and pixels")
+        self.labels = labels
+        self.teacher_logits = teacher_logits
+        self.pixels = pixels
+        self.scale = scale
+        self._flipped_logits = flipped_logits
+        self.about = about
+        if inputs is not None:
+            self.inputs = inputs
+        for name in ("teacher_logits", "pixels", "_flipped_logits", "about"):
+            value = getattr(self, name)
+            if value is not None and len(value) != len(labels):
+                raise ValueError(f"{name.strip('_')} must have one row per label, got {len(value)} for {len(labels)}")
+        if inputs is not None and len(inputs) != len(labels):
+            raise ValueError(f"inputs must have one row per label, got {len(inputs)} for {len(labels)}")
+
+    @cached_property
+    def inputs(self):
+        mean, deviation = self.scale
+        return self.pixels.to(torch.float32).sub_(mean).div_(deviation)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        """The examples that a slice, an index tensor or a bool tensor picks, as a Split."""
+        if not isinstance(index, slice) and np.ndim(index) == 0:
+            raise TypeError(f"index must be a slice or a tensor of indices, got the single index {index}")
+
+        def pick(rows):
+            return None if rows is None else rows[index]
+
+        return Split(
+            self.labels[index],
+            pick(self.teacher_logits),
+            inputs=None if self.pixels is not None else self.inputs[index],
+            pixels=pick(self.pixels),
+            scale=self.scale,
+            flipped_logits=pick(self._flipped_logits),
+            about=None if self.about is None else self.about.iloc[_for_numpy(index)].reset_index(drop=True),
+        )
+
+    def flipped(self):
+        """The same pictures mirrored left to right, with what the teacher says about the mirrored view."""
+        if self.pixels is None:
+            raise ValueError("only pictures can be flipped; this split has none")
+        mirrored = self.pixels.view(-1, SIDE, SIDE).flip(2).reshape(len(self), -1)
+        return Split(
+            self.labels,
+            self._flipped_logits,
+            pixels=mirrored,
+            scale=self.scale,
+            flipped_logits=self.teacher_logits,
+            about=self.about,
+        )
+
+    def fingerprint(self):
+        """A short hexadecimal name for its content: the same inputs, labels and teacher logits give the same name."""
+        parts = [self.inputs, self.labels, self.teacher_logits]
+        return store.fingerprint([None if part is None else _digest(part) for part in parts])
+
+    def __repr__(self):
+        return f"Split({len(self):,} examples)"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Three fixed splits, the names of the classes, and how large the teacher is that gave the logits (or None)."""
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple
+    teacher_parameters: int | None = None
+
+    def subset(self, n):
+        """The same data set with the first n training examples (their order is fixed and random)."""
+        if not isinstance(n, int) or not 1 <= n <= len(self.train):
+            raise ValueError(f"n must be an integer from 1 to {len(self.train):,}, got {n!r}")
+        return replace(self, train=self.train[:n])
+
+    def without(self, class_name):
+        """The same data set with one class left out of the training split, and only there."""
+        kept = self.train.labels != self.class_index(class_name)
+        return replace(self, train=self.train[kept])
+
+    def class_index(self, class_name):
+        """The label that stands for `class_name`. Raises ValueError that lists the names."""
+        if class_name not in self.class_names:
+            raise ValueError(f"class_name must be one of {', '.join(self.class_names)}; got {class_name!r}")
+        return self.class_names.index(class_name)
+
+
+def _for_numpy(index):
+    """An index tensor as an array, which pandas understands; a slice as it is."""
+    return index.numpy(force=True) if isinstance(index, torch.Tensor) else index
+
+
+def _digest(tensor):
+    """SHA-256 of a tensor's type, shape and bytes."""
+    array = np.ascontiguousarray(tensor.numpy(force=True))
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    digest.update(array)
+    return digest.hexdigest()

@@ -1,0 +1,138 @@
+"""How confidence relates to accuracy: the calibration error, the table behind it, and the temperature that mends it."""
+
+import numpy as np
+from scipy import optimize, special
+
+from kdcourse._arguments import describe, integer
+from kdcourse.stats import proportion_interval
+
+# How far `fit_temperature` looks, on either side of the typical distance between logits. Wide, because one class that
+# is ruled out by a logit of minus a billion stretches that distance.
+_REACH = 1e12
+
+
+def fit_temperature(logits, labels):
+    """The temperature that minimises the mean cross-entropy of softmax(logits / T) (Guo et al. 2017, section 4.2).
+
+    Fit it on validation examples. First choices stay what they are, and so does the accuracy.
+
+    logits   [N, C], finite numbers, a tensor or an array;  labels  [N] class indices
+    returns  T > 0, a float: above 1 where the model is too sure of itself, below 1 where it is not sure enough
+
+    Raises ValueError that names the argument; also where no temperature is the best one, because the loss only falls
+    towards T = 0 (every label has the highest logit) or towards infinity (the labels' logits are no higher than the
+    other classes' on average). TypeError for what are no numbers.
+    """
+    logits, labels = _checked("logits", logits, labels)
+    bad = np.argwhere(~np.isfinite(logits))
+    if len(bad):
+        raise ValueError(f"logits must be finite, got {logits[tuple(bad[0])]} at index {bad[0].tolist()}")
+    below_top = logits - logits.max(1, keepdims=True)
+    distance = -below_top.mean()
+    if distance == 0:
+        raise ValueError("logits must differ between the classes, got equal ones in every row")
+    below_top /= distance
+    label_logit = below_top[np.arange(len(labels)), labels].mean()
+
+    def slope(log_sharpness):
+        # The loss is convex in 1/T, with this derivative: the mean logit that the softmax expects, less the label's.
+        probabilities = special.softmax(np.exp(log_sharpness) * below_top, axis=1)
+        return (probabilities * below_top).sum(1).mean() - label_logit
+
+    ends = -np.log(_REACH), np.log(_REACH)
+    if slope(ends[0]) >= 0:
+        raise ValueError(
+            "logits must be higher for the labels than for the other classes, or the loss falls for ever as T grows; "
+            f"got {logits[np.arange(len(labels)), labels].mean():.4g} for the labels and {logits.mean():.4g} for all "
+            "classes, on average"
+        )
+    if slope(ends[1]) <= 0:
+        right = (below_top[np.arange(len(labels)), labels] == 0).mean()
+        raise ValueError(
+            "logits must put another class above some label, or the loss falls all the way to T = 0; "
+            f"got the highest logit for {right:.4g} of the labels"
+        )
+    return float(distance / np.exp(optimize.brentq(slope, *ends)))
+
+
+def reliability(probabilities, labels, bins=15):
+    """Accuracy beside confidence, bin by bin: the table behind a reliability diagram (Guo et al. 2017, section 2).
+
+    The arguments and errors are those of `expected_calibration_error`.
+
+    returns  DataFrame with one row for each bin that holds an example, the least sure first:
+             low, high                    edges of the bin; a confidence of `low` belongs to the bin below
+             n                            how many examples it holds
+             confidence, accuracy         their mean highest probability, and the share of them that is right
+             accuracy_low, accuracy_high  Wilson's 95 % interval of that share
+    """
+    import pandas as pd
+
+    confidence, correct, which, edges = _binned(probabilities, labels, bins)
+    rows = []
+    for k in np.unique(which):
+        inside = which == k
+        n, right = int(inside.sum()), int(correct[inside].sum())
+        row = {"low": edges[k], "high": edges[k + 1], "n": n}
+        row |= {"confidence": confidence[inside].mean(), "accuracy": right / n}
+        row["accuracy_low"], row["accuracy_high"] = proportion_interval(right, n)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def expected_calibration_error(probabilities, labels, bins=15):
+    """How far confidence is from accuracy, on average (Guo et al. 2017, eq. 3): 0 is perfect, 1 the worst.
+
+    probabilities  [N, C], rows that sum to 1, a tensor or an array;  labels  [N] class indices
+    bins           equal-width bins of the highest probability, open on the left: (0, 1/15], (1/15, 2/15], ...
+
+    Raises ValueError that names the argument, TypeError for what are no numbers.
+    """
+    confidence, correct, which, edges = _binned(probabilities, labels, bins)
+    gaps = np.bincount(which, weights=correct - confidence, minlength=len(edges) - 1)
+    return float(np.abs(gaps).sum() / len(correct))
+
+
+def _binned(probabilities, labels, bins):
+    """Per example, its confidence, whether it is right, and its bin; and the edges of the bins."""
+    probabilities, labels = _checked("probabilities", probabilities, labels)
+    bins = integer("bins", bins, at_least=1)
+    outside = ~((probabilities >= 0) & (probabilities <= 1 + 1e-3))
+    if outside.any():
+        raise ValueError(f"probabilities must be in [0, 1], got {probabilities[outside][0]}")
+    if not np.allclose(probabilities.sum(1), 1, atol=1e-3):
+        row = int(np.abs(probabilities.sum(1) - 1).argmax())
+        raise ValueError(f"probabilities must sum to 1 over axis 1, got {probabilities[row].sum():.4g} in row {row}")
+    confidence = probabilities.max(1)
+    correct = probabilities.argmax(1) == labels
+    # Not confidence * bins, rounded up: 0.56 * 25 is more than 14, and 0.56 would land above its edge.
+    edges = np.arange(bins + 1) / bins
+    which = np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
+    return confidence, correct, which, edges
+
+
+def _checked(name, table, labels):
+    """`table` as float64 [N, C] and the labels as an array [N], once each fits the other."""
+    table, labels = _array(name, table), _array("labels", labels)
+    if labels.ndim != 1 or (len(labels) and not np.issubdtype(labels.dtype, np.integer)):
+        raise ValueError(f"labels must be integers [N], got {labels.dtype} of shape {list(labels.shape)}")
+    if table.ndim != 2 or len(table) != len(labels) or table.size == 0:
+        raise ValueError(
+            f"{name} must be [N, C] with one row per label, got {list(table.shape)} for {len(labels)} labels"
+        )
+    if table.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be numbers, got {describe(table)}")
+    outside = labels[(labels < 0) | (labels >= table.shape[1])]
+    if len(outside):
+        raise ValueError(f"labels must be in [0, {table.shape[1]}), got {outside[0]}")
+    return table.astype(np.float64), labels
+
+
+def _array(name, values):
+    if hasattr(values, "detach"):  # a tensor: numpy takes none with a gradient, on a GPU or in bfloat16
+        values = values.detach().cpu()
+        values = values.double() if values.is_floating_point() else values
+    try:
+        return np.asarray(values)
+    except ValueError as reason:  # ragged lists
+        raise TypeError(f"{name} must be numbers in rows of one length: {reason}") from None
