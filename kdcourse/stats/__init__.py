@@ -1,15 +1,12 @@
-"""Intervals and verdicts. `calibration` and `paired` are modules of their own."""
+"""Intervals, tests and verdicts: what a lesson may conclude from a handful of runs. Built on scipy.
 
-from kdcourse.stats.comparison import (
-    Comparison,
-    McNemar,
-    compare,
-    detectable_difference,
-    holm,
-    mcnemar,
-    mean_interval,
-    proportion_interval,
-)
+`calibration` and `paired` are modules of their own: `kdcourse.stats.calibration` relates confidence to accuracy,
+`kdcourse.stats.paired` has the exact tests of an audit.
+"""
+
+from kdcourse.stats.comparison import Comparison, compare
+from kdcourse.stats.intervals import mean_interval, proportion_interval
+from kdcourse.stats.significance import McNemar, detectable_difference, holm, mcnemar
 
 __all__ = [
     "Comparison",

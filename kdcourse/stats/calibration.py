@@ -1,27 +1,52 @@
 """How confidence relates to accuracy: the calibration error, the table behind it, and the temperature that mends it."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize, special
 
 from kdcourse._arguments import describe, integer
-from kdcourse.stats import proportion_interval
+from kdcourse.stats.intervals import proportion_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # How far `fit_temperature` looks, on either side of the typical distance between logits. Wide, because one class that
 # is ruled out by a logit of minus a billion stretches that distance.
 _REACH = 1e12
 
 
-def fit_temperature(logits, labels):
+def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """The temperature that minimises the mean cross-entropy of softmax(logits / T) (Guo et al. 2017, section 4.2).
 
     Fit it on validation examples. First choices stay what they are, and so does the accuracy.
 
-    logits   [N, C], finite numbers, a tensor or an array;  labels  [N] class indices
-    returns  T > 0, a float: above 1 where the model is too sure of itself, below 1 where it is not sure enough
+    Parameters
+    ----------
+    logits : array_like or tensor [N, C]
+        Finite numbers.
+    labels : array_like or tensor [N]
+        Class indices.
 
-    Raises ValueError that names the argument; also where no temperature is the best one, because the loss only falls
-    towards T = 0 (every label has the highest logit) or towards infinity (the labels' logits are no higher than the
-    other classes' on average). TypeError for what are no numbers.
+    Returns
+    -------
+    float
+        T > 0: above 1 where the model is too sure of itself, below 1 where it is not sure enough.
+
+    Raises
+    ------
+    ValueError
+        Naming the argument; also where no temperature is the best one, because the loss only falls towards T = 0
+        (every label has the highest logit) or towards infinity (the labels' logits are no higher than the other
+        classes' on average).
+    TypeError
+        For what are no numbers.
+
+    Examples
+    --------
+    >>> round(fit_temperature([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [0, 1, 1]), 3)
+    2.885
     """
     logits, labels = _checked("logits", logits, labels)
     bad = np.argwhere(~np.isfinite(logits))
@@ -55,16 +80,25 @@ def fit_temperature(logits, labels):
     return float(distance / np.exp(optimize.brentq(slope, *ends)))
 
 
-def reliability(probabilities, labels, bins=15):
+def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> "pd.DataFrame":
     """Accuracy beside confidence, bin by bin: the table behind a reliability diagram (Guo et al. 2017, section 2).
 
-    The arguments and errors are those of `expected_calibration_error`.
+    Parameters
+    ----------
+    probabilities, labels, bins
+        As in `expected_calibration_error`, whose errors these are too.
 
-    returns  DataFrame with one row for each bin that holds an example, the least sure first:
-             low, high                    edges of the bin; a confidence of `low` belongs to the bin below
-             n                            how many examples it holds
-             confidence, accuracy         their mean highest probability, and the share of them that is right
-             accuracy_low, accuracy_high  Wilson's 95 % interval of that share
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each bin that holds an example, the least sure first. `low` and `high` are its edges (a confidence
+        of `low` belongs to the bin below), `n` counts its examples, `confidence` is their mean highest probability,
+        `accuracy` the share of them that is right, with Wilson's 95 % interval `accuracy_low`, `accuracy_high`.
+
+    Examples
+    --------
+    >>> reliability([[0.9, 0.1], [0.2, 0.8]], [0, 0], bins=2)[["n", "accuracy"]].values.tolist()
+    [[2.0, 0.5]]
     """
     import pandas as pd
 
@@ -80,13 +114,32 @@ def reliability(probabilities, labels, bins=15):
     return pd.DataFrame(rows)
 
 
-def expected_calibration_error(probabilities, labels, bins=15):
+def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins: int = 15) -> float:
     """How far confidence is from accuracy, on average (Guo et al. 2017, eq. 3): 0 is perfect, 1 the worst.
 
-    probabilities  [N, C], rows that sum to 1, a tensor or an array;  labels  [N] class indices
-    bins           equal-width bins of the highest probability, open on the left: (0, 1/15], (1/15, 2/15], ...
+    Parameters
+    ----------
+    probabilities : array_like or tensor [N, C]
+        Rows that sum to 1.
+    labels : array_like or tensor [N]
+        Class indices.
+    bins : int
+        Equal-width bins of the highest probability, open on the left: (0, 1/15], (1/15, 2/15], ...
 
-    Raises ValueError that names the argument, TypeError for what are no numbers.
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Examples
+    --------
+    >>> round(expected_calibration_error([[0.9, 0.1], [0.2, 0.8]], [0, 1]), 3)
+    0.15
     """
     confidence, correct, which, edges = _binned(probabilities, labels, bins)
     gaps = np.bincount(which, weights=correct - confidence, minlength=len(edges) - 1)

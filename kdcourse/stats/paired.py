@@ -6,74 +6,135 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, special
 
-from kdcourse._arguments import integer, number
+from kdcourse._arguments import confidence_level, integer, not_negative, number
 
 UNSEEN = 1e-8
 """How often the share that a gap leaves open may lie outside its confidence interval: part of every p-value here."""
 
 
-def gap_interval(only_a, only_b, n, confidence=0.95):
-    """(low, high) of the gap in accuracy, (only_a − only_b) / n, between two models on the same examples.
+def gap_interval(only_a: int, only_b: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of the gap in accuracy, (only_a - only_b) / n, between two models on the same examples.
 
-    only_a, only_b  how many examples only the first, only the second model gets right
-    n               how many examples there are in all, >= 1
-    confidence      in (0, 1); beyond 1 − 2 · UNSEEN the interval is all of [−1, 1]
-    returns         in [−1, 1]: from the smallest to the largest gap that the tests of `gap_p_values` do not reject at
-                    (1 − confidence) / 2. They reject every margin outside, and of those inside only some that are
-                    less than about one example, 1 / n, away from an end: counts are whole
+    Parameters
+    ----------
+    only_a, only_b : int
+        How many examples only the first, only the second model gets right.
+    n : int
+        How many examples there are in all, >= 1.
+    confidence : float
+        In (0, 1); beyond 1 - 2 UNSEEN the interval is all of [-1, 1].
 
+    Returns
+    -------
+    low, high : float
+        In [-1, 1]: from the smallest to the largest gap that the tests of `gap_p_values` do not reject at
+        (1 - confidence) / 2. They reject every margin outside, and of those inside only some that are less than about
+        one example, 1 / n, away from an end: counts are whole.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Notes
+    -----
     It covers the true gap at least as often as `confidence` says, to within 0.1 percentage points, for every n and
     however rarely the models differ: benchmarks/paired.py measures it. Of many examples it is Tango's (1998) interval.
 
-    Raises ValueError that names the argument, TypeError for a confidence that is no number.
+    Examples
+    --------
+    >>> low, high = gap_interval(12, 4, 200)
+    >>> round(low, 3), round(high, 3)
+    (0.001, 0.085)
     """
     only_a, only_b, n = _counts(only_a, only_b, n)
-    error = (1 - _share("confidence", confidence)) / 2
+    error = (1 - confidence_level(confidence)) / 2
     # 0.0 - x, so that an end at 0 is not -0.0.
     return _lowest_gap(only_a, only_b, n, error), 0.0 - _lowest_gap(only_b, only_a, n, error)
 
 
-def gap_p_values(only_a, only_b, n, margin):
-    """(p_exceeds, p_within): is the gap in accuracy, (only_a − only_b) / n, shown to lie above, or below, the margin?
+def gap_p_values(only_a: int, only_b: int, n: int, margin: float) -> tuple[float, float]:
+    """Is the gap in accuracy, (only_a - only_b) / n, shown to lie above, or below, the margin?
 
-    only_a, only_b  how many examples only the first, only the second model gets right
-    n               how many examples there are in all, >= 1
-    margin          in (−1, 1)
-    returns         one-sided p-values, in [UNSEEN, 1]: p_exceeds of "the gap is at most the margin", p_within of "the
-                    gap is at least the margin". Where the models never differ, both are 1 at margin 0
+    Parameters
+    ----------
+    only_a, only_b : int
+        How many examples only the first, only the second model gets right.
+    n : int
+        How many examples there are in all, >= 1.
+    margin : float
+        In (-1, 1).
 
+    Returns
+    -------
+    p_exceeds, p_within : float
+        One-sided p-values, in [UNSEEN, 1]: of "the gap is at most the margin" and "the gap is at least the margin".
+        Where the models never differ, both are 1 at margin 0.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Notes
+    -----
     Outcomes are ordered by Tango's score statistic (1998, Statistics in Medicine 17:891), at margin 0 McNemar's
-    (b − c) / √(b + c). Its normal approximation errs too often in the far tail, which a correction for many slices
+    (b - c) / sqrt(b + c). Its normal approximation errs too often in the far tail, which a correction for many slices
     needs. So the p-value is the probability of so extreme an outcome where the gap is the margin (the worst case,
     Hsueh, Liu & Chen 2001, Biometrics 57:478), the largest over all shares of only_b (only_a for p_within) in their
-    1 − UNSEEN confidence interval, plus UNSEEN (Berger & Boos 1994, JASA 89:1012; for pairs, Berger & Sidik 2003,
+    1 - UNSEEN confidence interval, plus UNSEEN (Berger & Boos 1994, JASA 89:1012; for pairs, Berger & Sidik 2003,
     doi:10.1191/0962280203sm312ra). If the hypothesis holds, a p-value of 0.01 or less turns up in at most 1 % of data
     sets, whatever n. What is computed is within 1 % of that p-value where counts go into the hundreds, and within
     0.1 % where they are smaller.
 
-    Raises ValueError that names the argument, TypeError for a margin that is no number.
+    Examples
+    --------
+    >>> exceeds, within = gap_p_values(12, 4, 200, 0.02)
+    >>> exceeds > 0.05, within > 0.5
+    (True, True)
     """
     only_a, only_b, n = _counts(only_a, only_b, n)
     margin = _margin(margin)
     return _p_exceeds(only_a, only_b, n, margin), _p_exceeds(only_b, only_a, n, 0.0 - margin)
 
 
-def examples_needed(only_a, only_b, n, margin, confidence=0.95, power=0.8):
+def examples_needed(
+    only_a: int, only_b: int, n: int, margin: float, confidence: float = 0.95, power: float = 0.8
+) -> float:
     """How many examples, in all, show on which side of the margin the gap is, if it stays as it was observed.
 
-    only_a, only_b, n  as in `gap_p_values`
-    margin             in (−1, 1)
-    confidence         of the interval that is to leave the margin out, in (0, 1)
-    power              how often it is to do so, in (0, 1)
-    returns            an integer >= 1; math.inf where the observed gap is the margin
+    Parameters
+    ----------
+    only_a, only_b, n : int
+        As in `gap_p_values`.
+    margin : float
+        In (-1, 1).
+    confidence : float
+        Of the interval that is to leave the margin out, in (0, 1).
+    power : float
+        How often it is to do so, in (0, 1).
 
+    Returns
+    -------
+    int, or math.inf where the observed gap is the margin
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Notes
+    -----
     By the normal approximation, with Tango's (1998) restricted variance under the margin and the observed one
     beside it.
 
-    Raises ValueError that names the argument, TypeError for what is no number.
+    Examples
+    --------
+    >>> examples_needed(12, 4, 200, 0.0)
+    391
     """
     only_a, only_b, n = _counts(only_a, only_b, n)
-    margin, confidence, power = _margin(margin), _share("confidence", confidence), _share("power", power)
+    margin, confidence, power = _margin(margin), confidence_level(confidence), confidence_level(power, "power")
     gap = (only_a - only_b) / n
     distance = abs(gap - margin)
     if distance < 1e-12:
@@ -84,28 +145,61 @@ def examples_needed(only_a, only_b, n, margin, confidence=0.95, power=0.8):
     return max(1, math.ceil((max(0.0, reach) / distance) ** 2))
 
 
-def t_interval(mean, deviation, n, confidence=0.95):
-    """(low, high) of the mean of n paired differences, by Student's t. Without spread it is the mean itself.
+def t_interval(mean: float, deviation: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of the mean of n paired differences, by Student's t. Without spread it is the mean itself.
 
-    mean, deviation  of the differences, in their units; the deviation (n − 1 in its denominator) >= 0; both finite
-    n                how many differences, >= 2
-    confidence       in (0, 1)
+    Parameters
+    ----------
+    mean, deviation : float
+        Of the differences, in their units; the deviation (n - 1 in its denominator) >= 0; both finite.
+    n : int
+        How many differences, >= 2.
+    confidence : float
+        In (0, 1).
 
-    Raises ValueError, or TypeError for what is no number, that names the argument.
+    Returns
+    -------
+    low, high : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Examples
+    --------
+    >>> t_interval(0.5, 0.0, 10)
+    (0.5, 0.5)
     """
     mean, error, degrees = _moments(mean, deviation, n)
-    reach = -special.stdtrit(degrees, (1 - _share("confidence", confidence)) / 2) * error
+    reach = -special.stdtrit(degrees, (1 - confidence_level(confidence)) / 2) * error
     return float(mean - reach), float(mean + reach)
 
 
-def t_p_values(mean, deviation, n, margin):
-    """(p_exceeds, p_within): is the mean of n paired differences shown to lie above, or below, the margin? Student's t.
+def t_p_values(mean: float, deviation: float, n: int, margin: float) -> tuple[float, float]:
+    """Is the mean of n paired differences shown to lie above, or below, the margin? By Student's t.
 
-    mean, deviation, n  as in `t_interval`
-    margin              finite, in the units of the mean
-    returns             one-sided p-values, in [0, 1]. Without spread they are 0 and 1, and both 1 at the margin itself
+    Parameters
+    ----------
+    mean, deviation, n
+        As in `t_interval`.
+    margin : float
+        Finite, in the units of the mean.
 
-    Raises ValueError, or TypeError for what is no number, that names the argument.
+    Returns
+    -------
+    p_exceeds, p_within : float
+        One-sided p-values, in [0, 1]. Without spread they are 0 and 1, and both 1 at the margin itself.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Examples
+    --------
+    >>> t_p_values(0.0, 1.0, 10, 0.0)
+    (0.5, 0.5)
     """
     mean, error, degrees = _moments(mean, deviation, n)
     distance = mean - _finite("margin", margin)
@@ -264,13 +358,6 @@ def _margin(margin):
     return plain
 
 
-def _share(name, value):
-    plain = number(name, value)
-    if not 0 < plain < 1:
-        raise ValueError(f"{name} must be in (0, 1), got {value}")
-    return plain
-
-
 def _finite(name, value):
     plain = number(name, value)
     if not math.isfinite(plain):
@@ -279,8 +366,6 @@ def _finite(name, value):
 
 
 def _moments(mean, deviation, n):
-    mean, deviation = _finite("mean", mean), number("deviation", deviation)
-    if not 0 <= deviation < math.inf:
-        raise ValueError(f"deviation must be >= 0 and finite, got {deviation}")
+    mean, deviation = _finite("mean", mean), not_negative("deviation", deviation)
     n = integer("n", n, at_least=2)
     return mean, deviation / math.sqrt(n), n - 1

@@ -1,0 +1,73 @@
+"""Intervals of one mean and of one share, by scipy."""
+
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from kdcourse._arguments import confidence_level, integer
+from kdcourse.stats.columns import values as checked
+
+
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float, float]:
+    """The mean of a handful of runs with its interval, by Student's t (scipy.stats.ttest_1samp).
+
+    Parameters
+    ----------
+    values : array_like [n]
+        At least 2.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    mean, low, high : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Examples
+    --------
+    >>> mean_interval([0.5, 0.5, 0.5])
+    (0.5, 0.5, 0.5)
+    """
+    values, confidence = checked("values", values), confidence_level(confidence)
+    mean = float(values.mean())
+    if values.std() == 0:  # scipy divides by it
+        return mean, mean, mean
+    interval = stats.ttest_1samp(values, 0).confidence_interval(confidence)
+    return mean, float(interval.low), float(interval.high)
+
+
+def proportion_interval(successes: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's (1927) score interval for a proportion; sensible also for 0 or all successes.
+
+    Parameters
+    ----------
+    successes, total : int
+        Counts, not shares: 0 <= successes <= total, total >= 1.
+    confidence : float
+        In (0, 1).
+
+    Returns
+    -------
+    low, high : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Examples
+    --------
+    >>> low, high = proportion_interval(9, 10)
+    >>> round(low, 3), round(high, 3)
+    (0.596, 0.982)
+    """
+    total = integer("total", total, at_least=1)
+    successes = integer("successes", successes, at_least=0)
+    if successes > total:
+        raise ValueError(f"successes must be in [0, {total}], got {successes}")
+    confidence = confidence_level(confidence)
+    interval = stats.binomtest(successes, total).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)

@@ -1,0 +1,152 @@
+"""Tests: of two models on the same examples, of many hypotheses at once; and how many pairs a test needs."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, special, stats
+
+from kdcourse._arguments import confidence_level, integer, not_negative, number
+from kdcourse.stats.columns import booleans, values
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """P-values adjusted for how many there are, so that the whole family errs with 5 % at 0.05 (Holm 1979).
+
+    Parameters
+    ----------
+    p_values : array_like [m]
+        In [0, 1], of m tests, in any dependence.
+
+    Returns
+    -------
+    numpy.ndarray [m]
+        In [0, 1], in the same order: reject where it is at most the error allowed for the family.
+
+    Raises
+    ------
+    ValueError
+        For values outside [0, 1], for none at all, and for more than one dimension.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p_values = values("p_values", p_values, at_least=1)
+    outside = p_values[(p_values < 0) | (p_values > 1)]
+    if len(outside):
+        raise ValueError(f"p_values must be in [0, 1], got {outside[0]}")
+    order = p_values.argsort()
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.maximum.accumulate(np.arange(len(order), 0, -1) * p_values[order]).clip(max=1)
+    return adjusted
+
+
+class McNemar(NamedTuple):
+    """What `mcnemar` returns.
+
+    Attributes
+    ----------
+    gap : float
+        In accuracy, a - b, a share.
+    only_a, only_b : int
+        Examples that only one of the two gets right.
+    n : int
+        All examples.
+    p_value : float
+        Two-sided, of no gap.
+    """
+
+    gap: float
+    only_a: int
+    only_b: int
+    n: int
+    p_value: float
+
+    def __str__(self):
+        only = f"only a right: {self.only_a}, only b: {self.only_b}"
+        return f"{self.gap:+.4g} (n = {self.n}; {only}): p = {self.p_value:.3g}"
+
+
+def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> McNemar:
+    """Do two models differ in accuracy on the same examples? McNemar's (1947) test, in its exact form.
+
+    It asks about these two models and more such examples; `compare` asks about more seeds.
+
+    Parameters
+    ----------
+    a_correct, b_correct : array_like [n]
+        Is the model right? Booleans, or integers 0 and 1, of one example each.
+
+    Returns
+    -------
+    McNemar
+        Its p-value is the two-sided binomial one of a fair coin on the examples that only one model gets right, 1.0
+        where there are none.
+
+    Raises
+    ------
+    TypeError
+        For what are no booleans.
+    ValueError
+        For lengths that differ, and for no examples.
+
+    Examples
+    --------
+    >>> print(mcnemar([1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 1, 0]))
+    +0.6667 (n = 6; only a right: 4, only b: 0): p = 0.125
+    """
+    a, b = (booleans(name, value) for name, value in [("a_correct", a_correct), ("b_correct", b_correct)])
+    if len(a) != len(b):
+        raise ValueError(f"b_correct must be as long as a_correct (the same examples), got {len(b)} and {len(a)}")
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    tail = float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5))
+    return McNemar((only_a - only_b) / len(a), only_a, only_b, len(a), min(1.0, 2 * tail))
+
+
+def detectable_difference(deviation: float, n: int, *, confidence: float = 0.95, power: float = 0.8) -> float:
+    """The smallest true difference that n pairs show as significant with this power (noncentral t; Cohen 1988, ch. 2).
+
+    Parameters
+    ----------
+    deviation : float
+        Standard deviation of the paired differences, >= 0, finite.
+    n : int
+        How many independent pairs, >= 2. For pairs that share seeds: how many clusters, with the deviation of the
+        cluster means.
+    confidence : float
+        Of the interval that `compare` will give, in (0, 1).
+    power : float
+        How often the interval is to leave 0 out, in (1 - confidence, 1).
+
+    Returns
+    -------
+    float
+        In the units of `deviation`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Examples
+    --------
+    >>> round(detectable_difference(1.0, 20), 3)
+    0.66
+    """
+    deviation, power = not_negative("deviation", deviation), number("power", power)
+    n = integer("n", n, at_least=2)
+    confidence = confidence_level(confidence)
+    if not 1 - confidence < power < 1:
+        raise ValueError(f"power must be in ({1 - confidence:.4g}, 1), above 1 - confidence, got {power}")
+    threshold = -special.stdtrit(n - 1, (1 - confidence) / 2)
+
+    def surplus(shift):  # the second term is the lower tail, mirrored: nct.cdf of it is nan for some shifts
+        return stats.nct.sf(threshold, n - 1, shift) + stats.nct.sf(threshold, n - 1, -shift) - power
+
+    most = 1.0
+    while surplus(most) < 0:
+        most *= 2
+    return float(deviation * optimize.brentq(surplus, 0, most) / math.sqrt(n))
