@@ -19,20 +19,43 @@ from kdcourse.data.files import DataError, checked, folder, verify
 __all__ = ["DataError", "DataSet", "Split", "checked", "folder", "load", "names", "verify"]
 
 
-def names():
-    """The data sets there are: every module of this package that has a function `load` is one."""
+def names() -> list[str]:
+    """The data sets there are: every module of this package that has a function `load` is one.
+
+    Examples
+    --------
+    >>> names()
+    ['fashion-mnist', 'spam-assassin']
+    """
     modules = (import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
     return sorted(module.__name__.rpartition(".")[2].replace("_", "-") for module in modules if hasattr(module, "load"))
 
 
-def load(name, *, with_teacher=True, **options):
-    """A data set by name ("fashion-mnist", "spam-assassin"), every file of it checked first.
+def load(name: str, *, with_teacher: bool = True, **options) -> DataSet:
+    """A data set by name, every file of it checked first: never a half-loaded set.
 
-    with_teacher  False leaves the cached teacher logits out: what a teacher is trained on
-    options       of this data set alone; for "spam-assassin" `features`, how many hashed features a mail becomes
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    with_teacher : bool
+        False leaves the cached teacher logits out: what a teacher is trained on.
+    **options
+        Of this data set alone; for "spam-assassin" `features`, how many hashed features a mail becomes.
 
-    Raises ValueError for a name that does not exist, TypeError for an option that it does not have, and DataError for
-    a file that is missing, truncated or altered: never a half-loaded set.
+    Raises
+    ------
+    ValueError
+        For a name that does not exist.
+    TypeError
+        For an option that this data set does not have.
+    DataError
+        For a file that is missing, truncated or altered.
+
+    Examples
+    --------
+    >>> load("spam-assassin", features=64).test.inputs.shape[1]
+    64
     """
     if name not in names():
         raise ValueError(f"name must be one of {', '.join(map(repr, names()))}, got {name!r}")

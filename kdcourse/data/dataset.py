@@ -3,11 +3,15 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from kdcourse import store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIDE = 28  # pixels per row and per column of a picture
 
@@ -15,24 +19,44 @@ SIDE = 28  # pixels per row and per column of a picture
 class Split:
     """Examples with their labels and what the teacher said about them. Row i is the same example everywhere.
 
-    labels          int64 [N]
-    teacher_logits  float32 [N, C], or None
-    inputs          float32 [N, D], standardised; made of `pixels` on first use, of texts by spam.hashed_features
-    pixels          uint8 [N, D], or None for data that are not pictures
-    about           pandas DataFrame with N rows, indexed 0 to N - 1: what else is known of each; or None
+    Parameters
+    ----------
+    labels : tensor, int64 [N]
+    teacher_logits : tensor, float32 [N, C], optional
+    inputs : tensor, float32 [N, D], optional
+        Standardised. Give either these or `pixels`, of which they are made on first use.
+    pixels : tensor, uint8 [N, D], optional
+        For data that are pictures.
+    scale : (mean, deviation)
+        Of the pixels: what standardises them.
+    flipped_logits : tensor, float32 [N, C], optional
+        What the teacher says about the mirrored pictures.
+    about : pandas.DataFrame, optional
+        With N rows, indexed 0 to N - 1: what else is known of each example.
+
+    Raises
+    ------
+    ValueError
+        For rows that do not match the labels, and for both or neither of `inputs` and `pixels`.
+
+    Examples
+    --------
+    >>> split = Split(torch.tensor([0, 1, 1]), inputs=torch.zeros(3, 4))
+    >>> split, split[1:].labels.tolist()
+    (Split(3 examples), [1, 1])
     """
 
     def __init__(
         self,
-        labels,
-        teacher_logits=None,
+        labels: torch.Tensor,
+        teacher_logits: torch.Tensor | None = None,
         *,
-        inputs=None,
-        pixels=None,
-        scale=(0.0, 1.0),
-        flipped_logits=None,
-        about=None,
-    ):
+        inputs: torch.Tensor | None = None,
+        pixels: torch.Tensor | None = None,
+        scale: tuple[float, float] = (0.0, 1.0),
+        flipped_logits: torch.Tensor | None = None,
+        about: "pd.DataFrame | None" = None,
+    ) -> None:
         if (inputs is None) == (pixels is None):
             raise ValueError("give exactly one of inputs and pixels")
         self.labels = labels
@@ -51,14 +75,15 @@ class Split:
             raise ValueError(f"inputs must have one row per label, got {len(inputs)} for {len(labels)}")
 
     @cached_property
-    def inputs(self):
+    def inputs(self) -> torch.Tensor:
+        assert self.pixels is not None  # else they were given
         mean, deviation = self.scale
         return self.pixels.to(torch.float32).sub_(mean).div_(deviation)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: slice | torch.Tensor | np.ndarray) -> "Split":
         """The examples that a slice, an index tensor or a bool tensor picks, as a Split."""
         if not isinstance(index, slice) and np.ndim(index) == 0:
             raise TypeError(f"index must be a slice or a tensor of indices, got the single index {index}")
@@ -76,8 +101,11 @@ class Split:
             about=None if self.about is None else self.about.iloc[_for_numpy(index)].reset_index(drop=True),
         )
 
-    def flipped(self):
-        """The same pictures mirrored left to right, with what the teacher says about the mirrored view."""
+    def flipped(self) -> "Split":
+        """The same pictures mirrored left to right, with what the teacher says about the mirrored view.
+
+        Raises ValueError for data that are no pictures.
+        """
         if self.pixels is None:
             raise ValueError("only pictures can be flipped; this split has none")
         mirrored = self.pixels.view(-1, SIDE, SIDE).flip(2).reshape(len(self), -1)
@@ -90,7 +118,7 @@ class Split:
             about=self.about,
         )
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """A short hexadecimal name for its content: the same inputs, labels and teacher logits give the same name."""
         parts = [self.inputs, self.labels, self.teacher_logits]
         return store.fingerprint([None if part is None else _digest(part) for part in parts])
@@ -101,27 +129,38 @@ class Split:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Three fixed splits, the names of the classes, and how large the teacher is that gave the logits (or None)."""
+    """Three fixed splits, the names of the classes, and how large the teacher is that gave the logits.
+
+    Attributes
+    ----------
+    train, validation, test : Split
+        For training; to choose anything; to report once.
+    class_names : tuple of str
+    teacher_parameters : int or None
+    """
 
     name: str
     train: Split
     validation: Split
     test: Split
-    class_names: tuple
+    class_names: tuple[str, ...]
     teacher_parameters: int | None = None
 
-    def subset(self, n):
-        """The same data set with the first n training examples (their order is fixed and random)."""
+    def subset(self, n: int) -> "DataSet":
+        """The same data set with the first n training examples (their order is fixed and random).
+
+        Raises ValueError unless n is an integer from 1 to the number of training examples.
+        """
         if not isinstance(n, int) or not 1 <= n <= len(self.train):
             raise ValueError(f"n must be an integer from 1 to {len(self.train):,}, got {n!r}")
         return replace(self, train=self.train[:n])
 
-    def without(self, class_name):
+    def without(self, class_name: str) -> "DataSet":
         """The same data set with one class left out of the training split, and only there."""
         kept = self.train.labels != self.class_index(class_name)
         return replace(self, train=self.train[kept])
 
-    def class_index(self, class_name):
+    def class_index(self, class_name: str) -> int:
         """The label that stands for `class_name`. Raises ValueError that lists the names."""
         if class_name not in self.class_names:
             raise ValueError(f"class_name must be one of {', '.join(self.class_names)}; got {class_name!r}")

@@ -12,7 +12,8 @@ from kdcourse.data.files import checked, teacher_parameters
 SHEET = 100  # pictures per row and per column of a contact sheet
 
 
-def load(with_teacher=True):
+def load(with_teacher: bool = True) -> DataSet:
+    """See `kdcourse.data.load`. Inputs are [N, 784], a row of pixels after the other."""
     sheets = {
         "train": [f"train-{k}.png" for k in range(5)],
         "validation": ["validation.png"],
@@ -53,13 +54,13 @@ def _sheet(name):
     return torch.from_numpy(sheet_to_pictures(pixels))
 
 
-def sheet_to_pictures(sheet):
+def sheet_to_pictures(sheet: np.ndarray) -> np.ndarray:
     """uint8 [SHEET·SIDE, SHEET·SIDE] -> [SHEET², SIDE²], reading the pictures left to right, then down."""
     tiles = sheet.reshape(SHEET, SIDE, SHEET, SIDE).transpose(0, 2, 1, 3)
     return tiles.reshape(SHEET * SHEET, SIDE * SIDE)
 
 
-def pictures_to_sheet(pictures):
+def pictures_to_sheet(pictures: np.ndarray) -> np.ndarray:
     """The inverse of `sheet_to_pictures`."""
     tiles = pictures.reshape(SHEET, SHEET, SIDE, SIDE).transpose(0, 2, 1, 3)
     return tiles.reshape(SHEET * SIDE, SHEET * SIDE)

@@ -11,21 +11,38 @@ class DataError(RuntimeError):
     """A data file is missing, truncated or altered. The message names it and says how to get it back."""
 
 
-def folder():
+def folder() -> Path:
     """Where the data lie: the course's `data/`, or the folder named by the variable KDCOURSE_DATA."""
     return Path(os.environ.get("KDCOURSE_DATA") or _course.find("data"))
 
 
-def verify():
-    """Check every file in `data/` against `data/checksums.json` and return their names. Raises DataError."""
+def verify() -> list[str]:
+    """Check every file in `data/` against `data/checksums.json` and return their names.
+
+    Raises
+    ------
+    DataError
+        At the first that is missing, truncated or altered.
+    """
     names = list(_manifest())
     with ThreadPoolExecutor() as pool:
         list(pool.map(checked, names))
     return names
 
 
-def checked(name):
-    """The path of a data file, once its size and SHA-256 are the recorded ones. Raises DataError if they are not."""
+def checked(name: str) -> Path:
+    """The path of a data file, once its size and SHA-256 are the recorded ones.
+
+    Parameters
+    ----------
+    name : str
+        As in `data/checksums.json`, such as "fashion-mnist/test.png".
+
+    Raises
+    ------
+    DataError
+        If it is not listed, missing, truncated or altered. The message says how to get it back.
+    """
     path = folder() / name
     recorded = _manifest().get(name)
     if recorded is None:

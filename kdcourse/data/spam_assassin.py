@@ -6,6 +6,8 @@ A word's place among the features is its hash, so there is no vocabulary to lear
 
 import json
 import lzma
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,13 +17,18 @@ from kdcourse._arguments import integer
 from kdcourse.data.dataset import DataSet, Split
 from kdcourse.data.files import DataError, checked, folder
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
 FEATURES = 4096
 CLASS_NAMES = ("ham", "spam")
 SPLITS = ("train", "validation", "test")
 COLUMNS = ["id", "group", "subject", "text", "length"]
 
 
-def load(with_teacher=True, features=FEATURES):
+def load(with_teacher: bool = True, features: int = FEATURES) -> DataSet:
     """See `kdcourse.data.load`; `features` is how many hashed features a mail becomes."""
     features = integer("features", features, at_least=1)
     path = checked("spam-assassin/mails.jsonl.xz")
@@ -42,8 +49,8 @@ def load(with_teacher=True, features=FEATURES):
     return DataSet("spam-assassin", **splits, class_names=CLASS_NAMES, teacher_parameters=teacher.get("parameters"))
 
 
-def read_mails(path):
-    """{split: DataFrame} of a file with one JSON object a line, xz-compressed; rows keep the order of the lines.
+def read_mails(path: "str | Path") -> "dict[str, pd.DataFrame]":
+    """The mails of a file with one JSON object a line, xz-compressed, by split; rows keep the order of the lines.
 
     Columns: id, group, subject, text, length (characters before the text was cut), label (0 ham, 1 spam), and family,
     a number that is the same for mails with much of their text in common.
@@ -58,16 +65,31 @@ def read_mails(path):
     }
 
 
-def hashed_features(texts, size=FEATURES):
+def hashed_features(texts: Iterable[str], size: int = FEATURES) -> torch.Tensor:
     """Word counts as features: every word is counted at the place of its hash.
 
-    texts    N strings
-    size     how many features D, >= 1
-    returns  float32 tensor [N, D]: log(1 + count), with the sign that the hash gives the word so that words which share
-             a place tend to cancel; every row scaled to mean square 1, as standardised inputs have on average. A text
-             without a word is a row of zeros.
+    Parameters
+    ----------
+    texts : iterable of str [N]
+    size : int
+        How many features D, >= 1.
 
-    Features are not centred: most are zero, and a zero is to stay one. Raises ValueError for a size below 1.
+    Returns
+    -------
+    tensor, float32 [N, D]
+        log(1 + count), with the sign that the hash gives the word so that words which share a place tend to cancel;
+        every row scaled to mean square 1, as standardised inputs have on average. A text without a word is a row of
+        zeros. Not centred: most features are zero, and a zero is to stay one.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a size below 1, and for one string in place of several.
+
+    Examples
+    --------
+    >>> hashed_features(["free money", ""], size=8).square().mean(1).tolist()
+    [1.0, 0.0]
     """
     from sklearn.feature_extraction.text import HashingVectorizer
 
