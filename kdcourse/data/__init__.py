@@ -24,8 +24,8 @@ def names() -> list[str]:
 
     Examples
     --------
-    >>> names()
-    ['fashion-mnist', 'spam-assassin']
+    >>> "fashion-mnist" in names()
+    True
     """
     modules = (import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__))
     return sorted(module.__name__.rpartition(".")[2].replace("_", "-") for module in modules if hasattr(module, "load"))
