@@ -271,13 +271,31 @@ def test_differences_of_even_shape_have_no_note():
 
 def test_the_noted_interval_is_the_expanded_percentile_interval_of_a_plain_bootstrap():
     skewed = scipy_stats.lognorm(1).ppf((np.arange(16) + 0.5) / 16)
-    low, high = (float(end) for end in against_nothing(skewed).note.split("[")[1].split("]")[0].split(","))
+    low, high = noted_interval(against_nothing(skewed))
     random = np.random.default_rng(5)
     means = random.choice(skewed, (200_000, 16)).mean(1)
     # Hesterberg 2015: the level whose normal quantile is sqrt(n / (n - 1)) times Student's.
     level = scipy_stats.norm.sf(math.sqrt(16 / 15) * scipy_stats.t.isf(0.025, 15))
     half_width = scipy_stats.t.isf(0.025, 15) * skewed.std(ddof=1) / 4
     assert (low, high) == pytest.approx(tuple(np.quantile(means, [level, 1 - level])), abs=0.08 * half_width)
+
+
+def noted_interval(result):
+    return [float(end) for end in result.note.split("[")[1].split("]")[0].split(",")]
+
+
+def test_the_bootstrap_of_the_swapped_arms_is_the_mirror_image():
+    skewed = scipy_stats.lognorm(1).ppf((np.arange(16) + 0.5) / 16)
+    low, high = noted_interval(against_nothing(skewed))
+    assert noted_interval(against_nothing(-skewed)) == [-high, -low]
+
+
+def test_a_small_deviation_is_noted_only_where_it_changes_the_verdict():
+    # By three quarters of what is worth a word; Student's lower end lies at -0.30, the bootstrap's at -0.27.
+    skewed = scipy_stats.lognorm(0.5).ppf((np.arange(16) + 0.5) / 16)
+    skewed -= skewed.mean()
+    assert against_nothing(skewed + 0.285).note.endswith("another verdict, better.")
+    assert against_nothing(skewed + 0.1).note == against_nothing(skewed + 0.4).note == ""
 
 
 def test_whole_clusters_are_resampled():

@@ -178,6 +178,7 @@ def test_without_spread_any_difference_is_found():
         ({"confidence": "high"}, TypeError, "confidence must be a number, got 'high'"),
         ({"power": 1.0}, ValueError, r"power must be in \(0\.05, 1\), above 1 - confidence, got 1"),
         ({"power": 0.05}, ValueError, r"power must be in \(0\.05, 1\), .* got 0\.05"),
+        ({"power": 0.25, "confidence": 0.75}, ValueError, r"power must be in \(0\.25, 1\), .* got 0\.25"),
         ({"power": math.nan}, ValueError, "power must be in .* got nan"),
         ({"power": True}, TypeError, "power must be a number, got True"),
     ],
