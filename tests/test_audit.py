@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,15 +206,18 @@ def test_the_worst_comes_first_and_ties_keep_the_order_of_slices_and_levels():
     assert report.table.loc[report.table["student_better"], "level"].tolist() == ["gains", "gains"]
 
 
-def test_status_is_1_if_a_slice_is_flagged_or_only_all_examples_together_are():
-    flagged = joined(("a", (60, 0, 90)), ("b", (0, 0, 3000)))
-    report = audit(*flagged[:3], {"group": flagged[3]})
-    assert (report.status, report.overall["verdict"]) == (1, "watch")
-    small = joined(*((name, (8, 0, 52)) for name in "abcdefgh"))
-    report = audit(*small[:3], {"group": small[3]})
-    assert (report.status, report.overall["verdict"], len(report.flagged)) == (1, "flag", 0)
-    fine = joined(("a", (1, 0, 999)), ("b", (0, 0, 1000)))
-    assert audit(*fine[:3], {"group": fine[3]}).status == 0
+@pytest.mark.parametrize(
+    ("parts", "status", "whole", "flagged"),
+    [
+        ([("a", (60, 0, 90)), ("b", (0, 0, 3000))], 1, "watch", 1),
+        ([(name, (8, 0, 52)) for name in "abcdefgh"], 1, "flag", 0),  # only all examples together are
+        ([("a", (1, 0, 999)), ("b", (0, 0, 1000))], 0, "pass", 0),
+    ],
+)
+def test_status_is_1_if_a_slice_or_the_whole_is_flagged(parts, status, whole, flagged):
+    labels, teacher, student, group = joined(*parts)
+    report = audit(labels, teacher, student, {"group": group})
+    assert (report.status, report.overall["verdict"], len(report.flagged)) == (status, whole, flagged)
 
 
 def test_what_a_watched_slice_needs():
@@ -323,3 +327,101 @@ def test_no_number_of_examples_tells_a_mean_gap_that_is_the_gap_allowed():
     report = audit(labels, labels, student, {"all": [0] * 120}, score=np.equal, max_gap=0.5)
     assert (row(report, "0")["gap"], row(report, "0")["verdict"]) == (0.5, "watch")
     assert (row(report, "0")["more_needed"], row(report, "0")["handling"]) == (math.inf, "monitor")
+
+
+# ---- what may not change an audit ----
+
+examples = st.lists(
+    st.tuples(st.sampled_from("xyz"), st.sampled_from("xyz"), st.sampled_from("xyz"), st.sampled_from("abc")),
+    min_size=4,
+    max_size=25,
+).map(lambda rows: [list(column) for column in zip(*rows, strict=True)])
+
+
+def audited(labels, teacher, student, group, classes=("x", "y", "z")):
+    return audit(labels, teacher, student, {"group": group}, max_gap=0.1, min_samples=5, classes=list(classes))
+
+
+@given(examples, st.randoms(use_true_random=False), st.permutations([7, "seven", True]))
+def test_neither_order_nor_names_nor_probabilities_of_0_and_1_change_an_audit(columns, random, names):
+    order = list(range(len(columns[0])))
+    random.shuffle(order)
+    labels, teacher, student, group = ([column[place] for place in order] for column in columns)
+    renamed = dict(zip("xyz", names, strict=True))
+    labels, student = ([renamed[value] for value in column] for column in (labels, student))
+    teacher = np.array([[value == name for name in "xyz"] for value in teacher])
+    other = audited(labels, teacher, student, group, names).table.drop(columns="ece_teacher")
+    pd.testing.assert_frame_equal(other, audited(*columns).table.drop(columns="ece_teacher"))
+
+
+@given(examples)
+def test_swapping_teacher_and_student_mirrors_the_gap_and_slices_add_up_to_the_whole(columns):
+    labels, teacher, student, group = columns
+    report = audited(labels, teacher, student, group)
+    one, other = (
+        found.table.sort_values("level", ignore_index=True)
+        for found in (report, audited(labels, student, teacher, group))
+    )
+    assert one["gap"].tolist() == (-other["gap"]).tolist()
+    assert one["low"].tolist() == pytest.approx((-other["high"]).tolist(), abs=1e-4)
+    for field, mirrored in [("teacher", "student"), ("only_teacher", "only_student"), ("agreement", "agreement")]:
+        assert one[field].tolist() == other[mirrored].tolist()
+    for field in ["n", "only_teacher", "only_student"]:
+        assert one[field].sum() == report.overall[field]
+    assert np.average(one["gap"], weights=one["n"]) == pytest.approx(report.overall["gap"])
+
+
+def test_the_order_of_the_examples_changes_neither_bins_nor_the_order_of_scores():
+    rng = np.random.default_rng(5)
+    labels, teacher, student = rng.integers(0, 2, (3, 400))
+    slices = pd.DataFrame({"length": rng.lognormal(3, 1, 400), "zip": rng.integers(0, 30, 400)})
+    weight = rng.random(400)
+
+    def report(order):
+        def worth(labels, predictions):
+            return (labels == predictions) * weight[order]
+
+        return audit(
+            labels[order], teacher[order], student[order], slices.iloc[order], score=worth, min_samples=20,
+            crossings=[("length", "zip")],
+        ).table  # fmt: skip
+
+    pd.testing.assert_frame_equal(report(rng.permutation(400)), report(np.arange(400)))
+
+
+def test_the_method_says_what_was_done():
+    labels, teacher, student, group = joined(("a", (3, 0, 97)), ("b", (0, 0, 20)))
+    report = audit(labels, teacher, student, {"group": group}, min_samples=50)
+    assert report.method == (
+        "Verdicts come from a test on what only one of the two gets right, corrected by Holm's method for 2 tests "
+        "(1 slice of at least 50 examples, and all examples together): with a probability of at least 95 %, no flag "
+        "and no pass of this report is wrong. Each interval has 95 % for itself alone."
+    )
+    scored = audit(labels, teacher, student, {"group": group}, score=lambda a, b: np.equal(a, b), confidence=0.9)
+    assert scored.score_name == "score"
+    assert scored.method.startswith("Verdicts come from Student's t test of the mean difference, corrected by Holm's ")
+    assert scored.method.endswith("Each interval has 90 % for itself alone.")
+
+
+def test_the_settings_say_what_was_asked_for_and_what_followed():
+    labels = ["ham", "spam"] * 20
+    settings = audit(
+        labels, labels, labels, {"length": np.arange(40), "group": ["a", "b"] * 20}, max_gap=0.1, min_samples=7,
+        confidence=0.9, thresholds={"group=a": 0.2}, bins={"length": [10, 30]},
+    ).settings  # fmt: skip
+    assert settings == {
+        "max_gap": 0.1, "min_samples": 7, "confidence": 0.9, "thresholds": {"group=a": 0.2},
+        "classes": ["ham", "spam"], "chance": 0.5, "edges": {"length": [10.0, 30.0]}, "slices": ["length", "group"],
+        "confidence_bins": None,
+    }  # fmt: skip
+
+
+def test_the_report_can_be_changed_by_nobody_by_accident():
+    labels = [0, 1] * 300
+    report = audit(labels, labels, labels, {"group": ["a"] * 300 + ["b"] * 300})
+    assert (report.table["gap"].tolist(), report.table["retained"].tolist()) == ([0, 0], [1, 1])
+    passed = report.passed
+    passed["verdict"] = "flag"
+    assert (report.status, report.passed["verdict"].tolist()) == (0, ["pass", "pass"])
+    with pytest.raises(AttributeError):
+        report.table = None
