@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
-from kdcourse.audit import AuditReport, audit
+from kdcourse.audit import audit
 from kdcourse.stats.calibration import expected_calibration_error
 from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values
 
@@ -76,6 +76,7 @@ def by_loop(labels, teacher, student, baseline, where):
 
 def test_every_row_is_what_a_plain_loop_counts():
     labels, teacher, student, baseline, group = answers(0, [0.0, 0.1, 0.3, -0.5])
+    teacher[group == "g1"] = (labels[group == "g1"] + 1) % 3  # knows nothing there
     parity = np.arange(len(labels)) % 2 == 0
     report = audit(labels, teacher, student, {"group": group, "even": parity}, baseline=baseline, min_samples=10)
     assert len(report.table) == 6
@@ -89,7 +90,8 @@ def test_every_row_is_what_a_plain_loop_counts():
         }[found["slice"]]
         expected = by_loop(labels, teacher, student, baseline, where)
         assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
-        assert found["retained"] == pytest.approx((found["student"] - 1 / 3) / (found["teacher"] - 1 / 3))
+        retained = (found["student"] - 1 / 3) / (found["teacher"] - 1 / 3) if found["teacher"] > 1 / 3 else math.nan
+        assert found["retained"] == pytest.approx(retained, nan_ok=True)
         right = [(model == labels)[where] for model in (teacher, student, baseline)]
         n = int(where.sum())
         only = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
@@ -98,26 +100,6 @@ def test_every_row_is_what_a_plain_loop_counts():
         assert (found["over_baseline_low"], found["over_baseline_high"]) == gap_interval(*over, n, 0.95)
         assert math.isnan(found["ece_teacher"])
         assert math.isnan(found["ece_student"])
-
-
-def test_a_table_by_hand():
-    #               ------- a -------  -- b --
-    labels = list("xyxyxyxy" "xy")  # fmt: skip
-    teacher = list("xyxyxyxx" "yx")  # fmt: skip
-    student = list("xyxyyxxy" "yy")  # fmt: skip
-    report = audit(labels, teacher, student, {"group": list("aaaaaaaabb")}, max_gap=0.5, min_samples=3)
-    a, b = row(report, "a"), row(report, "b")
-    assert (a["n"], a["teacher"], a["student"], a["gap"]) == (8, 7 / 8, 6 / 8, 1 / 8)
-    assert (a["only_teacher"], a["only_student"], a["agreement"]) == (2, 1, 5 / 8)
-    assert a["retained"] == pytest.approx((6 / 8 - 1 / 2) / (7 / 8 - 1 / 2))
-    assert math.isnan(a["baseline"])
-    assert math.isnan(a["over_baseline"])
-    assert (b["teacher"], b["student"], b["gap"], b["agreement"]) == (0, 1 / 2, -1 / 2, 1 / 2)
-    assert math.isnan(b["retained"])  # the teacher is no better than a guess
-    assert (b["verdict"], b["more_needed"], b["handling"]) == ("too few", 1.0, "collect data")
-    assert report.overall["gap"] == 0
-    assert report.settings["max_gap"] == 0.5
-    assert isinstance(report, AuditReport)
 
 
 @pytest.mark.parametrize("confidence", [0.95, 0.5])
@@ -179,30 +161,23 @@ def test_more_slices_of_the_same_examples_make_each_verdict_harder():
 
 def test_the_worst_comes_first_and_ties_keep_the_order_of_slices_and_levels():
     parts = [
-        ("passes", (2, 0, 398)),
-        ("flag small", (40, 0, 110)),
-        ("flag large", (60, 0, 90)),
-        ("few", (9, 0, 1)),
-        ("watch", (4, 1, 145)),
-        ("tied b", (2, 0, 148)),
-        ("tied a", (2, 0, 148)),
-        ("gains", (0, 40, 160)),
+        *[("passes", (2, 0, 398)), ("flag small", (40, 0, 110)), ("flag large", (60, 0, 90)), ("few", (9, 0, 1))],
+        *[("watch", (4, 1, 145)), ("tied b", (2, 0, 148)), ("tied a", (2, 0, 148)), ("gains", (0, 40, 160))],
     ]
     labels, teacher, student, group = joined(*parts)
     report = audit(labels, teacher, student, {"group": group, "again": group}, min_samples=20, max_gap=0.04)
+    expected = {
+        "flag": (report.flagged, ["flag large"] * 2 + ["flag small"] * 2, "fallback to teacher"),
+        "watch": (report.watched, ["watch"] * 2 + ["tied a", "tied b"] * 2, "collect data"),
+        "too few": (report.too_few, ["few"] * 2 + ["other"] * 2, "collect data"),
+        "pass": (report.passed, ["passes"] * 2 + ["gains"] * 2, "monitor"),
+    }
+    assert report.table["level"].tolist() == [level for _, levels, _ in expected.values() for level in levels]
+    for verdict, (rows, levels, handling) in expected.items():
+        assert rows["level"].tolist() == levels
+        assert ({*rows["verdict"]}, {*rows["handling"]}) == ({verdict}, {handling})
     both = ["group", "again"]
-    flagged, watched = ["flag large", "flag large", "flag small", "flag small"], ["watch", "watch"]
-    tied, few = ["tied a", "tied b"] * 2, ["few", "few", "other", "other"]
-    passed = ["passes", "passes", "gains", "gains"]
-    assert report.table["level"].tolist() == [*flagged, *watched, *tied, *few, *passed]
-    assert report.table["slice"].tolist() == [*both * 3, *sorted(both * 2, reverse=True), *both * 4]
-    assert report.flagged["level"].tolist() == flagged
-    assert report.watched["level"].tolist() == [*watched, *tied]
-    assert report.too_few["level"].tolist() == few
-    assert report.passed["level"].tolist() == passed
-    assert report.passed["handling"].unique().tolist() == ["monitor"]
-    assert report.flagged["handling"].unique().tolist() == ["fallback to teacher"]
-    assert report.too_few["handling"].unique().tolist() == ["collect data"]
+    assert report.table["slice"].tolist() == [*both * 3, "group", "group", "again", "again", *both * 4]
     assert report.table.loc[report.table["student_better"], "level"].tolist() == ["gains", "gains"]
 
 
@@ -265,10 +240,7 @@ def test_the_calibration_error_of_a_slice_is_that_of_its_examples_alone(classes)
     labels_only = audit(labels, teacher, student.argmax(1), {"group": group})
     assert labels_only.table["ece_teacher"].notna().all()
     assert labels_only.table["ece_student"].isna().all()
-
-
-def test_a_confidence_on_the_edge_of_a_calibration_bin_belongs_to_the_bin_below():
-    top = np.array([11.5, 12, 12, 12.5] * 5) / 15
+    top = np.array([11.5, 12, 12, 12.5] * 5) / 15  # on the edge of a bin: it belongs to the one below
     labels, teacher = np.arange(20) % 3 // 2, np.stack([top, 1 - top], axis=1)
     report = audit(labels, teacher, labels, {"all": [0] * 20})
     assert report.overall["ece_teacher"] == pytest.approx(expected_calibration_error(teacher, labels), abs=1e-12)
@@ -401,19 +373,6 @@ def test_the_method_says_what_was_done():
     assert scored.score_name == "score"
     assert scored.method.startswith("Verdicts come from Student's t test of the mean difference, corrected by Holm's ")
     assert scored.method.endswith("Each interval has 90 % for itself alone.")
-
-
-def test_the_settings_say_what_was_asked_for_and_what_followed():
-    labels = ["ham", "spam"] * 20
-    settings = audit(
-        labels, labels, labels, {"length": np.arange(40), "group": ["a", "b"] * 20}, max_gap=0.1, min_samples=7,
-        confidence=0.9, thresholds={"group=a": 0.2}, bins={"length": [10, 30]},
-    ).settings  # fmt: skip
-    assert settings == {
-        "max_gap": 0.1, "min_samples": 7, "confidence": 0.9, "thresholds": {"group=a": 0.2},
-        "classes": ["ham", "spam"], "chance": 0.5, "edges": {"length": [10.0, 30.0]}, "slices": ["length", "group"],
-        "confidence_bins": None,
-    }  # fmt: skip
 
 
 def test_the_report_can_be_changed_by_nobody_by_accident():
