@@ -1,7 +1,6 @@
 """What `kdcourse audit` does: read a file of predictions, audit it, write reports, print the table."""
 
 import os
-import re
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -76,28 +75,24 @@ def run(
 def parse_slice(text: str, columns: Sequence[str]) -> tuple[list[tuple[str, Any]], bool]:
     """([(column, bins)], whether they are crossed) of one --slice; bins is None, 0 for levels, a number, or edges.
 
-    A name is looked up whole first, so that columns with a colon or a star in their names can be reached.
+    A name is looked up whole first, so that a column with a colon or a star in its name can be reached.
     """
     if (one := _one_slice(text, columns)) is not None:
         return [one], False
-    found = []
-    for star in re.finditer(r"\*", text):
-        pair = [_one_slice(part.strip(), columns) for part in (text[: star.start()], text[star.end() :])]
-        if None not in pair:
-            found.append(pair)
-    if len(found) > 1:
-        raise bad_value("slices", f"must be read in one way, got {text!r}, which has {len(found)}: rename a column")
-    if found:
-        return found[0], True
     names = [name.strip() for name in text.split("*")]
     if len(names) > 2:
         raise bad_value("slices", f"must be crossed in pairs, got {text!r}")
-    wrong = next(name for name in names if _one_slice(name, columns) is None)
-    column, colon, _ = wrong.rpartition(":")
-    if colon and column in columns:
-        expected = "a number of bins >= 2, in edges that increase, or in levels"
-        raise bad_value("slices", f"must end in {expected}, got {wrong!r}")
-    raise _no_column("slices", column if colon else wrong, columns)
+    parts = []
+    for name in names:
+        column, colon, _ = name.rpartition(":")
+        if (one := _one_slice(name, columns)) is not None:
+            parts.append(one)
+        elif colon and column in columns:
+            expected = "a number of bins >= 2, in edges that increase, or in levels"
+            raise bad_value("slices", f"must end in {expected}, got {name!r}")
+        else:
+            raise _no_column("slices", column if colon else name, columns)
+    return parts, True
 
 
 def _one_slice(text, columns):
