@@ -1,7 +1,20 @@
-"""Checks that every module needs: each returns the plain value, or raises an error that names argument and value."""
+"""Checks that every module needs: each returns the plain value, or raises an error that names argument and value.
+
+What they raise carries the argument's name as `.argument` too, for callers who know it by another name.
+"""
 
 import math
 import operator
+
+
+def bad_value(name, problem):
+    """A ValueError to raise: "name problem". Its `.argument` is the name; that of slices['group'] is slices."""
+    return _about(name, ValueError(f"{name} {problem}"))
+
+
+def bad_type(name, problem):
+    """The same as a TypeError."""
+    return _about(name, TypeError(f"{name} {problem}"))
 
 
 def integer(name, value, *, at_least):
@@ -11,7 +24,7 @@ def integer(name, value, *, at_least):
     except TypeError:
         plain = None
     if plain is None or plain < at_least or isinstance(value, bool):
-        raise ValueError(f"{name} must be an integer >= {at_least}, got {value!r}")
+        raise bad_value(name, f"must be an integer >= {at_least}, got {value!r}")
     return plain
 
 
@@ -24,7 +37,7 @@ def integers(name, values, *, how_many):
         plain = []
     if len(plain) < how_many:
         count = {1: "one", 2: "two"}[how_many]
-        raise ValueError(f"{name} must be {count} or more positive integers, got {values}")
+        raise bad_value(name, f"must be {count} or more positive integers, got {values}")
     return plain
 
 
@@ -35,16 +48,16 @@ def number(name, value):
             raise TypeError
         return float(value)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"{name} must be a number, got {describe(value)}") from None
+        raise bad_type(name, f"must be a number, got {describe(value)}") from None
 
 
 def positive(name, value):
     """`value` as a positive, finite Python float. TypeError or ValueError otherwise."""
     plain = number(name, value)
     if not plain > 0:
-        raise ValueError(f"{name} must be > 0, got {value}")
+        raise bad_value(name, f"must be > 0, got {value}")
     if plain == math.inf:
-        raise ValueError(f"{name} must be finite, got {value}")
+        raise bad_value(name, f"must be finite, got {value}")
     return plain
 
 
@@ -52,7 +65,7 @@ def not_negative(name, value):
     """`value` as a finite Python float >= 0. TypeError or ValueError otherwise."""
     plain = number(name, value)
     if not 0 <= plain < math.inf:
-        raise ValueError(f"{name} must be >= 0 and finite, got {value}")
+        raise bad_value(name, f"must be >= 0 and finite, got {value}")
     return plain
 
 
@@ -60,7 +73,7 @@ def share(name, value):
     """`value` as a Python float in [0, 1]. TypeError or ValueError otherwise."""
     plain = number(name, value)
     if not 0 <= plain <= 1:
-        raise ValueError(f"{name} must be in [0, 1], got {value}")
+        raise bad_value(name, f"must be in [0, 1], got {value}")
     return plain
 
 
@@ -68,14 +81,14 @@ def confidence_level(value, name="confidence"):
     """`value` as a Python float in (0, 1). TypeError or ValueError otherwise."""
     plain = number(name, value)
     if not 0 < plain < 1:
-        raise ValueError(f"{name} must be in (0, 1), got {value}")
+        raise bad_value(name, f"must be in (0, 1), got {value}")
     return plain
 
 
 def one_of(name, value, choices):
     """`value`, if it is one of `choices`. ValueError that lists them otherwise."""
     if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+        raise bad_value(name, f"must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
 
 
@@ -85,3 +98,8 @@ def describe(value):
         kind = "" if str(value.dtype).startswith("torch.") else f"{type(value).__name__} of "
         return f"{kind}{value.dtype} of shape {list(value.shape)}"
     return repr(value) if value is None or isinstance(value, (str, bool, int, float)) else type(value).__name__
+
+
+def _about(name, error):
+    error.argument = name.partition("[")[0].partition("(")[0]
+    return error

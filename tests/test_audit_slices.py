@@ -12,17 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdcourse.audit import audit
-
-N = 24
+from kdcourse.audit.slicing import read_slices
 
 
 def levels(column, name="column", **settings):
-    """{level: n} in the order of the levels (all gaps are 0, so that ties keep it), and the notes on slices."""
-    labels = [0, 1] * (len(column) // 2) + [0] * (len(column) % 2)
-    report = audit(labels, labels, labels, {name: column}, min_samples=10**6, **settings)
-    table = report.table[report.table["slice"] == name]
-    ours = [note for note in report.notes if note.startswith(name)]
-    return dict(zip(table["level"], table["n"].tolist(), strict=True)), ours
+    """{level: n} in the order of the levels, and the notes on slices."""
+    read = read_slices({name: column}, len(column), **settings)
+    (found,) = read.columns
+    ours = [note for note in read.notes if note.startswith(name)]
+    return dict(zip(found.levels, np.bincount(found.codes).tolist(), strict=True)), ours
 
 
 @pytest.mark.parametrize(
@@ -63,27 +61,22 @@ def test_levels_in_their_order(column, expected):
     assert list(found.items()) == list(expected.items())
 
 
-def test_missing_values_are_a_level_with_a_note():
-    _, notes = levels(["a", None, np.nan, "b"])
-    assert notes == ["column has no value for 2 examples, the level (missing)."]
-
-
 def test_up_to_12_whole_numbers_are_levels_and_more_are_binned():
     assert len(levels(list(range(12)) * 2)[0]) == 12
-    found, notes = levels(list(range(13)) * 2)
-    assert found == {"0 – 3": 6, "3 – 6": 6, "6 – 9": 6, "9 – 12": 8}
-    assert notes == []
-
-
-def test_a_missing_value_makes_no_floats_of_whole_numbers():
+    binned = {"0 – 3": 6, "3 – 6": 6, "6 – 9": 6, "9 – 12": 8}
+    assert levels(list(range(13)) * 2) == (binned, [])
+    for missing in (None, math.nan, pd.NA):  # it makes no objects, and no floats, of numbers
+        values = pd.Series([*range(13), missing] * 2, dtype=object)
+        assert levels(values)[0] == binned | {"(missing)": 2}
     assert list(levels([1, 2, None, 5] * 6)[0]) == ["1", "2", "5", "(missing)"]
     assert list(levels([1, 2, None, 5.5] * 6, bins=2)[0]) == ["1 – 2", "2 – 5.5", "(missing)"]
 
 
-@pytest.mark.parametrize("missing", [None, math.nan, pd.NA])
-def test_numbers_among_objects_are_numbers(missing):
-    values = pd.Series([*range(13), missing] * 2, dtype=object)
-    assert levels(values)[0] == {"0 – 3": 6, "3 – 6": 6, "6 – 9": 6, "9 – 12": 8, "(missing)": 2}
+def test_what_is_missing_unused_or_alone_is_noted():
+    assert levels(["a", None, np.nan, "b"])[1] == ["column has no value for 2 examples, the level (missing)."]
+    assert levels(pd.Categorical(["a", "b", "a"], ["z", "b", "y", "a"]))[1] == ["column has no examples in 'z', 'y'."]
+    assert levels(["a", "a"]) == ({"a": 2}, ["column has one level only, 'a': there is nothing to compare."])
+    assert len(levels([str(number) for number in range(200)])[0]) == 200  # the most there may be
 
 
 def by_hand(values, bins):
@@ -95,20 +88,12 @@ def by_hand(values, bins):
 
 @given(st.lists(st.integers(0, 60).map(lambda value: value / 4 + 0.125), min_size=2, max_size=60), st.integers(2, 7))
 def test_quantile_bins_hold_what_a_sorted_list_says(values, bins):
-    labels = [0] * len(values)
-    report = audit(labels, labels, labels, {"column": values}, bins=bins)
+    read = read_slices({"column": values}, len(values), bins=bins)
     edges, counts = by_hand(values, bins)
-    assert report.settings["edges"] == {"column": edges}
-    assert report.table["n"].tolist() == counts  # every bin, from the lowest
+    assert read.edges == {"column": edges}
+    assert np.bincount(read.columns[0].codes).tolist() == counts  # every bin, from the lowest
     expected = [f"column: {bins} quantile bins were asked for and {len(counts)} came out, for values repeat."]
-    assert [note for note in report.notes if "asked for" in note] == (expected if len(counts) < bins else [])
-
-
-def test_quantiles_of_different_values_are_about_equal_in_size():
-    values = np.random.default_rng(0).lognormal(3, 1, 1000)
-    found, notes = levels(values, bins=8)
-    assert set(found.values()) == {125}
-    assert notes == []
+    assert [note for note in read.notes if "asked for" in note] == (expected if len(counts) < bins else [])
 
 
 @pytest.mark.parametrize(
@@ -152,38 +137,37 @@ def test_edges_cut_below_between_and_above():
 
 
 def test_bins_can_be_asked_for_column_by_column():
-    labels = [0, 1] * 20
     slices = {"few": [1, 2, 3, 4] * 10, "many": list(range(40)), "as it is": np.arange(40) / 2, "default": range(40)}
-    report = audit(labels, labels, labels, slices, bins={"few": 2, "many": 8, "as it is": 0})
-    assert report.table.groupby("slice", sort=False)["level"].nunique().to_dict() == {
-        "few": 2, "many": 8, "as it is": 40, "default": 4,
-    }  # fmt: skip
-    assert "0.5" in report.table["level"].tolist()
-    assert audit(labels, labels, labels, slices, bins={"many": None}).table["slice"].eq("many").sum() == 40
+    read = read_slices(slices, 40, bins={"few": 2, "many": 8, "as it is": 0})
+    found = {column.name: column.levels for column in read.columns}
+    assert {name: len(names) for name, names in found.items()} == {"few": 2, "many": 8, "as it is": 40, "default": 4}
+    assert "0.5" in found["as it is"]
+    assert "A bin holds its lower edge and not its upper one; the last quantile bin holds both." in read.notes
+    read = read_slices({"many": slices["many"]}, 40, bins={"many": None})
+    assert (len(read.columns[0].levels), read.notes) == (40, [])
+
+
+def crossed(slices, **settings):
+    """{level: n} of the last column of slices, which crosses two others, and the names of all."""
+    read = read_slices(slices, len(next(iter(slices.values()))), **settings)
+    *_, last = read.columns
+    counts = np.bincount(last.codes).tolist()
+    return dict(zip(last.levels, counts, strict=True)), [column.name for column in read.columns], read.notes
 
 
 def test_crossings_hold_each_pair_of_levels_that_occurs():
-    labels = [0, 1] * 12
     group, length = ["spam", "ham", "ham"] * 8, list(range(24))
-    report = audit(
-        labels, labels, labels, {"group": group, "length": length}, bins={"length": [12, 23.5]},
-        crossings=[("group", "length")],
-    )  # fmt: skip
-    crossed = report.table[report.table["slice"] == "group × length"]
+    found, names, _ = crossed(
+        {"group": group, "length": length}, bins={"length": [12, 23.5]}, crossings=[("group", "length")]
+    )
     expected = pd.Series(list(zip(group, ["< 12"] * 12 + ["12 – 23.5"] * 12, strict=True))).value_counts()
-    assert dict(zip(crossed["level"], crossed["n"], strict=True)) == {
-        f"{one} × {other}": count for (one, other), count in expected.items()
-    }
-    assert report.table["slice"].unique().tolist() == ["group", "length", "group × length"]
-    part = audit(labels, labels, labels, {"a": ["x", "x", "y"] * 8, "b": [1, 2, 3] * 8}, crossings=[["a", "b"]])
-    assert part.table.loc[part.table["slice"] == "a × b", "level"].tolist() == ["x × 1", "x × 2", "y × 3"]
-    assert "a × b: 3 of 6 combinations hold no example." in part.notes
-
-
-def test_crossed_levels_that_read_alike_are_told_apart():
-    labels = [0, 1]
-    report = audit(labels, labels, labels, {"a": ["x × y", "x"], "b": ["z", "y × z"]}, crossings=[("a", "b")])
-    assert report.table.loc[report.table["slice"] == "a × b", "level"].tolist() == ["'x' × 'y × z'", "'x × y' × 'z'"]
+    assert found == {f"{one} × {other}": count for (one, other), count in expected.items()}
+    assert names == ["group", "length", "group × length"]
+    part, _, notes = crossed({"a": ["x", "x", "y"] * 8, "b": [1, 2, 3] * 8}, crossings=[["a", "b"]])
+    assert part == {"x × 1": 8, "x × 2": 8, "y × 3": 8}
+    assert "a × b: 3 of 6 combinations hold no example." in notes
+    alike, _, _ = crossed({"a": ["x × y", "x"], "b": ["z", "y × z"]}, crossings=[("a", "b")])
+    assert list(alike) == ["'x' × 'y × z'", "'x × y' × 'z'"]
 
 
 def test_teacher_confidence_is_a_slice_of_its_highest_probability():
@@ -202,21 +186,6 @@ def test_teacher_confidence_is_a_slice_of_its_highest_probability():
     assert report.table["slice"].unique().tolist() == ["group", "teacher confidence", "group × teacher confidence"]
     assert audit(labels, teacher, labels, {}, confidence_bins=2).table["n"].tolist() == [20, 20]
     assert report.settings["confidence_bins"] == 4
-
-
-def test_what_nobody_uses_and_what_is_alone_is_noted():
-    _, notes = levels(pd.Categorical(["a", "b", "a"], ["z", "b", "y", "a"]))
-    assert notes == ["column has no examples in 'z', 'y'."]
-    found, notes = levels(["a", "a", "a"])
-    assert found == {"a": 3}
-    assert notes == ["column has one level only, 'a': there is nothing to compare."]
-
-
-def test_bins_are_explained_where_there_are_any():
-    sentence = "A bin holds its lower edge and not its upper one; the last quantile bin holds both."
-    labels = [0, 1] * 20
-    assert sentence in audit(labels, labels, labels, {"length": range(40)}).notes
-    assert sentence not in audit(labels, labels, labels, {"group": labels}).notes
 
 
 def test_columns_align_by_position_whatever_index_they_have():
@@ -241,9 +210,3 @@ def test_column_names_may_be_anything_but_empty():
     )
     assert report.table["slice"].unique().tolist() == ["0", "('x', 'y')", "a=b × <c>", "0 × a=b × <c>"]
     assert report.table["max_gap"].tolist() == [0.3, 0.02, 0.02, 0.02, 0.4, 0.02, 0.02]
-
-
-def test_200_levels_are_the_most():
-    labels = [0, 1] * 100
-    report = audit(labels, labels, labels, {"zip": [str(number) for number in range(200)]})
-    assert len(report.table) == 200

@@ -14,9 +14,11 @@ HOSTILE = [
     "javascript:window.ran=1",
     "a_very_long_name_without_a_single_place_to_break_it_" * 3,
 ]
+# The width of an A4 page on its side less the margins, at 96 dots an inch.
+PAPER = {"width": int((297 - 20) / 25.4 * 96), "height": 700}
 
 
-def report(levels, n=200):
+def report(levels, n=150):
     """Probabilities, a baseline and a slice of numbers, so that the table has every column that there is."""
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, n * len(levels))
@@ -34,41 +36,42 @@ def report(levels, n=200):
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
-    report(["hard ham", "spam", "mailing list", "news letter"]).to_html(path)
+    report(["hard ham", *HOSTILE, "news letter"]).to_html(path)
     return path
 
 
-@pytest.fixture
-def open_page(browser):
-    contexts = []
-
-    def opened(path, **options):
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        page.complaints = watched(page, path.as_uri())
-        page.goto(path.as_uri())
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
+@pytest.fixture(scope="module")
+def page(browser, path):
+    """The page, opened once: each test sets the width and the scheme that it looks at."""
+    page = browser.new_page()
+    page.complaints = watched(page, path.as_uri())
+    page.goto(path.as_uri())
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 320])
-def test_axe_finds_no_fault_and_nothing_is_asked_for(open_page, path, scheme, width, tmp_path):
-    page = open_page(path, color_scheme=scheme, viewport={"width": width, "height": 900})
+def test_axe_finds_no_fault_and_nothing_is_asked_for(page, scheme, width):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("img").evaluate("image => image.complete && image.naturalWidth > 0")
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
     assert dark == (scheme == "dark")
-    page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
     assert page.complaints == []
     assert faults(page) == []
 
 
-def test_what_is_too_wide_scrolls_from_the_keyboard(open_page, path):
-    page = open_page(path, viewport={"width": 320, "height": 900})
+def test_names_from_the_data_are_shown_and_never_run(page):
+    assert page.evaluate("window.ran") is None
+    assert set(HOSTILE) <= set(page.locator("th[scope=row]").all_inner_texts())
+    assert page.locator("main img").count() == 1
+    assert page.locator("script, main svg").count() == 0
+
+
+def test_what_is_too_wide_scrolls_from_the_keyboard(page):
+    page.set_viewport_size({"width": 320, "height": 900})
     for number in (0, 1):
         box = page.locator(".scroll").nth(number)
         assert box.evaluate("box => box.scrollWidth > box.clientWidth")
@@ -76,57 +79,44 @@ def test_what_is_too_wide_scrolls_from_the_keyboard(open_page, path):
     tab_to(page, ".scroll:not(.figure)")
     page.keyboard.press("ArrowRight")
     # The page forbids what wait_for_function does, and scrolling is smooth.
-    assert (
-        page.locator(".scroll")
-        .nth(1)
-        .evaluate(
-            """box => new Promise(done => {
+    assert box.evaluate(
+        """box => new Promise(done => {
             const look = () => box.scrollLeft > 0 ? done(true) : requestAnimationFrame(look);
             look();
         })"""
-        )
     )
 
 
-def test_names_from_the_data_never_run_and_never_widen_the_page(open_page, tmp_path):
-    path = tmp_path / "hostile.html"
-    report(HOSTILE).to_html(path)
-    page = open_page(path, viewport={"width": 320, "height": 900})
-    assert page.evaluate("window.ran") is None
-    assert set(HOSTILE) <= set(page.locator("th[scope=row]").all_inner_texts())
-    assert page.locator("main img").count() == 1
-    assert page.locator("script, main svg").count() == 0
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
-    assert page.complaints == []
-    assert faults(page) == []
-
-
-def test_a_script_that_slipped_in_would_be_blocked(open_page, path, tmp_path):
-    text = path.read_text(encoding="utf-8")
+def test_a_script_that_slipped_in_would_be_blocked(browser, path, tmp_path):
     address = tmp_path / "slipped.html"
+    text = path.read_text(encoding="utf-8")
     address.write_text(text.replace("<main>", "<main><script>window.ran = 1</script>"), encoding="utf-8")
-    page = open_page(address)
+    page = browser.new_page()
+    complaints = watched(page, address.as_uri())
+    page.goto(address.as_uri())
     assert page.evaluate("window.ran") is None
-    assert "Content Security Policy" in "".join(page.complaints)
+    assert "Content Security Policy" in "".join(complaints)
+    page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_row_is_on_the_paper_and_nothing_is_cut_off(open_page, tmp_path, scheme):
+def test_every_row_is_on_the_paper_and_nothing_is_cut_off(browser, tmp_path):
     many = report([f"group {k:02}" for k in range(60)], n=100)
-    path = tmp_path / "many.html"
-    many.to_html(path)
-    # The width of an A4 page on its side less the margins, at 96 dots an inch.
-    page = open_page(path, color_scheme=scheme, viewport={"width": int((297 - 20) / 25.4 * 96), "height": 700})
-    page.emulate_media(media="print", color_scheme=scheme)
+    many.to_html(tmp_path / "many.html")
+    page = browser.new_page(viewport=PAPER)
+    page.goto((tmp_path / "many.html").as_uri())
     rows = page.locator("tbody tr")
     assert rows.count() == len(many.table) + 1 == 65
-    boxes = rows.evaluate_all("rows => rows.map(row => [row.getBoundingClientRect(), row.checkVisibility()])")
-    width = page.evaluate("document.documentElement.clientWidth")
-    assert all(shown and box["height"] > 0 and 0 <= box["left"] < box["right"] <= width for box, shown in boxes)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    looks = page.locator(".scroll").evaluate_all("boxes => boxes.map(box => getComputedStyle(box).overflowX)")
-    assert looks == ["visible", "visible"]
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert page.locator("thead").evaluate("head => getComputedStyle(head).display") == "table-header-group"
+    for scheme in ("light", "dark"):
+        page.emulate_media(media="print", color_scheme=scheme)
+        boxes = rows.evaluate_all("rows => rows.map(row => [row.getBoundingClientRect(), row.checkVisibility()])")
+        width = page.evaluate("document.documentElement.clientWidth")
+        assert all(shown and box["height"] > 0 and 0 <= box["left"] < box["right"] <= width for box, shown in boxes)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        looks = page.locator(".scroll").evaluate_all("boxes => boxes.map(box => getComputedStyle(box).overflowX)")
+        assert looks == ["visible", "visible"]
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 27, 27)"
+        assert page.locator("thead").evaluate("head => getComputedStyle(head).display") == "table-header-group"
     paper = page.pdf(prefer_css_page_size=True)
     assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") >= 3
+    page.close()

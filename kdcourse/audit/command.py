@@ -1,48 +1,44 @@
 """What `kdcourse audit` does: read a file of predictions, audit it, write reports, print the table."""
 
 import os
-import re
 import sys
 import tomllib
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import typer
 
-from kdcourse.audit.columns import listed
+from kdcourse._arguments import bad_value
 from kdcourse.audit.core import audit
-from kdcourse.audit.predictions import as_classes, as_levels, as_numbers, as_slice, column_names, matching, read_columns
+from kdcourse.audit.files import as_classes, as_numbers, as_slice, column_names, matching, read_columns
+from kdcourse.audit.inputs import listed
 from kdcourse.audit.tables import plain_text
 
-POLICY = ["max_gap", "min_samples", "confidence"]  # what the file of --thresholds may say besides
-# The start of an error of `audit`, and the option that it is about.
-OPTIONS = [
-    (r"labels\b", "--label"),
-    (r"(teacher|classes)\b", "--teacher"),
-    (r"student\b", "--student"),
-    (r"baseline\b", "--baseline"),
-    (r"ids\b", "--id"),
-    (r"(max_gap|min_samples|confidence_bins|confidence|thresholds)\b", None),  # the option has the argument's name
-    (r"(slices|bins|crossings|'.*' must have at most)\b", "--slice"),
-]
+POLICY = ["max_gap", "min_samples", "confidence", "thresholds"]  # what the file of --thresholds may say
+# What is said of these arguments is said of those options; any other has an option of its name.
+OPTIONS = {"predictions": "PREDICTIONS", "labels": "--label", "classes": "--teacher", "ids": "--id"}
+OPTIONS |= dict.fromkeys(["slices", "bins", "crossings"], "--slice")
 
 
 def run(
-    predictions,
+    predictions: Path,
     *,
-    label,
-    teacher,
-    student,
-    slices,
-    baseline=None,
-    ids=None,
-    thresholds=None,
-    confidence_bins=None,
-    html=None,
-    json=None,
-    markdown=None,
-    **policy,
-):
+    label: str,
+    slices: Sequence[str],
+    teacher: str,
+    student: str,
+    baseline: str | None = None,
+    ids: str | None = None,
+    thresholds: Path | None = None,
+    confidence_bins: int | None = None,
+    html: Path | None = None,
+    json: Path | None = None,
+    markdown: Path | None = None,
+    **policy: float | None,
+) -> int:
     """Print the audit of a file and write what is asked for; returns 0, or 1 if anything is flagged.
 
     policy  max_gap, min_samples and confidence, each None where it was not given: then the file of `thresholds` says
@@ -50,60 +46,53 @@ def run(
 
     Raises typer.BadParameter, which names the option, for whatever is wrong with the input. No file is then written.
     """
-    outputs = {"--html": html, "--json": json, "--markdown": markdown}
-    _check_outputs(outputs, predictions)
-    asked, by_slice = _read_thresholds(thresholds)
-    from_file = set(asked)
-    for name, value in policy.items():
-        if value is not None:
-            asked[name] = value
-            from_file.discard(name)
-    arguments = _read(predictions, label, teacher, student, baseline, ids, slices)
+    models = {"teacher": teacher, "student": student} | ({} if baseline is None else {"baseline": baseline})
+    outputs = {name: path for name, path in [("html", html), ("json", json), ("markdown", markdown)] if path}
+    said = {name: value for name, value in policy.items() if value is not None}
+    from_file: dict[str, Any] = {}
     try:
-        report = audit(**arguments, **asked, thresholds=by_slice, confidence_bins=confidence_bins)
+        _check_outputs(outputs, predictions)
+        from_file = {} if thresholds is None else _read_thresholds(thresholds)
+        read = _read(predictions, label, models, ids, slices)
+        report = audit(**read, **{**from_file, **said}, confidence_bins=confidence_bins)
     except (ValueError, TypeError) as error:
-        option = _option_of(str(error), from_file)
-        if option is None:
+        argument = getattr(error, "argument", None)
+        if argument is None:  # a fault of our own
             raise
+        option = OPTIONS.get(argument, f"--{argument.replace('_', '-')}")
+        option = "--thresholds" if argument in from_file and argument not in said else option
         raise typer.BadParameter(str(error), param_hint=option) from None
     # First the files: whoever reads only the first lines of what is printed has them all the same.
-    for option, write in [("--html", report.to_html), ("--json", report.to_json), ("--markdown", report.to_markdown)]:
-        if outputs[option] is not None:
-            try:
-                write(outputs[option])
-            except OSError as error:
-                raise typer.BadParameter(str(error), param_hint=option) from None
-    _print([plain_text(report), *(f"written: {path}" for path in outputs.values() if path is not None)])
+    for name, path in outputs.items():
+        try:
+            getattr(report, f"to_{name}")(path)
+        except OSError as error:
+            raise typer.BadParameter(str(error), param_hint=f"--{name}") from None
+    _print([plain_text(report), *(f"written: {path}" for path in outputs.values())])
     return report.status
 
 
-def parse_slice(text, columns):
+def parse_slice(text: str, columns: Sequence[str]) -> tuple[list[tuple[str, Any]], bool]:
     """([(column, bins)], whether they are crossed) of one --slice; bins is None, 0 for levels, a number, or edges.
 
-    A name is looked up whole first, so that columns with a colon or a star in their names can be reached.
-    Raises ValueError.
+    A name is looked up whole first, so that a column with a colon or a star in its name can be reached.
     """
     if (one := _one_slice(text, columns)) is not None:
         return [one], False
-    pairs = []
-    for star in re.finditer(r"\*", text):
-        pair = [_one_slice(part.strip(), columns) for part in (text[: star.start()], text[star.end() :])]
-        if None not in pair:
-            pairs.append(pair)
-    if len(pairs) > 1:
-        raise ValueError(f"{text!r} can be read in {len(pairs)} ways: rename a column")
-    if pairs:
-        return pairs[0], True
     names = [name.strip() for name in text.split("*")]
     if len(names) > 2:
-        raise ValueError(f"a crossing must be of two columns, got {text!r}")
-    wrong = next(name for name in names if _one_slice(name, columns) is None)
-    column, colon, bins = wrong.rpartition(":")
-    if colon and column in columns:
-        raise ValueError(
-            f"{wrong!r} must end in a number of bins >= 2, in edges that increase, or in levels, got {bins!r}"
-        )
-    raise ValueError(_no_column(column if colon else wrong, columns))
+        raise bad_value("slices", f"must be crossed in pairs, got {text!r}")
+    parts = []
+    for name in names:
+        column, colon, _ = name.rpartition(":")
+        if (one := _one_slice(name, columns)) is not None:
+            parts.append(one)
+        elif colon and column in columns:
+            expected = "a number of bins >= 2, in edges that increase, or in levels"
+            raise bad_value("slices", f"must end in {expected}, got {name!r}")
+        else:
+            raise _no_column("slices", column if colon else name, columns)
+    return parts, True
 
 
 def _one_slice(text, columns):
@@ -123,52 +112,42 @@ def _one_slice(text, columns):
     return column, numbers
 
 
-def _no_column(name, columns):
-    return f"there is no column {name!r}; the columns are {listed(columns, 30)}"
+def _no_column(argument, name, columns):
+    return bad_value(argument, f"must name a column, got {name!r}; there are {listed(columns, 30)}")
 
 
-def _read(path, label, teacher, student, baseline, ids, slices):
+def _read(path, label, models, ids, slices):
     """The arguments of `audit` that come from the file."""
-    models = {"teacher": teacher, "student": student} | ({} if baseline is None else {"baseline": baseline})
-    try:
-        names = column_names(path)
-    except (ValueError, OSError) as error:
-        raise typer.BadParameter(_said(error, path), param_hint="PREDICTIONS") from None
-    for option, name in [("--label", label), ("--id", ids)]:
+    names = column_names(path)
+    for argument, name in [("labels", label), ("ids", ids)]:
         if name is not None and name not in names:
-            raise typer.BadParameter(_no_column(name, names), param_hint=option)
+            raise _no_column(argument, name, names)
     classes, probabilities = _probabilities(models, names)
     bins, crossings = _slices(slices, names)
-    binned = {name for name, how in bins.items() if how}
-    class_columns = [label, *(name for model, name in models.items() if model not in probabilities)]
+    compared = {"labels": label} | {model: name for model, name in models.items() if model not in probabilities}
     numbers = {name for columns in probabilities.values() for name in columns}
-    needed = dict.fromkeys([*class_columns, *numbers, *bins, *([ids] if ids is not None else [])])
-    try:
-        # What is needed as text somewhere is read as text: 01 is then still 01.
-        column = read_columns(path, list(needed), (numbers | binned) - {*class_columns, ids})
-    except (ValueError, OSError) as error:
-        raise typer.BadParameter(_said(error, path), param_hint="PREDICTIONS") from None
-    compared, classes = _asked(
-        "--label, --teacher, --student", as_classes, {name: column[name] for name in class_columns}, classes
-    )
-    arguments = {"labels": compared[label], "classes": classes}
-    for model, name in models.items():
-        if model in probabilities:
-            arguments[model] = _asked(f"--{model}", _stacked, column, probabilities[model])
-        else:
-            arguments[model] = compared[name]
-    arguments["slices"] = {
-        name: as_levels(column[name])
-        if how == 0
-        else as_slice(column[name])
-        if how is None
-        else _asked("--slice", as_numbers, name, column[name])
-        for name, how in bins.items()
+    needed = dict.fromkeys([*compared.values(), *numbers, *bins, *([ids] if ids is not None else [])])
+    # What is needed as text somewhere is read as text: 01 is then still 01.
+    binned = {name for name, how in bins.items() if how}
+    column = read_columns(path, needed, (numbers | binned) - {*compared.values(), ids})
+    arguments, classes = as_classes({argument: column[name] for argument, name in compared.items()}, classes)
+    for model, columns in probabilities.items():
+        arguments[model] = np.stack([as_numbers(f"{model}[{name!r}]", column[name]) for name in columns], axis=1)
+    return {
+        **arguments,
+        "classes": classes,
+        "ids": None if ids is None else column[ids],
+        "slices": {
+            name: as_numbers(f"slices[{name!r}]", column[name])
+            if how
+            else as_slice(column[name])
+            if how is None
+            else column[name]
+            for name, how in bins.items()
+        },
+        "bins": {name: how for name, how in bins.items() if how is not None},
+        "crossings": crossings,
     }
-    arguments["bins"] = {name: how for name, how in bins.items() if how is not None}
-    arguments["crossings"] = crossings
-    arguments["ids"] = None if ids is None else as_levels(column[ids])
-    return arguments
 
 
 def _probabilities(models, names):
@@ -178,44 +157,27 @@ def _probabilities(models, names):
         if pattern in names:
             continue
         if pattern.count("*") != 1:
-            raise typer.BadParameter(_no_column(pattern, names), param_hint=f"--{model}")
+            raise _no_column(model, pattern, names)
         columns = matching(pattern, names)
         if len(columns) < 2:
-            raise typer.BadParameter(
-                f"{pattern!r} must match the columns of two classes or more, got {list(columns.values())}; "
-                f"the columns are {listed(names, 30)}",
-                param_hint=f"--{model}",
-            )
+            got = f"{pattern!r}, which matches {list(columns.values())}; there are {listed(names, 30)}"
+            raise bad_value(model, f"must match the columns of two classes or more, got {got}")
         classes = classes or list(columns)
         if set(columns) != set(classes):
             odd = sorted(set(columns) ^ set(classes))
-            raise typer.BadParameter(
-                f"{pattern!r} must match the same classes as --{next(iter(found))}, but only one has {listed(odd)}",
-                param_hint=f"--{model}",
-            )
+            raise bad_value(model, f"must have the classes of {next(iter(found))}, but only one has {listed(odd)}")
         found[model] = [columns[name] for name in classes]
     return classes, found
-
-
-def _stacked(column, names):
-    import numpy as np
-
-    return np.stack([as_numbers(name, column[name]) for name in names], axis=1)
 
 
 def _slices(asked, names):
     """({column: bins}, crossings). A crossing brings its two columns along."""
     bins, crossings = {}, []
     for text in asked:
-        try:
-            parts, crossed = parse_slice(text, names)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--slice") from None
+        parts, crossed = parse_slice(text, names)
         for column, how in parts:
             if bins.get(column) is not None and how is not None and how != bins[column]:
-                raise typer.BadParameter(
-                    f"{column!r} must be cut in one way, got {bins[column]} and {how}", param_hint="--slice"
-                )
+                raise bad_value(f"slices[{column!r}]", f"must be cut in one way, got {bins[column]} and {how}")
             bins[column] = bins.get(column) if how is None else how
         if crossed:
             crossings.append(tuple(column for column, _ in parts))
@@ -223,38 +185,31 @@ def _slices(asked, names):
 
 
 def _read_thresholds(path):
-    """(max_gap, min_samples and confidence as far as the file says them, {slice: gap} or None)."""
-    if path is None:
-        return {}, None
+    """Those arguments of `audit` that a file in TOML says."""
     try:
         found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:  # broken TOML, and broken UTF-8, too
-        raise typer.BadParameter(f"{path} is not valid TOML: {error}", param_hint="--thresholds") from None
+        raise bad_value("thresholds", f"must be valid TOML, and {path} is not: {error}") from None
     except OSError as error:
-        raise typer.BadParameter(_said(error, path), param_hint="--thresholds") from None
-    by_slice = found.pop("thresholds", None)
+        raise bad_value("thresholds", f"cannot be read: {path}: {error.strerror or error}") from None
     for key in found:
         if key not in POLICY:
-            raise typer.BadParameter(
-                f"{path} must hold {', '.join(POLICY)} and [thresholds] only, got {key!r}", param_hint="--thresholds"
-            )
-    return found, by_slice
+            raise bad_value("thresholds", f"must hold {', '.join(POLICY)} only, got {key!r} in {path}")
+    return found
 
 
 def _check_outputs(outputs, predictions):
     """Refuse what cannot be written before anything is computed, and what would overwrite its own input."""
     taken = {Path(predictions).resolve(): "PREDICTIONS"}
-    for option, path in outputs.items():
-        if path is None:
-            continue
+    for name, path in outputs.items():
         path = Path(path).resolve()
         if path in taken:
-            raise typer.BadParameter(f"{path} is already the file of {taken[path]}", param_hint=option)
-        taken[path] = option
+            raise bad_value(name, f"must be a file of its own, got {path}, the file of {taken[path]}")
+        taken[path] = f"--{name}"
         folder = next(parent for parent in path.parents if parent.exists())
         if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
             what = "it is a folder" if path.is_dir() else f"{folder} is no folder that can be written to"
-            raise typer.BadParameter(f"{path} cannot be written: {what}", param_hint=option)
+            raise bad_value(name, f"must be a file that can be written, got {path}: {what}")
 
 
 def _print(lines):
@@ -266,22 +221,3 @@ def _print(lines):
     except BrokenPipeError:
         with suppress(OSError, ValueError):  # or Python would complain of it once more when it leaves
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _asked(option, function, *arguments):
-    try:
-        return function(*arguments)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
-
-
-def _option_of(message, from_file):
-    for start, option in OPTIONS:
-        if found := re.match(start, message):
-            name = found.group(1) if option is None else None
-            return option or ("--thresholds" if name in from_file else f"--{name.replace('_', '-')}")
-    return None
-
-
-def _said(error, path):
-    return f"{path} cannot be read: {error.strerror or error}" if isinstance(error, OSError) else str(error)

@@ -1,79 +1,117 @@
 """The audit itself: read, count, judge, report."""
 
-import numpy as np
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from kdcourse._arguments import describe, integer, number
-from kdcourse.audit.columns import counted
-from kdcourse.audit.inputs import read_examples
-from kdcourse.audit.policy import check_gap, check_thresholds, gaps_allowed
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from kdcourse._arguments import bad_type, confidence_level, describe, integer
+from kdcourse.audit.inputs import counted, read_examples
 from kdcourse.audit.report import AuditReport
 from kdcourse.audit.slicing import SliceColumn, read_slices
-from kdcourse.audit.tally import check_score, tally
-from kdcourse.audit.verdicts import judge, worst_first
+from kdcourse.audit.verdicts import gap_limit, gaps_allowed, judge, limits_by_slice, scores_of, tally, worst_first
 
 
 def audit(
-    labels,
-    teacher,
-    student,
-    slices,
+    labels: ArrayLike,
+    teacher: ArrayLike,
+    student: ArrayLike,
+    slices: pd.DataFrame | Mapping[Any, ArrayLike],
     *,
-    baseline=None,
-    max_gap=0.02,
-    min_samples=100,
-    confidence=0.95,
-    thresholds=None,
-    bins=4,
-    crossings=(),
-    classes=None,
-    score=None,
-    ids=None,
-    confidence_bins=None,
-):
+    baseline: ArrayLike | None = None,
+    max_gap: float = 0.02,
+    min_samples: int = 100,
+    confidence: float = 0.95,
+    thresholds: Mapping[Any, float] | None = None,
+    bins: int | Mapping[Any, int | Iterable[float] | None] = 4,
+    crossings: Iterable[Iterable[Any]] = (),
+    classes: ArrayLike | None = None,
+    score: Callable[[Any, Any], ArrayLike] | None = None,
+    ids: ArrayLike | None = None,
+    confidence_bins: int | None = None,
+) -> AuditReport:
     """Where does the student lose what the teacher knows? Accuracy, gap and verdict, slice by slice.
 
-    labels             [N] classes: whole numbers, strings or booleans; an array, list, tensor or Series
-    teacher, student   predictions for the same examples: classes [N], or probabilities [N, C], rows that sum to 1
-                       (within 0.001). Everything aligns by position: an index is not looked at
-    slices             DataFrame, or dict of columns [N] by name. Strings, booleans, categories and up to 12 different
-                       whole numbers are levels as they are, other numbers are binned, and missing values are a level
-                       of their own; at most 200 levels
-    baseline           as `student`, of a model of the same size without a teacher
-    max_gap            the loss (teacher − student) that a slice may have: a share in [0, 1), or in units of the score
-    min_samples        slices with fewer examples are not judged, >= 1
-    confidence         in (0, 1): each interval has it for itself, and all verdicts are right together with it
-    thresholds         {"slice": gap, "slice=level": gap} where another max_gap holds; that of a level comes first
-    bins               how many quantile bins, >= 2; or {slice: how many, or a list of edges, or 0 for levels as they
-                       are}, where slices that are not named get 4. With edges 10 and 20 the levels are "< 10",
-                       "10 – 20" and ">= 20"; a bin holds its lower edge, not its upper one
-    crossings          pairs of slices, [("group", "length")], that are crossed to one more: "group × length"
-    classes            the classes in the order of the columns, where they are not 0 … C − 1; labels may then still be
-                       numbers of columns if these are strings. Predictions of any other class are refused
-    score              score(labels, predictions) -> [N], higher is better, to be used in place of accuracy; it gets
-                       both as they were given
-    ids                [N] names of the examples: refused if any comes twice
-    confidence_bins    how many quantile bins of the teacher's highest probability make a slice "teacher confidence"
-    returns            AuditReport
+    Parameters
+    ----------
+    labels : array_like [N]
+        Classes: whole numbers, strings or booleans. An array, list, tensor or Series; everything aligns by position,
+        an index is not looked at.
+    teacher, student : array_like [N] or [N, C]
+        Predictions for the same examples: classes, or probabilities with rows that sum to 1 (within 0.001).
+    slices : DataFrame, or dict of columns [N] by name
+        Strings, booleans, categories and up to 12 different whole numbers are levels as they are, other numbers are
+        binned, and missing values are a level of their own. At most 200 levels.
+    baseline : array_like [N] or [N, C], optional
+        As `student`, of a model of the same size without a teacher.
+    max_gap : float
+        The loss (teacher − student) that a slice may have: a share in [0, 1), or in units of the score.
+    min_samples : int
+        Slices with fewer examples are not judged, >= 1.
+    confidence : float
+        In (0, 1). Each interval has it for itself, and all verdicts are right together with it.
+    thresholds : dict, optional
+        {"slice": gap, "slice=level": gap} where another max_gap holds; that of a level comes first.
+    bins : int or dict
+        How many quantile bins, >= 2. Or {slice: how many, or a list of edges, or 0 for levels as they are}, where
+        slices that are not named get 4. With edges 10 and 20 the levels are "< 10", "10 – 20" and ">= 20": a bin
+        holds its lower edge, not its upper one.
+    crossings : iterable of pairs
+        Pairs of slices, [("group", "length")], that are crossed to one more: "group × length".
+    classes : array_like [C], optional
+        The classes in the order of the columns, where they are not 0 … C − 1; labels may then still be numbers of
+        columns if these are strings. Predictions of any other class are refused.
+    score : function, optional
+        score(labels, predictions) -> [N], higher is better, in place of accuracy. It gets both as they were given.
+    ids : array_like [N], optional
+        Names of the examples: refused if any comes twice.
+    confidence_bins : int, optional
+        How many quantile bins of the teacher's highest probability make a slice "teacher confidence", >= 2.
 
-    A gap is tested on the examples that only one of the two gets right (`kdcourse.paired`), the mean difference of a
-    score by Student's t. Slices of at least min_samples examples, and all examples together, are one family: the
-    p-values for "exceeds max_gap" are adjusted by Holm's method (1979) at (1 − confidence) / 2, and so are those for
-    "stays within". So all flags and passes of a report are right together with a probability of at least
-    `confidence`, however the slices overlap; levels that hold the same examples still count one by one. If there were
-    a single test, a flag would be low > max_gap (to within one example). With a score all this is as good as the t
-    distribution is for its mean.
+    Returns
+    -------
+    AuditReport
 
-    Raises TypeError or ValueError that names the argument, the row or the column, and the value.
+    Raises
+    ------
+    TypeError, ValueError
+        For bad input. The message names the argument, the row or the column, and the value; `.argument` of the error
+        is the argument's name.
+
+    Notes
+    -----
+    A gap is tested on the examples that only one of the two gets right (`kdcourse.stats.paired`), the mean difference
+    of a score by Student's t, which is as good as the t distribution is for its mean. Slices of at least min_samples
+    examples, and all examples together, are one family: the p-values for "exceeds max_gap" are adjusted by Holm's
+    method at (1 − confidence) / 2, and so are those for "stays within". So all flags and passes of a report are right
+    together with a probability of at least `confidence`, however the slices overlap; levels that hold the same
+    examples still count one by one. If there were a single test, a flag would be low > max_gap (to within one example).
+
+    References
+    ----------
+    Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6:65.
+
+    Examples
+    --------
+    >>> labels = [0, 1] * 200
+    >>> student = [1, 1] * 50 + [0, 1] * 150  # loses half of the first 100
+    >>> group = ["hard"] * 100 + ["easy"] * 300
+    >>> report = audit(labels, labels, student, {"group": group}, max_gap=0.03)
+    >>> report.flagged[["slice", "level", "n", "teacher", "student", "gap"]]
+       slice level    n  teacher  student  gap
+    0  group  hard  100      1.0      0.5  0.5
+    >>> report.passed["level"].tolist(), report.status
+    (['easy'], 1)
     """
     if score is not None and not callable(score):
-        raise TypeError(f"score must be a function of labels and predictions, got {describe(score)}")
+        raise bad_type("score", f"must be a function of labels and predictions, got {describe(score)}")
     scored = score is not None
-    max_gap = check_gap("max_gap", max_gap, scored)
-    thresholds = check_thresholds(thresholds, scored)
+    max_gap = gap_limit("max_gap", max_gap, scored)
+    limits = limits_by_slice(thresholds, scored)
     min_samples = integer("min_samples", min_samples, at_least=1)
-    plain_confidence = number("confidence", confidence)
-    if not 0 < plain_confidence < 1:
-        raise ValueError(f"confidence must be in (0, 1), got {confidence}")
+    confidence = confidence_level(confidence)
     given = {"teacher": teacher, "student": student} | ({} if baseline is None else {"baseline": baseline})
     examples = read_examples(labels, given, classes, ids)
     n = len(examples.labels)
@@ -86,15 +124,14 @@ def audit(
         confidence_bins=confidence_bins,
     )
     everything = SliceColumn("overall", np.zeros(n, dtype=np.intp), ["all examples"])
-    scores = check_score(score, given, labels, n) if scored else None
     table, tests = judge(
-        tally(examples, [everything, *read.columns], scores),
-        [max_gap, *gaps_allowed(read.columns, max_gap, thresholds)],
+        tally(examples, [everything, *read.columns], scores_of(score, given, labels, n) if score is not None else None),
+        [max_gap, *gaps_allowed(read.columns, max_gap, limits)],
         chance=examples.chance,
         scored=scored,
         compared=baseline is not None,
         min_samples=min_samples,
-        confidence=plain_confidence,
+        confidence=confidence,
     )
     notes = examples.notes + read.notes
     if (table["n"].iloc[1:] < min_samples).all():
@@ -106,14 +143,14 @@ def audit(
         table=worst_first(table.iloc[1:]),
         overall=table.iloc[0].rename("overall"),
         corrected_for=tests,
-        method=_method(tests, min_samples, plain_confidence, scored),
+        method=_method(tests, min_samples, confidence, scored),
         score_name="score" if name == "<lambda>" else name,
         notes=notes,
         settings={
             "max_gap": max_gap,
             "min_samples": min_samples,
-            "confidence": plain_confidence,
-            "thresholds": thresholds,
+            "confidence": confidence,
+            "thresholds": limits,
             "classes": examples.classes,
             "chance": examples.chance,
             "edges": read.edges,

@@ -4,19 +4,22 @@ import io
 import textwrap
 import warnings
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
 from kdcourse.audit.tables import (
+    Report,
+    confidence_of,
     cut,
     gap_text,
     headline,
-    interval_text,
     name_of,
     printable,
     rows_of,
     unit_of,
     verdict_text,
+    with_interval,
 )
 from kdcourse.plots.base import COLOURS, MARKERS, figure, show
 
@@ -26,20 +29,22 @@ LONGEST_NAME = 46
 SIZES = (14, 90)  # square points of the smallest and the largest marker
 
 
-def draw(report, most_rows=30):
+def draw(report: Report, most_rows: int | None = 30) -> None:
     """Show the gap of each slice with its interval, the gap that it may have, its size and its verdict.
 
-    most_rows  at most so many slices, the worst; None draws all
+    At most `most_rows` slices, the worst, are drawn; None draws all.
     """
     with _any_glyph():
         show(*picture(report, most_rows))
 
 
-def picture(report, most_rows=30):
+def picture(report: Report, most_rows: int | None = 30) -> tuple[Any, str]:
     """(figure, alternative text) of what `draw` shows. The figure is the caller's to close."""
     rows, left = rows_of(report, most_rows)
-    rows = [*(row for _, row in rows.iterrows()), report.overall]
-    names = [*(_short_name(report, row) for row in rows[:-1]), "all examples"]
+    rows = [*rows, report.overall]
+    several = report.table["slice"].nunique() > 1
+    names = [name_of(row, LONGEST_NAME) if several else cut(printable(row["level"]), LONGEST_NAME) for row in rows]
+    names[-1] = "all examples"
     scale, unit, _ = unit_of(report)
     places = [*range(len(rows) - 1), len(rows) - 0.5]  # half a line apart from the slices
     low, high, gap, allowed = (
@@ -49,7 +54,8 @@ def picture(report, most_rows=30):
     fig, ax = figure(WIDTH, 2.2 + 0.28 * len(rows))
     ax.axvline(0, color="#888888", linewidth=1, zorder=0)
     ax.axhline(len(rows) - 1.25, color="#cccccc", linewidth=1, zorder=0)
-    limits = _draw_limits(ax, places, allowed)
+    strokes = np.array([np.array(places) - 0.5, np.array(places) + 0.5])
+    ax.vlines(allowed, *strokes, color="#333333", linestyle="--", linewidth=1.2, zorder=1, label="allowed")
     largest = max(row["n"] for row in rows[:-1])
     for place, row, *numbers in zip(places, rows, gap, low, high, strict=True):
         _draw_row(ax, place, row, numbers, ends, min(row["n"] / largest, 1))
@@ -61,17 +67,24 @@ def picture(report, most_rows=30):
     for place, row in zip(places, rows, strict=True):
         weight = "bold" if row["verdict"] == "flag" else "normal"
         _beside(ax, place, f"{row['n']:,}", verdict_text(row), weight=weight)
-    percent = f"{100 * report.settings['confidence']:.4g} %"
-    ax.set_xlabel(f"gap: teacher − student ({printable(unit)}), with {percent} intervals", fontsize=9, parse_math=False)
-    more = f"; {left:,} more slices are not shown" if left else ""
-    fig.supxlabel(f"{limits}; area of a marker: number of examples{more}", fontsize=9, x=0.01, ha="left")
+    intervals = f"with {confidence_of(report)} intervals"
+    ax.set_xlabel(f"gap: teacher − student ({printable(unit)}), {intervals}", fontsize=9, parse_math=False)
+    more = f"{left:,} more slices are not shown" if left else ""
+    key = ["dashed: the gap that is allowed", "area of a marker: number of examples", *([more] if more else [])]
+    fig.supxlabel("; ".join(key), fontsize=9, x=0.01, ha="left")
     title = headline(report)
     characters = int(9.5 * (WIDTH - 0.2))
     fig.suptitle(textwrap.fill(title, characters), fontsize=12, x=0.01, ha="left", parse_math=False)
-    return fig, _words(report, rows, left, title, percent, unit)
+    said = "; ".join(
+        f"{name_of(row) if row is not report.overall else 'all examples'}: {with_interval(report, row)}, "
+        f"n = {row['n']:,}, allowed {gap_text(report, row['max_gap'], '')}, {verdict_text(row)}"
+        for row in rows
+    )
+    alt = f"{title}. Gap of each slice in {unit}, with its {confidence_of(report)} interval. {said}."
+    return fig, f"{alt} {more}." if more else alt
 
 
-def svg(report, most_rows=30):
+def svg(report: Report, most_rows: int | None = 30) -> bytes:
     """The figure as SVG, in bytes: the same ones for the same report."""
     import matplotlib.pyplot as plt
 
@@ -86,11 +99,6 @@ def svg(report, most_rows=30):
     return file.getvalue()
 
 
-def _short_name(report, row):
-    one_slice = report.table["slice"].nunique() == 1
-    return cut(printable(row["level"]), LONGEST_NAME) if one_slice else name_of(row, LONGEST_NAME)
-
-
 def _ends(rows, low, high, gap, allowed):
     """Where the axis ends: at what was judged. The width of a slice with few examples would squeeze all others."""
     judged = np.array([row["verdict"] != "too few" for row in rows])
@@ -99,16 +107,6 @@ def _ends(rows, low, high, gap, allowed):
     span = max(np.ptp(inner), 1e-9)
     left, right = max(outer.min(), inner.min() - span / 2), min(outer.max(), inner.max() + span / 2)
     return left - 0.06 * (right - left), right + 0.06 * (right - left)
-
-
-def _draw_limits(ax, places, allowed):
-    """Draw what is allowed; returns what the key says about it."""
-    look = {"color": "#333333", "linestyle": "--", "linewidth": 1.2, "zorder": 1}
-    if np.ptp(allowed) == 0:
-        ax.axvline(allowed[0], label="allowed", **look)
-        return "dashed line: the gap that is allowed"
-    ax.vlines(allowed, np.array(places) - 0.4, np.array(places) + 0.4, label="allowed", **look)
-    return "dashed stroke: the gap that a slice is allowed"
 
 
 def _draw_row(ax, place, row, numbers, ends, share):
@@ -142,17 +140,6 @@ def _beside(ax, y, number, word, **look):
             annotation_clip=False,
             **look,
         )
-
-
-def _words(report, rows, left, title, percent, unit):
-    lines = [
-        f"{name_of(row) if row is not rows[-1] else 'all examples'}: {gap_text(report, row['gap'])} "
-        f"{interval_text(report, row['low'], row['high'])}, n = {row['n']:,}, "
-        f"allowed {gap_text(report, row['max_gap'], '')}, {verdict_text(row)}"
-        for row in rows
-    ]
-    more = f" {left:,} more slices are not shown." if left else ""
-    return f"{title}. Gap of each slice in {unit}, with its {percent} interval. {'; '.join(lines)}.{more}"
 
 
 @contextmanager

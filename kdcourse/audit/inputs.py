@@ -1,31 +1,32 @@
-"""Labels and predictions as class numbers, once they are known to fit together."""
+"""Labels and predictions as class numbers, once they are known to fit together, wherever their columns come from."""
 
-from typing import NamedTuple
+import collections
+import numbers
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from kdcourse._arguments import describe
-from kdcourse.audit.columns import counted, factorized, kind, listed, plain, refuse_missing, repeated, series
+from kdcourse._arguments import bad_type, bad_value, describe
 
 TOLERANCE = 1e-3  # by how much probabilities may miss a sum of 1
 
 
 class Examples(NamedTuple):
     labels: np.ndarray  # [N] class numbers
-    choices: dict  # model: [N] class numbers, of the most probable class where there are probabilities
-    confidence: dict  # model: [N] the highest probability, only of models that gave probabilities
+    choices: dict[str, np.ndarray]  # model: [N] class numbers, of the most probable class where there are probabilities
+    confidence: dict[str, np.ndarray]  # model: [N] the highest probability, only of models that gave probabilities
     classes: list  # by number; those that only predictions have come last
     chance: float  # of a guess being right: 1 / number of classes; NaN where the labels hold but one
-    notes: list
+    notes: list[str]
 
 
-def read_examples(labels, models, classes=None, ids=None):
+def read_examples(labels: Any, models: dict[str, Any], classes: Any = None, ids: Any = None) -> Examples:
     """The examples, from `labels` and {name: predictions}. Arguments and errors are those of `audit`."""
-    labels = series("labels", labels)
+    labels = complete("labels", labels)
     if len(labels) == 0:
-        raise ValueError("labels must hold at least one example, got none")
-    refuse_missing("labels", labels)
+        raise bad_value("labels", "must hold at least one example, got none")
     if ids is not None:
         _check_ids(ids, len(labels))
     columns, tables, headers = {"labels": labels}, {}, {}
@@ -33,22 +34,22 @@ def read_examples(labels, models, classes=None, ids=None):
         given = plain(name, given)
         check_length(name, given, len(labels))
         if given.ndim == 1:
-            columns[name] = series(name, given)
-            refuse_missing(name, columns[name])
+            columns[name] = complete(name, given)
         else:
             if isinstance(given, pd.DataFrame):
                 headers[name] = given.columns.tolist()
             tables[name] = _probabilities(name, given)
     known = _known_classes(classes, tables)
-    _check_headers(headers, known)
+    for name, header in headers.items():  # columns that carry the classes' names must have them in their order
+        for expected in [known, *headers.values()]:
+            if set(header) == set(expected) and header != expected:
+                raise bad_value(name, f"must have its columns in the order {expected}, got {header}")
     codes, classes = _numbered(columns, known, "classes" if classes is not None else ", ".join(tables))
-    choices, confidence = {}, {}
-    for name in models:
-        if name in tables:
-            choices[name] = tables[name].argmax(1)
-            confidence[name] = np.take_along_axis(tables[name], choices[name][:, None], 1)[:, 0].astype(np.float64)
-        else:
-            choices[name] = codes[name]
+    choices = {name: tables[name].argmax(1) if name in tables else codes[name] for name in models}
+    confidence = {
+        name: np.take_along_axis(table, choices[name][:, None], 1)[:, 0].astype(np.float64)
+        for name, table in tables.items()
+    }
     present = np.bincount(codes["labels"], minlength=len(classes)) > 0
     notes = [note for name in models for note in _unlabelled(name, choices[name], present, classes)]
     chance = 1 / len(known or np.flatnonzero(present))
@@ -61,39 +62,36 @@ def read_examples(labels, models, classes=None, ids=None):
     return Examples(codes["labels"], choices, confidence, classes, chance, notes)
 
 
-def check_length(name, values, n):
-    if len(values) != n:
-        raise ValueError(f"{name} must be as long as labels, got {len(values):,} for {n:,} labels")
-
-
 def _check_ids(ids, n):
-    ids = series("ids", ids)
+    ids = complete("ids", ids)
     check_length("ids", ids, n)
-    refuse_missing("ids", ids)
     again = ids[ids.duplicated()]
     if len(again):
         rows = counted(int((ids == again.iloc[0]).sum()), "row")
-        raise ValueError(f"ids must be unique, got {again.tolist()[0]!r} in {rows}; repeated ids: {again.nunique():,}")
+        raise bad_value(
+            "ids", f"must be unique, got {again.tolist()[0]!r} in {rows}; repeated ids: {again.nunique():,}"
+        )
+
+
+# ---- classes ----
 
 
 def _probabilities(name, given):
     table = _table(given) if isinstance(given, pd.DataFrame) else given
     if table.ndim != 2 or table.shape[1] < 2:
-        raise ValueError(
-            f"{name} must be labels [N], or probabilities [N, C] of two classes or more, got shape {list(table.shape)}"
-        )
+        expected = "labels [N], or probabilities [N, C] of two classes or more"
+        raise bad_value(name, f"must be {expected}, got shape {list(table.shape)}")
     if table.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be probabilities, numbers in two dimensions, got {describe(table)}")
+        raise bad_type(name, f"must be probabilities, numbers in two dimensions, got {describe(table)}")
     if not (table.min() >= 0 and table.max() <= 1 + TOLERANCE):
         row, column = np.argwhere(~((table >= 0) & (table <= 1 + TOLERANCE)))[0].tolist()
+        found = f"{table[row, column]} in row {row}, column {column}"
         hint = "" if np.isnan(table).any() else "; logits need a softmax first"
-        raise ValueError(
-            f"{name} must be probabilities in [0, 1], got {table[row, column]} in row {row}, column {column}{hint}"
-        )
+        raise bad_value(name, f"must be probabilities in [0, 1], got {found}{hint}")
     sums = table.sum(1, dtype=np.float64)
     if np.abs(sums - 1).max() > TOLERANCE:
         row = int((np.abs(sums - 1) > TOLERANCE).argmax())
-        raise ValueError(f"{name} must be probabilities that sum to 1 in each row, got {sums[row]:.6g} in row {row}")
+        raise bad_value(name, f"must be probabilities that sum to 1 in each row, got {sums[row]:.6g} in row {row}")
     return table
 
 
@@ -102,36 +100,26 @@ def _table(frame):
         frame = frame.mask(frame.isna()).infer_objects()
     if all(isinstance(dtype, np.dtype) for dtype in frame.dtypes):
         return frame.to_numpy()
-    numbers = all(pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes)
-    return frame.to_numpy(dtype=np.float64, na_value=np.nan) if numbers else frame.to_numpy(dtype=object)
+    numeric = all(pd.api.types.is_numeric_dtype(dtype) for dtype in frame.dtypes)
+    return frame.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else frame.to_numpy(dtype=object)
 
 
 def _known_classes(classes, tables):
     """The classes by column, from `classes` or the number of columns; None where only labels tell them."""
-    widths = {name: table.shape[1] for name, table in tables.items()}
-    first = next(iter(widths), None)
-    for name, width in widths.items():
-        if width != widths[first]:
-            raise ValueError(f"{name} must have as many columns as {first}, got {width} and {widths[first]}")
+    first = next(iter(tables), None)
+    columns = tables[first].shape[1] if tables else None
+    for name, table in tables.items():
+        if table.shape[1] != columns:
+            raise bad_value(name, f"must have as many columns as {first}, got {table.shape[1]} and {columns}")
     if classes is None:
-        return list(range(widths[first])) if tables else None
-    classes = series("classes", classes)
-    refuse_missing("classes", classes)
-    classes = classes.tolist()
-    if len(classes) < 2 or (tables and len(classes) != widths[first]):
-        expected = f"the {widths[first]} columns of {first}" if tables else "two classes or more"
-        raise ValueError(f"classes must name {expected}, got {len(classes)}")
+        return list(range(columns)) if tables else None
+    classes = complete("classes", classes).tolist()
+    if len(classes) < 2 or (tables and len(classes) != columns):
+        expected = f"the {columns} columns of {first}" if tables else "two classes or more"
+        raise bad_value("classes", f"must name {expected}, got {len(classes)}")
     if (again := repeated(classes)) is not None:
-        raise ValueError(f"classes must be distinct, got {again!r} twice")
+        raise bad_value("classes", f"must be distinct, got {again!r} twice")
     return classes
-
-
-def _check_headers(headers, known):
-    """A DataFrame of probabilities whose columns carry the classes' names must have them in their order."""
-    for name, header in headers.items():
-        for expected in [known, *headers.values()]:
-            if set(header) == set(expected) and header != expected:
-                raise ValueError(f"{name} must have its columns in the order {expected}, got {header}")
 
 
 def _numbered(columns, known, source):
@@ -142,7 +130,7 @@ def _numbered(columns, known, source):
         values[name] = [_whole(name, value) for value in values[name]]
     classes = list(known or values["labels"])
     for name, distinct in values.items():
-        if known and kind(known) == "strings" and kind(distinct) == "numbers":  # numbers of the columns, then
+        if known and _kind(known) == "strings" and _kind(distinct) == "numbers":  # numbers of the columns, then
             place = {number: number for number in range(len(known))}
         else:
             place = {value: number for number, value in enumerate(classes)}
@@ -150,14 +138,12 @@ def _numbered(columns, known, source):
         if unknown and known:
             value, rows = distinct[unknown[0]], counted(int((codes[name] == unknown[0]).sum()), "row")
             hint = "" if source == "classes" else "; classes can name the columns"
-            raise ValueError(
-                f"{name} must be among the classes {listed(known)} (from {source}), got {value!r} in {rows}{hint}"
-            )
-        if not known and {kind(distinct), kind(values["labels"])} == {"numbers", "strings"}:
-            raise TypeError(
-                f"{name} must be {kind(values['labels'])}, as labels are, got {distinct[0]!r}; "
-                f"labels hold {listed(values['labels'], 3)}"
-            )
+            expected = f"among the classes {listed(known)} (from {source})"
+            raise bad_value(name, f"must be {expected}, got {value!r} in {rows}{hint}")
+        if not known and {_kind(distinct), _kind(values["labels"])} == {"numbers", "strings"}:
+            expected = f"{_kind(values['labels'])}, as labels are"
+            hold = listed(values["labels"], 3)
+            raise bad_type(name, f"must be {expected}, got {distinct[0]!r}; labels hold {hold}")
         for number in unknown:
             place[distinct[number]] = len(classes)
             classes.append(distinct[number])
@@ -169,21 +155,118 @@ def _whole(name, value):
     if isinstance(value, float):
         if not value.is_integer():
             hint = "" if name == "labels" else "; probabilities need a column for each class"
-            raise ValueError(f"{name} must be classes: whole numbers, strings or booleans, got {value}{hint}")
+            raise bad_value(name, f"must be classes: whole numbers, strings or booleans, got {value}{hint}")
         return int(value)
     return value
 
 
-def _unlabelled(name, choices, present, classes):
+def _kind(values):
+    """ "numbers", "strings", or "mixed": a number never equals a string, so comparing the two is a mistake."""
+    if all(isinstance(value, numbers.Number) for value in values):
+        return "numbers"
+    return "strings" if all(isinstance(value, str) for value in values) else "mixed"
+
+
+def _unlabelled(name, choices, present, classes) -> Iterator[str]:
     counts = np.bincount(choices, minlength=len(classes))
     odd = np.flatnonzero((counts > 0) & ~present)
     if len(odd) > 3:
         most = odd[counts[odd].argmax()]
-        yield (
-            f"{name} predicts {len(odd):,} classes that no label has, for {counted(counts[odd].sum(), 'example')}; "
-            f"most often {classes[most]!r} ({counts[most]:,})."
-        )
+        many = f"{name} predicts {len(odd):,} classes that no label has, for {counted(counts[odd].sum(), 'example')}"
+        yield f"{many}; most often {classes[most]!r} ({counts[most]:,})."
         return
     for number in odd:
         where = counted(counts[number], "example")
         yield f"{name} predicts a class that no label has, {classes[number]!r}, for {where}."
+
+
+# ---- columns ----
+
+
+def plain(name: str, values: Any) -> Any:
+    """`values` as a Series, a DataFrame or an array: a tensor on any device, a list, or anything that numpy reads."""
+    if getattr(values, "ndim", None) == 0:
+        raise bad_type(name, f"must be an array, a list, a tensor or a Series, got a single value, {values}")
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = (values.float() if str(values.dtype) == "torch.bfloat16" else values).numpy()
+    if isinstance(values, (list, tuple, range)):
+        values = list(values)
+        if values and hasattr(values[0], "detach"):  # tensors hash by identity: no two would be the same class
+            values = [value.tolist() for value in values]
+        if not any(isinstance(value, (list, tuple, np.ndarray)) for value in values):
+            return pd.Series(values, dtype=None if values else object)
+    elif isinstance(values, (pd.Series, pd.DataFrame, np.ndarray)):
+        return values
+    elif isinstance(values, (pd.Index, pd.api.extensions.ExtensionArray)):
+        return pd.Series(values)
+    elif not hasattr(values, "__array__"):
+        raise bad_type(name, f"must be an array, a list, a tensor or a Series, got {describe(values)}")
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as reason:  # ragged lists
+        raise bad_type(name, f"must be an array, a list, a tensor or a Series: {reason}") from None
+
+
+def series(name: str, values: Any) -> pd.Series:
+    """`values` [N] as a Series that counts its rows from 0: whatever index they had, they align by position."""
+    values = plain(name, values)
+    if values.ndim != 1:
+        raise bad_value(name, f"must be [N], one value per example, got shape {list(values.shape)}")
+    column = pd.Series(values.array if isinstance(values, pd.Series) else values, copy=False)
+    if column.dtype != object:
+        return column
+    missing = column.isna()
+    # Numbers with None among them become floats; pandas.NA would keep them from it.
+    return (column.mask(missing) if missing.any() else column).infer_objects()
+
+
+def complete(name: str, values: Any) -> pd.Series:
+    """The same, of what may have no missing values."""
+    column = series(name, values)
+    missing = column.isna().to_numpy()
+    if missing.any():
+        found = f"{int(missing.sum()):,}, the first in row {int(missing.argmax())}"
+        raise bad_value(name, f"must hold no missing values, got {found}")
+    return column
+
+
+def check_length(name: str, values: Any, n: int) -> None:
+    if len(values) != n:
+        raise bad_value(name, f"must be as long as labels, got {len(values):,} for {n:,} labels")
+
+
+def factorized(name: str, column: pd.Series) -> tuple[np.ndarray, list]:
+    """(codes [N], the distinct values in their order): -1 stands for a missing value."""
+    try:
+        codes, index = pd.factorize(column)
+    except TypeError:  # what has no hash
+        odd = next((value for value in column if isinstance(value, (list, dict, set, np.ndarray))), column.iloc[0])
+        raise bad_type(name, f"must hold single values, such as numbers or strings, got {describe(odd)}") from None
+    values = index.tolist()
+    places = range(len(values))
+    if isinstance(index, pd.CategoricalIndex):  # categories as they are declared, anything else by value
+        order = sorted(places, key=index.codes.__getitem__)
+    else:
+        try:
+            order = sorted(places, key=values.__getitem__)
+        except TypeError:  # numbers among strings
+            order = sorted(places, key=lambda place: (type(values[place]).__name__, repr(values[place])))
+    rank = np.empty(len(order) + 1, dtype=np.intp)
+    rank[np.array(order, dtype=np.intp)], rank[-1] = np.arange(len(order)), -1
+    return rank[codes], [values[place] for place in order]
+
+
+def counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def repeated(values: Sequence) -> Any:
+    """The first value that occurs twice, or None."""
+    return next((value for value, count in collections.Counter(values).items() if count > 1), None)
+
+
+def listed(values: Sequence, most: int = 10) -> str:
+    """The first few of them for a message: 'a', 'b', and 3 more."""
+    shown = ", ".join(repr(value) for value in values[:most])
+    return f"{shown}, and {len(values) - most:,} more" if len(values) > most else shown

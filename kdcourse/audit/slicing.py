@@ -1,16 +1,15 @@
-"""Slice columns: every example gets the number of one level in each of them."""
+"""Slice columns: every example gets the number of one level in each of them, numbers by the bin that they lie in."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from kdcourse._arguments import describe, integer
-from kdcourse.audit.binning import by_edges, by_quantiles, check_edges
-from kdcourse.audit.columns import MISSING, counted, factorized, listed, repeated, series, texts
-from kdcourse.audit.inputs import check_length
+from kdcourse._arguments import bad_type, bad_value, describe, integer, number
+from kdcourse.audit.inputs import check_length, counted, factorized, listed, repeated, series
 
+MISSING = "(missing)"
 MAX_LEVELS = 200
 FEW_VALUES = 12  # whole numbers that take no more values than this are levels as they are
 TEACHER_CONFIDENCE = "teacher confidence"
@@ -19,39 +18,50 @@ TEACHER_CONFIDENCE = "teacher confidence"
 class SliceColumn(NamedTuple):
     name: str
     codes: np.ndarray  # [N] the number of each example's level
-    levels: list  # their names, in order; each holds at least one example
+    levels: list[str]  # their names, in order; each holds at least one example
 
 
 class Slices(NamedTuple):
-    columns: list  # of SliceColumn
-    edges: dict  # column: where it was cut into bins
-    notes: list
+    columns: list[SliceColumn]
+    edges: dict[str, list]  # column: where it was cut into bins
+    notes: list[str]
 
 
-def read_slices(slices, n, *, bins=4, crossings=(), confidence=None, confidence_bins=None):
+def read_slices(
+    slices: Any,
+    n: int,
+    *,
+    bins: Any = 4,
+    crossings: Any = (),
+    confidence: np.ndarray | None = None,
+    confidence_bins: int | None = None,
+) -> Slices:
     """The slice columns of n examples. `confidence` is the teacher's, [N], or None; the rest is as in `audit`."""
     given = _by_name(slices)
     how = _bins_by_name(bins, list(given))
-    columns, edges, notes = {}, {}, []
+    columns: dict[str, SliceColumn] = {}
+    edges: dict[str, list] = {}
+    notes: list[str] = []
     for name, values in given.items():
-        argument = f"slices[{name!r}]"
-        values = series(argument, values)
-        check_length(argument, values, n)
+        values = series(f"slices[{name!r}]", values)
+        check_length(f"slices[{name!r}]", values, n)
         columns[name] = _column(name, values, how[name], edges, notes)
     if confidence_bins is not None:
         confidence_bins = integer("confidence_bins", confidence_bins, at_least=2)
         if confidence is None:
-            raise ValueError(f"confidence_bins={confidence_bins} needs the teacher's probabilities [N, C], got labels")
+            raise bad_value(
+                "confidence_bins", f"must be None unless the teacher gives probabilities [N, C], got {confidence_bins}"
+            )
         if TEACHER_CONFIDENCE in columns:
-            raise ValueError(f"slices must not hold {TEACHER_CONFIDENCE!r}, which confidence_bins adds")
+            raise bad_value("slices", f"must not hold {TEACHER_CONFIDENCE!r}, which confidence_bins adds")
         by_confidence = _binned(TEACHER_CONFIDENCE, pd.Series(confidence), confidence_bins, edges, notes)
         columns[TEACHER_CONFIDENCE] = by_confidence
     if not columns:
-        raise ValueError("slices must hold at least one column, got none")
-    for pair in _pairs(crossings, list(columns)):
-        crossed = _crossed(*(columns[name] for name in pair), notes)
+        raise bad_value("slices", "must hold at least one column, got none")
+    for first, second in _pairs(crossings, list(columns)):
+        crossed = _crossed(columns[first], columns[second], notes)
         if crossed.name in columns:
-            raise ValueError(f"crossings must be distinct and have names of their own, got {crossed.name!r} twice")
+            raise bad_value("crossings", f"must be distinct and have names of their own, got {crossed.name!r} twice")
         columns[crossed.name] = crossed
     for column in columns.values():
         if len(column.levels) == 1:
@@ -63,13 +73,13 @@ def read_slices(slices, n, *, bins=4, crossings=(), confidence=None, confidence_
 
 def _by_name(slices):
     if not isinstance(slices, (pd.DataFrame, Mapping)):
-        raise TypeError(f"slices must be a DataFrame, or a dict of columns by name, got {describe(slices)}")
+        raise bad_type("slices", f"must be a DataFrame, or a dict of columns by name, got {describe(slices)}")
     items = list(slices.items())  # two columns of a DataFrame may have one name
     names = [str(name) for name, _ in items]
     if any(not name.strip() for name in names):
-        raise ValueError(f"slices must have names that are not empty, got {names}")
+        raise bad_value("slices", f"must have names that are not empty, got {names}")
     if (again := repeated(names)) is not None:
-        raise ValueError(f"slices must have distinct names, got {again!r} twice")
+        raise bad_value("slices", f"must have distinct names, got {again!r} twice")
     return dict(zip(names, (values for _, values in items), strict=True))
 
 
@@ -81,66 +91,57 @@ def _bins_by_name(bins, names):
     for key, value in bins.items():
         name, argument = str(key), f"bins[{str(key)!r}]"
         if name not in how:
-            raise ValueError(f"bins must name columns of slices, got {name!r}; there are {listed(names)}")
+            raise bad_value("bins", f"must name columns of slices, got {name!r}; there are {listed(names)}")
         if value is None or (np.isscalar(value) and value == 0):
             how[name] = None, True
         elif np.iterable(value) and not isinstance(value, str):
-            how[name] = check_edges(argument, value), True
+            edges = [number(argument, edge) for edge in value]
+            if not edges or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
+                raise bad_value(argument, f"must be finite edges that increase, at least one, got {list(value)}")
+            how[name] = edges, True
         else:
             how[name] = integer(argument, value, at_least=2), True
     return how
+
+
+# ---- levels ----
 
 
 def _column(name, values, how, edges, notes):
     setting, asked = how
     numeric = pd.api.types.is_float_dtype(values) or pd.api.types.is_integer_dtype(values)
     if asked and setting is not None and not numeric:
-        raise ValueError(f"bins must name columns of numbers, got {name!r} of {values.dtype}")
+        raise bad_value("bins", f"must name columns of numbers, got {name!r} of {values.dtype}")
     if numeric and setting is not None and (asked or not _few_whole_numbers(values)):
         return _binned(name, values, setting, edges, notes)
     codes, distinct = factorized(f"slices[{name!r}]", values)
     _refuse_many(name, len(distinct))
     if isinstance(values.dtype, pd.CategoricalDtype):
         used = set(distinct)
-        unused = [str(category) for category in values.cat.categories if category not in used]
-        if unused:
-            notes.append(f"{name} has no examples in {listed(unused)}.")
-    return _with_missing(name, codes, texts(distinct, taken=[MISSING] * bool((codes < 0).any())), notes)
+        _note_empty(name, [str(category) for category in values.cat.categories if category not in used], notes)
+    levels = [_text(value) for value in distinct]
+    if repeated(levels) is not None or (MISSING in levels and (codes < 0).any()):  # 1 and "1" become 1 and '1'
+        levels = [repr(value) for value in distinct]
+    return _with_missing(name, codes, levels, notes)
 
 
 def _refuse_many(name, count):
     if count > MAX_LEVELS:
-        raise ValueError(
-            f"{name!r} must have at most {MAX_LEVELS} levels, got {count:,}: bin its values, or group the rare ones"
-        )
+        what = f"at most {MAX_LEVELS} levels, got {count:,}"
+        raise bad_value(f"slices[{name!r}]", f"must have {what}: bin its values, or group the rare ones")
 
 
 def _few_whole_numbers(values):
     """Floats count too: one missing value turns a column of integers into floats."""
-    present = values.dropna().to_numpy()
-    if not (present[:1000] == np.floor(present[:1000])).all():
-        return False
-    distinct = pd.unique(present)
+    distinct = pd.unique(values.dropna().to_numpy())
     return len(distinct) <= FEW_VALUES and all(float(value).is_integer() for value in distinct)
 
 
-def _binned(name, values, how, edges, notes):
-    missing = values.isna().to_numpy()
-    present = values[~missing].to_numpy() if missing.any() else values.to_numpy()
-    if isinstance(how, list):
-        inside, levels, edges[name] = by_edges(present, how)
-    else:
-        inside, levels, edges[name] = by_quantiles(present, how)
-        if len(present) and len(levels) < how:
-            notes.append(f"{name}: {how} quantile bins were asked for and {len(levels)} came out, for values repeat.")
-    _refuse_many(name, len(levels))
-    used = np.bincount(inside, minlength=len(levels)) > 0
-    empty = [level for level, holds in zip(levels[1:-1], used[1:-1], strict=True) if not holds]
-    if empty:
-        notes.append(f"{name} has no examples in {listed(empty)}.")
-    codes = np.full(len(values), -1, dtype=np.intp)
-    codes[~missing] = (np.cumsum(used) - 1)[inside]
-    return _with_missing(name, codes, [level for level, holds in zip(levels, used, strict=True) if holds], notes)
+def _text(value):
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value)
+    return text if text.strip() else repr(value)
 
 
 def _with_missing(name, codes, levels, notes):
@@ -153,19 +154,86 @@ def _with_missing(name, codes, levels, notes):
     return SliceColumn(name, codes, levels)
 
 
-def _pairs(crossings, names):
+def _note_empty(name, levels, notes):
+    if levels:
+        notes.append(f"{name} has no examples in {listed(levels)}.")
+
+
+# ---- bins ----
+
+
+def _binned(name, values, how, edges, notes):
+    missing = values.isna().to_numpy()
+    present = values[~missing].to_numpy() if missing.any() else values.to_numpy()
+    if isinstance(how, list):
+        shown = _edge_texts(how)
+        levels, cuts = [f"< {shown[0]}", *_between(shown), f">= {shown[-1]}"], np.array(how)
+    else:
+        levels, cuts = _quantile_bins(present, how)
+        if len(present) and len(levels) < how:
+            notes.append(f"{name}: {how} quantile bins were asked for and {len(levels)} came out, for values repeat.")
+    _refuse_many(name, len(levels))
+    edges[name], inside = cuts.tolist(), np.searchsorted(cuts, present, side="right")
+    used = np.bincount(inside, minlength=len(levels)) > 0
+    _note_empty(name, [level for level, holds in zip(levels[1:-1], used[1:-1], strict=True) if not holds], notes)
+    codes = np.full(len(values), -1, dtype=np.intp)
+    codes[~missing] = (np.cumsum(used) - 1)[inside]
+    return _with_missing(name, codes, [level for level, holds in zip(levels, used, strict=True) if holds], notes)
+
+
+def _quantile_bins(values, count):
+    """(names of the bins, edges between them): `count` bins of about equal size, fewer where values repeat.
+
+    The edges are values of the data, so that no bin is empty, and a value that repeats often gets a bin of its own.
+    """
+    if len(values) == 0:
+        return [], np.empty(0)
+    low, high = values.min(), values.max()
+    inner = np.unique(np.quantile(values, np.arange(1, count) / count, method="higher"))
+    inner = inner[inner > low]
+    last = [low, *inner][-1]
+    shown = _edge_texts([low, *inner, high] if high > last else [low, *inner])
+    return [*_between(shown), *([shown[-1]] if high == last else [])], inner  # its last bin may hold one value alone
+
+
+def _between(shown):
+    return [f"{low} – {high}" for low, high in zip(shown, shown[1:], strict=False)]
+
+
+def _edge_texts(edges):
+    """Edges as people write them: whole numbers in full, others to four digits, or as many as tell them apart."""
+    for digits in range(4, 18):
+        shown = [_edge_text(edge, digits) for edge in edges]
+        if len(set(shown)) == len(set(edges)):
+            break
+    return shown
+
+
+def _edge_text(edge, digits):
+    if isinstance(edge, (int, np.integer)) or (edge.is_integer() and abs(edge) < 1e15):
+        return str(int(edge))
+    if 1e-4 <= abs(edge) < 1e15:
+        digits = max(digits, len(str(int(abs(edge)))) + 1)  # 1234567.5 is not 1235000
+        return np.format_float_positional(edge, precision=digits, fractional=False, trim="-")
+    return f"{edge:.{digits}g}"
+
+
+# ---- crossings ----
+
+
+def _pairs(crossings: Any, names: Collection[str]) -> Iterator[tuple[str, str]]:
     if isinstance(crossings, (str, Mapping)) or not np.iterable(crossings):
-        raise TypeError(f"crossings must be pairs of slice names, got {describe(crossings)}")
+        raise bad_type("crossings", f"must be pairs of slice names, got {describe(crossings)}")
     for pair in crossings:
         if isinstance(pair, str) or not np.iterable(pair) or len(list(pair)) != 2:
-            raise ValueError(f"crossings must be pairs of slice names, got {pair!r}")
-        pair = [str(name) for name in pair]
-        for name in pair:
+            raise bad_value("crossings", f"must be pairs of slice names, got {pair!r}")
+        first, second = (str(name) for name in pair)
+        for name in (first, second):
             if name not in names:
-                raise ValueError(f"crossings must name slices, got {name!r}; there are {listed(names)}")
-        if pair[0] == pair[1]:
-            raise ValueError(f"crossings must be of two different slices, got {pair[0]!r} twice")
-        yield pair
+                raise bad_value("crossings", f"must name slices, got {name!r}; there are {listed(list(names))}")
+        if first == second:
+            raise bad_value("crossings", f"must be of two different slices, got {first!r} twice")
+        yield first, second
 
 
 def _crossed(first, second, notes):

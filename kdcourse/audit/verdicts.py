@@ -1,30 +1,183 @@
-"""From counts to verdicts: intervals, tests that are corrected for how many there are, and what to do."""
+"""From examples to verdicts: counts of every level, the gap that each may have, corrected tests, and what to do."""
 
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
+from kdcourse._arguments import bad_type, bad_value, describe, not_negative, number
+from kdcourse.audit.inputs import Examples, listed, plain
+from kdcourse.audit.slicing import SliceColumn
 from kdcourse.stats import holm
 from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values, t_interval, t_p_values
 
+TEACHER, STUDENT, BASELINE, AGREE = 1, 2, 4, 8  # bits of what happened to an example
+CALIBRATION_BINS = 15  # as in kdcourse.stats.calibration
 COLUMNS = [
     *["slice", "level", "n", "teacher", "student", "baseline", "gap", "low", "high", "only_teacher", "only_student"],
     *["retained", "agreement", "over_baseline", "over_baseline_low", "over_baseline_high", "ece_teacher"],
     *["ece_student", "max_gap", "p_exceeds", "p_within", "verdict", "student_better", "more_needed", "handling"],
 ]
-VERDICTS = ["flag", "watch", "too few", "pass"]  # the worst first
-HANDLING = {
-    "flag": "fallback to teacher",
-    "watch": "collect data",
-    "too few": "collect data",
-    "pass": "monitor",
-}
+# The worst first.
+HANDLING = {"flag": "fallback to teacher", "watch": "collect data", "too few": "collect data", "pass": "monitor"}
 OUT_OF_REACH = 20  # times n: whoever needs so many more examples to tell had better monitor
 POWER = 0.8
 
 
-def judge(counts, max_gap, *, chance, scored, compared, min_samples, confidence):
+# ---- the gap that a slice may have ----
+
+
+def gap_limit(name: str, value: Any, scored: bool) -> float:
+    """`value` as a float: a share in [0, 1), or with a score anything >= 0 in its units."""
+    if scored:
+        return not_negative(name, value)
+    share = number(name, value)
+    if not 0 <= share < 1:
+        raise bad_value(name, f"must be in [0, 1), got {value}")
+    return share
+
+
+def limits_by_slice(thresholds: Any, scored: bool) -> dict[str, float]:
+    """{key: gap} with strings as keys."""
+    if thresholds is None:
+        return {}
+    if not isinstance(thresholds, Mapping):
+        raise bad_type("thresholds", f"must be a dict of gaps by slice, got {describe(thresholds)}")
+    return {str(key): gap_limit(f"thresholds[{str(key)!r}]", gap, scored) for key, gap in thresholds.items()}
+
+
+def gaps_allowed(columns: Sequence[SliceColumn], max_gap: float, thresholds: dict[str, float]) -> list[float]:
+    """[levels of all columns, one after the other]: what `thresholds` says of the level, or its column, or max_gap."""
+    meant: dict[str, list] = {}
+    for column in columns:
+        meant.setdefault(column.name, []).append((column.name, None))
+        for level in column.levels:
+            meant.setdefault(f"{column.name}={level}", []).append((column.name, level))
+    for key in thresholds:
+        if key not in meant:
+            raise bad_value("thresholds", f"must name slices, got {key!r}; {_there_is(key, columns)}")
+        if len(meant[key]) > 1:
+            raise bad_value("thresholds", f"must name one slice each, got {key!r}, which may be any of {meant[key]}")
+    return [
+        thresholds.get(f"{column.name}={level}", thresholds.get(column.name, max_gap))
+        for column in columns
+        for level in column.levels
+    ]
+
+
+def _there_is(key, columns):
+    for column in columns:
+        if key.startswith(f"{column.name}="):
+            return f"the levels of {column.name} are {listed(column.levels)}"
+    return f"there are {listed([column.name for column in columns])}, and 'slice=level'"
+
+
+# ---- counts ----
+
+
+def scores_of(score: Callable, given: dict[str, Any], labels: Any, n: int) -> dict[str, np.ndarray]:
+    """{model: [N] floats} of a score that people have written."""
+    scores = {}
+    for model, predictions in given.items():
+        values = np.asarray(plain(f"score(labels, {model})", score(labels, predictions)))
+        if values.shape != (n,) or values.dtype.kind not in "biuf":
+            expected = f"one number for each of the {n:,} examples"
+            raise bad_value("score", f"must return {expected}, got {describe(values)} for {model}")
+        scores[model] = values = values.astype(np.float64)
+        if not np.isfinite(values).all():
+            row = int((~np.isfinite(values)).argmax())
+            raise bad_value("score", f"must return finite numbers, got {values[row]} for {model} in row {row}")
+    return scores
+
+
+def tally(
+    examples: Examples, columns: Sequence[SliceColumn], scores: dict[str, np.ndarray] | None = None
+) -> pd.DataFrame:
+    """One row per level of each of `columns`, in their order, from one pass over the examples for each column.
+
+    n, teacher, student, baseline                  examples, and shares that are right, or mean scores
+    gap, deviation                                 teacher − student; with scores, the deviation of that difference
+    only_teacher, only_student                     how many examples only one of the two gets right
+    over, over_deviation, over_more, over_fewer    the same four for student and baseline
+    agreement                                      share of equal choices
+    ece_teacher, ece_student                       NaN where there are no probabilities
+
+    scores  {model: [N]} or None: what counts is then whether the choice is right
+    """
+    choices, labels = examples.choices, examples.labels
+    outcome = AGREE * (choices["teacher"] == choices["student"])
+    for bit, model in [(TEACHER, "teacher"), (STUDENT, "student"), (BASELINE, "baseline")]:
+        if model in choices:
+            outcome = outcome + bit * (choices[model] == labels)
+    surprise = {model: _surprise(examples, model) for model in examples.confidence if model != "baseline"}
+    return pd.concat([_counted(column, outcome, surprise, scores) for column in columns], ignore_index=True)
+
+
+def _surprise(examples, model):
+    """(bin of the confidence, right − confidence) of each example: what the calibration error is made of."""
+    confidence = examples.confidence[model]
+    edges = np.arange(CALIBRATION_BINS + 1) / CALIBRATION_BINS
+    which = np.clip(np.searchsorted(edges, confidence) - 1, 0, CALIBRATION_BINS - 1)
+    return which, (examples.choices[model] == examples.labels) - confidence
+
+
+def _counted(column, outcome, surprise, scores):
+    codes, levels = column.codes, len(column.levels)
+    counts = np.bincount(codes * 16 + outcome, minlength=levels * 16).reshape(levels, 16)
+    n = counts.sum(1)
+
+    def count(yes, no=0):
+        return counts[:, [bits for bits in range(16) if bits & yes == yes and not bits & no]].sum(1)
+
+    table = pd.DataFrame({"slice": column.name, "level": column.levels, "n": n})
+    table["teacher"], table["student"], table["baseline"] = (count(bit) / n for bit in (TEACHER, STUDENT, BASELINE))
+    table["only_teacher"], table["only_student"] = count(TEACHER, STUDENT), count(STUDENT, TEACHER)
+    table["over_more"], table["over_fewer"] = count(STUDENT, BASELINE), count(BASELINE, STUDENT)
+    table["gap"] = (table["only_teacher"] - table["only_student"]) / n
+    table["over"] = (table["over_more"] - table["over_fewer"]) / n
+    table["deviation"] = table["over_deviation"] = np.nan
+    table["agreement"] = count(AGREE) / n
+    for model in ["teacher", "student"]:
+        table[f"ece_{model}"] = _calibration_error(codes, levels, *surprise[model]) / n if model in surprise else np.nan
+    if scores is not None:
+        for model, values in scores.items():
+            table[model] = np.bincount(codes, weights=values, minlength=levels) / n
+        table["gap"], table["deviation"] = _moments(codes, n, scores["teacher"] - scores["student"])
+        if "baseline" in scores:
+            table["over"], table["over_deviation"] = _moments(codes, n, scores["student"] - scores["baseline"])
+    return table
+
+
+def _calibration_error(codes, levels, which, surprise):
+    sums = np.bincount(codes * CALIBRATION_BINS + which, weights=surprise, minlength=levels * CALIBRATION_BINS)
+    return np.abs(sums.reshape(levels, CALIBRATION_BINS)).sum(1)
+
+
+def _moments(codes, n, values):
+    """Mean and standard deviation (n − 1) of each level; in two passes, so that nothing cancels."""
+    mean = np.bincount(codes, weights=values, minlength=len(n)) / n
+    squares = np.bincount(codes, weights=(values - mean[codes]) ** 2, minlength=len(n))
+    deviation = np.sqrt(squares / np.maximum(n - 1, 1))
+    # The mean of equal numbers is off by a rounding error, which must not pass for a spread.
+    return mean, np.where(deviation > 1e-12 * np.abs(mean), deviation, 0)
+
+
+# ---- verdicts ----
+
+
+def judge(
+    counts: pd.DataFrame,
+    max_gap: Sequence[float],
+    *,
+    chance: float,
+    scored: bool,
+    compared: bool,
+    min_samples: int,
+    confidence: float,
+) -> tuple[pd.DataFrame, int]:
     """The report's rows, in the order of `counts`, and how many tests they are corrected for.
 
     counts    from `tally`; the first row is all examples, which is tested however few they are
@@ -32,18 +185,13 @@ def judge(counts, max_gap, *, chance, scored, compared, min_samples, confidence)
     scored    a score counts, not whether the choice is right;  compared  there is a baseline
     """
     error = (1 - confidence) / 2
-    table = counts.rename(columns={"over": "over_baseline"})
-    table["max_gap"] = max_gap
-    rows = list(table.itertuples(index=False))
-    gaps = [_Scores(r.gap, r.deviation, r.n) if scored else _Shares(r.only_teacher, r.only_student, r.n) for r in rows]
-    table["low"], table["high"] = zip(*(gap.interval(confidence) for gap in gaps), strict=True)
+    table = counts.rename(columns={"over": "over_baseline"}).assign(max_gap=max_gap)
+    evidence = _evidence(table, ["gap", "deviation"] if scored else ["only_teacher", "only_student"])
+    table["low"], table["high"] = zip(*(_interval(scored, row, confidence) for row in evidence), strict=True)
     table["over_baseline_low"] = table["over_baseline_high"] = np.nan
     if compared:
-        overs = [
-            _Scores(r.over_baseline, r.over_deviation, r.n) if scored else _Shares(r.over_more, r.over_fewer, r.n)
-            for r in rows
-        ]
-        ends = zip(*(over.interval(confidence) for over in overs), strict=True)
+        over = _evidence(table, ["over_baseline", "over_deviation"] if scored else ["over_more", "over_fewer"])
+        ends = zip(*(_interval(scored, row, confidence) for row in over), strict=True)
         table["over_baseline_low"], table["over_baseline_high"] = ends
     else:
         table["baseline"] = table["over_baseline"] = np.nan
@@ -54,78 +202,65 @@ def judge(counts, max_gap, *, chance, scored, compared, min_samples, confidence)
     tested = (table["n"] >= min_samples).to_numpy(copy=True)
     tested[0] = True
     tests = int(tested.sum())
-    within = np.flatnonzero(tested)
-    at_margin = np.array([gaps[row].p_values(rows[row].max_gap) for row in within])
-    for column, name in enumerate(["p_exceeds", "p_within"]):
+    within = np.flatnonzero(tested).tolist()
+    at_limit = np.array([_p_values(scored, evidence[row], max_gap[row]) for row in within])
+    for name, p_values in zip(["p_exceeds", "p_within"], at_limit.T, strict=True):
         table[name] = np.nan
-        table.loc[tested, name] = holm(at_margin[:, column])
-    better = np.zeros(len(table), dtype=bool)
+        table.loc[tested, name] = holm(p_values)
     # A gap that is not below 0 shows nothing; Holm's method asks only how many larger p-values there are.
-    better[tested] = holm([gaps[row].p_values(0.0)[1] if rows[row].gap < 0 else 1.0 for row in within]) <= error
+    below = table["gap"].lt(0).to_numpy()
+    at_zero = [_p_values(scored, evidence[row], 0.0)[1] if below[row] else 1.0 for row in within]
+    better = np.zeros(len(table), dtype=bool)
+    better[tested] = holm(at_zero) <= error
     table["student_better"] = better
     table["verdict"] = np.select(
         [~tested, table["p_exceeds"] <= error, table["p_within"] <= error], ["too few", "flag", "pass"], "watch"
     )
+    # At least one more for "watch": the approximation may say that n should have done.
     at_level = 1 - (1 - confidence) / tests
     table["more_needed"] = [
-        _more_needed(verdict, gap, row, min_samples, at_level)
-        for verdict, gap, row in zip(table["verdict"], gaps, rows, strict=True)
+        float(min_samples - row[2])
+        if verdict == "too few"
+        else max(1.0, float(_examples_needed(scored, row, limit, at_level) - row[2]))
+        if verdict == "watch"
+        else 0.0
+        for verdict, row, limit in zip(table["verdict"], evidence, max_gap, strict=True)
     ]
-    handling = table["verdict"].map(HANDLING)
     hopeless = (table["verdict"] == "watch") & (table["more_needed"] > OUT_OF_REACH * table["n"])
-    table["handling"] = handling.mask(hopeless, "monitor")
+    table["handling"] = table["verdict"].map(HANDLING).mask(hopeless, "monitor")
     return table[COLUMNS], tests
 
 
-def worst_first(table):
+def worst_first(table: pd.DataFrame) -> pd.DataFrame:
     """The rows by verdict, the largest gap first; ties stay in the order of slices and levels."""
-    rank = table["verdict"].map({verdict: place for place, verdict in enumerate(VERDICTS)})
+    rank = table["verdict"].map({verdict: place for place, verdict in enumerate(HANDLING)})
     # Rounded: sums of scores differ in the last digits with the order of the examples.
-    order = np.lexsort([np.arange(len(table)), -table["gap"].round(12), rank])
+    order = np.lexsort((np.arange(len(table)), -table["gap"].round(12), rank))
     return table.iloc[order].reset_index(drop=True)
 
 
-def _more_needed(verdict, gap, row, min_samples, confidence):
-    if verdict == "too few":
-        return float(min_samples - row.n)
-    if verdict == "watch":
-        # At least one more: the approximation may say that n should have done.
-        return max(1.0, float(gap.needed(row.max_gap, confidence) - row.n))
-    return 0.0
+def _evidence(table, names):
+    """[(a, b, n)] by which a gap is judged: how many only one of two gets right, or mean and deviation of a score."""
+    return list(table[[*names, "n"]].itertuples(index=False, name=None))
 
 
-class _Shares:
-    """What a slice says of two models of which each example is right or wrong."""
-
-    def __init__(self, only_a, only_b, n):
-        self.counts = int(only_a), int(only_b), int(n)
-
-    def interval(self, confidence):
-        return gap_interval(*self.counts, confidence)
-
-    def p_values(self, margin):
-        return gap_p_values(*self.counts, margin)
-
-    def needed(self, margin, confidence):
-        return examples_needed(*self.counts, margin, confidence, POWER)
+def _interval(scored, row, confidence):
+    if not scored:
+        return gap_interval(*row, confidence)
+    return t_interval(*row, confidence) if row[-1] > 1 else (math.nan, math.nan)  # one example has no deviation
 
 
-class _Scores:
-    """The same of a score: mean and deviation of the paired differences."""
+def _p_values(scored, row, margin):
+    if not scored:
+        return gap_p_values(*row, margin)
+    return t_p_values(*row, margin) if row[-1] > 1 else (1.0, 1.0)
 
-    def __init__(self, mean, deviation, n):
-        self.moments = float(mean), float(deviation), int(n)
-        self.alone = n < 2  # one example has no deviation
 
-    def interval(self, confidence):
-        return (math.nan, math.nan) if self.alone else t_interval(*self.moments, confidence)
-
-    def p_values(self, margin):
-        return (1.0, 1.0) if self.alone else t_p_values(*self.moments, margin)
-
-    def needed(self, margin, confidence):
-        mean, deviation, _ = self.moments
-        if self.alone or mean == margin:
-            return math.inf
-        reach = special.ndtri(1 - (1 - confidence) / 2) + special.ndtri(POWER)
-        return math.ceil((reach * deviation / (mean - margin)) ** 2)
+def _examples_needed(scored, row, margin, confidence):
+    if not scored:
+        return examples_needed(*row, margin, confidence, POWER)
+    mean, deviation, n = row
+    if n < 2 or mean == margin:
+        return math.inf
+    reach = special.ndtri(1 - (1 - confidence) / 2) + special.ndtri(POWER)  # by the normal approximation
+    return math.ceil((reach * deviation / (mean - margin)) ** 2)

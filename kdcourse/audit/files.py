@@ -1,0 +1,191 @@
+"""Predictions from a CSV or Parquet file: only the columns that are needed, and classes as they are written."""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kdcourse._arguments import bad_value
+from kdcourse.audit.inputs import listed, repeated
+
+NO_NUMBER = {"", "#n/a", "n/a", "na", "nan", "null", "none"}  # what a missing number is written as
+WHOLE = re.compile(r"-?(0|[1-9][0-9]*)(\.0+)?")
+LEADING_ZERO = re.compile(r"[+-]?0[0-9]")  # 01 is a name, not a number
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a file, in order. ValueError if it is no CSV or Parquet file, or names two columns alike."""
+    from pyarrow import csv, parquet
+
+    with _reading(path):
+        if _is_parquet(path):
+            names = parquet.read_schema(path).names
+        else:
+            with csv.open_csv(path, parse_options=_parsing(path)) as file:
+                names = file.schema.names
+    if (again := repeated(names)) is not None:
+        raise bad_value("predictions", f"must have distinct column names, got {again!r} twice")
+    return names
+
+
+def read_columns(path: Path, names: Collection[str], numbers: Collection[str] = ()) -> dict[str, pd.Series]:
+    """The columns `names`, text as categories in their order; `numbers` are those that are wanted as numbers.
+
+    In a CSV file any other column is text, whatever it looks like: 01 stays 01. So are those in `numbers` if a cell is
+    no number. In a Parquet file a column has the type that it was stored with. An empty text is a missing value.
+    """
+    import pyarrow
+    from pyarrow import parquet, types
+
+    with _reading(path):
+        if _is_parquet(path):
+            table = parquet.read_table(path, columns=list(names), partitioning=None)
+        else:
+            table = _read_csv(path, names, numbers)
+        for place, field in enumerate(table.schema):
+            if types.is_decimal(field.type):
+                table = table.set_column(place, field.name, table.column(place).cast(pyarrow.float64()))
+        frame = table.to_pandas(strings_to_categorical=True, ignore_metadata=True)
+    return {name: _in_order(frame[name]) if is_text(frame[name]) else frame[name] for name in names}
+
+
+def is_text(column: pd.Series) -> bool:
+    return isinstance(column.dtype, pd.CategoricalDtype) and pd.api.types.is_string_dtype(column.cat.categories)
+
+
+def as_numbers(argument: str, column: pd.Series) -> pd.Series:
+    """Text as floats, NaN where there is none. ValueError that names the argument and the first that is no number."""
+    if not is_text(column):
+        return column
+    numbers = [_number(text) for text in column.cat.categories]
+    if None in numbers:
+        wrong = numbers.index(None)
+        row = int((column.cat.codes == wrong).argmax())
+        raise bad_value(argument, f"must hold numbers, got {column.cat.categories[wrong]!r} in row {row:,}")
+    return pd.Series(np.array([*numbers, np.nan])[column.cat.codes])
+
+
+def as_slice(column: pd.Series) -> pd.Series:
+    """Numbers if each text is one and none starts like 01, otherwise its levels."""
+    if is_text(column):
+        filled = [text for text in column.cat.categories if text.strip().casefold() not in NO_NUMBER]
+        if filled and all(_number(text) is not None and not LEADING_ZERO.match(text.strip()) for text in filled):
+            return as_numbers("slices", column)
+    return column
+
+
+def as_classes(
+    columns: dict[str, pd.Series], classes: list[str] | None
+) -> tuple[dict[str, pd.Series], Sequence[object] | None]:
+    """({argument: classes [N]}, classes) that can be compared: all are numbers, or all are text.
+
+    `columns` has the labels first; `classes` are texts that name the columns of probabilities, or None. Whole numbers,
+    such as 3 and 3.0, become numbers if every class is one. ValueError where a prediction is written otherwise than the
+    label that it stands for: `true` for `True`, 01 for 1.
+    """
+    if not all(map(is_text, columns.values())):
+        return columns, _typed(classes, columns["labels"])
+    texts = {text for column in columns.values() for text in column.cat.categories}.union(classes or [])
+    if all(map(WHOLE.fullmatch, texts)):
+        places = {name: np.array([*map(_whole, one.cat.categories), None]) for name, one in columns.items()}
+        numbers = {name: pd.Series(whole[columns[name].cat.codes]) for name, whole in places.items()}
+        return numbers, classes and [*map(_whole, classes)]
+    known = set(classes or columns["labels"].cat.categories)
+    spelled = {_alike(text): text for text in known}
+    for name, column in list(columns.items())[1:]:
+        found = column.cat.categories.tolist()
+        for text in found:
+            if text not in known and _alike(text) in spelled:
+                raise bad_value(name, f"must write classes as labels do, got {text!r} for {spelled[_alike(text)]!r}")
+        if not known.intersection(found):
+            raise bad_value(name, f"must hold the classes {listed(sorted(known), 3)}, got {listed(found, 3)}")
+    return columns, classes
+
+
+def matching(pattern: str, names: Collection[str]) -> dict[str, str]:
+    """{what * stands for: name} of the names that match a pattern with one *, in their order."""
+    before, _, after = pattern.partition("*")
+    shortest = len(before) + len(after) + 1
+    return {
+        name[len(before) : len(name) - len(after)]: name
+        for name in names
+        if len(name) >= shortest and name.startswith(before) and name.endswith(after)
+    }
+
+
+@contextmanager
+def _reading(path) -> Iterator[None]:
+    import pyarrow
+
+    try:
+        yield
+    except OSError as error:
+        raise bad_value("predictions", f"cannot be read: {path}: {error.strerror or error}") from None
+    except (pyarrow.ArrowException, UnicodeDecodeError, EOFError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise bad_value("predictions", f"must be CSV or Parquet, and {path} cannot be read: {said}") from None
+
+
+def _is_parquet(path):
+    with open(path, "rb") as file:
+        return file.read(4) == b"PAR1"
+
+
+def _parsing(path):
+    from pyarrow import csv
+
+    tabs = any(suffix in (".tsv", ".tab") for suffix in Path(path).suffixes[-2:])
+    return csv.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True)
+
+
+def _read_csv(path, names, numbers):
+    import pyarrow
+    from pyarrow import csv
+
+    text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+
+    def read(numbers):
+        types = {name: pyarrow.float64() if name in numbers else text for name in names}
+        options = csv.ConvertOptions(include_columns=list(names), column_types=types)
+        return csv.read_csv(path, parse_options=_parsing(path), convert_options=options)
+
+    try:
+        return read(numbers)
+    except pyarrow.ArrowInvalid:  # perhaps for a cell that is no number, which `as_numbers` can then name
+        return read(())
+
+
+def _in_order(column):
+    return column.cat.set_categories(sorted(text for text in column.cat.categories if text))
+
+
+def _number(text):
+    """A text as a number, NaN if it says that there is none, None if it is something else."""
+    if text.strip().casefold() in NO_NUMBER:
+        return np.nan
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def _whole(text):
+    return int(text.partition(".")[0])
+
+
+def _typed(classes, labels):
+    """The classes in the type of the labels, where that can be."""
+    if classes is None or is_text(labels):
+        return classes
+    if labels.dtype == bool and {text.casefold() for text in classes} == {"true", "false"}:
+        return [text.casefold() == "true" for text in classes]
+    return [*map(_whole, classes)] if labels.dtype != bool and all(map(WHOLE.fullmatch, classes)) else classes
+
+
+def _alike(text):
+    text = text.strip().casefold()
+    number = _number(text)
+    return text if number is None or np.isnan(number) else number

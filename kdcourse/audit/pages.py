@@ -1,0 +1,200 @@
+"""An audit written down: as a page for people, as Markdown for a pull request, as JSON for programs.
+
+The page is one file: no script, nothing from the network, for screens of any width and for paper.
+"""
+
+import base64
+import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kdcourse
+from kdcourse.audit.tables import (
+    SHORT,
+    Report,
+    confidence_of,
+    cut,
+    gap_text,
+    headline,
+    name_of,
+    printable,
+    rows_of,
+    table_of,
+    unit_of,
+    with_interval,
+)
+from kdcourse.store import replacing, save_json
+
+TEMPLATE = "report.html.jinja"
+SCHEMA = "kdcourse.audit"
+VERSION = 1
+StrPath = str | os.PathLike[str]
+
+
+@contextmanager
+def _named(path):
+    """An OSError of the block says which file cannot be written, and why: it would name a temporary one."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _write(text, path):
+    with _named(path), replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+# ---- HTML ----
+
+
+def write_html(report: Report, path: StrPath) -> None:
+    """Write the report as a page, whole or not at all. Names from the data are shown and never read as markup."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    from kdcourse.audit.figure import svg
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    shown, rows, _ = table_of(report)
+    lines = [(verdict.replace(" ", "-"), list(zip(shown, cells, strict=True))) for verdict, cells in rows]
+    text = environment.get_template(TEMPLATE).render(
+        headline=headline(report),
+        status=report.status,
+        compared=_compared(report),
+        picture=base64.b64encode(svg(report)).decode(),
+        columns=shown,
+        rows=lines[:-1],
+        overall=lines[-1],
+        better=[
+            f"{name_of(row, 120)}: {with_interval(report, row)}"
+            for row in [*rows_of(report, None)[0], report.overall]
+            if row["student_better"]
+        ],
+        unit=unit_of(report)[1],
+        scored=report.score_name != "accuracy",
+        method=report.method,
+        notes=[printable(note) for note in report.notes],
+        min_samples=f"{report.settings['min_samples']:,}",
+    )
+    _write(text, path)
+
+
+def _compared(report) -> Iterator[tuple[str, str]]:
+    """(term, description) of what was compared, and how."""
+    settings, unit = report.settings, unit_of(report)[1]
+    models = "teacher, student" + (" and baseline" if report.table["baseline"].notna().any() else "")
+    yield "Models", f"{models}, by {printable(report.score_name)}"
+    yield "Examples", f"{report.overall['n']:,}, the same ones for each model"
+    yield "Classes", _listed(settings["classes"])
+    yield "Slices", f"{len(report.table):,}, from {_listed(settings['slices'])}"
+    yield "Allowed gap", f"{gap_text(report, settings['max_gap'], '')} {unit}"
+    for key, value in settings["thresholds"].items():
+        yield f"Allowed gap of {printable(key)}", f"{gap_text(report, value, '')} {unit}"
+    yield "Smallest slice that is judged", f"{settings['min_samples']:,} examples"
+    yield "Confidence", confidence_of(report)
+
+
+def _listed(values, most=12):
+    shown = ", ".join(printable(value) for value in values[:most])
+    return f"{shown} and {len(values) - most:,} more" if len(values) > most else shown
+
+
+# ---- Markdown ----
+
+
+def write_markdown(report: Report, path: StrPath | None = None, most_rows: int | None = 30) -> str:
+    """The report in GitHub's Markdown, the worst rows first; written to `path`, too, if there is one."""
+    shown, rows, left = table_of(report, [*SHORT, "handling"], most_rows)
+    lines = [
+        f"### Audit: {escaped(headline(report))}",
+        "",
+        _line(column.title for column in shown),
+        _line("---:" if column.numeric else "---" for column in shown),
+    ]
+    place = [column.name for column in shown].index("verdict")
+    for verdict, cells in rows:
+        cells = [escaped(cut(cell, 80)) for cell in cells]
+        cells[place] = f"**{cells[place]}**" if verdict == "flag" else cells[place]
+        lines.append(_line(cells))
+    lines += ["", *([f"and {left:,} more", ""] if left else [])]
+    lines += [escaped(report.method), "", *(f"- {escaped(note)}" for note in report.notes)]
+    text = "\n".join(lines).rstrip() + "\n"
+    if path is not None:
+        _write(text, path)
+    return text
+
+
+def escaped(words: object) -> str:
+    """`words` on one line, with nothing in them that Markdown or HTML would read as markup."""
+    return re.sub(r"([\\`*_{}\[\]<>|#~&])", r"\\\1", printable(words))
+
+
+def _line(cells):
+    return f"| {' | '.join(cells)} |"
+
+
+# ---- JSON ----
+
+
+def write_json(report: Report, path: StrPath) -> None:
+    """Write `content` as JSON, whole or not at all."""
+    with _named(path):
+        save_json(path, content(report))
+
+
+def content(report: Report) -> dict[str, Any]:
+    """Everything the report holds, as dicts, lists and plain values.
+
+    schema, schema_version   "kdcourse.audit" and 1; the number rises when a field changes its meaning or goes
+    status                   0, or 1 if anything is flagged;  headline, method, notes  sentences
+    rows                     one object for each row of AuditReport.table, in its order, with its fields;
+    overall                  the same for all examples together
+
+    What is not a number is null. So is `more_needed` where no number of examples is enough;
+    `more_needed_unbounded` is then true.
+    """
+    return {
+        "schema": SCHEMA,
+        "schema_version": VERSION,
+        "kdcourse": kdcourse.__version__,
+        "status": report.status,
+        "headline": headline(report),
+        "score_name": report.score_name,
+        "corrected_for": report.corrected_for,
+        "method": report.method,
+        "settings": _plain(report.settings),
+        "overall": _fields(report.overall),
+        "rows": [_fields(row) for row in rows_of(report, None)[0]],
+        "notes": _plain(report.notes),
+    }
+
+
+def _fields(row):
+    more = row["more_needed"]
+    counts = {"more_needed": int(more) if math.isfinite(more) else None, "more_needed_unbounded": math.isinf(more)}
+    return _plain(row.to_dict()) | counts
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, bool, int)) else str(value)
