@@ -114,10 +114,8 @@ def test_after_any_calls_the_best_is_the_maximum_and_a_lesson_once_known_is_kept
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        *(
-            (lambda name=name: progress.passed_exercise(name, "01"), "name must be .*")
-            for name in ("", "a\nb", "\ud800")
-        ),
+        (lambda: progress.passed_exercise("a\nb", "01"), r"name must be .*, got 'a\\nb'"),
+        (lambda: progress.passed_exercise("\ud800", "01"), r"name must be .*, got '\\ud800'"),
         (lambda: progress.passed_exercise("soften", None), "lesson must be .*, got None"),
         (lambda: progress.answered_quiz(3, 1, 2), "name must be .*, got 3"),
         (lambda: progress.answered_quiz("final", 1, 2, lesson=" "), "lesson must be .*, got ' '"),
@@ -205,7 +203,6 @@ def failing(owner, step, error):
 OBSTACLES = [held_lock, failing(filelock.FileLock, "acquire", NotImplementedError())]
 OBSTACLES += [failing(filelock.FileLock, "acquire", OSError(errno.ENOLCK, "No locks available"))]
 OBSTACLES += [failing(os, step, OSError(errno.ENOSPC, "No space left")) for step in ("fsync", "replace")]
-OBSTACLES += [failing(os, "mkdir", OSError(errno.EROFS, "Read-only file system"))]
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
