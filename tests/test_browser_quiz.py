@@ -78,6 +78,14 @@ COMPARE = """async ([source, questions, cases]) => {
 }"""
 
 
+def graded(question, given):
+    try:
+        correct, feedback = quiz.grade(question, given)
+    except quiz.NotAnAnswer as error:
+        return str(error)
+    return [correct, [list(pair) for pair in feedback]]
+
+
 def test_python_and_javascript_grade_alike(open_page):
     chance = random.Random(0)
     numbers = TYPED + [
@@ -95,15 +103,9 @@ def test_python_and_javascript_grade_alike(open_page):
         if question.type == "many_choice":
             some += [list(each) for size in range(6) for each in itertools.combinations(range(6), size)]
         cases += [(number, given) for given in (numbers if question.type == "numeric" else some)]
-    here = []
-    for number, given in cases:
-        try:
-            result = quiz.grade(questions[number], given)
-            here.append([result.correct, [list(pair) for pair in result.feedback]])
-        except quiz.NotAnAnswer as error:
-            here.append(str(error))
     there = open_page().evaluate(COMPARE, [bundle("grading"), [asdict(question) for question in questions], cases])
     assert len(cases) > 5000
+    here = [graded(questions[number], given) for number, given in cases]
     assert {type(one) for one in here} == {list, str}
     assert [pair for pair in zip(cases, here, there, strict=True) if pair[1] != pair[2]] == []
 

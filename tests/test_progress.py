@@ -117,10 +117,8 @@ def test_after_any_calls_the_best_is_the_maximum_and_a_lesson_once_known_is_kept
         (lambda: progress.passed_exercise("a\nb", "01"), r"name must be .*, got 'a\\nb'"),
         (lambda: progress.passed_exercise("\ud800", "01"), r"name must be .*, got '\\ud800'"),
         (lambda: progress.passed_exercise("soften", None), "lesson must be .*, got None"),
-        (lambda: progress.answered_quiz(3, 1, 2), "name must be .*, got 3"),
         (lambda: progress.answered_quiz("final", 1, 2, lesson=" "), "lesson must be .*, got ' '"),
         (lambda: progress.answered_quiz("final", 3, 2), "correct must be <= total, got 3 of 2"),
-        (lambda: progress.answered_quiz("final", -1, 2), "correct must be an integer >= 0, got -1"),
         (lambda: progress.answered_quiz("final", 0, 0), "total must be an integer >= 1, got 0"),
     ],
 )
@@ -370,16 +368,15 @@ def test_a_clock_that_was_wrong_does_not_break_the_table(year):
 
 
 def test_next_up_is_the_first_that_is_open_and_at_the_end_there_is_none():
+    def said():
+        return progress.next_up(progress.table({"soften": "01_soft_labels"}, {"final": (None, 5)}))
+
     assert progress.next_up(progress.table({}, {})) == "There are no exercises and no quizzes yet"
-    sentences = []
-    for pass_next in [
-        lambda: progress.passed_exercise("soften", "01_soft_labels"),
-        lambda: progress.answered_quiz("final", 1, 5),
-        lambda: None,
-    ]:
-        sentences.append(progress.next_up(progress.table({"soften": "01_soft_labels"}, {"final": (None, 5)})))
-        pass_next()
-    assert sentences == ["Next: exercise soften in 01_soft_labels", "Next: quiz final", "Everything is done"]
+    assert said() == "Next: exercise soften in 01_soft_labels"
+    progress.passed_exercise("soften", "01_soft_labels")
+    assert said() == "Next: quiz final"
+    progress.answered_quiz("final", 1, 5)
+    assert said() == "Everything is done"
 
 
 def test_the_text_says_what_is_done_and_fits_into_80_columns():
