@@ -10,6 +10,7 @@ from pathlib import Path
 from site_notebooks import json_in_html, quiz_html
 
 from kdcourse import quiz
+from kdcourse.quiz.content import title_of as lesson_title
 
 
 def quiz_pages(known):
@@ -119,12 +120,6 @@ def term_id(term):
 def lesson_pages(known):
     """{stem of a lesson: its page}, of the lessons that the site has."""
     return {Path(page).stem: page for page in known.values() if page.startswith("lessons/")}
-
-
-def lesson_title(stem):
-    """A lesson's stem in words: "02 Temperature"."""
-    number, _, words = stem.partition("_")
-    return f"{number} {words.replace('_', ' ').capitalize()}"
 
 
 def lesson_link(stem, lessons, root):

@@ -1,4 +1,4 @@
-"""The file in which a learner's progress lies, and how it is read, written and repaired.
+"""The file in which a learner's progress lies, and how it is read and written.
 
     {"version": 1,
      "exercises": {name: {"lesson", "first", "last", "times"}},
@@ -11,11 +11,11 @@ lesson: where it cannot be kept, one line on stderr says so, and the learner goe
 import datetime
 import itertools
 import os
-import shutil
 import sys
 import warnings
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import filelock
 
@@ -26,26 +26,51 @@ VERSION = 1
 LOCK_SECONDS = 3  # how long a lesson may wait for another kernel to finish writing
 CANNOT = (OSError, NotImplementedError)  # the second is filelock's, where the system has no locks
 
-_said = set()
+_said: set[str] = set()
 
 
-def path():
-    """Where the record lies: in the folder KDCOURSE_HOME if that is set, else in the user's data folder."""
+def path() -> Path:
+    """Return where the record lies: in the folder KDCOURSE_HOME if that is set, else in the user's data folder.
+
+    Examples
+    --------
+    >>> path().name
+    'progress.json'
+    """
     import platformdirs
 
     home = os.environ.get("KDCOURSE_HOME")
     return (Path(home) if home else platformdirs.user_data_path("kdcourse")) / "progress.json"
 
 
-def passed_exercise(name, lesson):
-    """Remember that an exercise was passed: when first, when last, how often. Returns whether it could be kept.
+def passed_exercise(name: str, lesson: str) -> bool:
+    """Remember that an exercise was passed: when first, when last, how often.
 
-    name, lesson  of the exercise, and the stem of its lesson, such as "01_soft_labels"
+    Parameters
+    ----------
+    name : str
+        Of the exercise.
+    lesson : str
+        Stem of its lesson, such as "01_soft_labels".
 
-    Raises ValueError for a name or lesson that is no text to print, or empty.
+    Returns
+    -------
+    bool
+        Whether it could be kept.
+
+    Raises
+    ------
+    ValueError
+        For a name or lesson that is no text to print, or empty.
+
+    Examples
+    --------
+    >>> passed_exercise("", "01_soft_labels")
+    Traceback (most recent call last):
+    ValueError: name must be a non-empty string of printable characters, got ''
     """
-    check_name("name", name)
-    check_name("lesson", lesson)
+    _check_name("name", name)
+    _check_name("lesson", lesson)
 
     def change(record):
         when = now()
@@ -55,22 +80,41 @@ def passed_exercise(name, lesson):
     return _update(change)
 
 
-def answered_quiz(name, correct, total, lesson=None):
+def answered_quiz(name: str, correct: int, total: int, lesson: str | None = None) -> bool:
     """Remember that a quiz was answered: the best score and when it was first reached, the last score, how often.
 
-    correct, total  0 <= correct <= total questions, total >= 1
-    lesson          stem of its lesson; None for a quiz of no lesson, or where it is known already
-    returns         whether it could be kept
+    Parameters
+    ----------
+    name : str
+        Of the quiz.
+    correct, total : int
+        0 <= correct <= total questions, total >= 1.
+    lesson : str, optional
+        Stem of its lesson; None for a quiz of no lesson, or where it is known already.
 
-    Raises ValueError that names the argument and its value.
+    Returns
+    -------
+    bool
+        Whether it could be kept.
+
+    Raises
+    ------
+    ValueError
+        The message names the argument and its value.
+
+    Examples
+    --------
+    >>> answered_quiz("vocabulary", 6, 5)
+    Traceback (most recent call last):
+    ValueError: correct must be <= total, got 6 of 5
     """
-    check_name("name", name)
+    _check_name("name", name)
     total = integer("total", total, at_least=1)
     correct = integer("correct", correct, at_least=0)
     if correct > total:
         raise ValueError(f"correct must be <= total, got {correct} of {total}")
     if lesson is not None:
-        check_name("lesson", lesson)
+        _check_name("lesson", lesson)
 
     def change(record):
         share, when = correct / total, now()
@@ -83,112 +127,94 @@ def answered_quiz(name, correct, total, lesson=None):
     return _update(change)
 
 
-def load():
-    """The record, as the head of this module shows it; an empty one if there is none, or only a newer version of it.
+def load() -> dict[str, Any]:
+    """Return the record, as the head of this module shows it. Nothing is written, and nothing raised.
 
-    A damaged file is moved aside, as on writing; if that cannot be, what is sound in it is returned. Never raises.
+    It is empty if there is none yet, or only a damaged one, or one of a newer version; a line on stderr then says so.
+
+    Examples
+    --------
+    >>> sorted(load())
+    ['exercises', 'quizzes', 'version']
     """
-    file = path()
-    if not os.path.lexists(file):
-        return _empty()
     try:
-        with _locked(file):
-            return _open(file) or _empty()
-    except CANNOT:
-        pass  # what cannot be written, or is being written for long, can still be read
-    try:
-        record, fault = _read(file)
-    except OSError as error:
-        _say_once("unread", f"your progress in {file} cannot be read ({_reason(error)})")
+        return _read(path()) or _empty()
+    except (OSError, store.DamagedFile) as error:
+        _say_once(f"your progress cannot be read: {error}")
         return _empty()
-    if fault == "damaged":
-        _say_once("unmended", f"{file} is damaged and cannot be moved aside; what can be read of it is shown")
-    return record
+
+
+def now() -> str:
+    """Return the time, as the record writes it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 # ---- the file ----
 
 
-def _update(change):
+def _update(change: Callable[[dict[str, Any]], None]) -> bool:
     """Read, `change(record)`, write, while no other process does. Returns whether it could be done."""
     file = path()
     try:
-        with _locked(file):
-            record = _open(file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(file.with_suffix(".lock"), timeout=LOCK_SECONDS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where a file system has no locks, filelock says so and makes do
+            held = lock.acquire()
+        with held:
+            try:
+                record = _read(file)
+            except store.DamagedFile as error:
+                record = _empty()
+                numbers = (file.with_name(f"progress.damaged-{n}.json") for n in itertools.count(1))
+                aside = next(one for one in numbers if not os.path.lexists(one))
+                file.rename(aside)
+                _say_once(f"{error}; it is now {aside}, and a new record is begun")
             if record is None:
                 return False
             change(record)
             store.save_json(file, record)
     except CANNOT as error:
-        _say_once("unkept", f"your progress cannot be kept in {file.parent} ({_reason(error)}); all else works")
+        busy = "another program has been writing there for too long"
+        reason = busy if isinstance(error, filelock.Timeout) else getattr(error, "strerror", None) or repr(error)
+        _say_once(f"your progress cannot be kept in {file.parent} ({reason}); all else works")
         return False
     return True
 
 
-@contextmanager
-def _locked(file):
-    """The block runs while no other process is in one. Raises one of `CANNOT` if that cannot be had in time."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(file.with_suffix(".lock"), timeout=LOCK_SECONDS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where a file system has no locks, filelock says so and makes do
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def _read(file: Path) -> dict[str, Any] | None:
+    """The record in the file; an empty one if there is no file, None if it is a newer version's.
 
-
-def _open(file):
-    """The record, for one who holds the lock: a damaged file is moved aside. None if the file is a newer version's."""
-    record, fault = _read(file)
-    if fault == "newer":
-        return None
-    if fault == "damaged":
-        numbers = itertools.count(1)
-        aside = next(one for n in numbers if not os.path.lexists(one := file.with_name(f"progress.damaged-{n}.json")))
-        if file.is_file():  # copied, and then replaced: on a full disk, or if killed here, it stays where it is
-            with store.replacing(aside) as temporary:
-                shutil.copyfile(file, temporary)
-        else:
-            file.rename(aside)
-        store.save_json(file, record)
-        kept = len(record["exercises"]) + len(record["quizzes"])
-        _say_once(str(aside), f"your progress file was damaged; a copy is {aside}; entries that could be kept: {kept}")
-    return record
-
-
-def _read(file):
-    """(record, fault): what is sound in the file, and "" or "damaged" or "newer". Raises OSError."""
+    Raises OSError, or DamagedFile for what is no record.
+    """
     if not os.path.lexists(file):
-        return _empty(), ""
+        return _empty()
     if not file.is_file():
-        return _empty(), "damaged"
-    try:
-        value = store.load_json(file)
-    except store.DamagedFile:
-        return _empty(), "damaged"
-    version = value.get("version") if isinstance(value, dict) else None
+        raise store.DamagedFile(f"{file} is no file")
+    record = store.load_json(file)
+    version = record.get("version") if isinstance(record, dict) else None
     if isinstance(version, (int, float)) and version > VERSION:
-        _say_once("newer", f"{file} is of a newer version of the course; it is left as it is, and nothing is added")
-        return _empty(), "newer"
-    record = _sound(value)
-    return record, "" if record == value else "damaged"
+        _say_once(f"{file} is of a newer version of the course; it is left as it is, and nothing is added")
+        return None
+    if version != VERSION or not _is_whole(record):
+        raise store.DamagedFile(f"{file} is damaged")
+    return record
 
 
 def _empty():
     return {"version": VERSION, "exercises": {}, "quizzes": {}}
 
 
-def _sound(value):
-    """A record of the entries of `value` whose fields are all there and all right."""
-    record = _empty()
-    for kind, fields in FIELDS.items():
-        entries = value.get(kind) if isinstance(value, dict) else None
-        for name, entry in entries.items() if isinstance(entries, dict) else ():
-            if _is_name(name) and isinstance(entry, dict) and all(ok(entry.get(field)) for field, ok in fields.items()):
-                record[kind][name] = {field: entry.get(field) for field in fields}
-    return record
+def _is_whole(record):
+    """Whether every entry has its fields, and each is all right."""
+    try:
+        return all(
+            _is_name(name) and all(fits(entry[field]) for field, fits in fields.items())
+            for kind, fields in FIELDS.items()
+            for name, entry in record[kind].items()
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return False
 
 
 def _is_name(value):
@@ -205,49 +231,28 @@ def _is_share(value):
 
 
 def _is_time(value):
-    try:
-        return datetime.datetime.fromisoformat(value).utcoffset() == datetime.timedelta(0)
-    except (TypeError, ValueError):
-        return False
+    return datetime.datetime.fromisoformat(value).utcoffset() == datetime.timedelta(0)
+
+
+def _is_lesson(value):
+    return value is None or _is_name(value)
 
 
 FIELDS = {
     "exercises": {"lesson": _is_name, "first": _is_time, "last": _is_time, "times": _is_count},
-    "quizzes": {
-        "lesson": lambda value: value is None or _is_name(value),
-        "best": _is_share,
-        "best_total": _is_count,
-        "best_when": _is_time,
-        "last": _is_share,
-        "last_total": _is_count,
-        "last_when": _is_time,
-        "attempts": _is_count,
-    },
+    "quizzes": {"lesson": _is_lesson, "attempts": _is_count}
+    | {"best": _is_share, "best_total": _is_count, "best_when": _is_time}
+    | {"last": _is_share, "last_total": _is_count, "last_when": _is_time},
 }
 
 
-# ---- small things ----
-
-
-def check_name(argument, value):
-    """Raises ValueError that names the argument if `value` is no name."""
+def _check_name(argument, value):
     if not _is_name(value):
         raise ValueError(f"{argument} must be a non-empty string of printable characters, got {value!r}")
 
 
-def now():
-    """The time, as the record writes it."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def _say_once(topic, text):
+def _say_once(text):
     """One line on stderr, once in a process: not a warning, which a lesson may have turned into an error."""
-    if topic not in _said:
-        _said.add(topic)
+    if text not in _said:
+        _said.add(text)
         print(f"kdcourse: {text}.", file=sys.stderr)
-
-
-def _reason(error):
-    if isinstance(error, filelock.Timeout):
-        return "another program has been writing there for too long"
-    return getattr(error, "strerror", None) or type(error).__name__

@@ -4,9 +4,16 @@
 `grade` is what makes an answer right; the browser has the same rule in JavaScript.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from kdcourse.quiz.content import CARDS, Question, Quiz, QuizError, cards, folder, glossary, load, names
 from kdcourse.quiz.grading import Grade, NotAnAnswer, grade
 from kdcourse.quiz.page import to_html
+
+if TYPE_CHECKING:
+    from kdcourse.quiz.widget import QuizWidget
 
 __all__ = [
     "CARDS",
@@ -26,12 +33,30 @@ __all__ = [
 ]
 
 
-def show(name):
-    """The quiz as a widget. Its `answers`, `score` and `completed` can be read, and `answers` also set, from Python.
+def show(name: str) -> QuizWidget:
+    """Return the quiz as a widget.
 
-    name  as in `names()`
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
 
-    Raises ValueError that lists the quizzes there are, or QuizError if the file has a fault.
+    Returns
+    -------
+    QuizWidget
+        Its `answers`, `score` and `completed` can be read, and `answers` also set, from Python.
+
+    Raises
+    ------
+    ValueError
+        If there is no such quiz; the message lists those there are.
+
+    Examples
+    --------
+    >>> widget = show("vocabulary")
+    >>> widget.answers = {"vocabulary-name": 2}
+    >>> widget.score, widget.completed
+    (1, False)
     """
     from kdcourse.quiz.widget import QuizWidget
 

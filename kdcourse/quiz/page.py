@@ -2,10 +2,14 @@
 
 import html
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 from kdcourse._javascript import STATIC, bundle
-from kdcourse.quiz.content import load
+from kdcourse.quiz.content import Quiz, load
+
+Link = Callable[[str], str | None]  # from the stem of a lesson to its address, or to None
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -31,39 +35,54 @@ h1 {{ font-size: 1.6rem; }}
 """
 
 
-def to_html(name, link=None):
-    """A page with the quiz of this name, complete in one file.
+def to_html(name: str, link: Link | None = None) -> str:
+    """Return a page with a quiz, complete in one file.
 
-    link  address of a lesson, with its stem left open, such as "../lessons/{lesson}.html"; None names lessons only
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    link : function, optional
+        The address of a lesson, from its stem, or None. Without it, lessons are only named.
+
+    Raises
+    ------
+    ValueError
+        If there is no such quiz; the message lists those there are.
+
+    Examples
+    --------
+    >>> to_html("vocabulary", "https://example.org/{}.html".format).splitlines()[0]
+    '<!doctype html>'
     """
     return page(content(load(name), link))
 
 
-def page(shown):
-    """The page for what `content` gives."""
+def page(shown: dict[str, Any]) -> str:
+    """Return the page for what `content` gives."""
     return PAGE.format(title=html.escape(shown["title"]), quiz=fragment(shown))
 
 
-def content(quiz, link=None):
-    """What the browser gets of a Quiz: its fields, and `href` of each question's lesson if there is a `link`.
+def content(quiz: Quiz, link: Link | None = None) -> dict[str, Any]:
+    """Return what the browser gets of a quiz: its fields, and an `href` for each question whose lesson has an address.
 
-    link  as in `to_html`, or a function from a lesson's stem to its address, or to None
+    Parameters
+    ----------
+    quiz : Quiz
+    link : function, optional
+        As in `to_html`.
     """
     shown = asdict(quiz)
     for question in shown["questions"]:
-        lesson = question["lesson"]
-        href = link(lesson) if callable(link) else link and link.format(lesson=lesson)
-        if href:
+        if link and (href := link(question["lesson"])):
             question["href"] = href
-        if question["precision"] is None:
-            del question["precision"]
     return shown
 
 
-def fragment(shown):
-    """The quiz as a piece of a page. Until the script runs, or where none may, it is a plain list with the answers.
+def fragment(shown: dict[str, Any]) -> str:
+    """Return what `content` gives as a piece of a page.
 
-    shown  as `content` gives it
+    Until the script runs, or where none may, it is a plain list with the answers.
     """
     style = (STATIC / "quiz.css").read_text(encoding="utf-8")
     return (
@@ -71,8 +90,8 @@ def fragment(shown):
     )
 
 
-def container(shown):
-    """The quiz without style and script, for a page that has these once for all of its quizzes."""
+def container(shown: dict[str, Any]) -> str:
+    """Return the quiz without style and script, for a page that has these once for all of its quizzes."""
     data = json.dumps(shown, ensure_ascii=False).replace("<", "\\u003c")
     return f'<div class="kdcourse-quiz">\n{_plain_list(shown)}\n<script type="application/json">{data}</script>\n</div>'
 
@@ -89,15 +108,15 @@ def _plain_list(shown):
     return f"<ol>\n{listed}\n</ol>"
 
 
-def describe(answer):
-    """An option, or the number that is meant, in words."""
+def describe(answer: dict[str, Any]) -> str:
+    """Return an option, or the number that is meant, in words."""
     if "range" in answer:
         return f"from {answer['range'][0]:g} to {answer['range'][1]:g}"
     return answer["answer"] if "answer" in answer else f"{answer['value']:g}"
 
 
-def plain_text(shown):
-    """The questions and their options, without the answers, for where there is nothing but text."""
+def plain_text(shown: dict[str, Any]) -> str:
+    """Return the questions and their options, without the answers, for where there is nothing but text."""
     lines = [f"Quiz: {shown['title']}"]
     for number, question in enumerate(shown["questions"], 1):
         lines.append(f"{number}. {question['question']}")

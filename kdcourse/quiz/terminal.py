@@ -5,7 +5,9 @@ import re
 import shutil
 import sys
 import textwrap
+from typing import Any
 
+from kdcourse import progress
 from kdcourse.quiz import content
 from kdcourse.quiz.grading import NotAnAnswer, grade
 from kdcourse.quiz.page import describe
@@ -17,66 +19,61 @@ class Left(Exception):
     """The learner left: q, the end of the input, or Ctrl-C."""
 
 
-def ask(quiz):
-    """Ask a Quiz, the missed questions again at the end, and keep the score of the first round."""
-    from kdcourse import progress
-
+def ask(quiz: content.Quiz) -> None:
+    """Ask a quiz, the missed questions again at the end, and keep the score of the first round."""
     _prepare()
     total = len(quiz.questions)
-    answered, right, missed, kept = 0, 0, [], None
+    answered, missed, kept = 0, [], None
     print(f"{quiz.title}: {total} questions. Answer with a letter or a number; q leaves.")
     try:
-        for number, question in enumerate(quiz.questions, 1):
-            heading = f"Question {number} of {total}"
-            if _put(question, heading):
-                right += 1
-            else:
+        for answered, question in enumerate(quiz.questions, 1):
+            heading = f"Question {answered} of {total}"
+            if not _put(question, heading):
                 missed.append((question, heading))
-            answered = number
             print(f"\n{answered} / {total} completed")
+        right = total - len(missed)
         kept = progress.answered_quiz(quiz.name, right, total, quiz.lesson)
         print(f"\n{right} of {total} right at the first try.")
         while missed:
-            count = "one" if len(missed) == 1 else len(missed)
-            print(f"\nThe {count} you missed, once more.")
+            print(f"\nThe {'one' if len(missed) == 1 else len(missed)} you missed, once more.")
             missed = [one for one in missed if not _put(*one, show=True)]
             if not missed:
                 print("\nAll of them are right now.")
     except (Left, KeyboardInterrupt):
         if kept is None:
-            print(f"\nYou left after {answered} of {total} questions. Only a whole quiz is kept, so these are lost.")
+            print(f"\nYou left at question {answered} of {total}. Only a whole quiz is kept, so your answers are lost.")
     if kept is not None:
         print(f"Your result, {right} of {total}, {'is' if kept else 'could not be'} kept.")
 
 
 def _put(question, heading, show=False):
     """Put one question until it gets an answer; explain it; return whether it was right. `show` a right answer, too."""
-    _wrapped(f"\n{heading}", "")
-    _wrapped(question.question, "")
+    many, answers = question.type == "many_choice", question.answers
+    last = LETTERS[len(answers) - 1]
+    _wrapped(f"\n{heading}")
+    _wrapped(question.question)
     if question.type == "numeric":
         prompt = "Your answer, a number: "
     else:
-        for letter, answer in zip(LETTERS, question.answers, strict=False):
+        for letter, answer in zip(LETTERS, answers, strict=False):
             _wrapped(f"{letter}) {answer['answer']}", "  ", "     ")
-        last = LETTERS[len(question.answers) - 1]
-        many = question.type == "many_choice"
         prompt = f"Your answers, all that apply (such as a, {last}): " if many else f"Your answer (a-{last}): "
-    while True:
+    result = None
+    while result is None:
         try:
             result = grade(question, _given(question, _read(prompt)))
-            break
         except NotAnAnswer as error:
             print(error)
     print("✓ Right." if result.correct else "✗ Not right.")
     for index, explanation in result.feedback:
-        applies = "" if index is None else "applies: " if question.answers[index]["correct"] else "does not apply: "
-        many = question.type == "many_choice" and index is not None
-        _wrapped(f"{LETTERS[index]}) {applies}{explanation}" if many else explanation, "  ")
-    if show and not result.correct:
-        for answer in question.answers:
-            if answer.get("correct"):
-                _wrapped(f"The right answer: {describe(answer)}", "  ")
-                _wrapped(answer["feedback"], "  ")
+        if many and index is not None:
+            verdict = "applies" if answers[index]["correct"] else "does not apply"
+            explanation = f"{LETTERS[index]}) {verdict}: {explanation}"
+        _wrapped(explanation, "  ")
+    for answer in answers if show and not result.correct else ():
+        if answer.get("correct"):
+            _wrapped(f"The right answer: {describe(answer)}", "  ")
+            _wrapped(answer["feedback"], "  ")
     _wrapped(f"Lesson: {question.lesson}", "  ")
     return result.correct
 
@@ -85,15 +82,14 @@ def _given(question, typed):
     """What was typed as `grade` takes it: indices for letters (a, b) or numbers from 1."""
     if question.type == "numeric":
         return typed
-    count = len(question.answers)
-    chosen = []
-    for word in re.findall(r"[^\s,;.)]+", typed):
-        if word.isdecimal() and 1 <= int(word) <= count:
-            chosen.append(int(word) - 1)
-        elif len(word) == 1 and word.lower() in LETTERS[:count]:
-            chosen.append(LETTERS.index(word.lower()))
-        else:
-            raise NotAnAnswer(f"There is no option {word!r}; there are a to {LETTERS[count - 1]}, or 1 to {count}.")
+    letters = LETTERS[: len(question.answers)]
+    places = {name: k for k, letter in enumerate(letters) for name in (letter, str(k + 1))}
+    words = re.findall(r"[^\s,;.)]+", typed.lower())
+    for word in words:
+        if word not in places:
+            count = len(letters)
+            raise NotAnAnswer(f"There is no option {word!r}; there are a to {letters[-1]}, or 1 to {count}.")
+    chosen = [places[word] for word in words]
     if question.type == "many_choice":
         return chosen
     if len(chosen) > 1:
@@ -101,14 +97,14 @@ def _given(question, typed):
     return chosen[0] if chosen else None
 
 
-def turn_cards(cards):
+def turn_cards(cards: list[dict[str, str]]) -> None:
     """Go through the flashcards: Enter shows the back, Enter again the next card."""
     _prepare()
     print(f"{len(cards)} cards. Answer aloud, then press Enter to see an answer; q leaves.")
     try:
         for number, card in enumerate(cards, 1):
-            _wrapped(f"\nCard {number} of {len(cards)}, lesson {card['lesson']}", "")
-            _wrapped(card["front"], "")
+            _wrapped(f"\nCard {number} of {len(cards)}, lesson {card['lesson']}")
+            _wrapped(card["front"])
             _read("[Enter] ")
             _wrapped(card["back"], "  ")
             if number < len(cards):
@@ -118,50 +114,48 @@ def turn_cards(cards):
         print("\nNothing is kept of the cards; come back whenever you like.")
 
 
-def show_list(done):
+def show_list(done: dict[str, Any]) -> None:
     """Print the quizzes there are, with the best score of each; `done` as in `progress.load()["quizzes"]`."""
-    rows = [("quiz", "questions", "best")]
-    for name in content.names():
+    names = content.names()
+    width = max(map(len, ["quiz", *names]))
+    print(f"{'quiz':<{width}}  questions   best")
+    for name in names:
         best = f"{done[name]['best']:.0%}" if name in done else "-"
-        rows.append((name, str(len(content.load(name).questions)), best))
-    width = max(len(row[0]) for row in rows)
-    for name, questions, best in rows:
-        print(f"{name:<{width}}  {questions:>9}  {best:>5}")
+        print(f"{name:<{width}}  {len(content.load(name).questions):>9}  {best:>5}")
     print(f"\n{content.CARDS}: {len(content.cards())} flashcards. Take one with: kdcourse quiz NAME")
 
 
-def show_glossary(entries, term):
+def show_glossary(entries: list[dict[str, Any]], term: str) -> None:
     """Print the entry for a term, or for another name of it, or all terms if it is empty.
 
-    Raises ValueError that names the closest terms.
+    Raises
+    ------
+    ValueError
+        If there is no such entry; the message names the closest terms.
     """
     _prepare()
     if not term:
-        _wrapped(", ".join(sorted((entry["term"] for entry in entries), key=str.casefold)), "")
+        _wrapped(", ".join(sorted((entry["term"] for entry in entries), key=str.casefold)))
         return
     names = {_plain(name): entry for entry in entries for name in entry["also_known_as"]}
     names |= {_plain(entry["term"]): entry for entry in entries}
     if _plain(term) not in names:
-        close = difflib.get_close_matches(_plain(term), names, n=3)
-        close = dict.fromkeys(names[name]["term"] for name in close)
-        hint = f"; closest: {', '.join(close)}" if close else "; `kdcourse glossary` lists all"
-        raise ValueError(f"no entry {term!r}{hint}")
+        close = {names[name]["term"]: None for name in difflib.get_close_matches(_plain(term), names, n=3)}
+        hint = f"closest: {', '.join(close)}" if close else "`kdcourse glossary` lists all"
+        raise ValueError(f"no entry {term!r}; {hint}")
     entry = names[_plain(term)]
     also = f" (also: {', '.join(entry['also_known_as'])})" if entry["also_known_as"] else ""
-    _wrapped(f"{entry['term']}{also}", "")
+    _wrapped(f"{entry['term']}{also}")
     _wrapped(entry["definition"], "  ")
-    print()
-    _wrapped(entry["explanation"], "  ")
-    for heading, key in [("Misconception", "misconception"), ("Use it", "when_to_use"), ("Avoid it", "when_to_avoid")]:
-        print(f"\n{heading}")
-        _wrapped(entry[key], "  ")
-    if entry["mistakes"]:
-        print("\nMistakes")
-        for mistake in entry["mistakes"]:
-            _wrapped(f"- {mistake}", "  ", "    ")
-    if entry["related"]:
-        print("\nRelated")
-        _wrapped(", ".join(entry["related"]), "  ")
+    parts = {"": [entry["explanation"]]}
+    parts |= {"Misconception": [entry["misconception"]], "Use it": [entry["when_to_use"]]}
+    parts |= {"Avoid it": [entry["when_to_avoid"]], "Mistakes": [f"- {mistake}" for mistake in entry["mistakes"]]}
+    parts |= {"Related": [", ".join(entry["related"])] if entry["related"] else []}
+    for heading, texts in parts.items():
+        if texts:
+            print(f"\n{heading}" if heading else "")
+        for text in texts:
+            _wrapped(text, "  ", "    " if heading == "Mistakes" else "  ")
 
 
 def _plain(name):
@@ -189,9 +183,10 @@ def _prepare():
             stream.reconfigure(errors="replace")
 
 
-def _wrapped(text, indent, later=None):
-    width = min(shutil.get_terminal_size().columns, 100)
-    later = indent if later is None else later
+def _wrapped(text, indent="", later=None):
+    """Print a text, its first line after `indent` and the others after `later`; after an empty line if it has one."""
+    width = max(min(shutil.get_terminal_size().columns, 100), 30)
     lead = "\n" if text.startswith("\n") else ""
+    later = indent if later is None else later
     options = {"initial_indent": indent, "subsequent_indent": later, "break_on_hyphens": False}
-    print(lead + textwrap.fill(text.strip(), max(width, 30), **options))
+    print(lead + textwrap.fill(text.strip(), width, **options))

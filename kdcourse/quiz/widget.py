@@ -3,9 +3,9 @@
 import anywidget
 import traitlets
 
-from kdcourse import lessons, progress
+from kdcourse import _course, progress
 from kdcourse._javascript import STATIC, bundle
-from kdcourse.quiz.content import QuizError
+from kdcourse.quiz.content import Quiz, QuizError
 from kdcourse.quiz.grading import NotAnAnswer, grade
 from kdcourse.quiz.page import content, fragment, plain_text
 
@@ -13,10 +13,16 @@ from kdcourse.quiz.page import content, fragment, plain_text
 class QuizWidget(anywidget.AnyWidget):
     """A quiz. Made by `kdcourse.quiz.show(name)`.
 
-    answers      {id of a question: what was given last}, as `grade` takes it; assign a new dict to set them
-    first_tries  {id of a question: whether the first answer to it was right}
-    score        how many first answers were right
-    completed    whether every question was answered; then the score is kept, as `kdcourse progress` shows it
+    Attributes
+    ----------
+    answers : dict
+        {id of a question: what was given last}, as `grade` takes it; assign a new dict to set them.
+    first_tries : dict
+        {id of a question: whether the first answer to it was right}.
+    score : int
+        How many first answers were right.
+    completed : bool
+        Whether every question was answered; then the score is kept, as `kdcourse progress` shows it.
     """
 
     _esm = bundle("quiz")
@@ -28,7 +34,7 @@ class QuizWidget(anywidget.AnyWidget):
     score = traitlets.Int()
     completed = traitlets.Bool()
 
-    def __init__(self, quiz):
+    def __init__(self, quiz: Quiz):
         self._quiz = quiz
         self._questions = {question.id: question for question in quiz.questions}
         super().__init__(name=quiz.name, content=content(quiz, _beside))
@@ -67,4 +73,4 @@ class QuizWidget(anywidget.AnyWidget):
 
 def _beside(lesson):
     """The notebook of a lesson, as seen from the notebooks beside it; None if it is not there."""
-    return f"{lesson}.ipynb" if (lessons.folder() / f"{lesson}.ipynb").exists() else None
+    return f"{lesson}.ipynb" if _course.find(f"notebooks/{lesson}.ipynb").exists() else None
