@@ -22,6 +22,7 @@ BLOCK = 5_000  # pictures in a block; the training split holds ten
 # A high temperature wants a high learning rate: with less to choose from, T = 4 looks worse than it is.
 SOFT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01]}
 HARD = {"soft_weight": 0, "lr": [0.0003, 0.001, 0.003, 0.01], "weight_decay": [0, 0.1, 1]}
+ARMS = {"soft labels": SOFT, "labels": HARD}
 # Training pictures -> how long to train on them. About as many passes as each can use, the same for every arm.
 TRAINING = {
     100: {"epochs": 40, "batch_size": 20},
@@ -56,6 +57,12 @@ def seeds(a, b=None):
 def pairs(key, a, b, **looks):
     """The part that compares the test accuracy of two arms, each (name, table of students), with the same seeds."""
     return Part(key, students(*a), students(*b), **seeds(a[1], b[1]), **looks)
+
+
+def pairs_by_block(run, key, width, inits, arms, *, margin=0.0, **options):
+    """As `pairs`, of two arms {name: what it may choose among} that `by_block` trains on key["examples"] pictures."""
+    tables = by_block(run, key["examples"], width, inits, *arms.values(), **options)
+    return pairs(key, *zip(arms, tables, strict=True), margin=margin)
 
 
 def gain(soft, hard):

@@ -264,11 +264,11 @@ def stored(name: str) -> Path:
     return Path(chosen) / name if chosen else _course.find(f"data/{name}")
 
 
-def _save(found):
+def _save(measured):
     """Write a result, each list of numbers on a line of its own."""
-    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
-    text = re.sub(r"\[[\s\d.,e+-]+\]", lambda numbers: " ".join(numbers[0].split()), text)
-    with store.replacing(stored("results") / f"{found['claim']}.json") as temporary:
+    text = json.dumps(measured, indent=1, ensure_ascii=False, allow_nan=False)
+    text = re.sub(r"\[[\s\d.,e+-]+\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
+    with store.replacing(stored("results") / f"{measured['claim']}.json") as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kdcourse import controls
-from kdcourse.claims.arms import HARD, SOFT, TRAINING, by_block, pairs, seeds, students
+from kdcourse.claims.arms import ARMS, TRAINING, pairs_by_block, seeds, students
 from kdcourse.claims.record import Part, claim
 from kdcourse.sweep import grid
 
@@ -21,11 +21,7 @@ def soft_beats_hard(run):
 
     Temperature (1 to 20) and learning rate of each arm chosen on validation.
     """
-    parts = []
-    for n in TRAINING:
-        soft, hard = by_block(run, n, 64, 2, SOFT, HARD)
-        parts.append(pairs({"examples": n}, ("soft labels", soft), ("labels", hard)))
-    return parts
+    return [pairs_by_block(run, {"examples": n}, 64, 2, ARMS) for n in TRAINING]
 
 
 @claim(

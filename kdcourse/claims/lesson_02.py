@@ -8,7 +8,18 @@ import torch
 from tqdm.auto import tqdm
 
 from kdcourse import controls
-from kdcourse.claims.arms import BLOCK, HARD, SOFT, TRAINING, best_everywhere, by_block, gain, pairs, seeds
+from kdcourse.claims.arms import (
+    BLOCK,
+    HARD,
+    SOFT,
+    TRAINING,
+    best_everywhere,
+    by_block,
+    gain,
+    pairs,
+    pairs_by_block,
+    seeds,
+)
 from kdcourse.claims.record import Arm, Part, claim
 from kdcourse.losses import kd_loss
 from kdcourse.models import StudentStack, mlp
@@ -44,14 +55,14 @@ def temperature_4_to_10(run):
     """Test accuracy of the best temperature among 4, 7 and 10, minus the best among 1, 2 and 20; both chosen on
     validation, with the learning rate; a margin of half a point, that of the lesson, added after a first run.
     """
-    inside = {**SOFT, "temperature": [t for t in SOFT["temperature"] if 4 <= t <= 10]}
-    outside = {**SOFT, "temperature": [t for t in SOFT["temperature"] if not 4 <= t <= 10]}
-    parts = []
-    for width, n in product(STUDENTS, (500, 5_000)):
-        a, b = by_block(run, n, width, STUDENTS[width], inside, outside)
-        arms = ("temperature from 4 to 10", a), ("any other temperature", b)
-        parts.append(pairs({"width": width, "examples": n}, *arms, margin=MARGIN))
-    return parts
+    arms = {
+        name: {**SOFT, "temperature": [t for t in SOFT["temperature"] if (4 <= t <= 10) == inside]}
+        for name, inside in [("temperature from 4 to 10", True), ("any other temperature", False)]
+    }
+    return [
+        pairs_by_block(run, {"width": width, "examples": n}, width, STUDENTS[width], arms, margin=MARGIN)
+        for width, n in product(STUDENTS, (500, 5_000))
+    ]
 
 
 @claim(

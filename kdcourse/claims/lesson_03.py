@@ -4,7 +4,7 @@ import functools
 from dataclasses import replace
 
 from kdcourse import controls
-from kdcourse.claims.arms import BLOCK, HARD, SOFT, by_block, pairs
+from kdcourse.claims.arms import ARMS, BLOCK, HARD, SOFT, pairs_by_block
 from kdcourse.claims.record import claim
 from kdcourse.models import mlp
 from kdcourse.train import cosine, train
@@ -24,11 +24,8 @@ def blend_beats_either(run):
     temperature and learning rate chosen on validation; a margin of a quarter of a point, set after a first run; this is
     a second, with fresh weights and, of 500, fresh pictures.
     """
-    parts = []
-    for n in (500, 5_000):
-        blend, pure = by_block(run, n, 64, 2, BLENDS, [SOFT, HARD], fresh=1)
-        parts.append(pairs({"examples": n}, ("blend", blend), ("the better pure loss", pure), margin=MARGIN))
-    return parts
+    arms = {"blend": BLENDS, "the better pure loss": [SOFT, HARD]}
+    return [pairs_by_block(run, {"examples": n}, 64, 2, arms, margin=MARGIN, fresh=1) for n in (500, 5_000)]
 
 
 @claim(
@@ -40,11 +37,11 @@ def soft_labels_resist_noise(run):
     """Test accuracy, soft labels minus labels, with 30 % of the transfer set's labels wrong; the teacher saw clean
     labels, or other pictures with as many wrong ones; settings of each arm chosen on validation.
     """
-    parts, misled = [], functools.partial(_misled, run)
-    for n, teacher, signal in [(500, "clean", _with_noise), (5_000, "clean", _with_noise), (500, "misled", misled)]:
-        soft, hard = by_block(run, n, 64, 2, SOFT, HARD, signal=signal)
-        parts.append(pairs({"examples": n, "teacher": teacher}, ("soft labels", soft), ("labels", hard)))
-    return parts
+    signals = {"clean": _with_noise, "misled": functools.partial(_misled, run)}
+    return [
+        pairs_by_block(run, {"examples": n, "teacher": teacher}, 64, 2, ARMS, signal=signals[teacher])
+        for n, teacher in [(500, "clean"), (5_000, "clean"), (500, "misled")]
+    ]
 
 
 def _with_noise(data, block):

@@ -56,17 +56,7 @@ def _values(value):
 
 
 class Arm(NamedTuple):
-    """One side of a comparison.
-
-    Attributes
-    ----------
-    name : str
-        What it is, as "soft labels".
-    values : ndarray
-        [n] One value for each pair, higher is better.
-    chosen : dict or None
-        The settings that validation chose, where this arm is the students of one setting.
-    """
+    """One side of a comparison: [n] values in pairs, higher is better, and the settings that validation chose."""
 
     name: str
     values: np.ndarray
@@ -80,7 +70,6 @@ class Part(NamedTuple):
     ----------
     key : dict
         What sets this part apart from the others of its claim. See `label`.
-    a, b : Arm
     init_seed, order_seed : ndarray or None
         [n] What the pairs share: pairs that share a seed are not independent.
     repeated : str
@@ -106,19 +95,9 @@ class Part(NamedTuple):
 class Claim:
     """What is said about distillation, where, and how this course tests it. Written before its result is known.
 
-    Attributes
-    ----------
-    name, wording : str
-    taught_in : str
-        Where it is usually taught.
-    measured : str
-        What is compared with what.
-    supports : str
-        The verdict of `stats.compare` that speaks for the claim.
-    measure : callable or None
-        The experiment, from a `ledger.Bench` to parts; None while no lesson has got to it.
-    lesson : str
-        The two digits of the lesson that tests it. They are those of the module in which the claim is found.
+    `supports` is the verdict of `stats.compare` that speaks for the claim. `measure` is the experiment, from a
+    `ledger.Bench` to parts, or None while no lesson has got to it; `measured` says what it compares. `lesson`, two
+    digits, is filled in when the claim is found: those of its module.
     """
 
     name: str
@@ -141,8 +120,4 @@ def claim(name: str, wording: str, *, taught_in: str, supports: str = "better") 
     >>> soft_is_soft.measured
     'The softness of soft labels.'
     """
-
-    def made(measure):
-        return Claim(name, wording, taught_in, " ".join(measure.__doc__.split()), supports, measure)
-
-    return made
+    return lambda measure: Claim(name, wording, taught_in, " ".join((measure.__doc__ or "").split()), supports, measure)
