@@ -75,6 +75,17 @@ def found(name, bench):
     return claims.evaluate(claim, claim.measure(bench))
 
 
+def said(result):
+    """{id of a part: what it says about its claim}"""
+    (claim,) = claims.find(result["claim"])
+    conclusion = claims.conclude(claim, result)._asdict()
+    return {claims.part_id(key): kind for kind, keys in conclusion.items() for key in keys}
+
+
+def ids(result):
+    return [claims.part_id(part["key"]) for part in result["parts"]]
+
+
 def means(result):
     return [part["mean"] for part in result["parts"]]
 
