@@ -61,7 +61,8 @@ def test_a_record_says_what_where_and_how(claim):
     [
         ({"class": "sneaker"}, "class=sneaker", "sneaker"),
         ({"temperature": [4, 1]}, "temperature=4:1", "T = 4 against T = 1"),
-        ({"width": [256, 32], "examples": 500}, "width=256:32,examples=500", "256 against 32 hidden units, 500 pictures"),
+        ({"width": [256, 32], "examples": 500}, "width=256:32,examples=500",
+         "256 against 32 hidden units, 500 pictures"),
         ({"side": "under", "ratio": 5, "examples": 50_000}, "side=under,ratio=5,examples=50000",
          "under the limit, 5×, 50,000 pictures"),
         ({"examples": 500, "teacher": "misled"}, "examples=500,teacher=misled", "500 pictures, misled teacher"),
