@@ -5,7 +5,7 @@ import itertools
 import pandas as pd
 import pytest
 import torch
-from toy_bench import found, settings, which, world
+from toy_bench import by_order, found, settings, which, world
 
 from kdcourse.claims import arms, lesson_03
 
@@ -16,6 +16,10 @@ BY_BLOCK = [
     "best-temperature-moves",
     "blend-beats-either",
     "soft-labels-resist-noise",
+    "sweet-spot-5-20",  # the claims about sizes share their students
+    "gap-is-not-uniform",
+    "rare-and-hard-lose-most",
+    "distillation-lifts-the-tail-over-hard-labels",
 ]
 
 
@@ -133,6 +137,7 @@ def test_a_signal_replaces_the_data_of_each_block():
         ("t-4-to-10", lambda row: 4 <= row.temperature <= 10, 6),
         ("best-temperature-moves", lambda row: row.temperature == 4, 2),
         ("soft-labels-resist-noise", lambda row: row.soft_weight == 1, 12),
+        ("distillation-lifts-the-tail-over-hard-labels", lambda row: row.soft_weight == 1, 4),
     ],
 )
 def test_both_arms_of_an_experiment_have_as_many_chances_and_train_equally_long(name, first, chances):
@@ -141,13 +146,16 @@ def test_both_arms_of_an_experiment_have_as_many_chances_and_train_equally_long(
     everything, everywhere = bench.seen, bench.garments.train.teacher_logits
 
     def case(one):
-        return len(one.data.train), torch.equal(one.data.train.teacher_logits, everywhere[which(one.data.train)])
+        return size(one), torch.equal(one.data.train.teacher_logits, everywhere[which(one.data.train)])
 
     for one_case in {case(one) for one in everything}:
         bench.seen = [one for one in everything if case(one) == one_case]
         assert len(settings(bench, first)) == len(settings(bench, lambda row: not first(row))) == chances
         assert all(one.options == bench.seen[0].options for one in bench.seen)
-        assert bench.seen[0].options.items() >= arms.TRAINING[one_case[0]].items()
+        orders = [
+            by_order([one for one in bench.seen if one.grid.apply(first, axis=1).all() == a], bench) for a in (0, 1)
+        ]
+        assert orders[0] == orders[1]
 
 
 def test_the_pure_losses_have_at_least_as_many_chances_as_the_blends():
@@ -161,22 +169,25 @@ def test_the_pure_losses_have_at_least_as_many_chances_as_the_blends():
 
 @pytest.mark.parametrize("name", BY_BLOCK)
 def test_an_experiment_keeps_its_blocks_apart(name):
-    """Students of one order have the same pictures. Two orders have neither pictures nor initial weights in common."""
+    """Two orders have no initial weights in common and, where there are enough of them, no pictures."""
     bench = world(flat)
     found(name, bench)
+    bench.seen = [one for one in bench.seen if one.data.name == "toy"]
     for _, calls in itertools.groupby(sorted(bench.seen, key=size), key=size):
-        pictures, inits = {}, {}
-        for one in calls:
-            (order,) = set(one.grid["order_seed"])
-            assert pictures.setdefault(order, set(which(one.data.train))) == set(which(one.data.train))
-            inits.setdefault(order, set()).update(one.grid["init_seed"])
-        assert len(pictures) == 10
-        for of_blocks in (pictures, inits):
-            assert len(set.union(*of_blocks.values())) == sum(map(len, of_blocks.values()))
+        calls = list(calls)
+        assert all(one.options == calls[0].options for one in calls)
+        orders = by_order(calls, bench)
+        everything = len(calls[0].data.train) == 50_000
+        assert len(orders) == (8 if everything else 10)
+        pictures, inits = zip(*orders.values(), strict=True)
+        assert len(set().union(*inits)) == sum(map(len, inits))
+        assert len(set().union(*pictures)) == (50_000 if everything else sum(map(len, pictures)))
 
 
 def size(call):
-    return len(call.data.train), call.grid["width"].iloc[0]
+    """Blocks with a long tail are not all as large."""
+    n = len(call.data.train)
+    return n if n in (100, 500, 5_000, 50_000) else 0, call.grid["width"].iloc[0]
 
 
 def test_the_second_run_of_the_blends_shares_no_seed_and_where_possible_no_picture_with_the_first_runs():

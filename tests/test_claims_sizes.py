@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from toy_bench import found, ids, means, said, settings, trap, which, width, world
+from toy_bench import found, ids, means, said, settings, speaker, trap, which, width, world
 
 from kdcourse.claims import lesson_04
 
 ALL, BLOCK = 50_000, 5_000
-ABOUT_SIZE = ["sweet-spot-5-20", "below-5x-use-small", "above-20x-gap", "95-percent-at-10x"]
 BEST = {(1, 4, 0.003), (0, 1, 0.01)}
 GAINS = {2: 0.002, 5: 0.01, 10: 0.02, 20: 0.02, 50: 0.01, 100: 0.03, 200: 0.04}
 
@@ -97,26 +96,6 @@ def test_95_percent_is_of_the_teachers_accuracy(bench, teacher):
     assert [one["key"] for one in result["parts"]] == keys(ratios=[10])
 
 
-@pytest.mark.parametrize("name", ABOUT_SIZE)
-def test_students_of_a_size_share_neither_seeds_nor_as_far_as_they_go_pictures(name):
-    bench = world(by_size)
-    found(name, bench)
-    for n, repetitions in [(ALL, 8), (BLOCK, 10)]:
-        calls = [one for one in bench.seen if len(one.data.train) == n]
-        assert all(one.options == calls[0].options for one in calls)
-        for units in {one.grid["width"].iloc[0] for one in calls}:
-            inits, pictures = {}, {}
-            for one in calls:
-                if one.grid["width"].iloc[0] == units:
-                    (order,) = set(one.grid["order_seed"])
-                    inits.setdefault(order, set()).update(one.grid["init_seed"])
-                    assert pictures.setdefault(order, which(one.data.train)) == which(one.data.train)
-            assert len(inits) == repetitions
-            assert len(set.union(*inits.values())) == sum(map(len, inits.values()))
-            together = [k for of_order in pictures.values() for k in of_order]
-            assert (len(set(together)), len(together)) == (ALL, repetitions * n)
-
-
 def test_the_sizes_are_those_of_the_ratios_and_at_each_both_arms_have_as_many_chances():
     bench = world(by_size)
     lesson_04.sizes(bench)
@@ -151,12 +130,7 @@ def small_world(effect):
 
 
 def assistant_of(some, assistants):
-    """The position of the assistant that speaks in a data set, or None where the teacher does."""
-    for k, one in enumerate(assistants):
-        with torch.no_grad():
-            if torch.allclose(one["model"](some.train.inputs), some.train.teacher_logits, atol=1e-5):
-                return k
-    return None
+    return speaker(some, [one["model"] for one in assistants])
 
 
 def units(model):

@@ -143,7 +143,7 @@ def test_the_full_runs_are_those_of_the_ledger():
         explorer.ratio = 10
         part = claims.part(found, {"ratio": 10, "examples": pictures})
         numbers = explorer.numbers
-        assert 100 * (numbers["retained"] - 0.95) == pytest.approx(part["mean"], abs=1e-6)
+        assert 100 * (numbers["retained"] - 0.95) == pytest.approx(part["mean"], abs=1e-4)
         assert numbers["low"] < numbers["retained"] < numbers["high"]
         sizes = explorer.curves[place]["sizes"]
         assert [size["ratio"] for size in sizes] == RATIOS
