@@ -45,10 +45,10 @@ class Conclusion(NamedTuple):
         return "depends" if len(kinds) > 1 else "".join(kinds) or "not measured"
 
     def __str__(self) -> str:
+        if self.kind in ("supported", "not supported"):
+            return f"{self.kind} here"
         if self.kind != "depends":
-            return {"not measured": "not measured yet", "inconclusive": "inconclusive"}.get(
-                self.kind, f"{self.kind} here"
-            )
+            return {"not measured": "not measured yet"}.get(self.kind, self.kind)
         said = [(name.replace("_", " "), keys) for name, keys in self._asdict().items() if keys]
         return "depends: " + "; ".join(f"{kind} for {_listed(map(label, keys))}" for kind, keys in said)
 
