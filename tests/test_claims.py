@@ -1,156 +1,189 @@
-"""The ledger of claims: records that are whole, cautious verdicts, and results that belong to their experiments."""
+"""The ledger of claims: found by itself, cautious verdicts, and results from which everything can be made again."""
+
+import itertools
+import json
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats as scipy_stats
-from toy_bench import found, world
+from toy_bench import found, ids, world
 from typer.testing import CliRunner
 
-from kdcourse import claims, cli, data, store
-from kdcourse.claims import Part, ledger, lesson_02, lesson_04
+from kdcourse import _course, claims, cli, data, stats
+from kdcourse.claims import Arm, Claim, Part, ledger, lesson_02, lesson_04
 
-NAMES = [
-    "soft-beats-hard",
-    "omitted-class-is-learned",
-    "t-4-to-10",
-    "t-squared-keeps-gradients",
-    "blend-beats-either",
-    "sweet-spot-5-20",
-    "below-5x-use-small",
-    "above-20x-gap",
-    "assistant-bridges-gap",
-    "95-percent-at-10x",
-    "gap-is-not-uniform",
-    "rare-and-hard-lose-most",
-    "average-hides-slices",
-    "distillation-lifts-the-tail-over-hard-labels",
-    "wrong-distribution-ruins",
-    "soft-beats-sampled",
-    "on-policy-helps",
-    "low-data-gains-most",
-    "best-temperature-moves",
-    "soft-labels-resist-noise",
-    "smoothed-teacher-teaches-worse",
-    "pruning-and-int8-stack-with-distillation",
-    "cascade-recovers-the-tail",
-]
+HARD = claims.find("soft-beats-hard")[0]
+MEASURABLE = [claim for claim in claims.CLAIMS if claim.measure]
+every_measurable = pytest.mark.parametrize("claim", MEASURABLE, ids=lambda claim: claim.name)
 
 
-def part(a, b, **changes):
-    a = np.asarray(a, dtype=float)
-    looks = {"name": "part", "init_seed": np.arange(len(a)), "order_seed": np.arange(len(a))} | changes
-    return Part(a=a, b=np.asarray(b, dtype=float), **looks)
+def part(a, b, key=None, **looks):
+    a, b = (Arm(name, np.asarray(values, dtype=float)) for name, values in (("a", a), ("b", b)))
+    each = np.arange(len(a.values))
+    return Part(key or {"examples": 1}, a, b, **{"init_seed": each, "order_seed": each} | looks)
 
 
 # ---- the records ----
 
 
-def test_every_claim_of_the_curriculum_has_one_record():
-    assert sorted(claim.name for claim in claims.CLAIMS) == sorted(NAMES)
+def test_claims_stand_in_the_order_of_their_lessons_and_have_names_of_their_own():
+    lessons = [claim.lesson for claim in claims.CLAIMS]
+    assert lessons == sorted(lessons)
+    assert {"01", "05", "09"} <= set(lessons)
+    assert [claim.name for claim in claims.CLAIMS[:2]] == ["soft-beats-hard", "omitted-class-is-learned"]
+    assert set(Counter(claim.name for claim in claims.CLAIMS).values()) == {1}
+
+
+def test_a_claim_in_a_new_module_is_found(tmp_path, monkeypatch):
+    (tmp_path / "lesson_99.py").write_text(
+        "from kdcourse.claims import claim\n"
+        "@claim('new', 'What is said.', taught_in='somewhere', supports='worse')\n"
+        "def new(run):\n    '''What is\n    measured.'''\n"
+    )
+    monkeypatch.setattr("kdcourse.claims.__path__", [str(tmp_path)])
+    monkeypatch.setattr(ledger, "__file__", str(tmp_path / "ledger.py"))
+    (claim,) = ledger._discovered()
+    assert (claim.name, claim.lesson, claim.supports, claim.measured) == ("new", "99", "worse", "What is measured.")
 
 
 @pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.name)
 def test_a_record_says_what_where_and_how(claim):
-    for text in (claim.wording, claim.taught_in, claim.measured):
-        assert len(text) > 10
+    assert all(len(text) > 10 for text in (claim.wording, claim.taught_in, claim.measured))
     assert claim.wording.endswith(".")
     assert claim.measured.endswith(".")
-    assert claim.lesson in {f"{number:02}" for number in range(11)}
     assert claim.supports in {"better", "worse", "equivalent"}
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "words"),
+    [
+        ({"class": "sneaker"}, "class=sneaker", "sneaker"),
+        ({"temperature": [4, 1]}, "temperature=4:1", "T = 4 against T = 1"),
+        ({"width": [256, 32], "examples": 500}, "width=256:32,examples=500",
+         "256 against 32 hidden units, 500 pictures"),
+        ({"side": "under", "ratio": 5, "examples": 50_000}, "side=under,ratio=5,examples=50000",
+         "under the limit, 5×, 50,000 pictures"),
+        ({"examples": 500, "teacher": "misled"}, "examples=500,teacher=misled", "500 pictures, misled teacher"),
+        ({"momentum": [0.9, 0.5]}, "momentum=0.9:0.5", "momentum 0.9 against momentum 0.5"),
+    ],
+)  # fmt: skip
+def test_the_id_and_the_words_of_a_part_are_made_of_its_key(key, name, words):
+    assert (claims.part_id(key), claims.label(key)) == (name, words)
 
 
 # ---- the results of the full run ----
 
-MEASURABLE = [claim for claim in claims.CLAIMS if claim.measure]
-every_measurable = pytest.mark.parametrize("claim", MEASURABLE, ids=lambda claim: claim.name)
-
 
 def test_every_stored_result_belongs_to_a_claim_that_can_be_measured():
-    stored = {path.stem for path in (data.folder() / "results").glob("*.json")}
-    assert stored == {claim.name for claim in MEASURABLE}
+    assert {path.stem for path in ledger.stored("results").glob("*.json")} == {claim.name for claim in MEASURABLE}
 
 
 @every_measurable
-def test_a_stored_verdict_follows_from_its_stored_intervals(claim):
+def test_a_stored_verdict_follows_from_its_stored_interval(claim):
     stored = claims.result(claim.name)
-    assert stored is not None, "no full run yet: `kdcourse claims --run`"
-    verdicts = {}
-    for one in stored["parts"]:
-        assert one["low"] <= one["mean"] <= one["high"]
-        if one["low"] > one["margin"]:
-            verdicts[one["name"]] = "better"
-        elif one["high"] < -one["margin"]:
-            verdicts[one["name"]] = "worse"
-        elif -one["margin"] < one["low"] and one["high"] < one["margin"]:
-            verdicts[one["name"]] = "equivalent"
-        else:
-            verdicts[one["name"]] = "inconclusive"
-    assert verdicts == {one["name"]: one["verdict"] for one in stored["parts"]}
-    assert stored["verdict"] == claims.conclude(claim.supports, verdicts)
+    assert stored["claim"] == claim.name
     assert {"date", "machine", "seconds"} <= stored.keys()
+    assert len(set(ids(stored))) == len(stored["parts"])
+    for one in stored["parts"]:
+        low, high, margin = one["low"], one["high"], one["margin"]
+        assert low <= one["mean"] <= high
+        verdicts = {"better": low > margin, "worse": high < -margin, "equivalent": -margin < low and high < margin}
+        assert one["verdict"] == next((verdict for verdict, holds in verdicts.items() if holds), "inconclusive")
+
+
+@every_measurable
+def test_a_stored_interval_can_be_made_again_from_the_stored_pairs(claim):
+    """By scipy where what is independent is a pair, or a block with as many pairs as any other; else by `compare`."""
+    stored = claims.result(claim.name)
+    confidence = 1 - 0.05 / len(stored["parts"])
+    for one in stored["parts"]:
+        pairs, scale = one["pairs"], one["scale"]
+        if pairs is None:
+            continue
+        a, b = np.array(pairs["a"]), np.array(pairs["b"])
+        assert one["n"] == len(a) == len(b)
+        assert [arm["mean"] for arm in one["arms"].values()] == pytest.approx([a.mean(), b.mean()], rel=1e-4)
+        orders = pairs["order_seed"] or list(range(len(a)))
+        inits = pairs["init_seed"] or orders
+        blocks = Counter(orders)
+        if len(set(inits)) == len(a) and len(set(blocks.values())) == 1:
+            means = [np.mean((a - b)[np.array(orders) == order]) for order in blocks]
+            low, high = scipy_stats.ttest_1samp(means, 0).confidence_interval(confidence)
+        else:
+            seeds = {"init_seed": inits, "order_seed": orders}
+            _, low, high, *_ = stats.compare(a, b, margin=one["margin"] / scale, confidence=confidence, **seeds)
+        assert [one["mean"], one["low"], one["high"]] == pytest.approx(
+            [scale * np.mean(a - b), scale * low, scale * high], rel=1e-4, abs=1e-4 * scale * (high - low)
+        )
 
 
 @every_measurable
 def test_a_stored_result_is_of_the_experiment_as_it_is_now(claim, monkeypatch):
-    """Its parts have the names, pairs, margins and units that the experiment gives, were it to train nothing."""
+    """Its parts have the keys, arms, pairs, margins and units that the experiment gives, were it to train nothing."""
     for module, name in [(lesson_02, "train"), (lesson_02, "distill"), (lesson_04, "distill")]:
         monkeypatch.setattr(module, name, lambda *arguments, **options: None)
     bench = world(lambda row, some: (0.8, 0.8), teacher_parameters=4_600)
-    for split in (bench.garments.validation, bench.garments.test):
-        split.teacher_logits[::5] /= 2  # not equally sure of every picture
-    now = found(claim.name, bench)
-    stored = claims.result(claim.name)
-    assert stored is not None, "no full run yet: `kdcourse claims --run`"
-    looks = ("name", "n", "margin", "unit")
-    assert [[one[look] for look in looks] for one in stored["parts"]] == [
-        [one[look] for look in looks] for one in now["parts"]
-    ], "the experiment is another one since its last full run: `kdcourse claims --run`"
+
+    def looks(result):
+        names = ("key", "n", "margin", "unit", "scale", "repeated")
+        return [
+            [one[name] for name in names]
+            + [arm["name"] for arm in one["arms"].values()]
+            + [one["pairs"] and [one["pairs"]["init_seed"], one["pairs"]["order_seed"]]]
+            for one in result["parts"]
+        ]
+
+    stored, now = claims.result(claim.name), json.loads(json.dumps(found(claim.name, bench)))
+    for old, new in zip(stored["parts"], now["parts"], strict=True):
+        new["pairs"] = old["pairs"] and new["pairs"]  # not every run has kept them
+    assert looks(stored) == looks(now), "the experiment is another one since its last full run: `kdcourse claims --run`"
 
 
 # ---- verdicts ----
 
 
 @pytest.mark.parametrize(
-    ("supports", "verdicts", "said"),
+    ("supports", "verdicts", "kind", "sentence"),
     [
-        ("better", ["better", "better"], "supported here"),
-        ("better", ["worse", "worse"], "not supported here"),
-        ("better", ["equivalent"], "not supported here"),
-        ("better", ["inconclusive", "inconclusive"], "inconclusive"),
-        ("better", ["better", "worse"], "depends: supported for A; not supported for B"),
-        ("better", ["better", "inconclusive"], "depends: supported for A; inconclusive for B"),
-        ("better", ["better", "better", "worse", "inconclusive"],
+        ("better", "", "not measured", "not measured yet"),
+        ("better", "better better", "supported", "supported here"),
+        ("better", "worse worse", "not supported", "not supported here"),
+        ("better", "equivalent", "not supported", "not supported here"),
+        ("better", "inconclusive inconclusive", "inconclusive", "inconclusive"),
+        ("better", "better inconclusive", "depends", "depends: supported for A; inconclusive for B"),
+        ("better", "better better worse inconclusive", "depends",
          "depends: supported for A and B; not supported for C; inconclusive for D"),
-        ("equivalent", ["equivalent"], "supported here"),
-        ("equivalent", ["better", "worse"], "not supported here"),
-        ("worse", ["worse", "better"], "depends: supported for A; not supported for B"),
+        ("equivalent", "equivalent", "supported", "supported here"),
+        ("equivalent", "better worse", "not supported", "not supported here"),
+        ("worse", "worse better", "depends", "depends: supported for A; not supported for B"),
     ],
 )  # fmt: skip
-def test_the_conclusion_says_no_more_than_the_verdicts(supports, verdicts, said):
-    assert claims.conclude(supports, dict(zip("ABCD", verdicts, strict=False))) == said
+def test_the_conclusion_says_no_more_than_the_verdicts(supports, verdicts, kind, sentence):
+    claim = Claim("name", "Wording.", "somewhere", "Measured.", supports)
+    parts = [{"key": {"slice": name}, "verdict": one} for name, one in zip("ABCD", verdicts.split(), strict=False)]
+    conclusion = claims.conclude(claim, {"parts": parts} if parts else None)
+    assert (conclusion.kind, str(conclusion)) == (kind, sentence)
+    assert [part["key"] for part in parts if part["verdict"] == supports] == conclusion.supported
 
 
 def test_the_intervals_of_a_claim_hold_together():
     rng = np.random.default_rng(0)
     arms = [(rng.normal(0.5, 1, 12), rng.normal(0, 1, 12)) for _ in range(4)]
-    seeds = {"init_seed": np.arange(12), "order_seed": np.zeros(12), "scale": 1.0}
-    parts = [part(a, b, name=str(k), **seeds | {"order_seed": np.arange(12)}) for k, (a, b) in enumerate(arms)]
-    found = claims.evaluate(claims.find("soft-beats-hard")[0], parts)
-    for one, (a, b) in zip(found["parts"], arms, strict=True):
+    result = claims.evaluate(HARD, (part(a, b, key={"examples": k}, scale=1.0) for k, (a, b) in enumerate(arms)))
+    for one, (a, b) in zip(result["parts"], arms, strict=True):
         wide = scipy_stats.ttest_rel(a, b).confidence_interval(1 - 0.05 / 4)
-        assert [one["low"], one["high"]] == pytest.approx([wide.low, wide.high])
+        assert [one["low"], one["high"]] == pytest.approx([wide.low, wide.high], rel=1e-4)
 
 
 def test_the_scale_changes_what_is_shown_and_not_the_verdict():
-    a, b = [0.81, 0.83, 0.82, 0.84], [0.80, 0.81, 0.81, 0.82]
-    in_points, plain = (
-        claims.evaluate(claims.find("soft-beats-hard")[0], [part(a, b, scale=scale, margin=0.001)])["parts"][0]
-        for scale in (100.0, 1.0)
-    )
+    arms = [0.81, 0.83, 0.82, 0.84], [0.80, 0.81, 0.81, 0.82]
+    points, plain = (claims.evaluate(HARD, [part(*arms, scale=x, margin=0.001)])["parts"][0] for x in (100.0, 1.0))
     for name in ("mean", "low", "high", "margin"):
-        assert in_points[name] == pytest.approx(100 * plain[name])
-    assert in_points["verdict"] == plain["verdict"] == "better"
+        assert points[name] == pytest.approx(100 * plain[name], rel=1e-4)
+    assert points["verdict"] == plain["verdict"] == "better"
+    assert points["pairs"] == plain["pairs"]
 
 
 def test_pairs_that_share_a_block_count_as_one_unit():
@@ -158,12 +191,11 @@ def test_pairs_that_share_a_block_count_as_one_unit():
     rng = np.random.default_rng(1)
     difference = np.repeat(rng.normal(0.02, 0.01, 6), 4) + rng.normal(0, 0.002, 24)
     seeds = {"init_seed": np.arange(24), "order_seed": np.repeat(np.arange(6), 4)}
-    (one,) = claims.evaluate(claims.find("soft-beats-hard")[0], [part(0.8 + difference, np.full(24, 0.8), **seeds)])[
-        "parts"
-    ]
+    (one,) = claims.evaluate(HARD, [part(0.8 + difference, np.full(24, 0.8), **seeds)])["parts"]
     by_hand = scipy_stats.ttest_1samp(100 * difference.reshape(6, 4).mean(1), 0).confidence_interval(0.95)
-    assert [one["low"], one["high"]] == pytest.approx([by_hand.low, by_hand.high])
+    assert [one["low"], one["high"]] == pytest.approx([by_hand.low, by_hand.high], rel=1e-4)
     assert one["n"] == 24
+    assert one["pairs"]["order_seed"] == [k // 4 for k in range(24)]
 
 
 # ---- running and storing ----
@@ -173,7 +205,7 @@ def test_pairs_that_share_a_block_count_as_one_unit():
 def ledger_folder(tmp_path, monkeypatch):
     """A ledger of its own, with a toy in place of the garments."""
     bench = world(lambda row, some: (0.8 + 0.02 * row.soft_weight,) * 2)
-    monkeypatch.setattr(data, "folder", lambda: tmp_path)
+    monkeypatch.setenv("KDCOURSE_DATA", str(tmp_path))
     monkeypatch.setattr(data, "load", lambda name: bench.garments)
     monkeypatch.setattr(
         ledger, "sweep", lambda grid, some, *, resume, device, progress, **options: bench.sweep(grid, some, **options)
@@ -181,25 +213,31 @@ def ledger_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_run_stores_effect_interval_n_verdict_machine_and_date(ledger_folder):
+def test_a_run_stores_what_it_found_with_its_arms_and_the_settings_that_they_chose(ledger_folder):
     (measured,) = claims.run("soft-beats-hard")
-    stored = store.load_json(ledger_folder / "results" / "soft-beats-hard.json")
-    assert stored == measured == claims.result("soft-beats-hard")
-    assert measured["verdict"] == "supported here"
-    assert {"name", "mean", "low", "high", "n", "verdict", "unit", "margin", "note"} == measured["parts"][0].keys()
+    text = (ledger_folder / "results" / "soft-beats-hard.json").read_text(encoding="utf-8")
+    assert json.loads(text) == measured == claims.result("soft-beats-hard")
     assert measured["machine"]["torch"] == torch.__version__
     assert measured["date"].count("-") == 2
+    assert str(claims.conclude(HARD, measured)) == "supported here"
+    arms = claims.part(measured, {"examples": 500})["arms"]
+    assert [(arm["name"], arm["chosen"]["soft_weight"]) for arm in arms.values()] == [("soft labels", 1), ("labels", 0)]
+    assert arms["a"]["mean"] - arms["b"]["mean"] == pytest.approx(0.02, abs=1e-3)
+    with pytest.raises(KeyError, match="no part examples=7; there are examples=100; examples=500; examples=5000"):
+        claims.part(measured, {"examples": 7})
+    assert len(text.splitlines()) < 150  # a list of pairs is one line
 
 
 def test_an_experiment_gets_the_data_the_sweep_and_the_device_that_the_run_was_given(ledger_folder, monkeypatch):
     given = []
 
-    def measure(bench):
+    @claims.claim("named", "What is said.", taught_in="somewhere")
+    def named(bench):
+        """What is done."""
         given.append(bench)
         return [part([0.81, 0.82], [0.80, 0.80])]
 
-    claim = claims.Claim("named", "What is said.", "somewhere", "01", "What is done.", measure=measure)
-    monkeypatch.setattr(ledger, "CLAIMS", (claim,))
+    monkeypatch.setattr(ledger, "CLAIMS", (named,))
     (measured,) = claims.run("named", resume=False, device="cpu")
     assert measured["claim"] == "named"
     (bench,) = given
@@ -208,38 +246,50 @@ def test_an_experiment_gets_the_data_the_sweep_and_the_device_that_the_run_was_g
     assert bench.sweep.keywords == {"resume": False, "device": "cpu", "progress": False}
 
 
-def test_a_claim_without_an_experiment_cannot_be_run_and_says_who_will_bring_it(ledger_folder):
+def test_what_cannot_be_run_is_refused_with_the_way_out(ledger_folder, monkeypatch):
     with pytest.raises(ValueError, match="'on-policy-helps' has no experiment yet; lesson 08 will bring it"):
-        list(claims.run("on-policy-helps"))
-
-
-def test_a_name_that_is_not_there_is_an_error_that_lists_those_that_are():
+        next(claims.run("on-policy-helps"))
     with pytest.raises(ValueError, match="no claim 'soft-is-soft'; there are soft-beats-hard, "):
-        claims.show("soft-is-soft")
+        next(claims.run("soft-is-soft"))
+    monkeypatch.delenv("KDCOURSE_DATA")
+    monkeypatch.setattr(_course, "roots", lambda: [_course.CARRIED])
+    with pytest.raises(RuntimeError, match="written into a clone of the course: clone the course"):
+        next(claims.run("soft-beats-hard"))
 
 
-def test_the_table_has_one_row_for_each_claim():
+def test_the_ledger_is_read_from_where_the_course_is_carried(tmp_path, monkeypatch):
+    monkeypatch.delenv("KDCOURSE_DATA", raising=False)
+    monkeypatch.setattr(_course, "roots", lambda: [tmp_path / "nothing", tmp_path / "carried"])
+    (tmp_path / "carried" / "data" / "results").mkdir(parents=True)
+    (tmp_path / "carried" / "data" / "results" / "soft-beats-hard.json").write_text('{"parts": []}')
+    assert claims.result("soft-beats-hard") == {"parts": []}
+    assert claims.result("t-4-to-10") is None
+
+
+def test_the_table_has_one_row_for_each_claim_and_says_where_there_was_no_run(ledger_folder, monkeypatch):
     rows = claims.table().splitlines()[2:]
     assert [row.split("**")[1] for row in rows] == [claim.name for claim in claims.CLAIMS]
-    assert all(row.count(" | ") == 3 for row in rows)
-
-
-def test_the_table_says_where_there_was_no_run(ledger_folder):
+    assert all(row.endswith(" |  | not measured yet |") for row in rows)
+    monkeypatch.delenv("KDCOURSE_DATA")
     rows = claims.table().splitlines()[2:]
-    assert all(row.endswith(" | not measured yet |") for row in rows)
+    assert all(row.count(" | ") == 3 for row in rows)
+    assert sum("not measured yet" in row for row in rows) == len(claims.CLAIMS) - len(MEASURABLE)
 
 
 def test_the_command_shows_and_runs(ledger_folder):
-    shown = CliRunner().invoke(cli.app, ["claims", "soft-beats-hard"])
-    assert shown.exit_code == 0
-    assert "not measured yet" in shown.output
-    ran = CliRunner().invoke(cli.app, ["claims", "--run", "soft-beats-hard"])
-    assert ran.exit_code == 0
-    assert "supported here" in ran.output
-    assert "supported here" in CliRunner().invoke(cli.app, ["claims", "soft-beats-hard"]).output
+    def invoke(*words):
+        return CliRunner().invoke(cli.app, ["claims", *words])
 
-
-def test_the_command_refuses_a_name_that_is_not_there():
-    refused = CliRunner().invoke(cli.app, ["claims", "nonsense"])
+    for words, said in [((), "not measured yet"), (("--run",), "supported here"), ((), "supported here")]:
+        done = invoke(*words, "soft-beats-hard")
+        assert done.exit_code == 0
+        assert said in done.output
+    refused = invoke("nonsense")
     assert refused.exit_code == 2
     assert "no claim 'nonsense'" in refused.output.replace("\n", " ")
+
+
+def test_pairs_are_kept_for_every_arm_or_for_none():
+    for claim, key in itertools.product(MEASURABLE, ("a", "b")):
+        for one in claims.result(claim.name)["parts"]:
+            assert (one["pairs"] is None) == (one["arms"][key]["mean"] is None)

@@ -1,14 +1,13 @@
-"""The experiments of lessons 01 to 03, on a sweep whose results are known: chosen on validation, in fair pairs."""
+"""The experiments of lessons 01 to 03, on a sweep whose results are known: they find just that, in fair pairs."""
 
 import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from toy_bench import found, means, settings, trap, which, width, world
+from toy_bench import by_order, found, ids, means, said, speaker, trap, which, width, world
 
-from kdcourse.claims import arms, lesson_02, lesson_03
+from kdcourse.claims import lesson_02, lesson_03
 from kdcourse.models import StudentStack
 from kdcourse.stack import distill_stack, logits_of_stack
 
@@ -17,31 +16,79 @@ def flat(row, some):
     return 0.8, 0.8
 
 
-# ---- lesson 01 ----
+def better_by(gain, better):
+    """Students for which `better(row)` holds are better by `gain`, on validation and on test."""
+    return lambda row, some: (0.8 + gain * better(row),) * 2
 
 
-def test_soft_beats_hard_compares_what_validation_chose_and_not_what_test_would_choose():
-    def effect(row, some):
-        if row.soft_weight == 1:
-            return trap(row.temperature == 7 and row.lr == 0.01, 0.72)
-        return trap(row.lr == 0.003 and row.weight_decay == 0.1, 0.7)
+def from_4_to_10(row):
+    return 4 <= row.temperature <= 10
 
-    bench = world(effect)
-    result = found("soft-beats-hard", bench)
-    assert means(result) == pytest.approx([2, 2, 2], abs=0.1)
+
+def blended(row):
+    return row.soft_weight not in (0, 1)
+
+
+# ---- what there is to find is found, with the settings that validation chose ----
+
+
+def soft_and_hard(row, some):
+    if row.soft_weight == 1:
+        return trap(row.temperature == 7 and row.lr == 0.01, 0.72)
+    return trap(row.lr == 0.003 and row.weight_decay == 0.1, 0.7)
+
+
+def few_and_many(row, some):
+    gain = {100: 0.03, 500: 0.01, 5_000: 0.01}[len(some.train)]
+    return (0.7 + gain * (row.soft_weight == 1),) * 2
+
+
+def temperatures(row, some):
+    inside = from_4_to_10(row)
+    return trap(row.lr == 0.003 and row.temperature == (7 if inside else 20), 0.83 if inside else 0.815)
+
+
+def moving_temperature(row, some):
+    gains = {(32, 500): 0.010, (256, 500): 0.022, (32, 5_000): 0.003, (256, 5_000): 0.011}
+    gain = gains[row.width, len(some.train)] + 0.01 * row.order_seed  # what a block shares cancels in its pairs
+    return trap(row.lr == 0.01, 0.7 + gain * (row.temperature == 4))
+
+
+def blends(row, some):
+    if not blended(row):  # the soft one is better on validation, and its own best setting is at T = 2
+        return trap(row.soft_weight == 1 and row.temperature == 2 and row.lr == 0.01, 0.82)
+    return trap(row.soft_weight == 0.9 and row.temperature == 4 and row.lr == 0.003, 0.83)
+
+
+YES, NO, UNKNOWN = "supported", "not_supported", "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("name", "effect", "expected", "verdicts", "pairs"),
+    [
+        ("soft-beats-hard", soft_and_hard, [2, 2, 2], [YES] * 3, [20] * 3),
+        ("low-data-gains-most", few_and_many, [2, 0], [YES, UNKNOWN], [20] * 2),
+        ("t-4-to-10", temperatures, [1.5] * 4, [YES] * 4, [20, 20, 10, 10]),
+        ("t-4-to-10", better_by(0.0065, from_4_to_10), [0.65] * 4, [YES] * 4, [20, 20, 10, 10]),
+        ("t-4-to-10", better_by(0.005, from_4_to_10), [0.5] * 4, [UNKNOWN] * 4, [20, 20, 10, 10]),
+        ("t-4-to-10", better_by(0.0035, from_4_to_10), [0.35] * 4, [NO] * 4, [20, 20, 10, 10]),
+        ("t-4-to-10", better_by(-0.005, from_4_to_10), [-0.5] * 4, [UNKNOWN] * 4, [20, 20, 10, 10]),
+        ("best-temperature-moves", moving_temperature, [1.2, 0.8, 0.7, 1.1], [YES] * 4, [10] * 4),
+        ("blend-beats-either", blends, [1, 1], [YES] * 2, [20] * 2),
+        ("blend-beats-either", better_by(0.0015, blended), [0.15] * 2, [NO] * 2, [20] * 2),
+        ("blend-beats-either", better_by(0.0025, blended), [0.25] * 2, [UNKNOWN] * 2, [20] * 2),
+    ],
+)
+def test_an_effect_is_found_as_large_as_it_is(name, effect, expected, verdicts, pairs):
+    """The margins are half a point (temperatures) and a quarter of one (blends); n loses no pair."""
+    result = found(name, world(effect))
+    assert means(result) == pytest.approx(expected, abs=0.1)
     assert width(result) < 0.3
-    assert result["verdict"] == "supported here"
-    for n, part in zip(arms.TRAINING, result["parts"], strict=True):
-        rows = pd.concat([one.grid for one in bench.seen if len(one.data.train) == n])
-        assert part["n"] == len(rows[["init_seed", "order_seed"]].drop_duplicates()) >= 10  # no pair is lost
+    assert [said(result)[one] for one in ids(result)] == verdicts
+    assert [one["n"] for one in result["parts"]] == pairs
 
 
-@pytest.mark.parametrize("n", arms.TRAINING)
-def test_both_arms_of_soft_beats_hard_have_as_many_chances(n):
-    bench = world(flat)
-    found("soft-beats-hard", bench)
-    soft, hard = (settings(bench, lambda row, w=w: row.soft_weight == w, n) for w in (1, 0))
-    assert len(soft) == len(hard) == 12
+# ---- lesson 01 ----
 
 
 def test_the_left_out_class_is_nowhere_in_the_training_pictures():
@@ -51,11 +98,11 @@ def test_the_left_out_class_is_nowhere_in_the_training_pictures():
     def sweep(grid, some, **options):
         seen.append(some.train)
         nothing = [np.zeros((2_000, 10), dtype=np.float32)] * len(grid)
-        return grid.assign(validation_logits=nothing, test_logits=nothing)
+        return grid.assign(validation_logits=nothing, test_logits=nothing, test_accuracy=0)
 
     bench.sweep = sweep
     parts = found("omitted-class-is-learned", bench)["parts"]
-    assert [one["name"] for one in parts] == ["sneaker", "trouser", "bag", "shirt"]
+    assert [one["key"]["class"] for one in parts] == ["sneaker", "trouser", "bag", "shirt"]
     for soft, hard, label in zip(seen[::2], seen[1::2], [7, 1, 8, 6], strict=True):
         for train in (soft, hard):
             assert not (train.labels == label).any()
@@ -76,7 +123,7 @@ def test_the_bias_of_the_left_out_class_is_the_one_that_validation_asks_for():
             said = 5 * torch.nn.functional.one_hot(split.labels, 10).float()
             said[:, 7] -= by
             logits.append([said.numpy()] * len(grid))
-        return grid.assign(validation_logits=logits[0], test_logits=logits[1])
+        return grid.assign(validation_logits=logits[0], test_logits=logits[1], test_accuracy=0)
 
     bench, calls = world(flat), []
     bench.sweep = sweep
@@ -88,81 +135,12 @@ def test_the_bias_of_the_left_out_class_is_the_one_that_validation_asks_for():
 # ---- lesson 02 ----
 
 
-def test_low_data_gains_most_is_the_difference_of_two_gains():
-    def effect(row, some):
-        gain = {100: 0.03, 500: 0.01, 5_000: 0.01}[len(some.train)]
-        return (0.7 + gain * (row.soft_weight == 1),) * 2
-
-    result = found("low-data-gains-most", world(effect))
-    assert means(result) == pytest.approx([2, 0], abs=0.1)
-    assert (
-        result["verdict"] == "depends: supported for 100 pictures against 500 pictures; "
-        "inconclusive for 500 pictures against 5,000 pictures"
-    )
-
-
-def test_the_temperatures_of_the_claim_stand_against_the_others_as_validation_chose_them():
-    def effect(row, some):
-        inside = 4 <= row.temperature <= 10
-        return trap(row.lr == 0.003 and row.temperature == (7 if inside else 20), 0.83 if inside else 0.815)
-
-    bench = world(effect)
-    result = found("t-4-to-10", bench)
-    assert means(result) == pytest.approx([1.5] * 4, abs=0.1)
-    assert width(result) < 0.3
-    for n in (500, 5_000):
-        inside, outside = (settings(bench, lambda r, w=w: (4 <= r.temperature <= 10) == w, n) for w in (True, False))
-        assert len(inside) == len(outside) == 6
-        assert set(inside["temperature"]) == {4, 7, 10}
-        assert set(outside["temperature"]) == {1, 2, 20}
-
-
-@pytest.mark.parametrize(
-    ("gain", "verdict"),
-    [(0.0065, "supported here"), (0.005, "inconclusive"), (0.0035, "not supported here"), (-0.005, "inconclusive")],
-)
-def test_temperatures_from_4_to_10_have_to_win_by_more_than_half_a_point(gain, verdict):
-    def effect(row, some):
-        return (0.8 + gain * (4 <= row.temperature <= 10),) * 2
-
-    result = found("t-4-to-10", world(effect))
-    assert [one["margin"] for one in result["parts"]] == [0.5] * 4
-    assert result["verdict"] == verdict
-
-
-def test_the_best_temperature_moves_as_much_as_the_gains_of_t_4_differ():
-    gains = {(32, 500): 0.010, (256, 500): 0.022, (32, 5_000): 0.003, (256, 5_000): 0.011}
-
-    def effect(row, some):
-        gain = gains[row.width, len(some.train)] + 0.01 * row.order_seed  # what a block shares cancels in its pairs
-        return trap(row.lr == 0.01, 0.7 + gain * (row.temperature == 4))
-
-    result = found("best-temperature-moves", world(effect))
-    assert means(result) == pytest.approx([1.2, 0.8, 0.7, 1.1], abs=0.1)
-    assert width(result) < 0.3
-    assert [one["name"] for one in result["parts"]] == [
-        "256 against 32 hidden units, 500 pictures",
-        "256 against 32 hidden units, 5,000 pictures",
-        "500 against 5,000 pictures, 32 hidden units",
-        "500 against 5,000 pictures, 256 hidden units",
-    ]
-
-
-def test_the_temperatures_of_best_temperature_moves_have_as_many_chances_and_a_block_counts_once():
-    bench = world(flat)
-    result = found("best-temperature-moves", bench)
-    assert [one["n"] for one in result["parts"]] == [10] * 4
-    for n in (500, 5_000):
-        at_4, at_1 = (settings(bench, lambda row, t=t: row.temperature == t, n) for t in (4, 1))
-        assert len(at_4) == len(at_1) == 2
-
-
 def test_gradients_are_those_of_the_loss_times_t_squared(monkeypatch):
     """Far above the logits' size, T² · KL has a gradient that no longer depends on T; below, it does."""
     monkeypatch.setattr(lesson_02, "BLOCK", 1_000)
     bench = world(flat, pictures=1_000)
-    parts = lesson_02.t_squared_keeps_gradients(bench)
-    assert [part.name for part in parts] == ["T = 4 against T = 1", "T = 20 against T = 4"]
+    parts = lesson_02.t_squared_keeps_gradients.measure(bench)
+    assert [part.key for part in parts] == [{"temperature": [4, 1]}, {"temperature": [20, 4]}]
     some = bench.garments.train
     stack = StudentStack([6, 64, 10], range(8))
     distill_stack(stack, some.inputs, some.teacher_logits, some.labels, soft_weight=0.0, epochs=1, order_seed=3)
@@ -171,7 +149,7 @@ def test_gradients_are_those_of_the_loss_times_t_squared(monkeypatch):
     for temperature, norms in [(1, parts[0].b), (4, parts[0].a), (20, parts[1].a)]:
         q, p = (np.exp(x / temperature) / np.exp(x / temperature).sum(-2, keepdims=True) for x in (z, t))
         by_hand = np.log2(temperature * np.linalg.norm(q - p, axis=1).mean(1))  # T² · (q − p) / T
-        assert norms[-8:] == pytest.approx(by_hand, abs=1e-4)
+        assert norms.values[-8:] == pytest.approx(by_hand, abs=1e-4)
 
 
 @pytest.fixture
@@ -195,12 +173,7 @@ def teachers(monkeypatch):
     return trained
 
 
-def says(model, inputs):
-    with torch.no_grad():
-        return model(inputs)
-
-
-def test_a_smoothed_teacher_learns_from_smoothed_labels_and_otherwise_as_its_plain_twin(teachers):
+def test_a_smoothed_teacher_differs_from_its_plain_twin_in_nothing_but_its_labels(teachers):
     bench = world(flat, pictures=600)
     found("smoothed-teacher-teaches-worse", bench)
     everything = bench.garments.train
@@ -221,36 +194,19 @@ def test_a_smoothed_teacher_learns_from_smoothed_labels_and_otherwise_as_its_pla
     first = [one["begun"]["0.weight"] for one in teachers[::2]]
     assert all(not torch.equal(a, b) for a, b in itertools.combinations(first, 2))
 
-
-def test_students_of_smoothed_teachers_hear_their_own_teacher_on_pictures_of_their_own(teachers):
-    bench = world(flat, pictures=600)
-    found("smoothed-teacher-teaches-worse", bench)
-    models = [one["model"] for one in teachers]
-    heard = {}  # position of the teacher -> the pictures, the orders and the initial weights of its students
+    # And their students hear them on pictures of their own.
+    heard = {}  # position of the teacher -> the calls of its students
     for one in bench.seen:
-        (k,) = [
-            k
-            for k, model in enumerate(models)
-            if torch.allclose(says(model, one.data.train.inputs), one.data.train.teacher_logits, atol=1e-4)
-        ]
-        seeds = (frozenset(one.grid[name]) for name in ("order_seed", "init_seed"))
-        heard.setdefault(k, set()).add((tuple(which(one.data.train)), *seeds))
-        assert one.data.validation is bench.garments.validation
-        assert one.data.test is bench.garments.test
+        heard.setdefault(speaker(one.data, [teacher["model"] for teacher in teachers]), []).append(one)
     assert sorted(heard) == list(range(12))
     for pair in range(6):
-        assert heard[2 * pair] == heard[2 * pair + 1]
-        ((pictures, orders, _),) = heard[2 * pair]
-        assert pictures == tuple(range(100 * pair, 100 * pair + 100))
-        assert orders == {pair}
+        plain, smoothed = (by_order(heard[k], bench) for k in (2 * pair, 2 * pair + 1))
+        assert plain == smoothed == {pair: (list(range(100 * pair, 100 * pair + 100)), {2 * pair, 2 * pair + 1})}
 
 
 def test_what_smoothing_costs_is_found_at_each_temperature_with_settings_from_validation(teachers):
     def effect(row, some):
-        smoothed = any(
-            torch.allclose(says(one["model"], some.train.inputs), some.train.teacher_logits, atol=1e-4)
-            for one in teachers[1::2]
-        )
+        smoothed = speaker(some, [one["model"] for one in teachers[1::2]]) is not None
         cost = {1: 0.0, 4: 0.01, 10: 0.02}[row.temperature]
         return trap(row.lr == 0.003, 0.8 - cost * smoothed)
 
@@ -258,48 +214,13 @@ def test_what_smoothing_costs_is_found_at_each_temperature_with_settings_from_va
     result = found("smoothed-teacher-teaches-worse", bench)
     assert means(result) == pytest.approx([0, -1, -2], abs=0.1)
     assert width(result) < 0.4
-    assert result["verdict"] == "depends: supported for T = 4 and T = 10; inconclusive for T = 1"
-
-
-def test_in_the_smoothed_experiment_the_teacher_is_the_unit(teachers):
-    parts = lesson_02.smoothed_teacher(world(flat, pictures=600))
-    for part in parts:
-        assert len(set(part.order_seed)) == 6
-        assert len(set(part.init_seed)) == len(part.a) == len(part.b)
+    assert said(result) == {"temperature=1": UNKNOWN, "temperature=4": YES, "temperature=10": YES}
+    for part in result["parts"]:  # the teacher is the unit
+        assert len(set(part["pairs"]["order_seed"])) == 6
+        assert len(set(part["pairs"]["init_seed"])) == part["n"] == 12
 
 
 # ---- lesson 03 ----
-
-
-def test_a_blend_stands_against_the_better_of_the_two_pure_losses_as_validation_chose_them():
-    def effect(row, some):
-        if row.soft_weight in (0, 1):  # the soft one is better on validation, and its own best setting is at T = 2
-            return trap(row.soft_weight == 1 and row.temperature == 2 and row.lr == 0.01, 0.82)
-        return trap(row.soft_weight == 0.9 and row.temperature == 4 and row.lr == 0.003, 0.83)
-
-    result = found("blend-beats-either", world(effect))
-    assert means(result) == pytest.approx([1, 1], abs=0.1)
-    assert width(result) < 0.3
-    assert [one["margin"] for one in result["parts"]] == [0.25, 0.25]
-    assert result["verdict"] == "supported here"
-
-
-@pytest.mark.parametrize(("gain", "verdict"), [(0.0015, "not supported here"), (0.0025, "inconclusive")])
-def test_a_blend_has_to_win_by_more_than_its_margin(gain, verdict):
-    def effect(row, some):
-        return (0.8 + gain * (row.soft_weight not in (0, 1)),) * 2
-
-    assert found("blend-beats-either", world(effect))["verdict"] == verdict
-
-
-def test_the_pure_losses_have_at_least_as_many_chances_as_the_blends():
-    bench = world(flat)
-    found("blend-beats-either", bench)
-    for n in (500, 5_000):
-        pure, blends = (settings(bench, lambda r, w=w: (r.soft_weight in (0, 1)) == w, n) for w in (True, False))
-        assert set(pure["soft_weight"]) == {0, 1}
-        assert set(blends["soft_weight"]) == {0.1, 0.5, 0.9}
-        assert len(pure) >= len(blends) > 10
 
 
 @pytest.fixture
@@ -337,67 +258,37 @@ def test_resistance_to_noise_is_what_soft_labels_gain_over_labels_of_which_three
     result = found("soft-labels-resist-noise", bench)
     assert means(result) == pytest.approx([7, 8, -3], abs=0.1)
     assert width(result) < 0.3
-    clean, more, misled = (one["name"] for one in result["parts"])
-    assert (clean, more) == ("500 pictures, clean teacher", "5,000 pictures, clean teacher")
-    assert misled == "500 pictures, misled teacher"
-    assert result["verdict"] == f"depends: supported for {clean} and {more}; not supported for {misled}"
+    assert said(result) == {
+        "examples=500,teacher=clean": YES,
+        "examples=5000,teacher=clean": YES,
+        "examples=500,teacher=misled": NO,
+    }
 
 
-def test_three_labels_in_ten_of_the_transfer_set_are_wrong_for_both_arms_and_no_others(misled_teachers):
+def test_three_labels_in_ten_are_wrong_for_both_arms_and_for_a_misled_teacher_on_other_pictures(misled_teachers):
     bench = world(flat)
     found("soft-labels-resist-noise", bench)
-    clean, differs, arms_seen = bench.garments, {}, {}
+    clean, differs = bench.garments, {}
     for one in bench.seen:
         train, where = one.data.train, which(one.data.train)
-        assert one.data.validation is clean.validation
-        assert one.data.test is clean.test
         assert torch.equal(train.inputs, clean.train.inputs[where])
         differ = wrong(train.labels, where, clean)
         assert len(differ) == 0.3 * len(train)
-        part = len(train), hears_the_teacher(one.data, clean)
-        of_block = differs.setdefault(part, {})
+        of_block = differs.setdefault((len(train), hears_the_teacher(one.data, clean)), {})
         assert of_block.setdefault(where[0], differ) == differ  # the same ones for both arms
-        arms_seen.setdefault((*part, where[0]), set()).update(one.grid["soft_weight"])
+        if not hears_the_teacher(one.data, clean):  # then a teacher that has learned on the same block
+            assert 5_000 * speaker(one.data, [teacher["model"] for teacher in misled_teachers]) == where[0]
     assert set(differs) == {(500, True), (5_000, True), (500, False)}
     for of_block in differs.values():
         assert len({tuple(differ) for differ in of_block.values()}) == len(of_block) == 10  # every block has its own
-    assert all(weights == {0, 1} for weights in arms_seen.values())
     # None of that was written into the pictures that everybody else uses.
     assert torch.equal(clean.train.labels, world(flat).garments.train.labels)
 
-
-def test_a_misled_teacher_learned_from_wrong_labels_on_other_pictures_of_the_block(misled_teachers):
-    bench = world(flat)
-    found("soft-labels-resist-noise", bench)
-    clean, heard = bench.garments, {}
     assert len(misled_teachers) == 10
-    pictures = [(one["inputs"][:, 0].double() * 2**16).round().long().tolist() for one in misled_teachers]
-    for block, (teacher, where) in enumerate(zip(misled_teachers, pictures, strict=True)):
-        assert where == list(range(5_000 * block + 1_000, 5_000 * (block + 1)))
+    for block, teacher in enumerate(misled_teachers):
+        where = list(range(5_000 * block + 1_000, 5_000 * (block + 1)))
         assert torch.equal(teacher["inputs"], clean.train.inputs[where])
         assert len(wrong(teacher["labels"], where, clean)) == 0.3 * 4_000
         assert teacher["device"] == bench.device
     for name in ("begun", "labels"):
         assert all(not torch.equal(a[name], b[name]) for a, b in itertools.combinations(misled_teachers, 2))
-    for one in bench.seen:
-        if not hears_the_teacher(one.data, clean):
-            train, where = one.data.train, which(one.data.train)
-            (k,) = [
-                k
-                for k, teacher in enumerate(misled_teachers)
-                if torch.allclose(says(teacher["model"], train.inputs), train.teacher_logits, atol=1e-5)
-            ]
-            assert heard.setdefault(k, where) == where
-            assert where == list(range(5_000 * k, 5_000 * k + 500))
-            assert not set(where) & set(pictures[k])
-    assert sorted(heard) == list(range(10))
-
-
-def test_with_a_clean_teacher_as_with_a_misled_one_both_arms_have_as_many_chances(misled_teachers):
-    bench = world(flat)
-    found("soft-labels-resist-noise", bench)
-    everything = bench.seen
-    for n, clean in [(500, True), (5_000, True), (500, False)]:
-        bench.seen = [one for one in everything if hears_the_teacher(one.data, bench.garments) == clean]
-        soft, hard = (settings(bench, lambda row, w=w: row.soft_weight == w, n) for w in (1, 0))
-        assert len(soft) == len(hard) == 12

@@ -1,21 +1,25 @@
 """How claims are shown: full run and lesson side by side, contradictions said, and nothing that a page would run."""
 
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
-from kdcourse import claims, data, store
+from kdcourse import claims, store
 from kdcourse.claims import ledger
 from kdcourse.stats import Comparison
 
 WARNING = "This contradicts the full run: trust neither until you know why."
 VERDICTS = ["better", "worse", "equivalent", "inconclusive"]
+FULL, HERE = "+2.00 points [+1.49, +2.51], n = 40: better", "+3.00 points [+0.96, +5.04], n = 5: better"
 
 
-def stored_part(name, verdict, mean=2.0, **changes):
-    part = {"name": name, "mean": mean, "low": mean - 0.51, "high": mean + 0.51, "margin": 0.0, "unit": "points"}
-    return part | {"n": 40, "verdict": verdict, "note": ""} | changes
+def stored(verdict, mean=2.0, **changes):
+    """A part of a full run, with `key` as its settings, or with 100 pictures."""
+    part = {"key": {"examples": 100}, "mean": mean, "low": mean - 0.51, "high": mean + 0.51, "margin": 0.0, "n": 40}
+    return part | {"unit": "points", "scale": 100.0, "verdict": verdict, "pairs": None} | changes
 
 
 def now(verdict, mean=0.03):
@@ -25,11 +29,11 @@ def now(verdict, mean=0.03):
 @pytest.fixture
 def full_run(tmp_path, monkeypatch):
     """A function that stores the parts of a full run as those of soft-beats-hard."""
-    monkeypatch.setattr(data, "folder", lambda: tmp_path)
+    monkeypatch.setenv("KDCOURSE_DATA", str(tmp_path))
 
     def save(*parts, name="soft-beats-hard", **changes):
-        found = {"claim": name, "verdict": "supported here", "parts": list(parts), "date": "2020-02-29"}
-        store.save_json(tmp_path / "results" / f"{name}.json", found | changes)
+        found = {"claim": name, "parts": list(parts), "date": "2020-02-29"} | changes
+        store.save_json(tmp_path / "results" / f"{name}.json", found)
 
     return save
 
@@ -61,116 +65,108 @@ def table(shown):
 # ---- side by side ----
 
 
-def test_a_part_of_both_runs_is_one_row_and_one_paragraph(full_run):
-    full_run(stored_part("100 pictures", "better"), stored_part("500 pictures", "inconclusive", mean=0.1))
-    shown = claims.show("soft-beats-hard", measured={"100 pictures": now("better")})
-    full, here = "+2.00 points [+1.49, +2.51], n = 40: better", "+3.00 points [+0.96, +5.04], n = 5: better"
-    other = "+0.10 points [-0.41, +0.61], n = 40: inconclusive"
+def test_a_part_of_both_runs_is_one_row_one_paragraph_and_one_entry(full_run):
+    full_run(stored("better"), stored("inconclusive", mean=0.1, key={"examples": 500}))
+    shown = claims.show("soft-beats-hard", measured={"examples=100": now("better"), "mine": now("worse", mean=-0.05)})
+    other, mine = "+0.10 points [-0.41, +0.61], n = 40: inconclusive", "-5.00 points [-7.04, -2.96], n = 5: worse"
     assert table(shown) == [
         ["part", "full run", "just now"],
-        ["100 pictures", full, here],
+        ["100 pictures", FULL, HERE],
         ["500 pictures", other, "–"],
+        ["mine", "–", mine],
     ]
     (claim,) = claims.find("soft-beats-hard")
     assert str(shown).splitlines() == [
         f"soft-beats-hard: {claim.wording}",
-        "  supported here",
+        "  depends: supported for 100 pictures; inconclusive for 500 pictures",
         "  100 pictures",
-        f"    full run: {full}",
-        f"    just now: {here}",
+        f"    full run: {FULL}",
+        f"    just now: {HERE}",
         "  500 pictures",
         f"    full run: {other}",
+        "  mine",
+        f"    just now: {mine}",
     ]
     assert repr(shown) == str(shown)
-    assert shown.compared == ["100 pictures"]
-    assert shown.contradictions == []
+    assert (shown.compared, shown.contradictions) == (["examples=100"], [])
+    (one,) = shown.data["claims"]
+    assert one["claim"] == "soft-beats-hard"
+    assert [(part["id"], part["key"]) for part in one["parts"]] == [
+        ("examples=100", {"examples": 100}),
+        ("examples=500", {"examples": 500}),
+        ("mine", None),
+    ]
+    first, second, third = one["parts"]
+    assert first["full"] == {
+        "mean": 2.0, "low": 1.49, "high": 2.51, "n": 40, "verdict": "better", "margin": 0.0, "unit": "points"
+    }  # fmt: skip
+    assert first["now"]["mean"] == pytest.approx(3)
+    assert (second["now"], third["full"]) == (None, None)
+
+
+def test_a_notebook_stores_text_page_and_data(full_run):
+    full_run(stored("better"))
+    shown = claims.show("soft-beats-hard", measured={"examples=100": now("worse")})
+    bundle, _ = DisplayFormatter().format(shown)
+    assert set(bundle) == {"text/plain", "text/html", claims.MIME}
+    assert bundle["text/plain"] == str(shown)
+    assert json.loads(json.dumps(bundle[claims.MIME])) == shown.data
+    assert shown.data["claims"][0]["parts"][0]["contradicts"] is True
 
 
 def test_the_page_says_the_wording_the_verdict_the_date_and_how_it_is_measured(full_run):
-    full_run(stored_part("100 pictures", "better"))
+    full_run(stored("better"))
     page = claims.show("soft-beats-hard")._repr_html_()
     (claim,) = claims.find("soft-beats-hard")
     for said in [claim.wording, "supported here (full run of 2020-02-29)", claim.measured]:
         assert said in page
-
-
-def test_a_part_that_only_the_lesson_has_stands_in_a_row_of_its_own(full_run):
-    full_run(stored_part("100 pictures", "better"))
-    shown = claims.show("soft-beats-hard", measured={"7 pictures": now("worse", mean=-0.05)})
-    assert table(shown)[1:] == [
-        ["100 pictures", "+2.00 points [+1.49, +2.51], n = 40: better", "–"],
-        ["7 pictures", "–", "-5.00 points [-7.04, -2.96], n = 5: worse"],
-    ]
-    assert shown.compared == []
-    assert "  7 pictures\n    just now: -5.00 points" in str(shown)
+    assert "just now" not in page
 
 
 def test_a_single_comparison_is_called_this_lesson(full_run):
-    full_run(stored_part("100 pictures", "better"))
+    full_run(stored("better"))
     shown = claims.show("soft-beats-hard", measured=now("better"))
     assert [row[0] for row in table(shown)] == ["part", "100 pictures", "this lesson"]
 
 
-def test_without_a_measurement_there_is_no_column_for_one(full_run):
-    full_run(stored_part("100 pictures", "better"))
-    shown = claims.show("soft-beats-hard")
-    assert table(shown)[0] == ["part", "full run"]
-    assert "just now" not in str(shown)
-
-
 def test_without_a_full_run_the_lesson_stands_alone(full_run):
-    shown = claims.show("soft-beats-hard", measured={"100 pictures": now("better")})
-    assert table(shown) == [["part", "just now"], ["100 pictures", "+3.00 points [+0.96, +5.04], n = 5: better"]]
+    shown = claims.show("soft-beats-hard", measured={"mine": now("better")})
+    assert table(shown) == [["part", "just now"], ["mine", HERE]]
     assert "not measured yet" in str(shown)
     assert "not measured yet" in shown._repr_html_()
-    assert shown.compared == []
+    nobody = claims.show("on-policy-helps")
+    assert (table(nobody), str(nobody).splitlines()[1:]) == ([], ["  not measured yet"])
 
 
-def test_a_claim_that_nobody_measured_has_no_table(full_run):
-    shown = claims.show("on-policy-helps")
-    assert table(shown) == []
-    assert str(shown).splitlines()[1:] == ["  not measured yet"]
-    assert "not measured yet" in shown._repr_html_()
-
-
-def test_several_claims_are_shown_one_after_the_other(full_run):
-    full_run(stored_part("100 pictures", "better"))
-    full_run(stored_part("sneaker", "worse"), name="omitted-class-is-learned")
+def test_several_claims_are_shown_one_after_the_other_and_without_a_name_all(full_run):
+    full_run(stored("better"))
+    full_run(stored("worse", key={"class": "sneaker"}), name="omitted-class-is-learned")
     shown = claims.show("omitted-class-is-learned", "soft-beats-hard")
     assert [row[0] for row in table(shown)] == ["part", "sneaker", "part", "100 pictures"]
-    assert re.findall(r"^\S+(?=:)", str(shown), flags=re.M) == ["omitted-class-is-learned", "soft-beats-hard"]
-
-
-def test_without_a_name_all_claims_are_shown(full_run):
-    assert re.findall(r"^\S+(?=: )", str(claims.show()), flags=re.M) == [claim.name for claim in claims.CLAIMS]
+    for some, names in [
+        (shown, ["omitted-class-is-learned", "soft-beats-hard"]),
+        (claims.show(), [claim.name for claim in claims.CLAIMS]),
+    ]:
+        assert (
+            re.findall(r"^\S+(?=: )", str(some), flags=re.M) == names == [one["claim"] for one in some.data["claims"]]
+        )
 
 
 # ---- units and margins ----
 
 
-def test_points_are_a_hundred_times_the_lessons_shares_and_other_units_are_not(full_run):
-    full_run(stored_part("T = 4 against T = 1", "better", unit="doublings"))
-    shown = claims.show("soft-beats-hard", measured={"T = 4 against T = 1": now("better", mean=1.25)})
-    assert table(shown)[1][1:] == [
-        "+2.00 doublings [+1.49, +2.51], n = 40: better",
-        "+1.25 doublings [+1.23, +1.27], n = 5: better",
+def test_the_lesson_is_shown_in_the_unit_of_the_full_run(full_run):
+    full_run(stored("better", unit="doublings", scale=1.0, key={"temperature": [4, 1]}))
+    measured = {"temperature=4:1": now("better", mean=1.25), "mine": now("better", mean=1.5)}
+    assert [row[1:] for row in table(claims.show("soft-beats-hard", measured=measured))[1:]] == [
+        ["+2.00 doublings [+1.49, +2.51], n = 40: better", "+1.25 doublings [+1.23, +1.27], n = 5: better"],
+        ["–", "+1.50 doublings [+1.48, +1.52], n = 5: better"],
     ]
 
 
-def test_a_part_that_only_the_lesson_has_is_in_the_unit_of_its_experiment(full_run):
-    full_run(stored_part("T = 4 against T = 1", "better", unit="doublings"))
-    shown = claims.show("soft-beats-hard", measured={"T = 8 against T = 1": now("better", mean=1.25)})
-    assert table(shown)[2] == ["T = 8 against T = 1", "–", "+1.25 doublings [+1.23, +1.27], n = 5: better"]
-
-
-def test_the_margin_of_the_full_run_is_said(full_run):
-    full_run(stored_part("2×", "equivalent", margin=1.0))
-    assert "n = 40, margin 1: equivalent" in str(claims.show("soft-beats-hard"))
-
-
-def test_a_zero_has_no_minus(full_run):
-    full_run(stored_part("2×", "inconclusive", mean=-0.001, low=-0.004, high=0.002))
-    assert "+0.00 points [+0.00, +0.00]" in str(claims.show("soft-beats-hard"))
+def test_the_margin_of_the_full_run_is_said_and_a_zero_has_no_minus(full_run):
+    full_run(stored("equivalent", margin=1.0, mean=-0.001, low=-0.004, high=0.002))
+    assert "+0.00 points [+0.00, +0.00], n = 40, margin 1: equivalent" in str(claims.show("soft-beats-hard"))
 
 
 # ---- contradictions ----
@@ -179,31 +175,16 @@ def test_a_zero_has_no_minus(full_run):
 @pytest.mark.parametrize("here", VERDICTS)
 @pytest.mark.parametrize("full", VERDICTS)
 def test_better_against_worse_is_a_contradiction_and_nothing_else_is(full, here, full_run):
-    full_run(stored_part("100 pictures", full), stored_part("500 pictures", "better"))
-    shown = claims.show("soft-beats-hard", measured={"100 pictures": now(here)})
+    full_run(stored(full), stored("better", key={"examples": 500}))
+    shown = claims.show("soft-beats-hard", measured={"examples=100": now(here), "examples=7": now("worse")})
     against = {full, here} == {"better", "worse"}
-    assert shown.contradictions == ["100 pictures"] * against
+    assert shown.contradictions == ["examples=100"] * against
+    assert [part["contradicts"] for part in shown.data["claims"][0]["parts"]] == [against, False, False]
     assert str(shown).count(WARNING) == shown._repr_html_().count(WARNING) == against
-    assert shown.compared == ["100 pictures"]
+    assert shown.compared == ["examples=100"]
     if against:
         assert f"n = 5: {here}\n    {WARNING}\n  500 pictures" in str(shown)
         assert table(shown)[1][0] == "100 pictures" + WARNING
-
-
-def test_parts_of_other_names_do_not_contradict_each_other(full_run):
-    full_run(stored_part("100 pictures", "better"))
-    shown = claims.show("soft-beats-hard", measured={"500 pictures": now("worse"), "7 pictures": now("better")})
-    assert shown.contradictions == []
-    assert WARNING not in str(shown)
-
-
-def test_every_contradiction_is_said_at_its_own_part(full_run):
-    names = ["A", "B", "C"]
-    full_run(*(stored_part(name, verdict) for name, verdict in zip(names, ["better", "worse", "worse"], strict=True)))
-    shown = claims.show("soft-beats-hard", measured={"A": now("worse"), "B": now("better"), "C": now("worse")})
-    assert shown.contradictions == ["A", "B"]
-    assert shown.compared == names
-    assert [WARNING in row[0] for row in table(shown)[1:]] == [True, True, False]
 
 
 # ---- escaping ----
@@ -211,11 +192,13 @@ def test_every_contradiction_is_said_at_its_own_part(full_run):
 
 def test_what_is_shown_is_escaped_wherever_it_comes_from(full_run, monkeypatch):
     nasty = "<script>alert('&amp;')</script>"
-    full_run(stored_part(nasty, "better", unit=nasty), verdict=f"supported {nasty}", date=nasty)
-    record = claims.Claim("soft-beats-hard", f"Wording {nasty}.", "", "01", f"Measured {nasty}.")
+    full_run(stored("better", unit=nasty, key={"slice": nasty}), stored("worse", key={"slice": "b"}), date=nasty)
+    record = claims.Claim("soft-beats-hard", f"Wording {nasty}.", "", f"Measured {nasty}.")
     monkeypatch.setattr(ledger, "CLAIMS", (record,))
-    shown = claims.show("soft-beats-hard", measured={nasty: now("worse"), f"mine {nasty}": now("better")})
+    measured = {f"slice={nasty}": now("worse"), f"mine {nasty}": now("better")}
+    shown = claims.show("soft-beats-hard", measured=measured)
     page = shown._repr_html_()
     assert "script" not in Table(page).tags
+    # In wording, verdict, date, measured, and in both labels and the three results in this unit.
     assert page.count("&lt;script&gt;alert(&#x27;&amp;amp;&#x27;)&lt;/script&gt;") == 9
     assert str(shown).count(nasty) == 7  # a terminal needs no escaping

@@ -28,6 +28,7 @@ def world(effect, *, teacher=0.9, pictures=50_000, teacher_parameters=460_000, s
         logits = 5 * torch.nn.functional.one_hot(labels, 10).float()
         wrong = torch.rand(n, generator=generator) > teacher
         logits[wrong] = logits[wrong].roll(1, 1)
+        logits[::5] /= 2  # a teacher is not equally sure of every picture
         inputs = torch.randn(n, 6, generator=generator)
         inputs[:, 0] = torch.arange(n) / 2**16  # exact in float32: by this, a picture is known again
         return data.Split(labels, logits, inputs=inputs)
@@ -64,6 +65,29 @@ def which(split):
     return (split.inputs[:, 0].double() * 2**16).round().long().tolist()
 
 
+def by_order(calls, bench):
+    """{order seed: (positions of its pictures, its initial weights)} of students that chose and were tested as all are.
+
+    Fails where the students of an order have several sets of pictures, or a call has several orders.
+    """
+    orders = {}
+    for one in calls:
+        (order,) = set(one.grid["order_seed"])
+        where, inits = orders.setdefault(order, (which(one.data.train), set()))
+        assert which(one.data.train) == where
+        inits |= set(one.grid["init_seed"])
+        assert one.data.validation is bench.garments.validation
+        assert one.data.test is bench.garments.test
+    return orders
+
+
+def speaker(some, models):
+    """Which of these models made the teacher logits of a data set, as its position; None if none did."""
+    with torch.no_grad():
+        same = [torch.allclose(model(some.train.inputs), some.train.teacher_logits, atol=1e-5) for model in models]
+    return same.index(True) if True in same else None
+
+
 def trap(chosen, on_test):
     """(on validation, on test) of a student: every setting but the chosen one looks better on test, and by far."""
     return (0.8, on_test) if chosen else (0.7, 0.99)
@@ -73,6 +97,17 @@ def found(name, bench):
     """What the claim of this name comes to on this bench."""
     (claim,) = claims.find(name)
     return claims.evaluate(claim, claim.measure(bench))
+
+
+def said(result):
+    """{id of a part: what it says about its claim}"""
+    (claim,) = claims.find(result["claim"])
+    conclusion = claims.conclude(claim, result)._asdict()
+    return {claims.part_id(key): kind for kind, keys in conclusion.items() for key in keys}
+
+
+def ids(result):
+    return [claims.part_id(part["key"]) for part in result["parts"]]
 
 
 def means(result):

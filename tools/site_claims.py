@@ -4,18 +4,17 @@ import html
 import re
 from collections import Counter
 
-from site_notebooks import SiteError
 from site_pages import lesson_pages, lesson_title
 
 from kdcourse import claims
 
-KINDS = ("supported here", "not supported here", "depends", "inconclusive", "not measured yet")
-
-SAID = {
-    "supported here": "supported here",
-    "not supported here": "not supported here",
-    "depends": "where it depends on the case",
-    "inconclusive": "inconclusive",
+# How a conclusion is said, and its sign.
+KINDS = {
+    "supported": ("supported here", "✓"),
+    "not supported": ("not supported here", "✗"),
+    "depends": ("depends", "±"),
+    "inconclusive": ("inconclusive", "?"),
+    "not measured": ("not measured yet", "…"),
 }
 
 
@@ -52,19 +51,15 @@ Effects that speak for what is named first are positive. The intervals of one cl
 
 def summary():
     """One sentence: how many claims were measured, and what they came to."""
-    counted = Counter(kind(claims.result(claim.name)) for claim in claims.CLAIMS)
-    measured = len(claims.CLAIMS) - counted["not measured yet"]
-    said = [f"{counted[one]} {words}" for one, words in SAID.items() if counted[one]]
-    listed = f": {', '.join(said)}" if said else ""
-    return f"Of {len(claims.CLAIMS)} claims, {measured} are measured so far{listed}."
+    counted = Counter(_kind(claim) for claim in claims.CLAIMS)
+    measured = len(claims.CLAIMS) - counted.pop("not measured", 0)
+    said = {kind: words for kind, (words, _) in KINDS.items()} | {"depends": "where it depends on the case"}
+    listed = ", ".join(f"{counted[kind]} {said[kind]}" for kind in KINDS if counted[kind])
+    return f"Of {len(claims.CLAIMS)} claims, {measured} are measured so far{f': {listed}' if listed else ''}."
 
 
-def kind(found):
-    """Which of KINDS a result is. Raises SiteError for a verdict that is none of them."""
-    verdict = "not measured yet" if found is None else found["verdict"].partition(":")[0]
-    if verdict not in KINDS:
-        raise SiteError(f"claim {found['claim']!r} has the verdict {found['verdict']!r}, which this page does not know")
-    return verdict
+def _kind(claim):
+    return claims.conclude(claim, claims.result(claim.name)).kind
 
 
 def frame(table, label):
@@ -75,31 +70,29 @@ def frame(table, label):
 def _row(claim, lessons):
     stem = lessons.get(claim.lesson)
     lesson = f'<a href="lessons/{stem}.html">{claim.lesson}</a>' if stem else claim.lesson
-    said = kind(claims.result(claim.name))
     wording = f'<a href="#{claim.name}">{html.escape(claim.wording)}</a>'
-    return f"<tr><td>{wording}</td><td>{_sign(said)}</td><td>{lesson}</td></tr>"
+    return f"<tr><td>{wording}</td><td>{_sign(claim)}</td><td>{lesson}</td></tr>"
 
 
-def _sign(said):
-    colour = {"supported here": " kd-right", "not supported here": " kd-wrong"}.get(said, "")
-    sign = dict(zip(KINDS, "✓✗±?…", strict=True))[said]
-    return f'<span class="kd-sign{colour}" aria-hidden="true">{sign}</span> {html.escape(said)}'
+def _sign(claim):
+    words, sign = KINDS[_kind(claim)]
+    colour = {"✓": " kd-right", "✗": " kd-wrong"}.get(sign, "")
+    return f'<span class="kd-sign{colour}" aria-hidden="true">{sign}</span> {html.escape(words)}'
 
 
 def _claim(claim):
     found = claims.result(claim.name)
     lines = [
         f'<div id="{claim.name}"></div>\n\n### {_plain(claim.wording)}',
-        f"<p>{_sign(kind(found))}</p>",
+        f"<p>{_sign(claim)}</p>",
         f"<p><b>Taught in:</b> {html.escape(claim.taught_in)}.</p>",
         f"<p><b>Measured:</b> {html.escape(claim.measured)}</p>",
     ]
     if found is not None:
         rows = []
-        for part, effect in zip(found["parts"], claims.effects(found), strict=True):
-            said = effect.removeprefix(f"{part['name']}: ")
+        for part, (label, effect) in zip(found["parts"], claims.effects(found), strict=True):
             rows.append(
-                f'<tr><th scope="row">{html.escape(part["name"])}</th><td>{html.escape(said)}</td>'
+                f'<tr><th scope="row">{html.escape(label)}</th><td>{html.escape(effect)}</td>'
                 f"<td>{html.escape(part['verdict'])}</td></tr>"
             )
         head = "<thead><tr><th>part</th><th>effect [interval]</th><th>verdict</th></tr></thead>"

@@ -2,10 +2,32 @@
 
 claims.show("soft-beats-hard")     # the record, with the result of the committed full run
 kdcourse claims --run              # in a terminal: run all experiments again
+
+A claim is one function in `lesson_NN.py`, with `@claim(...)` above it; a `Claim(...)` there has no experiment yet.
 """
 
-from kdcourse.claims.arms import Part
-from kdcourse.claims.ledger import conclude, effects, evaluate, find, result, run, show, table
-from kdcourse.claims.records import CLAIMS, Claim
+from kdcourse.claims.ledger import CLAIMS, Conclusion, conclude, effects, evaluate, find, part, result, run, table
+from kdcourse.claims.record import Arm, Claim, Part, claim, label, part_id
+from kdcourse.claims.shown import MIME, Shown, show
 
-__all__ = ["CLAIMS", "Claim", "Part", "conclude", "effects", "evaluate", "find", "result", "run", "show", "table"]
+__all__ = [
+    "CLAIMS",
+    "MIME",
+    "Arm",
+    "Claim",
+    "Conclusion",
+    "Part",
+    "Shown",
+    "claim",
+    "conclude",
+    "effects",
+    "evaluate",
+    "find",
+    "label",
+    "part",
+    "part_id",
+    "result",
+    "run",
+    "show",
+    "table",
+]

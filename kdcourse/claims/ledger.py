@@ -1,19 +1,25 @@
-"""Run claims, keep what came out in `data/results/`, and say it with caution."""
+"""Find the claims, run them, keep what came out in `data/results/`, and say it with caution."""
 
 import datetime
 import functools
-import html
+import json
+import os
+import pkgutil
+import re
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
 
-from kdcourse import data, devices, store
-from kdcourse.claims.records import CLAIMS
-from kdcourse.stats import Comparison, compare
+from kdcourse import _course, data, devices, store
+from kdcourse.claims.record import Claim, Key, Part, label, part_id
+from kdcourse.stats import compare
 from kdcourse.sweep import sweep
 
 CONFIDENCE = 0.95  # of all intervals of one claim together
-RUNS = {"full": "full run", "now": "just now"}
-CONTRADICTION = "This contradicts the full run: trust neither until you know why."
+DIGITS = 6  # of what is stored; the comparison is made of the rounded values, so that it can be made again
 
 
 @dataclass(frozen=True)
@@ -21,12 +27,57 @@ class Bench:
     """What an experiment gets: the data, `sweep` with where it keeps its chunks filled in, and the device."""
 
     garments: data.DataSet
-    sweep: object
+    sweep: Callable
     device: str
 
 
-def find(*names):
-    """The records with these names, or all. Raises ValueError that lists the names there are."""
+class Conclusion(NamedTuple):
+    """What a result says about its claim: the keys of its parts, by what they say."""
+
+    supported: list[Key]
+    not_supported: list[Key]
+    inconclusive: list[Key]
+
+    @property
+    def kind(self) -> str:
+        """The one word for all parts, as "not supported"; "depends" where they differ, "not measured" for none."""
+        kinds = [name.replace("_", " ") for name, keys in self._asdict().items() if keys]
+        return "depends" if len(kinds) > 1 else "".join(kinds) or "not measured"
+
+    def __str__(self) -> str:
+        if self.kind in ("supported", "not supported"):
+            return f"{self.kind} here"
+        if self.kind != "depends":
+            return {"not measured": "not measured yet"}.get(self.kind, self.kind)
+        said = [(name.replace("_", " "), keys) for name, keys in self._asdict().items() if keys]
+        return "depends: " + "; ".join(f"{kind} for {_listed(map(label, keys))}" for kind, keys in said)
+
+
+def _discovered() -> Iterator[Claim]:
+    """The claims of the modules lesson_NN of this package, in the order of lessons and of their places there."""
+    for name in sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])):
+        if name.startswith("lesson_"):
+            for value in vars(import_module(f"kdcourse.claims.{name}")).values():
+                if isinstance(value, Claim):
+                    yield replace(value, lesson=name.removeprefix("lesson_"))
+
+
+CLAIMS: tuple[Claim, ...] = tuple(_discovered())
+
+
+def find(*names: str) -> list[Claim]:
+    """The claims with these names, or all.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not there; it lists those that are.
+
+    Examples
+    --------
+    >>> find("soft-beats-hard")[0].lesson
+    '01'
+    """
     by_name = {claim.name: claim for claim in CLAIMS}
     for name in names:
         if name not in by_name:
@@ -34,198 +85,193 @@ def find(*names):
     return [by_name[name] for name in names] or list(CLAIMS)
 
 
-def run(*names, resume=None, device="auto"):
+def run(*names: str, resume: str | bool | None = None, device: str = "auto") -> Iterator[dict]:
     """Run the experiments of these claims, or of all that have one, and write `data/results/<name>.json`.
 
-    resume  as in `sweep`: what was trained by an earlier call is not trained again
-    returns an iterator of the results, as they are finished: dicts, as `result` gives them
+    Parameters
+    ----------
+    *names : str
+    resume : str, bool or None
+        As in `sweep`: what was trained by an earlier call is not trained again.
+    device : str
+        As in `sweep`.
+
+    Yields
+    ------
+    dict
+        The results, as they are finished, as `result` gives them.
+
+    Raises
+    ------
+    ValueError
+        For a claim that is not there, or that has no experiment.
+    RuntimeError
+        Outside a clone of the course, where results have no place.
     """
-    claims = [claim for claim in find(*names) if claim.measure is not None or names]
-    for claim in claims:
-        if claim.measure is None:
-            raise ValueError(f"{claim.name!r} has no experiment yet; lesson {claim.lesson} will bring it")
-    bench = Bench(
-        data.load("fashion-mnist"), functools.partial(sweep, resume=resume, device=device, progress=False), device
-    )
-    for claim in claims:
+    experiments = [(claim, _experiment(claim)) for claim in find(*names) if claim.measure or names]
+    if stored("results").is_relative_to(_course.CARRIED):
+        raise RuntimeError(f"the results of claims are written into a clone of the course: {_course.CLONE}")
+    students = functools.partial(sweep, resume=resume, device=device, progress=False)
+    bench = Bench(data.load("fashion-mnist"), students, device)
+    for claim, measure in experiments:
         start = time.perf_counter()
-        measured = evaluate(claim, claim.measure(bench))
+        measured = evaluate(claim, measure(bench))
         measured |= {
             "date": str(datetime.date.today()),
             "machine": devices.machine(),
             "seconds": round(time.perf_counter() - start, 1),
         }
-        store.save_json(_path(claim), measured)
+        _save(measured)
         yield measured
 
 
-def evaluate(claim, parts):
-    """What a claim's parts come to: every comparison, and the verdict.
+def _experiment(claim):
+    if claim.measure is None:
+        raise ValueError(f"{claim.name!r} has no experiment yet; lesson {claim.lesson} will bring it")
+    return claim.measure
+
+
+def evaluate(claim: Claim, parts: Iterable[Part]) -> dict:
+    """What a claim's parts come to: every comparison, with the pairs that it was made of.
 
     The intervals are widened so that, with 95 % confidence, *all* of a claim's parts lie in theirs (Bonferroni).
+
+    Examples
+    --------
+    >>> from kdcourse.claims import Arm, Part
+    >>> arms = Arm("soft labels", [0.81, 0.83, 0.85]), Arm("labels", [0.80, 0.81, 0.84])
+    >>> (one,) = evaluate(find("soft-beats-hard")[0], [Part({"examples": 100}, *arms, [0, 1, 2], [0, 1, 2])])["parts"]
+    >>> one["mean"], one["n"], one["verdict"]
+    (1.33333, 3, 'inconclusive')
     """
-    results = []
-    for part in parts:
-        comparison = compare(
-            part.a,
-            part.b,
-            margin=part.margin,
-            confidence=1 - (1 - CONFIDENCE) / len(parts),
-            init_seed=part.init_seed,
-            order_seed=part.order_seed,
-        )
-        numbers = {name: getattr(comparison, name) * part.scale for name in ("mean", "low", "high")}
-        results.append(
-            {
-                "name": part.name,
-                **numbers,
-                "margin": part.margin * part.scale,
-                "unit": part.unit,
-                "n": comparison.n,
-                "verdict": comparison.verdict,
-                "note": comparison.note,
-            }
-        )
-    verdict = conclude(claim.supports, {part["name"]: part["verdict"] for part in results})
-    return {"claim": claim.name, "verdict": verdict, "parts": results}
+    parts = list(parts)
+    confidence = 1 - (1 - CONFIDENCE) / len(parts)
+    return {"claim": claim.name, "parts": [_compared(part, confidence) for part in parts]}
 
 
-def conclude(supports, verdicts):
-    """One cautious sentence from the verdicts {part: verdict}; `supports` is the one that speaks for the claim."""
-    kinds = {"supported": [], "not supported": [], "inconclusive": []}
-    for part, verdict in verdicts.items():
-        if verdict == supports:
-            kinds["supported"].append(part)
-        elif verdict == "inconclusive":
-            kinds["inconclusive"].append(part)
+def _compared(part, confidence):
+    a, b = (_rounded(arm.values) for arm in (part.a, part.b))
+    seeds = {name: _plain(getattr(part, name)) for name in ("init_seed", "order_seed")}
+    found = compare(a, b, margin=part.margin, confidence=confidence, **seeds)
+    numbers = {name: getattr(found, name) for name in ("mean", "low", "high")} | {"margin": part.margin}
+    return {
+        "key": part.key,
+        **dict(zip(numbers, _rounded([part.scale * value for value in numbers.values()]), strict=True)),
+        "unit": part.unit,
+        "n": found.n,
+        "verdict": found.verdict,
+        "note": found.note,
+        "arms": {"a": _arm(part.a, a), "b": _arm(part.b, b)},
+        "scale": part.scale,
+        "repeated": part.repeated,
+        "pairs": {"a": a, "b": b, **seeds},
+    }
+
+
+def _arm(arm, values):
+    return {"name": arm.name, "mean": _rounded([sum(values) / len(values)])[0], "chosen": arm.chosen}
+
+
+def _rounded(values):
+    return [float(f"{float(value):.{DIGITS}g}") for value in values]
+
+
+def _plain(seeds):
+    return None if seeds is None else [int(seed) for seed in seeds]
+
+
+def conclude(claim: Claim, found: dict | None) -> Conclusion:
+    """What a result says about its claim: which parts speak for it, which against it, and which cannot tell.
+
+    Examples
+    --------
+    >>> parts = [{"key": {"examples": n}, "verdict": verdict} for n, verdict in [(100, "better"), (500, "worse")]]
+    >>> print(conclude(find("soft-beats-hard")[0], {"parts": parts}))
+    depends: supported for 100 pictures; not supported for 500 pictures
+    """
+    said = Conclusion([], [], [])
+    for one in found["parts"] if found else ():
+        if one["verdict"] == claim.supports:
+            said.supported.append(one["key"])
+        elif one["verdict"] == "inconclusive":
+            said.inconclusive.append(one["key"])
         else:
-            kinds["not supported"].append(part)
-    said = [kind for kind, parts in kinds.items() if parts]
-    if said == ["inconclusive"]:
-        return "inconclusive"
-    if len(said) == 1:
-        return f"{said[0]} here"
-    return "depends: " + "; ".join(f"{kind} for {_listed(kinds[kind])}" for kind in said)
+            said.not_supported.append(one["key"])
+    return said
 
 
-def result(name):
-    """What the last full run of a claim found, as a dict, or None if there was none. Raises ValueError for the name."""
+def result(name: str) -> dict | None:
+    """What the last full run of a claim found, or None if there was none. Raises ValueError for the name.
+
+    Returns
+    -------
+    dict or None
+        `claim`, `date`, `machine`, `seconds` and `parts`. A part has its `key`; `mean`, `low`, `high` and `margin` in
+        `unit`, which are `scale` times the values; `n`, `verdict` and `note`; the `arms` a and b, each with its name,
+        its mean, and the settings that were chosen where they are known; and the `pairs`: the values of both arms with
+        the seeds that they share, or None where they were not kept. `repeated` says what a new order_seed brings.
+
+    Examples
+    --------
+    >>> part(result("soft-beats-hard"), {"examples": 100})["verdict"]
+    'better'
+    """
     (claim,) = find(name)
-    path = _path(claim)
+    path = stored("results") / f"{claim.name}.json"
     return store.load_json(path) if path.exists() else None
 
 
-def show(*names, measured=None):
-    """Claims with what the committed full run found, to be shown in a lesson. They look the same in a terminal.
-
-    measured  what this lesson has just found, to stand beside it: a Comparison, or {part: Comparison}, in the units of
-              the experiment (accuracies as shares). A part named as in the full run stands beside that; where one
-              says "better" and the other "worse", this is said
-    """
-    if measured is None or isinstance(measured, Comparison):
-        measured = {} if measured is None else {"this lesson": measured}
-    return Shown([(claim, result(claim.name)) for claim in find(*names)], measured)
+def part(found: dict, key: Key) -> dict:
+    """The part of a result with this key. Raises KeyError that lists the ids of those that there are."""
+    for one in found["parts"]:
+        if one["key"] == key:
+            return one
+    raise KeyError(f"no part {part_id(key)}; there are {'; '.join(part_id(one['key']) for one in found['parts'])}")
 
 
-class Shown:
-    """Claims and results, as tables in a notebook and as lines in a terminal.
-
-    compared        the parts that both the full run and this lesson have measured
-    contradictions  those of them for which one says "better" and the other "worse"
-    """
-
-    def __init__(self, claims, measured):
-        self.claims = [(claim, found, _rows(found, measured)) for claim, found in claims]
-        self.compared = [row["part"] for *_, rows in self.claims for row in rows if row["full"] and row["now"]]
-        self.contradictions = [row["part"] for *_, rows in self.claims for row in rows if row["contradicts"]]
-
-    def __str__(self):
-        lines = []
-        for claim, found, rows in self.claims:
-            lines += [f"{claim.name}: {claim.wording}", f"  {_verdict(found)}"]
-            for row in rows:
-                lines.append(f"  {row['part']}")
-                lines += [f"    {name}: {row[run]}" for run, name in RUNS.items() if row[run]]
-                lines += [f"    {CONTRADICTION}"] * row["contradicts"]
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self):
-        return "".join(_claim_in_html(*one) for one in self.claims)
-
-
-def _rows(found, measured):
-    """One row for each part that the full run or this lesson has, with what each says about it, or ""."""
-    full = {} if found is None else {part["name"]: part for part in found["parts"]}
-    unit = next(iter(full.values()))["unit"] if full else "points"  # one experiment, one unit
-    rows = []
-    for name in [*full, *(name for name in measured if name not in full)]:
-        part, now = full.get(name), measured.get(name)
-        rows.append(
-            {
-                "part": name,
-                "full": "" if part is None else _said(part, part["n"], unit, part["verdict"], part["margin"]),
-                "now": "" if now is None else _said(_scaled(now, unit), now.n, unit, now.verdict),
-                "contradicts": None not in (part, now) and {part["verdict"], now.verdict} == {"better", "worse"},
-            }
-        )
-    return rows
-
-
-def _claim_in_html(claim, found, rows):
-    when = "" if found is None else f" (full run of {html.escape(found['date'])})"
-    said = [f"<b>{html.escape(claim.wording)}</b>", f"{html.escape(_verdict(found))}{when}"]
-    said.append(f"<small>{html.escape(claim.measured)}</small>")
-    runs = [run for run in ("full", "now") if any(row[run] for row in rows)]
-    cell = "style='text-align:left;vertical-align:top'"
-    head = "".join(f"<th {cell}>{RUNS[run]}</th>" for run in runs)
-    body = ""
-    for row in rows:
-        cells = "".join(f"<td {cell}>{html.escape(row[run]) or '–'}</td>" for run in runs)
-        note = f"<br><b>{CONTRADICTION}</b>" if row["contradicts"] else ""
-        body += f"<tr><th scope='row' {cell}>{html.escape(row['part'])}{note}</th>{cells}</tr>"
-    table = f"<table><thead><tr><th {cell}>part</th>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
-    return f"<p>{'<br>'.join(said)}</p>{table}"
-
-
-def table():
+def table() -> str:
     """The ledger as a Markdown table: claim, lesson, effect with interval, verdict."""
     lines = ["| claim | lesson | effect [interval], pairs | verdict |", "|---|---|---|---|"]
     for claim in CLAIMS:
         found = result(claim.name)
-        lines.append(
-            f"| **{claim.name}** {claim.wording} | {claim.lesson} | {'<br>'.join(effects(found))} | {_verdict(found)} |"
-        )
+        said = "<br>".join(f"{name}: {effect}" for name, effect in effects(found))
+        lines.append(f"| **{claim.name}** {claim.wording} | {claim.lesson} | {said} | {conclude(claim, found)} |")
     return "\n".join(lines)
 
 
-def effects(found):
-    """One line per part of a result: its effect, its interval and how many pairs."""
-    parts = [] if found is None else found["parts"]
-    return [f"{part['name']}: {_said(part, part['n'], part['unit'], margin=part['margin'])}" for part in parts]
+def effects(found: dict | None) -> list[tuple[str, str]]:
+    """(label, effect with its interval and how many pairs) for each part of a result.
+
+    Examples
+    --------
+    >>> effects(result("soft-beats-hard"))[0]
+    ('100 pictures', '+2.32 points [+1.40, +3.24], n = 20')
+    """
+    return [(label(one["key"]), effect(one)) for one in (found["parts"] if found else ())]
 
 
-def _said(numbers, n, unit, verdict="", margin=0.0):
+def effect(one: dict) -> str:
+    """The numbers of a part: effect, interval, how many pairs, and the margin if there is one."""
     # + 0.0 makes a plain zero of -0.0
-    mean, low, high = (f"{round(numbers[name], 2) + 0.0:+.2f}" for name in ("mean", "low", "high"))
-    limit = f", margin {margin:.2g}" if margin else ""
-    return f"{mean} {unit} [{low}, {high}], n = {n}{limit}" + (f": {verdict}" if verdict else "")
+    mean, low, high = (f"{round(one[name], 2) + 0.0:+.2f}" for name in ("mean", "low", "high"))
+    limit = f", margin {one['margin']:.2g}" if one["margin"] else ""
+    return f"{mean} {one['unit']} [{low}, {high}], n = {one['n']}{limit}"
 
 
-def _scaled(comparison, unit):
-    scale = 100 if unit == "points" else 1
-    return {name: scale * getattr(comparison, name) for name in ("mean", "low", "high")}
+def stored(name: str) -> Path:
+    """Where a file of the ledger lies: in the folder named by KDCOURSE_DATA, or else in the course's `data/`."""
+    chosen = os.environ.get("KDCOURSE_DATA")
+    return Path(chosen) / name if chosen else _course.find(f"data/{name}")
 
 
-def _verdict(found):
-    return "not measured yet" if found is None else found["verdict"]
+def _save(measured):
+    """Write a result, each list of numbers on a line of its own."""
+    text = json.dumps(measured, indent=1, ensure_ascii=False, allow_nan=False)
+    text = re.sub(r"\[[\s\d.,e+-]+\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
+    with store.replacing(stored("results") / f"{measured['claim']}.json") as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def _listed(names):
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def _path(claim):
-    return data.folder() / "results" / f"{claim.name}.json"

@@ -6,17 +6,33 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kdcourse import controls
-from kdcourse.claims.arms import HARD, SOFT, TRAINING, Part, by_block, part, pictures
+from kdcourse.claims.arms import ARMS, TRAINING, pairs_by_block, seeds, students
+from kdcourse.claims.record import Part, claim
 from kdcourse.sweep import grid
 
 
+@claim(
+    "soft-beats-hard",
+    "A student learns more from soft labels than from hard labels.",
+    taught_in="Hinton, Vinyals and Dean 2015, section 2; nearly every introduction since",
+)
 def soft_beats_hard(run):
-    """Soft labels against labels, with 100, 500 and 5,000 pictures, in students of 64 hidden units."""
-    return [part(pictures(n), *by_block(run, n, 64, 2, SOFT, HARD)) for n in TRAINING]
+    """Test accuracy, soft labels minus labels: same pictures, initial weights, batches and number of steps.
+
+    Temperature (1 to 20) and learning rate of each arm chosen on validation.
+    """
+    return [pairs_by_block(run, {"examples": n}, 64, 2, ARMS) for n in TRAINING]
 
 
+@claim(
+    "omitted-class-is-learned",
+    "A student can learn a class it was never shown, from what the teacher says about the others.",
+    taught_in="Hinton, Vinyals and Dean 2015, section 3 (a digit left out of MNIST)",
+)
 def omitted_class(run):
-    """A garment nobody shows or names: soft labels against the teacher's arg-max, each with one repaired bias."""
+    """Recall of the left-out garment on test, soft labels minus the teacher's arg-max labels, both after one bias was
+    corrected on validation data. Left out: what label or teacher's first choice calls by that name.
+    """
     garments, parts = run.garments, []
     settings = grid(width=128, temperature=4, lr=0.002, init_seed=range(4), order_seed=range(4))
     for name in tqdm(["sneaker", "trouser", "bag", "shirt"], desc="left-out garments", leave=False):
@@ -27,8 +43,11 @@ def omitted_class(run):
         options = {"epochs": 6, "batch_size": 250, "predictions": True}
         soft = run.sweep(settings, data, **options)
         hard = run.sweep(settings.assign(temperature=1.0), controls.arg_max(data), **options)
-        a, b = (_repaired_recall(table, garments, label) for table in (soft, hard))
-        parts.append(Part(name, a, b, soft["init_seed"].to_numpy(), soft["order_seed"].to_numpy()))
+        a, b = (
+            students(arm, table, _repaired_recall(table, garments, label))
+            for arm, table in [("soft labels", soft), ("arg-max labels", hard)]
+        )
+        parts.append(Part({"class": name}, a, b, **seeds(soft, hard), repeated="seed"))
     return parts
 
 

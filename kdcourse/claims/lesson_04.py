@@ -6,7 +6,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kdcourse import controls
-from kdcourse.claims.arms import BLOCK, best_everywhere, part, pictures, teacher_accuracy
+from kdcourse.claims.arms import BLOCK, best_everywhere, gain, pairs, seeds, students, teacher_accuracy
+from kdcourse.claims.record import Arm, Part, claim, label
 from kdcourse.models import mlp, width_for_ratio
 from kdcourse.train import cosine, distill
 
@@ -23,68 +24,101 @@ ASSISTANTS = [5, 20]  # how many times smaller than the teacher
 LIMIT, POINT = 0.05, 0.01
 
 
+@claim(
+    "sweet-spot-5-20",
+    "The sweet spot is a student 5 to 20 times smaller than its teacher.",
+    taught_in="practitioners' guides, as a rule of thumb; we know of no paper that supports it as a law",
+)
 def sweet_spot(run):
-    """The gain of distillation at 10 times smaller, against the gain at ratios outside the range."""
+    """What distillation gains over the same-size student on labels, at a size ratio of 10, minus what it gains at a
+    ratio outside the range; all 50,000 pictures, and blocks of 5,000.
+    """
     parts = []
     for n, (soft, hard) in sizes(run).items():
-        gain = {r: soft[r]["test_accuracy"].to_numpy() - hard[r]["test_accuracy"].to_numpy() for r in RATIOS}
         for ratio in RATIOS:
             if not 5 <= ratio <= 20:
-                one = part(f"10× against {ratio}×, {pictures(n)}", soft[10], soft[10])
-                parts.append(one._replace(a=gain[10], b=gain[ratio]))
+                gains = gain(soft[10], hard[10]), gain(soft[ratio], hard[ratio])
+                parts.append(_part(run, {"ratio": [10, ratio], "examples": n}, *gains, soft[10], soft[ratio]))
     return parts
 
 
+@claim(
+    "below-5x-use-small",
+    "Below 5 times smaller, distillation is not worth it: just train the small model on labels.",
+    taught_in="practitioners' guides, as a rule of thumb",
+)
 def below_5x(run):
-    """How far the gain of soft labels over labels stays under one point, in a student half the size of its teacher."""
+    """How far the gain of soft labels over labels on test stays under 1 point, at a size ratio of 2; settings of each
+    arm chosen on validation.
+    """
     parts = []
     for n, (soft, hard) in sizes(run).items():
-        one = part(f"gain under a point at 2×, {pictures(n)}", soft[2], hard[2])
-        parts.append(one._replace(a=np.full(len(one.a), POINT), b=one.a - one.b))
+        key = {"side": "under", "ratio": 2, "examples": n}
+        parts.append(_part(run, key, _limit(POINT, soft[2]), gain(soft[2], hard[2]), soft[2]))
     return parts
 
 
+@claim(
+    "above-20x-gap",
+    "Above 20 times smaller, the gap to the teacher becomes too large.",
+    taught_in="practitioners' guides, as a rule of thumb; Mirzadeh et al. 2020 on the capacity gap",
+)
 def above_20x(run):
-    """The gap between teacher and distilled student: over five points above a ratio of 20, and under it up to there."""
-    parts = []
+    """How far the gap between teacher and distilled student on test lies over a limit of 5 points at ratios above 20,
+    and under it up to 20.
+    """
+    parts, teacher = [], teacher_accuracy(run.garments)
     for n, (soft, _) in sizes(run).items():
-        for ratio in RATIOS:
-            one = part(f"{ratio}×, {pictures(n)}", soft[ratio], soft[ratio])
-            gap, limit = teacher_accuracy(run.garments) - one.a, np.full(len(one.a), LIMIT)
+        for ratio, table in soft.items():
+            gap = students("gap to the teacher", table, teacher - table["test_accuracy"].to_numpy())
+            limit, key = _limit(LIMIT, table), {"ratio": ratio, "examples": n}
             if ratio > 20:
-                parts.append(one._replace(name=f"over the limit at {one.name}", a=gap, b=limit))
+                parts.append(_part(run, {"side": "over", **key}, gap, limit, table))
             else:
-                parts.append(one._replace(name=f"under the limit at {one.name}", a=limit, b=gap))
+                parts.append(_part(run, {"side": "under", **key}, limit, gap, table))
     return parts
 
 
+@claim(
+    "95-percent-at-10x",
+    "A student a tenth of the size keeps 95 % of the teacher's accuracy.",
+    taught_in="vendors and overviews; Sanh et al. 2019 report 97 % of a GLUE score at 60 % of the size",
+)
 def keeps_95_percent(run):
-    """The share of the teacher's accuracy that a student ten times smaller retains, against 95 %."""
-    parts = []
+    """Distilled student's test accuracy as a share of the teacher's, minus 95 %, at a size ratio of 10."""
+    parts, teacher = [], teacher_accuracy(run.garments)
     for n, (soft, _) in sizes(run).items():
-        one = part(f"10×, {pictures(n)}", soft[10], soft[10])
-        parts.append(one._replace(a=one.a / teacher_accuracy(run.garments), b=np.full(len(one.b), 0.95)))
+        kept = students("share of the teacher's accuracy", soft[10], soft[10]["test_accuracy"].to_numpy() / teacher)
+        parts.append(_part(run, {"ratio": 10, "examples": n}, kept, _limit(0.95, soft[10]), soft[10]))
     return parts
 
 
+@claim(
+    "assistant-bridges-gap",
+    "An assistant of medium size helps a student that is much smaller than its teacher.",
+    taught_in="Mirzadeh et al. 2020",
+)
 def assistant_bridges_gap(run):
-    """Students taught by an assistant against students taught by the teacher, with as many steps and settings."""
-    parts, students = [], sizes(run)
+    """Test accuracy with an assistant in between minus without, above a size ratio of 20, at equal compute for the
+    student; its size (5 or 20 times smaller) and temperature chosen on validation.
+    """
+    parts, same_size = [], sizes(run)
     for n, repetitions in _repetitions(run).items():
         helped = {}
         for size in ASSISTANTS:
-            settings = students[n][0][size].iloc[0][["temperature", "lr"]].to_dict()  # as validation chose them
+            settings = same_size[n][0][size].iloc[0][["temperature", "lr"]].to_dict()  # as validation chose them
             bar = tqdm(repetitions, desc="assistants", leave=False)
             helped[size] = [
                 (controls.taught_by(data, _assistant(run, data, size, order, settings)), inits, order)
                 for data, inits, order in bar
             ]
         for ratio in [50, 100, 200]:
-            width, what = _width(run.garments, ratio), f"{ratio}×, {pictures(n)}"
-            direct = best_everywhere(run, repetitions, width, DIRECT, TRAINING[n], what)
+            width, key = _width(run.garments, ratio), {"ratio": ratio, "examples": n}
+            direct = best_everywhere(run, repetitions, width, DIRECT, TRAINING[n], label(key))
             # The assistant is a setting like the others: which of the two, validation says.
-            via = [best_everywhere(run, helped[size], width, SOFT, TRAINING[n], what) for size in ASSISTANTS]
-            parts.append(part(what, max(via, key=lambda rows: rows["validation_accuracy"].mean()), direct))
+            via = [best_everywhere(run, helped[size], width, SOFT, TRAINING[n], label(key)) for size in ASSISTANTS]
+            via = max(via, key=lambda rows: rows["validation_accuracy"].mean())
+            parts.append(pairs(key, ("by an assistant", via), ("by the teacher", direct), repeated=_repeated(run, n)))
     return parts
 
 
@@ -94,12 +128,24 @@ def sizes(run):
     for n, repetitions in _repetitions(run).items():
         soft, hard = {}, {}
         for ratio in RATIOS:
-            width, what = _width(run.garments, ratio), f"{ratio}×, {pictures(n)}"
+            width, what = _width(run.garments, ratio), label({"ratio": ratio, "examples": n})
             soft[ratio], hard[ratio] = (
                 best_everywhere(run, repetitions, width, arm, TRAINING[n], what) for arm in (SOFT, HARD)
             )
         found[n] = soft, hard
     return found
+
+
+def _part(run, key, a, b, *tables):
+    return Part(key, a, b, **seeds(*tables), repeated=_repeated(run, key["examples"]))
+
+
+def _repeated(run, n):
+    return "seed" if n == len(run.garments.train) else "block"
+
+
+def _limit(value, table):
+    return Arm("limit", np.full(len(table), value))
 
 
 def _repetitions(run):

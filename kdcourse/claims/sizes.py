@@ -1,45 +1,56 @@
 """What the full run of lesson 04 says of students of each size: their accuracy with its interval, and their time."""
 
-import re
-
-from kdcourse import data, store
-from kdcourse.claims.ledger import result
+from kdcourse import store
+from kdcourse.claims.ledger import result, stored
 from kdcourse.claims.lesson_04 import LIMIT
 
 SIZES = "student-sizes.json"  # in the folder of the data; benchmarks/sizes.py writes it
 CLAIM = "above-20x-gap"
-PART = re.compile(r"(under|over) the limit at (\d+)×, ([\d,]+) pictures")
 
 
-def measured_sizes():
-    """What `benchmarks/sizes.py` has measured, as a dict: date, machine, teacher_accuracy, and one row per model."""
-    return store.load_json(data.folder() / SIZES)
+def measured_sizes() -> dict:
+    """What `benchmarks/sizes.py` has measured: date, machine, teacher_accuracy, and one row per model."""
+    return store.load_json(stored(SIZES))
 
 
-def full_run_date():
+def full_run_date() -> str:
     """When the full run was, as it stands in its result."""
     return _full_run()["date"]
 
 
-def size_curves():
-    """{pictures: [{ratio, accuracy, low, high, n}]} of the distilled students in the full run, the largest set first.
+def size_curves() -> dict[int, list[dict]]:
+    """The accuracy of the distilled students in the full run, by how many pictures they had, the most first.
 
-    The run stores how far the gap, teacher − student, lies under or over a limit; the teacher's accuracy is taken as
-    known, so a student's accuracy has the interval of its gap. With 95 % confidence, all of them together hold.
+    Returns
+    -------
+    dict
+        {examples: [{ratio, accuracy, low, high, n}]}, accuracies as shares, the smallest ratio first. With 95 %
+        confidence, all intervals together hold.
 
-    Raises FileNotFoundError where there is no such run or no teacher to compare with.
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such run, or no teacher to compare with.
+
+    Notes
+    -----
+    The run stores how far the gap, teacher − student, lies under or over a limit. The teacher's accuracy is taken as
+    known, so a student's accuracy has the interval of its gap.
+
+    Examples
+    --------
+    >>> [row["ratio"] for row in size_curves()[5_000]]
+    [2, 5, 10, 20, 50, 100, 200]
     """
-    teacher = measured_sizes()["teacher_accuracy"]
-    curves = {}
+    at_limit = measured_sizes()["teacher_accuracy"] - LIMIT
+    curves: dict[int, list[dict]] = {}
     for part in _full_run()["parts"]:
-        side, ratio, pictures = PART.fullmatch(part["name"]).groups()
-        # In points: "under" is limit − gap, "over" is gap − limit. What is left is teacher − gap.
-        sign, ends = (1, ("low", "high")) if side == "under" else (-1, ("high", "low"))
-        at_limit = teacher - LIMIT
-        accuracy, low, high = (at_limit + sign * part[name] / 100 for name in ("mean", *ends))
-        row = {"ratio": int(ratio), "accuracy": accuracy, "low": low, "high": high, "n": part["n"]}
-        curves.setdefault(int(pictures.replace(",", "")), []).append(row)
-    return {pictures: sorted(curves[pictures], key=lambda row: row["ratio"]) for pictures in sorted(curves)[::-1]}
+        # "under" is limit − gap, "over" is gap − limit. What is left is teacher − gap.
+        sign = 1 if part["key"]["side"] == "under" else -1
+        accuracy, *ends = (at_limit + sign * part[name] / part["scale"] for name in ("mean", "low", "high"))
+        row = {"ratio": part["key"]["ratio"], "accuracy": accuracy, "low": min(ends), "high": max(ends), "n": part["n"]}
+        curves.setdefault(part["key"]["examples"], []).append(row)
+    return {n: sorted(curves[n], key=lambda row: row["ratio"]) for n in sorted(curves, reverse=True)}
 
 
 def _full_run():

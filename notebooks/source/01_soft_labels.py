@@ -833,10 +833,12 @@ quiz.show("01_soft_labels")
 # %%
 from kdcourse import claims
 
-claims.show("soft-beats-hard", measured={"100 pictures": gain})
+claims.show("soft-beats-hard", measured={"examples=100": gain})
 
 # %%
-against_arg_max = {name: gains[f"{name}, against arg-max"] for name in CLASSES}
+against_arg_max = {
+    f"class={name}": gains[f"{name}, against arg-max"] for name in CLASSES
+}
 claims.show("omitted-class-is-learned", measured=against_arg_max)
 
 # %% [markdown]

@@ -898,10 +898,22 @@ quiz.show("02_temperature")
 # %%
 from kdcourse import claims
 
-claims.show("t-4-to-10", measured=habit)
+cases = [(32, 500), (32, 5_000), (256, 500), (256, 5_000)]
+here = {
+    f"width={units},examples={n}": result
+    for (units, n), result in zip(cases, habit.values(), strict=True)
+}
+claims.show("t-4-to-10", measured=here)
 
 # %%
-claims.show("best-temperature-moves", measured=moves)
+contrasts = [
+    "width=256:32,examples=500",
+    "width=256:32,examples=5000",
+    "examples=500:5000,width=32",
+    "examples=500:5000,width=256",
+]
+here = dict(zip(contrasts, moves.values(), strict=True))
+claims.show("best-temperature-moves", measured=here)
 
 # %%
 import numpy as np
@@ -909,9 +921,7 @@ import numpy as np
 doublings = np.log2(at["with T²"])
 limit = np.log2(1.25)
 grown = {
-    f"T = {b} against T = {a}": compare(
-        doublings[b], doublings[a], margin=limit
-    )
+    f"temperature={b}:{a}": compare(doublings[b], doublings[a], margin=limit)
     for a, b in [(1, 4), (4, 20)]
 }
 claims.show("t-squared-keeps-gradients", measured=grown)
@@ -921,7 +931,8 @@ claims.show("t-squared-keeps-gradients", measured=grown)
 # intervals take the pair of teachers as the unit. Here, the students of a teacher were averaged first, and n counts the pairs of teachers.
 
 # %%
-claims.show("smoothed-teacher-teaches-worse", measured=harm)
+here = {f"temperature={T}": harm[f"T = {T}"] for T in (1, 4, 10)}
+claims.show("smoothed-teacher-teaches-worse", measured=here)
 
 # %%
 few_s, many_s, few_l, many_l = (gain[case] for case in CASES)

@@ -838,12 +838,12 @@ quiz.show("03_blended_loss")
 # %%
 from kdcourse import claims
 
-claims.show("blend-beats-either", measured={"500 pictures": blend})
+claims.show("blend-beats-either", measured={"examples=500": blend})
 
 # %%
 resist = {
-    "500 pictures, clean teacher": gains["w = 1 minus labels"],
-    "500 pictures, misled teacher": against["4,000, 30 % wrong"],
+    "examples=500,teacher=clean": gains["w = 1 minus labels"],
+    "examples=500,teacher=misled": against["4,000, 30 % wrong"],
 }
 claims.show("soft-labels-resist-noise", measured=resist)
 

@@ -762,30 +762,43 @@ quiz.show("04_student_size")
 # %%
 from kdcourse import claims
 
-claims.show("sweet-spot-5-20", measured=spot)
+here = {
+    f"ratio=10:{ratio},examples={PICTURES}": result
+    for ratio, result in zip(OUTSIDE, spot.values(), strict=True)
+}
+claims.show("sweet-spot-5-20", measured=here)
 
 # %%
-first, *others = rules
-claims.show("below-5x-use-small", measured={first: rules[first]})
+here = {f"side=under,ratio=2,examples={PICTURES}": below}
+claims.show("below-5x-use-small", measured=here)
 
 # %% [markdown]
 # A gain under a point is only half of that rule. Look at the figure of gains: wherever another size has its interval under a point as well, there is nothing special about 2×. The rule also says that 2× gains *less* than 10×. For that, read "10× against 2×" in the table before this one.
 
 # %%
-limits = {name: rules[name] for name in others}
-claims.show("above-20x-gap", measured=limits)
+_, *limits = rules.values()
+here = {}
+for ratio, result in zip(RATIOS, limits, strict=True):
+    side = "over" if ratio > 20 else "under"
+    here[f"side={side},ratio={ratio},examples={PICTURES}"] = result
+claims.show("above-20x-gap", measured=here)
 
 # %% [markdown]
 # This rule needs both halves. Where the first fails (*under the limit*, up to 20×), the gap does not *become* too large at 20; it was too large before. And where both hold, teacher and students still differ in kind as well as in size.
 
 # %%
-claims.show("95-percent-at-10x", measured={f"10×, {n}": keeps})
+here = {f"ratio=10,examples={PICTURES}": keeps}
+claims.show("95-percent-at-10x", measured=here)
 
 # %% [markdown]
 # This is a tenth of the parameters. What was kept at a tenth of the *cost* stands further up, with its verdict, for 5,000 pictures; the full run has no row for it.
 
 # %%
-claims.show("assistant-bridges-gap", measured=bridged)
+here = {
+    f"ratio={ratio},examples={PICTURES}": result
+    for ratio, result in zip(SMALL, bridged.values(), strict=True)
+}
+claims.show("assistant-bridges-gap", measured=here)
 
 # %% [markdown]
 # A *better* here is one at equal steps of the student. The arm that also gets the assistant's compute is missing, in the full run too. So it does not yet credit the assistant.

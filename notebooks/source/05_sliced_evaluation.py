@@ -865,7 +865,7 @@ quiz.show("05_sliced_evaluation")
 # %%
 from kdcourse import claims
 
-not_uniform = {"worst class against the others": uneven}
+not_uniform = {"slice=worst class": uneven}
 claims.show("gap-is-not-uniform", measured=not_uniform)
 
 # %%
@@ -882,10 +882,10 @@ tail_gaps = np.stack(
     ]
 )
 losing = {
-    "hard: the quarter where the teacher is least sure": compare(
+    "slice=least sure quarter": compare(
         own[:, unsure].mean(1), own[:, ~unsure].mean(1)
     ),
-    "rare: the three rarest of ten classes": compare(
+    "slice=three rarest classes": compare(
         tail_gaps[:, 7:].mean(1), tail_gaps[:, :7].mean(1)
     ),
 }
@@ -900,17 +900,20 @@ mean_lost = np.mean(
     axis=0,
 )
 hidden = {
-    "all mail: gap under 3 points": compare(
+    "slice=all mail,side=under": compare(
         np.full(len(mean_lost), LIMIT), mean_lost
     ),
-    "hard ham: gap over 3 points": compare(
+    "slice=hard ham,side=over": compare(
         mean_lost[hard], np.full(hard.sum(), LIMIT)
     ),
 }
 claims.show("average-hides-slices", measured=hidden)
 
 # %%
-tail = {name: lifted[f"{name} − labels"] for name in rare}
+tail = {
+    f"slice={name}": lifted[f"the {name} − labels"]
+    for name in ("rarest class", "three rarest classes")
+}
 claims.show("distillation-lifts-the-tail-over-hard-labels", measured=tail)
 
 # %% [markdown]

@@ -1,0 +1,124 @@
+"""Claims as they are shown: the full run, what a lesson has just measured beside it, and where the two contradict."""
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+from kdcourse.claims.ledger import conclude, effect, find, result
+from kdcourse.claims.record import Claim, label, part_id
+from kdcourse.stats import Comparison
+
+MIME = "application/vnd.kdcourse.claims+json"  # of the data that a shown claim carries beside text and HTML
+RUNS = {"full": "full run", "now": "just now"}
+CONTRADICTION = "This contradicts the full run: trust neither until you know why."
+
+
+def show(*names: str, measured: Comparison | Mapping[str, Comparison] | None = None) -> "Shown":
+    """Claims with what the committed full run found, to be shown in a lesson. They look the same in a terminal.
+
+    Parameters
+    ----------
+    *names : str
+        Which claims; none means all.
+    measured : Comparison or {str: Comparison}, optional
+        What the lesson has just found, in the units of the experiment (accuracies as shares), by the id of the part
+        that it stands beside, as "examples=100" (see `part_id`). Anything else has a row of its own.
+
+    Examples
+    --------
+    >>> from kdcourse.stats import compare
+    >>> gain = compare([0.84, 0.85, 0.85], [0.80, 0.80, 0.81])
+    >>> show("soft-beats-hard", measured={"examples=100": gain}).compared
+    ['examples=100']
+    """
+    if measured is None or isinstance(measured, Comparison):
+        measured = {} if measured is None else {"this lesson": measured}
+    return Shown([(claim, result(claim.name)) for claim in find(*names)], measured)
+
+
+class Shown:
+    """Claims and results: tables in a notebook, lines in a terminal, and data for whoever reads a stored notebook.
+
+    Attributes
+    ----------
+    data : dict
+        {"claims": [{"claim", "parts": [{"id", "key", "label", "full", "now", "contradicts"}]}]}; `full` and `now` hold
+        mean, low, high, n, verdict, margin and unit, or are None where that run has not measured the part.
+    compared : list of str
+        The ids of the parts that both the full run and this lesson have measured.
+    contradictions : list of str
+        Those of them for which one says "better" and the other "worse".
+    """
+
+    def __init__(self, claims: list[tuple[Claim, dict | None]], measured: Mapping[str, Comparison]):
+        self.data: dict[str, Any] = {"claims": []}
+        self._heads = []
+        for claim, found in claims:
+            self.data["claims"].append({"claim": claim.name, "parts": _parts(found, measured)})
+            self._heads.append((claim, str(conclude(claim, found)), found["date"] if found else None))
+        parts = [part for one in self.data["claims"] for part in one["parts"]]
+        self.compared = [part["id"] for part in parts if part["full"] and part["now"]]
+        self.contradictions = [part["id"] for part in parts if part["contradicts"]]
+
+    def __str__(self) -> str:
+        lines = []
+        for (claim, verdict, _), one in zip(self._heads, self.data["claims"], strict=True):
+            lines += [f"{claim.name}: {claim.wording}", f"  {verdict}"]
+            for part in one["parts"]:
+                lines.append(f"  {part['label']}")
+                lines += [f"    {name}: {_said(part[run])}" for run, name in RUNS.items() if part[run]]
+                lines += [f"    {CONTRADICTION}"] * part["contradicts"]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self):
+        return "".join(_html(*head, one["parts"]) for head, one in zip(self._heads, self.data["claims"], strict=True))
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/plain": str(self), "text/html": self._repr_html_(), MIME: self.data}
+
+
+def _parts(found, measured):
+    """What the full run and this lesson say about each part that either of them has."""
+    full = {part_id(part["key"]): part for part in found["parts"]} if found else {}
+    unit, scale = next(((part["unit"], part["scale"]) for part in full.values()), ("points", 100))
+    parts = []
+    for name in [*full, *(name for name in measured if name not in full)]:
+        part, now = full.get(name), measured.get(name)
+        parts.append(
+            {
+                "id": name,
+                "key": part["key"] if part else None,
+                "label": label(part["key"]) if part else name,
+                "full": part and {each: part[each] for each in (*Comparison._fields, "margin", "unit")},
+                "now": now and _scaled(now, scale, unit),
+                "contradicts": bool(part and now) and {part["verdict"], now.verdict} == {"better", "worse"},
+            }
+        )
+    return parts
+
+
+def _scaled(now, scale, unit):
+    numbers = {name: scale * getattr(now, name) for name in ("mean", "low", "high")}
+    return numbers | {"n": now.n, "verdict": now.verdict, "margin": 0.0, "unit": unit}
+
+
+def _said(one):
+    return f"{effect(one)}: {one['verdict']}" if one else ""
+
+
+def _html(claim, verdict, date, parts):
+    when = f" (full run of {html.escape(date)})" if date else ""
+    said = [f"<b>{html.escape(claim.wording)}</b>", f"{html.escape(verdict)}{when}"]
+    said.append(f"<small>{html.escape(claim.measured)}</small>")
+    runs = [run for run in RUNS if any(part[run] for part in parts)]
+    cell = "style='text-align:left;vertical-align:top'"
+    head = "".join(f"<th {cell}>{RUNS[run]}</th>" for run in runs)
+    body = ""
+    for part in parts:
+        cells = "".join(f"<td {cell}>{html.escape(_said(part[run])) or '–'}</td>" for run in runs)
+        note = f"<br><b>{CONTRADICTION}</b>" if part["contradicts"] else ""
+        body += f"<tr><th scope='row' {cell}>{html.escape(part['label'])}{note}</th>{cells}</tr>"
+    table = f"<table><thead><tr><th {cell}>part</th>{head}</tr></thead><tbody>{body}</tbody></table>" if parts else ""
+    return f"<p>{'<br>'.join(said)}</p>{table}"
