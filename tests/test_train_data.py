@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from tiny import INPUTS, LABELS, LOGITS, QUIET, C, D, N, numbers, student
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler
 
@@ -13,15 +14,11 @@ from kdcourse.data import Split
 from kdcourse.models import mlp
 from kdcourse.train import accuracy, distill, teacher_logits, train
 
-QUIET = {"device": "cpu", "progress": False}
-N, D, C = 50, 6, 4
-NUMBERS = torch.Generator().manual_seed(0)
-INPUTS, LOGITS = torch.randn(N, D, generator=NUMBERS), 3 * torch.randn(N, C, generator=NUMBERS)
-LABELS = torch.randint(0, C, (N,), generator=NUMBERS)
 SETTINGS = {"epochs": 2, "batch_size": 16, "lr": 0.01, "order_seed": 3, **QUIET}
 
 
 def same(model, other):
+    """Whether two models, which may call them otherwise, hold the same parameters."""
     return all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
@@ -34,7 +31,7 @@ class Named(nn.Module):
 
     def __init__(self, answer=lambda logits: SimpleNamespace(logits=logits)):
         super().__init__()
-        self.body, self.answer = mlp((D, 8, C), seed=0), answer
+        self.body, self.answer = student(), answer
 
     def forward(self, features, scale=1.0, labels=None):
         assert labels is None  # with labels such a model computes a loss of its own
@@ -65,7 +62,7 @@ def without_seconds(history):
 @pytest.mark.parametrize("form", FORMS)
 def test_the_same_data_in_any_form_train_the_same_student(form, way):
     make, inputs, labels = FORMS[form]
-    fresh, model = mlp((D, 8, C), seed=0), Named() if make is Named else mlp((D, 8, C), seed=0)
+    fresh, model = student(), Named() if make is Named else student()
     plain, logits = copy.deepcopy(fresh), [LOGITS] if way is distill else []
     measured = labels is None  # such data can be validated on, too
     expected = way(plain, INPUTS, *logits, LABELS, validation=Split(LABELS, inputs=INPUTS), **SETTINGS)
@@ -89,7 +86,7 @@ def test_a_loader_that_shuffles_or_drops_gives_teacher_logits_in_the_order_of_it
 def test_what_a_loader_says_of_its_batches_is_kept():
     def sizes(**options):
         seen = []
-        model = mlp((D, 8, C), seed=0)
+        model = student()
         model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
         train(model, loader(INPUTS, LABELS, batch_size=20, **options), epochs=2, **QUIET)
         return seen[1:]  # the first call only asks whether the data fit
@@ -107,7 +104,7 @@ def test_two_epochs_of_a_data_set_that_draws_random_numbers_differ_but_two_runs_
             return x + torch.rand(1), y
 
     def run():
-        seen, model = [], nn.Sequential(nn.Identity(), mlp((D, 8, C), seed=0))
+        seen, model = [], nn.Sequential(nn.Identity(), student())
         model[0].register_forward_hook(lambda _, given, output: seen.append(output))
         train(model, DataLoader(Noisy(INPUTS, LABELS), batch_size=N), epochs=2, **QUIET)
         return [batch.sum().item() for batch in seen[1:]]
@@ -120,7 +117,7 @@ def test_two_epochs_of_a_data_set_that_draws_random_numbers_differ_but_two_runs_
 
 
 def test_pictures_go_in_as_pictures():
-    pictures = torch.randn(30, 1, 28, 28, generator=torch.Generator().manual_seed(4))
+    pictures = numbers(30, 1, 28, 28)
     net = nn.Sequential(
         nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(),
         nn.Dropout(0.2), nn.Linear(64, C),
@@ -162,12 +159,8 @@ def test_a_teacher_of_scikit_learn_is_its_log_probabilities():
 
 
 def test_sequences_are_examples_at_every_position():
-    places = 3
-    generator = torch.Generator().manual_seed(6)
-    inputs, logits = (torch.randn(8, size, places, generator=generator) for size in (D, C))
-    labels = torch.randint(0, C, (8, places), generator=generator)
-    each = nn.Conv1d(D, C, 1)
-    flat = nn.Linear(D, C)
+    inputs, logits, labels = numbers(8, D, 3), numbers(8, C, 3, seed=1), numbers(8, C, 3, seed=2).argmax(1)
+    each, flat = nn.Conv1d(D, C, 1), nn.Linear(D, C)
     flat.weight.data, flat.bias.data = each.weight.data[:, :, 0].clone(), each.bias.data.clone()
     settings = {"soft_weight": 0.5, "temperature": 2, "epochs": 3, "lr": 0.01, **QUIET}
     history = distill(each, inputs, logits, labels, validation=(inputs, labels), batch_size=8, **settings)
@@ -182,12 +175,12 @@ def test_sequences_are_examples_at_every_position():
 def test_a_class_weight_multiplies_the_loss_of_its_examples(given):
     weights, hard = (
         torch.tensor([1, 2, 0, 0.5]),
-        nn.functional.cross_entropy(mlp((D, 8, C), seed=0)(INPUTS), LABELS, reduction="none"),
+        nn.functional.cross_entropy(student()(INPUTS), LABELS, reduction="none"),
     )
     expected = (weights[LABELS] * hard).mean().item()
     settings = {"class_weight": given, "epochs": 1, "batch_size": N, **QUIET}
-    assert train(mlp((D, 8, C), seed=0), INPUTS, LABELS, **settings).last["loss"] == pytest.approx(expected)
-    row = distill(mlp((D, 8, C), seed=0), INPUTS, LOGITS, LABELS, soft_weight=0.25, **settings).last
+    assert train(student(), INPUTS, LABELS, **settings).last["loss"] == pytest.approx(expected)
+    row = distill(student(), INPUTS, LOGITS, LABELS, soft_weight=0.25, **settings).last
     assert row["hard"] == pytest.approx(expected)
     assert row["loss"] == pytest.approx(0.25 * row["soft"] + 0.75 * expected)
 
@@ -247,7 +240,7 @@ KEEP = r"list\(inputs\) makes batches of it that keep their order"
 )  # fmt: skip
 def test_what_does_not_fit_is_named_before_the_first_step(given, error, message):
     inside = isinstance(given.get("inputs"), (DataLoader, dict, list, str, zip))
-    given = {"model": mlp((D, 8, C), seed=0), "inputs": INPUTS, "labels": None if inside else LABELS, **given}
+    given = {"model": student(), "inputs": INPUTS, "labels": None if inside else LABELS, **given}
     before = copy.deepcopy(given["model"])
     with pytest.raises(error, match=message):
         train(**given, epochs=1, **QUIET)
@@ -256,9 +249,9 @@ def test_what_does_not_fit_is_named_before_the_first_step(given, error, message)
 
 def test_labels_that_a_loader_brings_late_are_checked_too():
     with pytest.raises(ValueError, match=r"labels must be in \[0, 4\), got 4 at index"):
-        train(mlp((D, 8, C), seed=0), loader(INPUTS, OUT_OF_RANGE), epochs=1, **QUIET)
+        train(student(), loader(INPUTS, OUT_OF_RANGE), epochs=1, **QUIET)
 
 
 def test_logits_for_some_of_a_loaders_examples_are_refused():
     with pytest.raises(ValueError, match="teacher_logits must have one row per input, got 48 for 50 inputs"):
-        distill(mlp((D, 8, C), seed=0), loader(INPUTS, LABELS, drop_last=True), LOGITS[:48], epochs=1, **QUIET)
+        distill(student(), loader(INPUTS, LABELS, drop_last=True), LOGITS[:48], epochs=1, **QUIET)

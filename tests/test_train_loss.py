@@ -4,26 +4,14 @@ import copy
 
 import pytest
 import torch
+from tiny import INPUTS, LABELS, LOGITS, QUIET, C, D, N, close, numbers, same, student
 from torch import nn
 
 from kdcourse.losses import blended, blended_loss
 from kdcourse.models import mlp
 from kdcourse.train import distill
 
-N, D, C = 40, 6, 4
-NUMBERS = torch.Generator().manual_seed(0)
-INPUTS, LOGITS = torch.randn(N, D, generator=NUMBERS), 3 * torch.randn(N, C, generator=NUMBERS)
-LABELS = torch.randint(0, C, (N,), generator=NUMBERS)
-SETTINGS = {"epochs": 2, "batch_size": 16, "lr": 0.01, "device": "cpu", "progress": False}
-
-
-def student():
-    return mlp((D, 8, C), seed=0)
-
-
-def close(model, other):
-    for mine, others in zip(model.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(mine, others, rtol=1e-4, atol=1e-6)
+SETTINGS = {"epochs": 2, "batch_size": 16, "lr": 0.01, **QUIET}
 
 
 def by_hand(student_logits, teacher_logits, labels):
@@ -43,8 +31,8 @@ def test_a_loss_of_ones_own_trains_as_the_everyday_one_does():
     history = distill(own, INPUTS, LOGITS, LABELS, loss=by_hand, **SETTINGS)
     expected = distill(everyday, INPUTS, LOGITS, LABELS, temperature=2, soft_weight=0.3, **SETTINGS)
     distill(given, INPUTS, LOGITS, LABELS, loss=blended(2.0, 0.3), **SETTINGS)
-    close(own, everyday)
-    close(given, everyday)
+    close(own, everyday, rtol=1e-4, atol=1e-6)
+    assert same(given, everyday)
     assert history.table["loss"].tolist() == pytest.approx(expected.table["loss"].tolist(), rel=1e-4)
     assert "soft" not in history.last
     assert "soft" in expected.last
@@ -68,8 +56,8 @@ def test_a_loss_sees_rows_that_belong_together_and_no_labels_where_there_are_non
 
 
 def test_the_same_loss_serves_one_student_a_stack_and_sequences():
-    stack, teacher = (torch.randn(3, C, 5, generator=NUMBERS) for _ in range(2))
-    labels = torch.randint(0, C, (3, 5), generator=NUMBERS)
+    stack, teacher = (numbers(3, C, 5, seed=seed) for seed in (0, 1))
+    labels = numbers(3, C, 5, seed=2).argmax(1)
     for loss in (by_hand, squares, blended(2.0, 0.3, direction="reverse"), blended(60.0)):
         together = loss(stack, teacher, labels)
         assert together.shape == (3, 5)
@@ -81,8 +69,8 @@ def test_the_same_loss_serves_one_student_a_stack_and_sequences():
 @pytest.mark.parametrize("weights", [(0.2, 0.7, 1.0), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), 1.0, 0.0, 0.4])
 @pytest.mark.parametrize("temperatures", [(1.0, 2.0, 100.0), 3.0])
 def test_the_everyday_loss_function_equals_the_checked_loss(temperatures, weights, direction):
-    logits, teacher = (torch.randn(3, C, 5, generator=NUMBERS) for _ in range(2))
-    labels = torch.randint(0, C, (3, 5), generator=NUMBERS)
+    logits, teacher = (numbers(3, C, 5, seed=seed) for seed in (0, 1))
+    labels = numbers(3, C, 5, seed=2).argmax(1)
     settings = [torch.tensor(v)[:, None, None] if isinstance(v, tuple) else v for v in (temperatures, weights)]
     expected = blended_loss(logits, teacher, labels, *settings, direction=direction, reduction="none").total
     loss = blended(*settings, direction=direction)
@@ -146,7 +134,7 @@ def test_what_is_no_loss_function_is_named_before_the_first_step(loss, error, me
     with pytest.raises(error, match=message) as caught:
         distill(model, INPUTS, LOGITS, LABELS, loss=loss, **SETTINGS)
     assert "loss" in str(caught.value) + "".join(getattr(caught.value, "__notes__", []))
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), before.parameters(), strict=True))
+    assert same(model, before)
 
 
 def test_a_loss_that_mixes_up_the_axes_is_noticed_where_there_are_three_classes_too():
