@@ -9,15 +9,15 @@ A new loss is one function in this file. It does arithmetic and no checks; `dist
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 import torch.nn.functional as F
 
 from kdcourse._arguments import class_indices, describe, number, one_of
 
-LossFunction = Callable[[torch.Tensor, torch.Tensor | None, torch.Tensor | None], torch.Tensor]
-Setting = float | torch.Tensor  # one number, or a tensor that broadcasts against the logits with size 1 on axis 1
+LossFunction: TypeAlias = Callable[[torch.Tensor, torch.Tensor | None, torch.Tensor | None], torch.Tensor]
+Setting: TypeAlias = float | torch.Tensor
 
 # The divergence shrinks with 1/T². Beyond these temperatures nothing of it is left, in float64 either.
 _TEMPERATURES = (1e-6, 1e6)
@@ -309,7 +309,7 @@ def _check_pair(student_logits, teacher_logits, temperature, mask, direction):
 
 
 def check_teacher_logits(teacher_logits, direction="forward", mask=None):
-    """The teacher's logits, padding set to zero, if they are finite, or minus infinity where the direction allows it."""
+    """The teacher's logits, padding zeroed, if they are finite, or minus infinity where the direction allows it."""
     name = "teacher_logits" if direction == "forward" else 'with direction="reverse", teacher_logits'
     return _check_logits(name, teacher_logits, mask=mask, allow_minus_infinity=direction == "forward")
 
