@@ -88,25 +88,21 @@ def train(
 
     Other Parameters
     ----------------
-    lr : float
-        Learning rate of AdamW, > 0 (0.001); `weight_decay`, >= 0 (0.0).
+    lr, weight_decay : float
+        Of AdamW: the learning rate, > 0 (0.001), and the weight decay, >= 0 (0.0).
     batch_size : int
         Examples per step, >= 1 (None: the DataLoader's, else 128); the last batch of an epoch may be smaller.
     order_seed : int
-        Fixes the order of the batches (0), and whatever the model draws (dropout): the same seed gives two students the
-        same batches.
+        Fixes the order of the batches (0) and whatever the model draws (dropout), so that two students can share them.
     schedule : function
         From the share of training that is done, in [0, 1), to a factor on `lr` (None: constant).
     augment : function
         (inputs of a batch, generator) -> inputs of the same shape (None).
-    validation : Split, or inputs with labels in a form as above
+    validation : Split, or inputs with labels as above
         What accuracy is measured on after every epoch (None).
-    device : str
-        "auto" (CUDA, then MPS, then CPU) or a torch device name.
-    bf16 : bool
-        Run the forward pass in bfloat16; the weights and the loss stay float32 (False).
-    progress : bool
-        Show a progress bar, one step per epoch (True).
+    device, bf16, progress
+        "auto" (CUDA, then MPS, then CPU) or a device's name; the forward pass in bfloat16 (False), while weights and loss
+        stay float32; a progress bar, one step per epoch (True).
 
     Raises
     ------
@@ -208,7 +204,6 @@ def teacher_logits(
     batch_size : int, optional
         None: the DataLoader's, else 1000.
     device : str
-        "auto" or a torch device name.
 
     Returns
     -------
@@ -226,43 +221,44 @@ def teacher_logits(
     """
     if not isinstance(teacher, torch.nn.Module):
         raise TypeError(f"teacher must be an nn.Module, got {type(teacher).__name__}")
-    where, examples = resolve_device(device), Examples(inputs)
-    batches = examples.to(where).batches(torch.arange(len(examples)), examples.batch_size(batch_size, otherwise=1000))
-    with borrowed(teacher, where, training=False), torch.inference_mode():
-        parts = [logits_of(teacher, batch).float().cpu() for batch, _, _ in batches]
-    return torch.cat(parts).clone()  # the clone, made outside inference mode, can be used in autograd
+    logits, _ = _answers(teacher, Examples(inputs), resolve_device(device), batch_size)
+    return logits.clone()  # made outside inference mode, it can be used in autograd
 
 
 def accuracy(model: torch.nn.Module, split: Any, *, device: str = "auto") -> float:
     """The share of the examples that `model` gets right, in eval mode.
 
-    Parameters
-    ----------
-    model : nn.Module
-        As in `train`.
-    split : Split, or inputs with labels in a form that `train` takes
-    device : str
-        "auto" or a torch device name.
+    The arguments are those of `teacher_logits`; `split` is a Split, or inputs with labels in a form that `train` takes.
+
+    >>> accuracy(torch.nn.Identity(), (torch.eye(4), torch.tensor([0, 1, 2, 0])), device="cpu")
+    0.75
     """
     return _accuracy(model, labelled(model, split), resolve_device(device))
 
 
+def _answers(model, examples, device, batch_size=None):
+    """(logits, labels) of all examples in their order, on the CPU, in eval mode and without gradients."""
+    size = examples.batch_size(batch_size, otherwise=1000)
+    with borrowed(model, device, training=False), torch.inference_mode():
+        batches = examples.to(device).batches(torch.arange(len(examples)), size)
+        parts = [(logits_of(model, batch).float().cpu(), labels) for batch, _, labels in batches]
+    logits, labels = zip(*parts, strict=True)
+    return torch.cat(logits), None if labels[0] is None else torch.cat(labels).cpu()
+
+
+def _accuracy(model, examples, device):
+    logits, labels = _answers(model, examples, device)
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
 def load_teacher(name: str) -> torch.nn.Module:
-    """The teacher of a data set ("fashion-mnist"), in eval mode, from the checkpoint in `data/`.
+    """The teacher of a data set ("fashion-mnist"), in eval mode, from its checkpoint; its card lies beside that.
 
-    Its card lies beside the checkpoint.
-
-    Raises
-    ------
-    ValueError
-        For a data set that does not exist, or whose teacher ships as logits alone.
-    kdcourse.data.DataError
-        If the file is missing or altered.
+    Raises ValueError for a data set that does not exist or whose teacher ships as logits alone, and
+    `kdcourse.data.DataError` if the file is missing or altered.
     """
     if name not in checkpoints():
-        hint = (
-            f": its teacher ships as logits, data.load({name!r}).train.teacher_logits" if name in data.names() else ""
-        )
+        hint = f": its teacher ships as logits, load({name!r}).train.teacher_logits" if name in data.names() else ""
         raise ValueError(f"name must be one of {', '.join(map(repr, checkpoints()))}, got {name!r}{hint}")
     tensors, recipe = store.load_tensors(data.checked(f"{name}/teacher.safetensors"))
     teacher = cnn(**recipe["cnn"])
@@ -277,16 +273,6 @@ def cosine(done: float) -> float:
     [1.0, 0.85, 0.5, 0.0]
     """
     return (1 + math.cos(math.pi * done)) / 2
-
-
-def _accuracy(model, examples, device):
-    right = count = 0
-    batches = examples.to(device).batches(torch.arange(len(examples)), examples.batch_size(None, otherwise=1000))
-    with borrowed(model, device, training=False), torch.inference_mode():
-        for batch, _, labels in batches:
-            right += (logits_of(model, batch).argmax(1) == labels).sum()
-            count += labels.numel()
-    return int(right) / count
 
 
 def _fit(

@@ -107,7 +107,7 @@ def test_a_damaged_teacher_is_refused(copy, damage):
     [
         ("mnist-of-nobody", "$"),
         ("", "$"),
-        ("spam-assassin", r": that teacher ships as logits, load\('spam-assassin'\)\.train\.teacher_logits$"),
+        ("spam-assassin", r": its teacher ships as logits, load\('spam-assassin'\)\.train\.teacher_logits$"),
     ],
 )
 def test_a_teacher_that_does_not_ship_is_refused_and_nobody_is_sent_to_get_it_back(name, hint):
