@@ -91,7 +91,7 @@ def try_loss(loss: Callable, student_logits, teacher_logits, labels) -> None:
     """
     logits = student_logits.detach().clone().requires_grad_()
     expected = [*logits.shape[:1], *logits.shape[2:]]
-    with torch.enable_grad():
+    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
         try:
             values = loss(logits, teacher_logits, labels)
         except Exception as error:

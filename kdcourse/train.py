@@ -101,8 +101,8 @@ def train(
     validation : Split, or inputs with labels as above
         What accuracy is measured on after every epoch (None).
     device, bf16, progress
-        "auto" (CUDA, then MPS, then CPU) or a device's name; the forward pass in bfloat16 (False), while weights and loss
-        stay float32; a progress bar, one step per epoch (True).
+        "auto" (CUDA, then MPS, then CPU) or a device's name; the forward pass in bfloat16, while weights and loss stay
+        float32 (False); a progress bar, one step per epoch (True).
 
     Raises
     ------
@@ -182,7 +182,7 @@ def distill(
         loss = blended(temperature, soft_weight, direction=direction, class_weight=class_weight)
         terms["soft"] = blended(temperature, direction=direction)
     check_teacher_logits(teacher_logits, direction)
-    examples = Examples(inputs, labels, teacher_logits).fit(student)
+    examples = Examples(inputs, labels, teacher_logits.detach()).fit(student)
     if terms and examples.has_labels:
         terms["hard"] = blended(soft_weight=0, class_weight=class_weight)
     elif terms and soft_weight != 1:

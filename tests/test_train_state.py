@@ -81,7 +81,10 @@ def test_distilling_leaves_teacher_and_data_alone():
     before, were = copy.deepcopy(teacher), modes(teacher)
     attached = teacher(INPUTS)  # with its graph: no gradient may flow back through it
     before_logits, before_inputs = attached.detach().clone(), INPUTS.clone()
-    distill(student(), INPUTS, attached, LABELS, soft_weight=0.5, epochs=2, batch_size=16, **QUIET)
+    for options in ({"soft_weight": 0.5}, {"loss": lambda s, t, y: (s - t).square().sum(1) + torch.rand(1)}):
+        generator = torch.get_rng_state()
+        distill(student(), INPUTS, attached, LABELS, epochs=2, batch_size=16, **options, **QUIET)
+        assert torch.equal(torch.get_rng_state(), generator)
     assert all(parameter.grad is None for parameter in teacher.parameters())
     assert same(teacher, before)
     assert modes(teacher) == were
