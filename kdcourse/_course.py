@@ -8,7 +8,7 @@ CARRIED = PACKAGE / "course"  # what a wheel brings: quizzes, glossary, ledger, 
 CLONE = "clone the course and run this in its folder, or name that folder in the variable KDCOURSE_COURSE"
 
 
-def find(name):
+def find(name: str) -> Path:
     """The path of a file or folder of the course, such as "quizzes" or "data/checksums.json".
 
     Looked for in the folder that KDCOURSE_COURSE names, in the clone that the package lies in, in the current folder,
@@ -18,13 +18,13 @@ def find(name):
     return next((place / name for place in places if (place / name).exists()), places[0] / name)
 
 
-def roots():
+def roots() -> list[Path]:
     """The folders that may hold the course, the one that goes first at the front."""
     chosen = os.environ.get("KDCOURSE_COURSE")
     here = [place for place in (PACKAGE.parent, Path.cwd()) if is_course(place)]
     return [*([Path(chosen)] if chosen else []), *here, CARRIED]
 
 
-def is_course(folder):
+def is_course(folder: Path) -> bool:
     """Whether a folder is a clone of the course."""
     return (folder / "notebooks" / "source").is_dir() and (folder / "quizzes").is_dir()
