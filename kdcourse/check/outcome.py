@@ -1,38 +1,51 @@
 """Call an answer, and read as numbers whatever comes back."""
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
 import torch
-
-from kdcourse.check.worker import attempt
 
 TOLERANCE = 1e-4  # relative and absolute; generous, so that another order of summation never fails
 DEEPEST, LONGEST = 3, 10_000  # lists in lists, and items in one: beyond these an output is not read
 
 
 class Outcome(NamedTuple):
-    """What one call came to.
+    """What one call came to."""
 
-    output   what it returned
-    numbers  the output in float64 on the CPU, or None if it is not numbers; of words, their places in the vocabulary
-    whole    whether it is of an integer type
-    error    what it raised, or None
-    changed  whether it changed its arguments
-    """
+    output: object  # what it returned
+    numbers: torch.Tensor | None  # the output in float64 on the CPU, if it is numbers; of words, their places
+    whole: bool  # whether it is of an integer type
+    error: BaseException | None  # what it raised
+    changed: bool  # whether it changed its arguments
 
-    output: object
-    numbers: torch.Tensor | None
-    whole: bool
-    error: BaseException | None
-    changed: bool
+
+def attempt(function, *arguments):
+    """(what it returned, None), or (None, what it raised). Only the stop button goes through."""
+    try:
+        return function(*arguments), None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too: an answer cannot end the notebook
+        return None, error
+
+
+@contextlib.contextmanager
+def ordinary_torch():
+    """float32 on the CPU with gradients, whatever the notebook has set and an answer sets; put back afterwards."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 def call(function, case, words=()):
-    """Call `function` with a copy of the arguments, gradients enabled. With `words`, it is to return some of them."""
+    """Call `function` with a copy of the arguments. With `words`, it is to return some of them."""
     given = fresh(case)
-    with torch.enable_grad():
-        output, error = attempt(function, *given)
+    output, error = attempt(function, *given)
     unchanged, _ = attempt(lambda: all(map(_same, case, given)))
     numbers, whole = (attempt(read_words, output, words) if words else attempt(read, output))[0] or (None, False)
     return Outcome(output, numbers, whole, error, changed=not unchanged)
@@ -106,6 +119,4 @@ def right(outcome, wanted, tolerance=TOLERANCE):
 
 
 def _same(before, after):
-    if isinstance(before, torch.Tensor):
-        return before.shape == after.shape and torch.equal(before, after.detach())
-    return before == after
+    return not isinstance(before, torch.Tensor) or torch.equal(before, after.detach())

@@ -1,11 +1,9 @@
-"""The exercise `limit_gradient` of lesson 02."""
+"""The exercise `limit_gradient`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.loss_pieces import logits_and_temperature
-
-LESSON = "02_temperature"
+from kdcourse.check.exercises._pieces import logits_and_temperature
 
 
 def _centred(logits, axis=1):
@@ -31,7 +29,8 @@ def _at_temperature(T):
 
 limit_gradient = Exercise(
     "limit_gradient",
-    lesson=LESSON,
+    lesson="02_temperature",
+    order=1,
     reference=lambda student_logits, teacher_logits: limit(student_logits, teacher_logits),
     inputs=_two_sets_of_logits,
     small=[

@@ -1,12 +1,11 @@
-"""The exercise `blended_loss` of lesson 03."""
+"""The exercise `blended_loss`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.loss_pieces import (
+from kdcourse.check.exercises._pieces import (
     CERTAIN_STUDENT,
     CERTAIN_TEACHER,
-    LESSON,
     ONE_STUDENT,
     ONE_TEACHER,
     STUDENT,
@@ -38,7 +37,8 @@ def _between_its_terms(blend, s, t, y, T, w):
 
 blended_loss = Exercise(
     "blended_loss",
-    lesson=LESSON,
+    lesson="03_blended_loss",
+    order=2,
     reference=lambda student_logits, teacher_logits, labels, temperature, soft_weight: _blend()(
         student_logits, teacher_logits, labels, temperature, soft_weight
     ),

@@ -1,4 +1,4 @@
-"""The exercise `student_width` of lesson 04."""
+"""The exercise `student_width`."""
 
 import math
 from bisect import bisect_left
@@ -6,8 +6,6 @@ from bisect import bisect_left
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-
-LESSON = "04_student_size"
 
 
 def _size(width, inputs, classes):
@@ -59,7 +57,8 @@ _down, _up, _half_up = (
 
 student_width = Exercise(
     "student_width",
-    lesson=LESSON,
+    lesson="04_student_size",
+    order=1,
     reference=lambda ratio, teacher_parameters, inputs, classes: _width()(ratio, teacher_parameters, inputs, classes),
     inputs=_sizes,
     small=[(5, 250, 4, 4), (20, 1000, 3, 10), (10, 800, 3, 4), (4, 60, 3, 10)],

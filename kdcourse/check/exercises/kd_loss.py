@@ -1,14 +1,13 @@
-"""The exercise `kd_loss` of lesson 03."""
+"""The exercise `kd_loss`."""
 
 import math
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.loss_pieces import (
+from kdcourse.check.exercises._pieces import (
     CERTAIN_STUDENT,
     CERTAIN_TEACHER,
-    LESSON,
     ONE_STUDENT,
     ONE_TEACHER,
     STUDENT,
@@ -51,7 +50,8 @@ def _bug(name, mistake, message, *others):
 
 kd_loss = Exercise(
     "kd_loss",
-    lesson=LESSON,
+    lesson="03_blended_loss",
+    order=1,
     reference=lambda student_logits, teacher_logits, temperature: loss(student_logits, teacher_logits, temperature),
     inputs=logits_and_temperature,
     small=[

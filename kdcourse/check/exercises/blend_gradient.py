@@ -1,11 +1,9 @@
-"""The exercise `blend_gradient` of lesson 03."""
+"""The exercise `blend_gradient`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_02 import limit
-from kdcourse.check.loss_pieces import (
-    LESSON,
+from kdcourse.check.exercises._pieces import (
     ONE_STUDENT,
     ONE_TEACHER,
     STUDENT,
@@ -14,6 +12,7 @@ from kdcourse.check.loss_pieces import (
     divergence,
     logs,
 )
+from kdcourse.check.exercises.limit_gradient import limit
 
 
 def _soft(s, t, T):
@@ -47,7 +46,8 @@ def _reverse(s, t, T):
 
 blend_gradient = Exercise(
     "blend_gradient",
-    lesson=LESSON,
+    lesson="03_blended_loss",
+    order=3,
     reference=lambda student_logits, teacher_logits, labels, temperature, soft_weight: _blend()(
         student_logits, teacher_logits, labels, temperature, soft_weight
     ),

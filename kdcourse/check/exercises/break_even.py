@@ -1,9 +1,8 @@
-"""The exercise `break_even` of lesson 04."""
+"""The exercise `break_even`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_04 import LESSON
 
 
 def _requests(one_time, teacher, student):
@@ -30,7 +29,8 @@ def _costs(generator):
 
 break_even = Exercise(
     "break_even",
-    lesson=LESSON,
+    lesson="04_student_size",
+    order=2,
     reference=lambda one_time_cost, teacher_cost, student_cost: _or(torch.inf)(
         one_time_cost, teacher_cost, student_cost
     ),

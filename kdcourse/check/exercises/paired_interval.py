@@ -1,11 +1,10 @@
-"""The exercise `paired_interval` of lesson 05."""
+"""The exercise `paired_interval`."""
 
 import torch
 from scipy import special
 
 from kdcourse.check.core import Bug, Exercise, Rule
 
-LESSON = "05_sliced_evaluation"
 _Z = 1.96
 
 
@@ -61,7 +60,8 @@ def _right(*values):
 
 paired_interval = Exercise(
     "paired_interval",
-    lesson=LESSON,
+    lesson="05_sliced_evaluation",
+    order=1,
     reference=lambda teacher_right, student_right: _interval()(teacher_right, student_right),
     inputs=_answers,
     small=[

@@ -1,9 +1,8 @@
-"""The exercise `read_audit` of lesson 05."""
+"""The exercise `read_audit`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_05 import LESSON
 
 WORDS = ("too few", "flag", "pass", "watch")
 
@@ -85,7 +84,8 @@ def _case(*rows):
 
 read_audit = Exercise(
     "read_audit",
-    lesson=LESSON,
+    lesson="05_sliced_evaluation",
+    order=3,
     reference=lambda n, gap, low, high, max_gap, min_samples: _read()(n, gap, low, high, max_gap, min_samples),
     inputs=_slices,
     small=[

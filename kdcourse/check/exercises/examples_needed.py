@@ -1,4 +1,4 @@
-"""The exercise `examples_needed` of lesson 05."""
+"""The exercise `examples_needed`."""
 
 import math
 
@@ -6,7 +6,6 @@ import torch
 from scipy import special
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_05 import LESSON
 
 _REACH = 1.96 + 0.84  # for 95 % confidence, two-sided, and 80 % power
 
@@ -51,7 +50,8 @@ def _shares(generator):
 
 examples_needed = Exercise(
     "examples_needed",
-    lesson=LESSON,
+    lesson="05_sliced_evaluation",
+    order=2,
     reference=lambda disagree, gap, max_gap: _or(torch.inf)(disagree, gap, max_gap),
     inputs=_shares,
     small=[(0.1, 0.07, 0.02), (0.3, 0.2, 0.05), (0.07, -0.02, 0.03), (0.06, 0.0, 0.03), (0.08, 0.02, 0.02)],
