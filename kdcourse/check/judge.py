@@ -86,12 +86,11 @@ def _verdict(exercise, answer, cases, outcomes):
 def _known_bug(exercise, cases, outcomes, wrong):
     """(the first bug that does in every case what the answer does, the place of a case that shows it).
 
-    A known bug and a NaN may come together: where no bug fits all cases, it has to fit those without NaN and inf.
+    A known bug and a NaN or an error may come together: where no bug fits all cases, it has to fit those without.
     """
-    if any(outcome.numbers is None for outcome in outcomes):
-        return None, None
-    for fitted in (range(len(cases)), [k for k, outcome in enumerate(outcomes) if _is_finite(outcome)]):
-        seen = [k for k in wrong if k in fitted]
+    finite = [k for k, outcome in enumerate(outcomes) if outcome.numbers is not None and _is_finite(outcome)]
+    for fitted in (range(len(cases)), finite):
+        seen = [k for k in wrong if k in fitted and outcomes[k].numbers is not None]
         for bug in exercise.bugs if seen else ():
             for function in (bug.function, *bug.variants):
                 if all(

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 TOLERANCE = 1e-4  # relative and absolute; generous, so that another order of summation never fails
-DEEPEST, LONGEST = 3, 10_000  # lists in lists, and items in one: beyond these an output is not read
+DEEPEST, LONGEST = 3, 10_000  # lists in lists, and items in one: beyond these an output is not read,
+MOST = 1_000_000  # and neither is a tensor or an array with more numbers
 
 
 class Outcome(NamedTuple):
@@ -35,8 +36,10 @@ def ordinary_torch():
     """float32 on the CPU with gradients, whatever the notebook has set and an answer sets; put back afterwards."""
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
+    on_cpu = torch.get_default_device().type == "cpu"
+    device = contextlib.nullcontext() if on_cpu else torch.device("cpu")  # which makes every operation slower
     try:
-        with torch.device("cpu"), torch.inference_mode(False), torch.enable_grad():
+        with device, torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
         torch.set_default_dtype(dtype)
@@ -65,7 +68,7 @@ def read(output, depth=0):
     """(numbers as a float64 tensor on the CPU, whether their type is an integer one), or (None, False)."""
     kind = type(output)
     if issubclass(kind, torch.Tensor):
-        if output.is_complex():
+        if output.is_complex() or output.numel() > MOST:
             return None, False
         numbers = output.detach().to_dense().cpu().to(torch.float64, copy=True)
         return numbers, not output.is_floating_point()
@@ -75,6 +78,8 @@ def read(output, depth=0):
         return torch.tensor(float(output), dtype=torch.float64), True
     if hasattr(kind, "__array__"):  # numpy, pandas and others
         array = np.asarray(output)
+        if array.size > MOST:
+            return None, False
         if array.dtype.kind not in "fiub":
             return read(array.tolist(), depth + 1) if array.dtype.kind == "O" else (None, False)
         return torch.from_numpy(np.array(array, dtype=np.float64)), array.dtype.kind != "f"
