@@ -52,14 +52,9 @@ def parameters_of(function):
     """The names of the parameters of a function, as one writes them after `def`; None where they cannot be found."""
 
     def listed():
-        names, marked = [], False
-        stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
-        for parameter in inspect.signature(function).parameters.values():
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not marked:
-                names.append("*")
-            marked = marked or parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
-            names.append(stars.get(parameter.kind, "") + parameter.name)
-        return plain(f"({', '.join(names)})")
+        parameters = inspect.signature(function).parameters.values()
+        bare = [one.replace(default=one.empty, annotation=one.empty) for one in parameters]
+        return plain(str(inspect.Signature(bare)))
 
     return attempt(listed)[0]
 

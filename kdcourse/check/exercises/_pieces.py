@@ -24,8 +24,8 @@ def kl(s, t, T):
     return divergence(logs(t, T), logs(s, T))
 
 
-def loss(s, t, T):
-    return T**2 * kl(s, t, T).mean()
+def loss(student_logits, teacher_logits, temperature):
+    return temperature**2 * kl(student_logits, teacher_logits, temperature).mean()
 
 
 def against_soft_targets(s, t, T):

@@ -35,7 +35,12 @@ def _one_hot(logits, labels):
 
 def _blend(soft=_soft, hard=_hard):
     """The blend, with one of its parts replaced."""
-    return lambda s, t, y, T, w: w * soft(s, t, T) + (1 - w) * hard(s, t, y, T)
+
+    def answer(student_logits, teacher_logits, labels, temperature, soft_weight):
+        of_soft = soft(student_logits, teacher_logits, temperature)
+        return soft_weight * of_soft + (1 - soft_weight) * hard(student_logits, teacher_logits, labels, temperature)
+
+    return answer
 
 
 def _reverse(s, t, T):
@@ -48,9 +53,7 @@ blend_gradient = Exercise(
     "blend_gradient",
     lesson="03_blended_loss",
     order=3,
-    reference=lambda student_logits, teacher_logits, labels, temperature, soft_weight: _blend()(
-        student_logits, teacher_logits, labels, temperature, soft_weight
-    ),
+    reference=_blend(),
     inputs=blend_arguments,
     small=[
         (ONE_STUDENT, ONE_TEACHER, torch.tensor([1]), 2.0, 0.25),

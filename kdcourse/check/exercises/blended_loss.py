@@ -20,14 +20,18 @@ from kdcourse.check.exercises._pieces import (
 )
 
 
-def _blend(soft=loss, hard=None):
-    """The blend, with one of its terms replaced."""
-    hard = hard or _hard
-    return lambda s, t, y, T, w: w * soft(s, t, T) + (1 - w) * hard(s, t, y, T)
-
-
 def _hard(s, t, y, T):
     return -of_the_labels(logs(s), y).mean()
+
+
+def _blend(soft=loss, hard=_hard):
+    """The blend, with one of its terms replaced."""
+
+    def answer(student_logits, teacher_logits, labels, temperature, soft_weight):
+        of_soft = soft(student_logits, teacher_logits, temperature)
+        return soft_weight * of_soft + (1 - soft_weight) * hard(student_logits, teacher_logits, labels, temperature)
+
+    return answer
 
 
 def _between_its_terms(blend, s, t, y, T, w):
@@ -39,9 +43,7 @@ blended_loss = Exercise(
     "blended_loss",
     lesson="03_blended_loss",
     order=2,
-    reference=lambda student_logits, teacher_logits, labels, temperature, soft_weight: _blend()(
-        student_logits, teacher_logits, labels, temperature, soft_weight
-    ),
+    reference=_blend(),
     inputs=blend_arguments,
     small=[
         (ONE_STUDENT, ONE_TEACHER, torch.tensor([1]), 2.0, 0.25),

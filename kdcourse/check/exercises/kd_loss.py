@@ -52,7 +52,7 @@ kd_loss = Exercise(
     "kd_loss",
     lesson="03_blended_loss",
     order=1,
-    reference=lambda student_logits, teacher_logits, temperature: loss(student_logits, teacher_logits, temperature),
+    reference=loss,
     inputs=logits_and_temperature,
     small=[
         (ONE_STUDENT, ONE_TEACHER, 2.0),

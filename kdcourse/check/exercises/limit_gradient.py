@@ -10,9 +10,9 @@ def _centred(logits, axis=1):
     return logits - logits.mean(axis, keepdim=True)
 
 
-def limit(z, v):
+def limit(student_logits, teacher_logits):
     """What is left of the gradient of T² · KL once T has grown beyond all bounds."""
-    return (_centred(z) - _centred(v)) / z.shape[1]
+    return (_centred(student_logits) - _centred(teacher_logits)) / student_logits.shape[1]
 
 
 def _two_sets_of_logits(generator):
@@ -31,7 +31,7 @@ limit_gradient = Exercise(
     "limit_gradient",
     lesson="02_temperature",
     order=1,
-    reference=lambda student_logits, teacher_logits: limit(student_logits, teacher_logits),
+    reference=limit,
     inputs=_two_sets_of_logits,
     small=[
         (torch.tensor([[3.0, 1.0]]), torch.tensor([[1.0, 0.0]])),

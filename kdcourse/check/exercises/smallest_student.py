@@ -55,7 +55,7 @@ smallest_student = Exercise(
     "smallest_student",
     lesson="04_student_size",
     order=3,
-    reference=lambda ratios, low, high, max_gap: _largest(_shown)(ratios, low, high, max_gap),
+    reference=_largest(_shown),
     inputs=_gaps,
     small=[(*(torch.tensor(values, dtype=torch.float32) for values in case), 1.0) for case in _SMALL],
     praise="It takes the evidence at its word: what could still be too large a gap does not pass.",
