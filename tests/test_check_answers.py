@@ -499,7 +499,6 @@ NEAR_MISSES = {
     "choose_temperature": [
         (lambda T, v, t: T.mean(), "should be one of the temperatures that were tried"),
         (lambda T, v, t: (T[v.mean(1).argmax()], v.mean(1).max()), "Return only one number"),
-        (lambda T, v, t: T[v.argmax()], "stopped with IndexError"),
     ],
     "fit_temperature": [
         (lambda z, y: -scaling_by_scipy(z, y), "A temperature is positive"),
@@ -507,7 +506,6 @@ NEAR_MISSES = {
         (lambda z, y: scaling_by_scipy(z, y) * 9, "That is far too large"),
         (lambda z, y: 1.03 * scaling_by_scipy(z, y), "near, but not within 2 %"),
         (lambda z, y: 0.97 * scaling_by_scipy(z, y), "near, but not within 2 %"),
-        (lambda z, y: torch.ones(1), "shape is wrong: one number is expected"),
     ],
     "blend_gradient": [
         (lambda z, v, y, T, w: T * z.softmax(1), "both parts are differences of two"),
@@ -523,33 +521,27 @@ NEAR_MISSES = {
         (lambda one, t, s: one, "So few requests cost less than the one-time cost"),
         (lambda one, t, s: 1.01 * paid_back(one, t, s), "has no name for"),
         (lambda one, t, s: math.inf if s > t else 1000 * one / (t - s), "ZeroDivisionError"),
-        (lambda one, t, s: None if s >= t else unguarded(one, t, s), "returned None"),
         (lambda one, t, s: math.inf, "There is inf in the result"),
     ],
     "smallest_student": [
         (lambda r, lo, hi, g: r.mean(), "one of the ratios, or 1.0 for the teacher"),
         (lambda r, lo, hi, g: r[2], "is not shown to be small enough"),
         (lambda r, lo, hi, g: 1.0, "A smaller student passes as well"),
-        (lambda r, lo, hi, g: r[hi <= g].max(), "stopped with"),
-        (lambda r, lo, hi, g: r[hi <= g], "shape is wrong"),
     ],
     "paired_interval": [
         (lambda t, s: (0.5, 0.4, 0.6), "The first number is not the gap"),
         (lambda t, s: (interval_by_counts(t, s)[0], 0.9, 1.0), "does not lie between the two ends"),
         (lambda t, s: (interval_by_counts(t, s)[0], -1.0, 0.9), "as far from low as from high"),
         (lambda t, s: [interval_by_counts(t, s)[0] + end for end in (0, -0.3, 0.3)], "the width is not"),
-        (lambda t, s: t - s, "stopped with RuntimeError: Subtraction"),
         (lambda t, s: interval_by_loops(t, s)[0], "a tuple of 3 numbers is expected, and one number came back"),
         (lambda t, s: interval_by_counts(t, s)[1:], "returned 2 things (a tuple). Return a tuple of 3 numbers."),
         (lambda t, s: interval_by_loops(t, s)[:2], "a tuple of 3 numbers is expected, and a tensor of shape [2]"),
-        (lambda t, s: (0, 1, "x"), "Return a tuple of 3 numbers."),
     ],
     "examples_needed": [
         (lambda *case: 7 - needed_by_counting(*case), "A number of examples is positive"),
         (lambda *case: needed_by_counting(*case) + 0.5, "no part of an example: round up"),
         (lambda *case: 5000 if case[1] == case[2] else needed_by_counting(*case), "is expected to be max_gap here"),
         (lambda *case: needed_by_counting(*case) // 3, "less than half of the time"),
-        (lambda d, g, m: math.ceil(7.84 * (d - g * g) / (g - m) ** 2), "ZeroDivisionError"),
         (lambda d, g, m: None if g == m else needed_by_counting(d, g, m), "returned None"),
     ],
     "read_audit": [
@@ -563,7 +555,6 @@ NEAR_MISSES = {
         (lambda *case: read_by_loop(*case)[0], "a list of 3 words is expected, and one word came"),
         (lambda *case: read_by_loop(*case)[:2], "a list of 3 words is expected, and a list of 2"),
         (lambda *case: case[0] < 100, "returned a Tensor that cannot be read as a list of 3 words"),
-        (lambda *case: (read_by_loop(*case), case[1]), "Return only a list of 3 words"),
         (lambda *case: ["flag", "pass", None], "returned a list that cannot be read"),
     ],
 }
@@ -589,22 +580,21 @@ def test_what_is_wrong_is_said_without_a_known_bug_too(name):
     assert [rule.name for rule in exercise.rules if not any(message in rule.message for message in told)] == []
 
 
-# ---- the references and the random inputs, on which right answers may differ by rounding only ----
-
-seeds = st.integers(0, 2**32 - 1)
+# ---- the random inputs, on which right answers may differ by rounding only ----
 
 
-def case_of(exercise, seed):
-    return exercise.inputs(torch.Generator().manual_seed(seed))
+@given(seed=st.integers(0, 2**32 - 1))
+def test_random_inputs_keep_off_the_edges_where_right_answers_part(seed):
+    def case_of(exercise):
+        return exercise.inputs(torch.Generator().manual_seed(seed))
 
-
-@given(seed=seeds)
-def test_at_the_best_temperature_the_logits_of_the_labels_are_as_expected(seed):
-    logits, labels = case_of(check.fit_temperature, seed)
-    T = check.fit_temperature.reference(logits, labels)
-    assert 0.3 < T < 6
-    expected = (special.softmax(logits.double().numpy() / T, axis=1) * logits.double().numpy()).sum(1).mean()
-    assert logits.gather(1, labels[:, None]).double().mean().item() == pytest.approx(expected, abs=1e-6)
+    one, teacher, student = case_of(check.break_even)
+    assert check.break_even.reference(one, teacher, student) > 10_000  # rounding is within the tolerance
+    _, low, high, max_gap = case_of(check.smallest_student)
+    assert all((end - max_gap).abs().min() > 1e-3 for end in (low, high))  # ≤ and < are both right
+    _, _, low, high, max_gap, _ = case_of(check.read_audit)
+    assert all((end - max_gap).abs().min() > 1e-3 for end in (low, high))
+    assert 0.3 < check.fit_temperature.reference(*case_of(check.fit_temperature)) < 6  # grids reach so far
 
 
 @given(
@@ -616,29 +606,3 @@ def test_at_the_best_temperature_the_logits_of_the_labels_are_as_expected(seed):
 def test_width_is_that_of_a_search_through_all(ratio, teacher, inputs, classes):
     expected = width_by_trying_all(ratio, teacher, inputs, classes)
     assert check.student_width.reference(ratio, teacher, inputs, classes) == expected
-
-
-@given(seed=seeds)
-def test_random_inputs_keep_off_the_edges_where_right_answers_part(seed):
-    one, teacher, student = case_of(check.break_even, seed)
-    n = check.break_even.reference(one, teacher, student)
-    assert n > 10_000  # so that rounding to whole requests is within the tolerance
-    if student < teacher:
-        assert one + n / 1000 * student == pytest.approx(n / 1000 * teacher, rel=1e-9)
-    _, low, high, max_gap = case_of(check.smallest_student, seed)
-    assert all((end - max_gap).abs().min() > 1e-3 for end in (low, high))  # ≤ and < are both right
-    _, _, low, high, max_gap, _ = case_of(check.read_audit, seed)
-    assert all((end - max_gap).abs().min() > 1e-3 for end in (low, high))
-
-
-@given(seed=seeds)
-def test_with_so_many_examples_the_power_is_80_percent_and_with_one_less_it_is_not(seed):
-    disagree, gap, max_gap = case_of(check.examples_needed, seed)
-    n = check.examples_needed.reference(disagree, gap, max_gap)
-    if gap == max_gap:
-        assert n == math.inf
-        return
-    outcomes = {1: (disagree + gap) / 2, -1: (disagree - gap) / 2, 0: 1 - disagree}
-    spread = math.sqrt(sum(p * (value - gap) ** 2 for value, p in outcomes.items()))
-    powers = [stats.norm.cdf(abs(gap - max_gap) / (spread / math.sqrt(m)) - 1.96) for m in (n - 1, n)]
-    assert powers[0] < stats.norm.cdf(0.84) <= powers[1]

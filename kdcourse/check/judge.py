@@ -88,14 +88,13 @@ def _known_bug(exercise, cases, outcomes, wrong):
 
     A known bug and a NaN or an error may come together: where no bug fits all cases, it has to fit those without.
     """
-    finite = [k for k, outcome in enumerate(outcomes) if outcome.numbers is not None and _is_finite(outcome)]
+    finite = [k for k, outcome in enumerate(outcomes) if _is_finite(outcome)]
     for fitted in (range(len(cases)), finite):
         seen = [k for k in wrong if k in fitted and outcomes[k].numbers is not None]
         for bug in exercise.bugs if seen else ():
             for function in (bug.function, *bug.variants):
-                if all(
-                    close(call(function, cases[k], exercise.words), outcomes[k], exercise.tolerance) for k in fitted
-                ):
+                made = ((call(function, cases[k], exercise.words), outcomes[k]) for k in fitted)
+                if all(close(*pair, exercise.tolerance) for pair in made):
                     return bug, seen[0]
     return None, None
 
@@ -182,7 +181,7 @@ def _form(exercise, outcome):
 
 
 def _is_finite(outcome):
-    return bool(outcome.numbers.isfinite().all())
+    return outcome.numbers is not None and bool(outcome.numbers.isfinite().all())
 
 
 def _cautions(exercise, answer, case):
