@@ -235,6 +235,8 @@ def test_odd_answer_is_told_what_is_odd_about_it():
         (print, "returned None. Is there a `return`"),
         (checks_itself, "returned a Result that cannot be read as a tensor"),
         (returns([0.0] * 100_000), "returned a list that cannot be read as a tensor"),
+        (returns(torch.ones(1).expand(2_000, 1_000)), "returned a Tensor that cannot be read as a tensor"),
+        (returns(np.broadcast_to(1.0, (2_000, 1_000))), "returned a ndarray that cannot be read as a tensor"),
     ]:
         assert message in on_one_line(check.soften(answer).message)
 
