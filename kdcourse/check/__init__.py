@@ -38,6 +38,7 @@ def _names() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
+    """An exercise, imported now, or all of them: what `check.soften` and `check.EXERCISES` ask for."""
     if name == "EXERCISES":
         everything = map(__getattr__, _names())
         return tuple(sorted(everything, key=lambda exercise: (exercise.lesson, exercise.order)))
