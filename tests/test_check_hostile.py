@@ -1,28 +1,27 @@
-"""A check answers whatever it is handed, in time, and leaves the process as it found it."""
+"""A check answers whatever it is handed, lets the stop button through, and leaves the notebook as it found it."""
 
 import abc
 import asyncio
 import functools
+import io
 import sys
 import time
 import types
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdcourse import check
+from kdcourse import check, losses
 from kdcourse.check import core
+from kdcourse.check.outcome import read_words
 
-EVERY_STATUS = {"not attempted", "not yet"}
 
-
-@pytest.fixture(autouse=True)
-def long_limit(monkeypatch):
-    """On a busy machine even a quick answer can take a while."""
-    monkeypatch.setattr(core, "LIMIT", 300)
+def on_one_line(text):
+    return " ".join(text.split())
 
 
 class Raising:
@@ -38,6 +37,11 @@ class Raising:
     @property
     def __class__(self):
         raise RuntimeError("no class")
+
+
+class ExitsWhenRead:
+    def __array__(self, *arguments, **named):
+        sys.exit(3)
 
 
 class RaisingTensor(torch.Tensor):
@@ -63,6 +67,24 @@ class RaisingArray(np.ndarray):
     __array__ = __repr__ = __len__ = Raising.fail
 
 
+class Word(str):
+    """A word that does not want to be compared or shown."""
+
+    __slots__ = ()
+    __eq__ = __repr__ = __str__ = __len__ = Raising.fail
+    __hash__ = None
+
+
+class Liar(list):
+    """A list that is another one when it is gone through for the third time."""
+
+    turns = 0
+
+    def __iter__(self):
+        self.turns += 1
+        return super().__iter__() if self.turns < 3 else iter([1, 2])
+
+
 class UnprintableError(Exception):
     __str__ = __repr__ = Raising.fail
 
@@ -85,12 +107,12 @@ def throws(error):
     return answer
 
 
+def returns(value):
+    return lambda *arguments: value
+
+
 def recurses(*arguments):
     return recurses(*arguments)
-
-
-def asks(*arguments):
-    return input("what is the answer? ")
 
 
 def yields(*arguments):
@@ -113,160 +135,61 @@ def keyword_only(*, logits, temperature):
     return logits / temperature
 
 
-def returns(value):
-    return lambda *arguments: value
-
-
 # What is handed to the check.
-ODD_ANSWERS = {
-    "None": None,
-    "Ellipsis": ...,
-    "NotImplemented": NotImplemented,
-    "number": 3,
-    "string": "soften",
-    "list of functions": [keyword_only],
-    "tensor": torch.ones(2, 3),
-    "array": np.ones(3),
-    "raising object": Raising(),
-    "instance of a type without a name": RaisingType("Odd", (), {})(),
-    "type without a name": RaisingType("Odd", (), {}),
-    "class": OddModule,
-    "abstract class": abc.ABC,
-    "exception class": ValueError,
-    "module": OddModule(),
-    "untouched linear layer": torch.nn.Linear(3, 3),
-    "Python module": types,
-    "builtin": max,
-    "builtin without a signature": type,
-    "unbound method": str.upper,
-    "bound method": [].append,
-    "partial": functools.partial(keyword_only, logits=1),
-    "partial with too much": functools.partial(keyword_only, 1, 2, 3),
-    "the check itself": check.soften,
-    "its hint": check.soften.hint,
-    "function that checks itself": checks_itself,
-    "keyword-only": keyword_only,
-    "too few parameters": lambda: 1,
-    "too many parameters": lambda a, b, c, d, e, f, g: 1,
-    "generator": yields,
-    "coroutine": waits,
-    "asynchronous generator": yields_and_waits,
-    "recursion": recurses,
-    "input": asks,
-    "print": print,
-    "exec": exec,
-    "exit": sys.exit,
-    "sleep with the wrong arguments": time.sleep,
-    **{
-        f"raises {type(error).__name__} {number}": throws(error)
-        for number, error in enumerate(
-            [
-                SystemExit(1),
-                KeyboardInterrupt(),
-                GeneratorExit(),
-                StopIteration(),
-                MemoryError(),
-                RecursionError("deep"),
-                NotImplementedError(),
-                AssertionError("no"),
-                BaseException("base"),
-                BaseExceptionGroup("group", [KeyboardInterrupt()]),
-                UnprintableError(),
-                asyncio.CancelledError(),
-                ValueError("\x1b[31mred\r\n\ud800" + 10_000 * "long "),
-                TypeError(Raising),
-            ]
-        )
-    },
-}
+ODD_ANSWERS = [
+    None, ..., NotImplemented, 3, "soften", [keyword_only], torch.ones(2, 3), np.ones(3), Raising(), types, ValueError,
+    RaisingType("Odd", (), {}), RaisingType("Odd", (), {})(), OddModule, OddModule(), abc.ABC, torch.nn.Linear(3, 3),
+    max, type, str.upper, [].append, print, exec, sys.exit, time.sleep, check.soften, check.soften.hint,
+    functools.partial(keyword_only, logits=1), functools.partial(keyword_only, 1, 2, 3), keyword_only, lambda: 1,
+    lambda a, b, c, d, e, f, g: 1, yields, waits, yields_and_waits, recurses,
+]  # fmt: skip
+ERRORS = [
+    SystemExit(1), GeneratorExit(), StopIteration(), MemoryError(), RecursionError("deep"), NotImplementedError(),
+    AssertionError("no"), BaseException("base"), BaseExceptionGroup("group", [KeyboardInterrupt()]), UnprintableError(),
+    asyncio.CancelledError(), ValueError("\x1b[31mred\r\n\ud800" + 10_000 * "long "), TypeError(Raising),
+]  # fmt: skip
 # What the answer returns.
-ODD_VALUES = {
-    "None": None,
-    "string": "probabilities",
-    "bytes": b"\xff\x00",
-    "empty list": [],
-    "ragged list": [[1.0], [1.0, 2.0]],
-    "list that contains itself": contains_itself(),
-    "list of strings": ["1", "2"],
-    "long list": [0.0] * 100_000,
-    "tuple": (torch.ones(2), 1),
-    "dict": {"a": 1},
-    "set": {1},
-    "range": range(3),
-    "object": object(),
-    "raising object": Raising(),
-    "list of raising objects": [Raising()],
-    "raising tensor": torch.ones(2, 3).as_subclass(RaisingTensor),
-    "raising tuple": RaisingTuple((1, 2)),
-    "raising array": np.ones(3).view(RaisingArray),
-    "instance of a type without a name": RaisingType("Odd", (), {})(),
-    "array of objects": np.array([object(), None], dtype=object),
-    "array of strings": np.array(["1", "2"]),
-    "array of dates": np.array(["2020-01-01"], dtype="datetime64[D]"),
-    "record array": np.zeros(2, dtype=[("a", float)]),
-    "complex tensor": torch.ones(2, dtype=torch.complex64),
-    "meta tensor": torch.ones(1, 3, device="meta"),
-    "sparse tensor": torch.eye(3).to_sparse(),
-    "empty tensor": torch.empty(0, 5),
-    "bool tensor": torch.tensor([True]),
-    "half tensor": torch.ones(1, 3).half(),
-    "huge integer": 10**5000,
-    "NaN": float("nan"),
-    "class": OddModule,
-    "module": OddModule(),
-    "exception": ValueError("returned, not raised"),
-    "function": returns(1),
-    "check": check.soften,
-    "type": type,
-}
+ODD_VALUES = [
+    None, "probabilities", b"\xff\x00", [], [[1.0], [1.0, 2.0]], contains_itself(), ["1", "2"], [0.0] * 100_000,
+    (torch.ones(2), 1), {"a": 1}, {1}, range(3), object(), 10**5000, float("nan"), type, returns(1), check.soften,
+    Raising(), ExitsWhenRead(), [Raising()], RaisingTuple((1, 2)), RaisingType("Odd", (), {})(), OddModule,
+    OddModule(), [Word("no")] * 3, Liar(["no"] * 3), ["x" * 9999] * 3, ["a\nb\x1b[31m\ud800"] * 3, ValueError("no"),
+    torch.ones(2, 3).as_subclass(RaisingTensor), np.ones(3).view(RaisingArray), np.array([object(), None], object),
+    np.array(["1", "2"]), np.array(["2020-01-01"], dtype="datetime64[D]"), np.zeros(2, dtype=[("a", float)]),
+    torch.ones(2, dtype=torch.complex64), torch.ones(1, 3, device="meta"), torch.eye(3).to_sparse(), torch.empty(0, 5),
+    torch.tensor([True]), torch.ones(1, 3).half(), torch.ones(1).expand(10**6, 10**6),
+    np.broadcast_to(1.0, (10**6, 10**6)),
+]  # fmt: skip
 
 
-def name_of(exercise):
-    return exercise.name
-
-
-def is_answered(exercise, answer):
+def is_answered(exercise, answer, place):
     result = exercise(answer)
-    assert isinstance(result, core.Result)
-    assert result.status in EVERY_STATUS
+    assert isinstance(result, core.Result), place
+    assert result.status in {"not attempted", "not yet"}, place
     assert not result.passed
-    assert result.message.startswith(("Not yet. ", f"{exercise.name}: not attempted yet."))
-    assert max(map(len, result.message.splitlines())) <= 100
-    assert result.message.isprintable() or result.message.replace("\n", "").isprintable()
-    assert "could not be judged" not in result.message
-    return result
+    assert result.message.startswith(("Not yet. ", f"{exercise.name}: not attempted yet.")), place
+    assert max(map(len, result.message.splitlines())) <= 100, place
+    assert len(result.message) < 1500, place
+    assert result.message.replace("\n", "").isprintable(), place
+    assert "could not be judged" not in result.message, (place, result.message)
 
 
-@pytest.mark.parametrize("name", ODD_ANSWERS)  # by name: pytest itself stumbles over some of them
-@pytest.mark.parametrize(
-    "exercise", [check.soften, check.blended_loss, check.break_even, check.read_audit], ids=name_of
-)
-def test_odd_answer_is_answered(exercise, name):
-    is_answered(exercise, ODD_ANSWERS[name])
-
-
-@pytest.mark.parametrize("name", ODD_VALUES)
 @pytest.mark.parametrize(
     "exercise",
     [
         check.soften,
-        check.kd_loss,
+        check.blended_loss,
+        check.break_even,
         check.fit_temperature,
-        check.smallest_student,
         check.paired_interval,
         check.read_audit,
     ],
-    ids=name_of,
+    ids=lambda exercise: exercise.name,
 )
-def test_odd_return_value_is_answered(exercise, name):
-    is_answered(exercise, returns(ODD_VALUES[name]))
-
-
-def test_sparse_tensors_lists_and_fractions_are_numbers_too():
-    assert check.hard_targets(lambda z: tuple(z.argmax(1).tolist())).passed
-    assert check.soften(lambda z, t: (z / t).softmax(1).to_sparse()).passed
-    assert check.soften(lambda z, t: [list(row) for row in (z / t).softmax(1)]).passed
-    assert check.soften(lambda z, t: np.array((z / t).softmax(1).tolist(), dtype=object)).passed
+def test_odd_answer_and_odd_return_value_are_answered(exercise):
+    for kind, answers in enumerate([ODD_ANSWERS, map(throws, ERRORS), map(returns, ODD_VALUES)]):
+        for k, answer in enumerate(answers):
+            is_answered(exercise, answer, (kind, k))
 
 
 python_objects = st.recursive(
@@ -278,35 +201,23 @@ arrays = st.builds(np.full, st.lists(st.integers(0, 3), max_size=3), st.floats()
 tensors = st.builds(
     lambda shape, fill: torch.full(shape, fill), st.lists(st.integers(0, 3), max_size=3), st.floats(width=32)
 )
-odd_things = {**ODD_VALUES, **ODD_ANSWERS}
 
 
-@given(value=python_objects | arrays | tensors, odd=st.sampled_from(sorted(odd_things)), use_odd=st.booleans())
-def test_any_answer_and_any_return_value_is_answered(value, odd, use_odd):
-    value = odd_things[odd] if use_odd else value
-    for exercise in (
-        check.retained_accuracy,
-        check.kd_loss,
-        check.break_even,
-        check.smallest_student,
-        check.read_audit,
-    ):
+@given(value=python_objects | arrays | tensors | st.integers(0, len(ODD_VALUES) - 1).map(ODD_VALUES.__getitem__))
+def test_any_answer_and_any_return_value_is_answered(value):
+    for exercise in (check.retained_accuracy, check.kd_loss, check.smallest_student, check.read_audit):
         for answer in (value, returns(value), lambda *arguments: [value]):
-            result = exercise(answer)
-            assert result.status in EVERY_STATUS
-            assert str(result)
+            assert exercise(answer).status in {"not attempted", "not yet"}
 
 
 # ---- what is said about them ----
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
+def test_odd_answer_is_told_what_is_odd_about_it():
+    for answer, message in [
         (None, "should be a function; this is a NoneType"),
         (torch.ones(2, 3), "this is a Tensor. Pass the function itself: check.soften(soften), without calling it."),
         (lambda: 1, "soften should take (logits, temperature), in this order; yours takes ()."),
-        (lambda z: 1, "yours takes (z)."),
         (lambda z, t, *, axis: 1, "yours takes (z, t, *, axis)."),
         (lambda a, b, c, *more, **named: 1, "yours takes (a, b, c, *more, **named)."),
         (keyword_only, "yours takes (*, logits, temperature)."),
@@ -314,12 +225,9 @@ def test_any_answer_and_any_return_value_is_answered(value, odd, use_odd):
         (lambda z, t: z.softmax(), "stopped with TypeError"),
         (throws(KeyError("T")), "stopped with KeyError: 'T'"),
         (throws(SystemExit(3)), "stopped with SystemExit: 3"),
-        (throws(KeyboardInterrupt()), "stopped with KeyboardInterrupt"),
-        (throws(MemoryError()), "stopped with MemoryError"),
         (throws(UnprintableError()), "stopped with UnprintableError"),
         (throws(ValueError("a\x1b[31m\nb")), r"stopped with ValueError: a\x1b[31m b"),
         (recurses, "stopped with RecursionError: maximum recursion depth exceeded"),
-        (asks, "stopped with EOFError: nobody is there to type"),
         (yields, "Is there a `yield` where a `return` belongs?"),
         (waits, "returned a coroutine. Write `def`, without `async`."),
         (yields_and_waits, "returned an async_generator. Write `def`, without `async`."),
@@ -327,27 +235,18 @@ def test_any_answer_and_any_return_value_is_answered(value, odd, use_odd):
         (print, "returned None. Is there a `return`"),
         (checks_itself, "returned a Result that cannot be read as a tensor"),
         (returns([0.0] * 100_000), "returned a list that cannot be read as a tensor"),
-    ],
-)
-def test_odd_answer_is_told_what_is_odd_about_it(answer, message):
-    assert message in " ".join(check.soften(answer).message.split())
+        (returns(torch.ones(1).expand(2_000, 1_000)), "returned a Tensor that cannot be read as a tensor"),
+        (returns(np.broadcast_to(1.0, (2_000, 1_000))), "returned a ndarray that cannot be read as a tensor"),
+    ]:
+        assert message in on_one_line(check.soften(answer).message)
 
 
-def test_nothing_at_all_gets_a_friendly_message(capsys):
-    result = check.soften()
-    assert result.status == "not attempted"
+def test_nothing_and_too_much_are_told_what_to_pass(capsys):
+    assert check.soften().status == "not attempted"
     assert capsys.readouterr().out == "soften: not attempted yet. Pass your function: check.soften(soften).\n"
-
-
-def test_more_than_a_function_is_refused():
     for result in (check.soften(torch.ones(1, 2), 2.0), check.soften(returns(1), temperature=2.0)):
         assert result.status == "not yet"
         assert "Pass your function and nothing else" in result.message
-
-
-def test_check_inside_a_check_is_refused(capsys):
-    check.soften(checks_itself)
-    assert "A check was called inside a check" in capsys.readouterr().out
 
 
 def stub(*arguments): ...
@@ -358,60 +257,32 @@ def stub_with_docstring(*arguments):
     # your code here
 
 
-def stub_of_the_lessons(*arguments):
-    return ...  # your code here
-
-
-def stub_that_passes(logits: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
-    pass
-
-
-def stub_that_returns(*arguments):
-    return None
-
-
 typed_at_a_prompt = {}
-exec("def stub(*arguments):\n    ...", typed_at_a_prompt)
+exec("def stub(*arguments):\n    pass", typed_at_a_prompt)
 
 
-@pytest.mark.parametrize("exercise", check.EXERCISES, ids=name_of)
-@pytest.mark.parametrize(
-    "answer",
-    [
-        stub,
-        stub_with_docstring,
-        stub_of_the_lessons,
-        stub_that_returns,
-        lambda *arguments: None,
-        typed_at_a_prompt["stub"],
-        throws(NotImplementedError),
-        returns(NotImplemented),
-        ...,
-    ],
-)
-def test_stub_counts_as_not_attempted(exercise, answer, capsys):
-    result = exercise(answer)
-    assert (result.passed, result.status) == (False, "not attempted")
-    assert capsys.readouterr().out == f"{exercise.name}: not attempted yet.\n"
+def test_stub_counts_as_not_attempted():
+    stubs = [stub, stub_with_docstring, typed_at_a_prompt["stub"], throws(NotImplementedError), lambda *arguments: None]
+    for answer in [*stubs, ..., returns(...), returns(NotImplemented)]:
+        assert check.soften(answer).status == "not attempted"
 
 
-def test_stub_with_its_parameters_counts_as_not_attempted():
-    assert check.soften(stub_that_passes).status == "not attempted"
+def test_forgotten_return_is_no_stub():
+    def forgets_to_return(*arguments):
+        total = len(arguments)
+        total += 1
 
-
-def forgets_to_return(*arguments):
-    total = len(arguments)
-    total += 1
-
-
-def forgets_to_return_on_one_line(z, t): z.softmax(1)  # fmt: skip # noqa: E704
-
-
-@pytest.mark.parametrize("answer", [forgets_to_return, forgets_to_return_on_one_line])
-def test_forgotten_return_is_no_stub(answer):
-    result = check.soften(answer)
+    result = check.soften(forgets_to_return)
     assert (result.status, result.bug) == ("not yet", None)
     assert "returned None. Is there a `return` on every way through it?" in result.message
+
+
+@pytest.mark.parametrize("broken", ["inputs", "reference", "bugs"])
+def test_fault_of_the_check_itself_is_a_result_as_well(broken, monkeypatch):
+    monkeypatch.setattr(check.soften, broken, throws(RuntimeError("the check is broken")))
+    result = check.soften(lambda z, t: z / t)
+    assert (result.status, result.bug) == ("not yet", None)
+    assert "It could not be judged because of" in result.message
 
 
 # ---- right answers in odd clothes ----
@@ -421,12 +292,7 @@ class AsAMethod:
     def soften(self, logits, temperature):
         return (logits / temperature).softmax(1)
 
-    @staticmethod
-    def static(logits, temperature):
-        return (logits / temperature).softmax(1)
-
-    def __call__(self, logits, temperature):
-        return self.soften(logits, temperature)
+    __call__ = soften
 
 
 class AsAModule(torch.nn.Module):
@@ -443,27 +309,117 @@ def prints(logits, temperature):
     return with_an_axis(logits, temperature)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
+def test_right_answer_is_accepted_in_whatever_it_is_wrapped_and_whatever_it_returns(capsys):
+    for k, answer in enumerate([
         AsAMethod().soften,
-        AsAMethod.static,
         AsAMethod(),
         AsAModule(),
         with_an_axis,
         functools.partial(with_an_axis, axis=1),
         functools.wraps(stub)(lambda *arguments: with_an_axis(*arguments)),
         functools.lru_cache(with_an_axis),
-        lambda *arguments: with_an_axis(*arguments),
         torch.no_grad()(with_an_axis),
         torch.inference_mode()(with_an_axis),
         prints,
-    ],
-)
-def test_right_answer_is_accepted_in_whatever_it_is_wrapped(answer):
-    assert check.soften(answer).passed
-
-
-def test_what_the_answer_prints_is_seen(capsys):
-    check.soften(prints)
+        lambda z, t: with_an_axis(z, t).to_sparse(),
+        lambda z, t: [list(row) for row in with_an_axis(z, t)],
+        lambda z, t: np.array(with_an_axis(z, t).tolist(), dtype=object),
+    ]):  # fmt: skip
+        assert check.soften(answer).passed, k
     assert "the shape is [1, 3]\n" in capsys.readouterr().out
+    assert check.hard_targets(lambda z: tuple(z.argmax(1).tolist())).passed
+    assert check.read_audit(lambda *case: [Word(word) for word in check.read_audit.reference(*case)]).passed
+
+
+def test_words_are_read_as_their_places_and_nothing_else_is():
+    for output, places in [
+        (["b", "a", "c"], [1, 0, -1]), (("a",), [0]), ([], []), ("b", 1), ("B", -1),
+        (np.array(["b", "a"]), [1, 0]), (np.array(["b", "a"], dtype=object), [1, 0]),
+        (pd.Series(["b", "a"], index=[5, 7]), [1, 0]), (pd.Series(["b", "a"], dtype="string"), [1, 0]),
+        (pd.Categorical(["b", "a"], categories=["a", "b"]), [1, 0]),
+    ]:  # fmt: skip
+        numbers, whole = read_words(output, ("a", "b"))
+        assert (numbers.tolist(), whole) == (places, True), output
+    for output in [
+        [1, 0], ["a", 0], [["a"]], torch.tensor([0, 1]), np.array([["a"]]), np.array([0]), {"a"}, None, b"a", 1,
+        ["a"] * 10_001, np.array(["a"] * 10_001), iter(["a"]), pd.Series(["a", None]),
+    ]:  # fmt: skip
+        assert read_words(output, ("a", "b")) == (None, False), output
+
+
+# ---- gradients ----
+
+
+def test_right_value_that_would_not_train_the_student_alone_passes_with_a_caution():
+    def kd(s, t, T):
+        return losses.kd_loss(s, t.detach(), T)
+
+    no_gradient = "no gradient reaches student_logits, so nothing would train"
+    for exercise, answer, caution in [
+        (check.kd_loss, lambda s, t, T: kd(s, t, T).item(), no_gradient),
+        (check.kd_loss, lambda s, t, T: kd(s.detach(), t, T), no_gradient),
+        (check.kd_loss, torch.no_grad()(kd), no_gradient),
+        (check.kd_loss, lambda s, t, T: kd(s, t, T).detach().numpy(), no_gradient),
+        (check.kd_loss, check.kd_loss.reference, "a gradient flows into teacher_logits as well"),
+        (check.blended_loss,
+         lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * torch.nn.functional.cross_entropy(s, y).item(),
+         "its gradient to student_logits is not"),
+    ]:  # fmt: skip
+        result = exercise(answer)
+        assert result.passed
+        assert caution in on_one_line(result.message)
+        assert result.message.count("A caution") == 1
+    assert "caution" not in check.kd_loss(kd).message
+    with torch.no_grad(), torch.inference_mode():  # the mode of the notebook does not matter
+        result = check.kd_loss(kd)
+    assert result.passed
+    assert "caution" not in result.message
+
+
+# ---- the notebook during a check, and afterwards ----
+
+
+def test_stop_button_goes_through_and_the_next_check_works():
+    for answer in (
+        throws(KeyboardInterrupt()),
+        returns(type("Stops", (), {"__array__": throws(KeyboardInterrupt())})()),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            check.soften(answer)
+        assert torch.get_default_dtype() is torch.float32
+        assert check.soften(with_an_axis).passed
+
+
+def test_notebook_is_left_as_it_was_and_its_settings_do_not_matter():
+    def meddles(s, t, T):
+        torch.set_default_dtype(torch.float16)
+        torch.set_grad_enabled(False)
+        return check.kd_loss.reference(s, t, T)
+
+    state = torch.get_rng_state()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            assert check.kd_loss(meddles).passed
+            assert torch.get_default_device().type == "meta"
+        assert torch.get_default_dtype() is torch.float64
+        assert torch.is_grad_enabled()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(torch.get_rng_state(), state)  # the random inputs are not drawn from the learner's
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_message_is_printed_where_characters_are_missing(encoding, monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert check.kd_loss(check.kd_loss.bugs[0].function).bug == "no T²"
+    terminal.flush()
+    assert b"is missing. Softening makes the gradients smaller" in terminal.buffer.getvalue()
+
+
+def test_closed_terminal_does_not_matter(monkeypatch):
+    terminal = io.StringIO()
+    terminal.close()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert check.soften(with_an_axis).passed

@@ -10,7 +10,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-import build_answers  # noqa: E402
 import build_readme  # noqa: E402
 
 # A module imports from floors strictly below its own, never from its own.
@@ -93,11 +92,6 @@ def test_every_make_target_that_the_pages_name_exists():
 def test_the_tables_in_the_readme_are_those_that_were_measured(name):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert build_readme.with_table(text, name, build_readme.TABLES[name]()) == text, "run python tools/build_readme.py"
-
-
-def test_the_answers_for_instructors_are_those_of_the_quizzes_and_checks():
-    written = (ROOT / "workshop" / "answers.md").read_text(encoding="utf-8")
-    assert build_answers.answers() == written, "run python tools/build_answers.py"
 
 
 def test_a_missing_marker_is_an_error_that_names_it():

@@ -442,6 +442,12 @@ def test_the_command_lists_every_exercise_and_quiz_and_what_is_next(command):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+def test_the_command_takes_the_lesson_of_an_exercise_from_it(command, monkeypatch):
+    monkeypatch.setattr(check.soften, "lesson", "99_elsewhere")
+    lessons = {row["name"]: row["lesson"] for row in json.loads(command("--export", "json").stdout)}
+    assert lessons["soften"] == "99_elsewhere"
+
+
 @pytest.mark.parametrize("format", ["csv", "json"])
 def test_an_export_goes_to_the_screen_or_into_a_file(command, tmp_path, format):
     write(b"broken")  # is said on stderr, and does not get into the export

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import nbformat  # noqa: E402
 import site_landing  # noqa: E402
 import site_links  # noqa: E402
+from build_answers import answers  # noqa: E402
 from site_api import api_pages  # noqa: E402
 from site_claims import claims_page  # noqa: E402
 from site_notebooks import SiteError, header, read, transform  # noqa: E402
@@ -79,6 +80,7 @@ def assemble(source, *, notebooks=NOTEBOOKS):
         if f"site/{path.name}" not in known:
             _write(source / path.name, filled(path.read_text(encoding="utf-8"), values, path.name))
     generated = {"claims.md": claims_page(known), "flashcards.md": cards_page(known), "glossary.md": glossary_page()}
+    generated["instructors/answers.md"] = answers()
     generated |= quiz_pages(known) | api_pages(ROOT / "kdcourse") | site_landing.data_index(known)
     for page, text in generated.items():
         _write(source / page, text)
@@ -131,7 +133,6 @@ def _texts(known, repository):
             made[page] = f"# {TITLES[page]}\n\n" + site_links.rewrite(text, "README.md", page, known, repository)
     for page, below in BELOW.items():
         made[page] += "\n```{toctree}\n:hidden:\n\n" + "\n".join(below) + "\n```\n"
-    made["instructors/answers.md"] = made["instructors/answers.md"].replace("# Answers", "# Answers (spoilers)", 1)
     return made
 
 

@@ -23,7 +23,6 @@ TEXTS = {
     "quizzes/README.md": "contributors/quizzes.md",
     "site/README.md": "contributors/site.md",
     "workshop/README.md": "instructors/index.md",
-    "workshop/answers.md": "instructors/answers.md",
     "site/scale_out.md": "instructors/scale-out.md",
 }
 

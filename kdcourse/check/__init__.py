@@ -1,50 +1,52 @@
-"""Checks of the exercises: `check.soften(my_soften)` prints whether it is right, and if not, which mistake it makes."""
+"""Checks of the exercises: `check.soften(my_soften)` prints whether it is right, and if not, which mistake it makes.
 
-from kdcourse.check.core import Bug, Exercise, Result, Rule
-from kdcourse.check.exercises import (
-    EXERCISES,
-    answers_table,
-    blend_gradient,
-    blended_loss,
-    break_even,
-    choose_temperature,
-    entropy_bits,
-    examples_needed,
-    fit_temperature,
-    hard_targets,
-    kd_loss,
-    limit_gradient,
-    paired_interval,
-    read_audit,
-    retained_accuracy,
-    smallest_student,
-    soften,
-    student_width,
-    wrong_answers,
-)
+Every module in `kdcourse/check/exercises/` is an exercise, and is imported when it is first asked for.
+"""
 
-__all__ = [
-    "EXERCISES",
-    "Bug",
-    "Exercise",
-    "Result",
-    "Rule",
-    "answers_table",
-    "blend_gradient",
-    "blended_loss",
-    "break_even",
-    "choose_temperature",
-    "entropy_bits",
-    "examples_needed",
-    "fit_temperature",
-    "hard_targets",
-    "kd_loss",
-    "limit_gradient",
-    "paired_interval",
-    "read_audit",
-    "retained_accuracy",
-    "smallest_student",
-    "soften",
-    "student_width",
-    "wrong_answers",
-]
+import importlib
+import pkgutil
+from typing import Any
+
+from kdcourse.check import exercises
+from kdcourse.check.core import Exercise
+from kdcourse.check.outcome import ordinary_torch
+from kdcourse.check.result import Bug, Result, Rule
+
+__all__ = ["EXERCISES", "Bug", "Exercise", "Result", "Rule", "wrong_answers"]
+
+EXERCISES: tuple[Exercise, ...]  # in the order of the lessons; made when first asked for
+
+
+def wrong_answers() -> list[tuple[str, str, str]]:
+    """Every mistake that a check knows by name.
+
+    Returns
+    -------
+    list of (exercise, bug, message)
+        In the order of the lessons.
+
+    Examples
+    --------
+    >>> wrong_answers()[1]
+    ('retained_accuracy', 'a difference', 'That is a difference in points. A share is a ratio.')
+    """
+    return [(exercise.name, bug.name, bug.message) for exercise in __getattr__("EXERCISES") for bug in exercise.bugs]
+
+
+def _names() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(exercises.__path__) if not module.name.startswith("_")]
+
+
+def __getattr__(name: str) -> Any:
+    """An exercise, imported now, or all of them: what `check.soften` and `check.EXERCISES` ask for."""
+    if name == "EXERCISES":
+        everything = map(__getattr__, _names())
+        return tuple(sorted(everything, key=lambda exercise: (exercise.lesson, exercise.order)))
+    if name not in _names():
+        raise AttributeError(f"there is no exercise {name!r}; there are {', '.join(_names())}")
+    with ordinary_torch():
+        return getattr(importlib.import_module(f"{exercises.__name__}.{name}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_names()})

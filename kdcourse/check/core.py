@@ -3,142 +3,181 @@
 import contextlib
 import inspect
 import re
-import threading
-import types
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
 
-from kdcourse import lessons
+import torch
+
+from kdcourse._course import find
 from kdcourse.check import text
 from kdcourse.check.judge import judge, not_attempted, not_yet
-from kdcourse.check.outcome import TOLERANCE
+from kdcourse.check.outcome import TOLERANCE, attempt, ordinary_torch
 from kdcourse.check.result import Bug, Result, Rule
-from kdcourse.check.worker import Worker, undisturbed
 
-__all__ = ["Bug", "Exercise", "Result", "Rule", "solution_of"]
+__all__ = ["Bug", "Exercise", "Result", "Rule", "cell_of"]
 
-LIMIT = 10.0  # seconds for all inputs together
 _NOTHING = object()
 
 
+@dataclass(eq=False, repr=False)
 class Exercise:
-    """One exercise: call it with an answer; ask it for a `hint()` or the `solution()`."""
+    """One exercise: call it with an answer; ask it for a `hint()` or the `solution()`.
 
-    def __init__(
-        self,
-        name,
-        *,
-        lesson,
-        reference,
-        inputs,
-        small,
-        praise,
-        hints,
-        bugs,
-        rules=(),
-        gradient_to=None,
-        no_gradient_to=None,
-        tolerance=TOLERANCE,
-        words=(),
-    ):
-        """
-        name            of the function that the learner writes; also the name of the check
-        lesson          the stem of the lesson that has the exercise, "01_soft_labels"
-        reference       the right answer; it gets float64, and its parameters are named as the learner's should be
-        inputs          function from a torch.Generator to one tuple of arguments, a fresh random case
-        small           tuples of arguments that show the bugs with the least to read, the plainest first
-        praise          what a right answer buys
-        hints           from a nudge to almost the answer
-        bugs            list of Bug
-        rules           list of Rule, asked in this order of an answer that has no known bug
-        gradient_to     the parameter that a gradient must reach, and no_gradient_to one that none may reach: a
-                        right answer that fails in this passes with a caution
-        tolerance       how far an answer may be from the right one, relative; larger where it is found by a search
-        words           where the answer is a list of words and not numbers: all that may be in it. Rules get the places
-                        of the words in it, −1 for another word
-        """
-        self.name = name
-        self.lesson = lesson
-        self.reference = reference
-        self.parameters = tuple(inspect.signature(reference).parameters)
-        self.inputs = inputs
-        self.small = small
-        self.praise = praise
-        self.hints = hints
-        self.bugs = bugs
-        self.rules = rules
-        self.gradient_to = gradient_to
-        self.no_gradient_to = no_gradient_to
-        self.tolerance = tolerance
-        self.words = words
-        self.kept = {}  # what known bugs make of the small cases
+    Parameters
+    ----------
+    name : str
+        Of the function that the learner writes; also of the check, and of the module that it is in.
+    lesson : str
+        The stem of the lesson that has the exercise, "01_soft_labels".
+    order : int
+        Its place among the exercises of the lesson, from 1.
+    reference : callable
+        The right answer. It gets float64, and its parameters are named as the learner's should be.
+    inputs : callable
+        From a `torch.Generator` to one tuple of arguments, a fresh random case.
+    small : sequence of tuple
+        Arguments that show the bugs with the least to read, the plainest first.
+    praise : str
+        What a right answer buys.
+    hints : sequence of str
+        From a nudge to almost the answer.
+    bugs : sequence of Bug
+        The mistakes that are known by name.
+    rules : sequence of Rule
+        Asked in this order of an answer that has no known bug.
+    gradient_to, no_gradient_to : str, optional
+        The parameter that a gradient must reach, and the one that none may reach, both or neither. A right answer that
+        fails in this passes with a caution.
+    tolerance : float
+        How far an answer may be from the right one, relative; larger where it is found by a search.
+    words : sequence of str
+        Where the answer is a list of words and not numbers: all that may be in it. Rules get the places of the words
+        in it, −1 for another word.
+
+    Examples
+    --------
+    >>> import torch
+    >>> double = Exercise(
+    ...     "double", lesson="00_start_here", order=2,
+    ...     reference=lambda value: 2 * value,
+    ...     inputs=lambda generator: (torch.rand(3, generator=generator),),
+    ...     small=[(torch.tensor([1.0, 3.0]),)],
+    ...     praise="Twice as much.",
+    ...     hints=["Add it to itself."],
+    ...     bugs=[Bug("squared", lambda value: value**2, "You square the value.")],
+    ... )
+    >>> result = double(lambda value: value * value)
+    Not yet. You square the value.
+      called with value = [1.0, 3.0]
+      expected    [2.0, 6.0]
+      got         [1.0, 9.0]
+    >>> double.hint()
+    Hint 1 of 1: Add it to itself.
+    """
+
+    name: str
+    _: KW_ONLY
+    lesson: str
+    order: int
+    reference: Callable
+    inputs: Callable[[torch.Generator], tuple]
+    small: Sequence[tuple]
+    praise: str
+    hints: Sequence[str]
+    bugs: Sequence[Bug]
+    rules: Sequence[Rule] = ()
+    gradient_to: str | None = None
+    no_gradient_to: str | None = None
+    tolerance: float = TOLERANCE
+    words: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        self.parameters = tuple(inspect.signature(self.reference).parameters)
+        self.__doc__ = f"Check your `{self.name}`. Also: check.{self.name}.hint(), check.{self.name}.solution()."
         self._hints_given = 0
-        self.__doc__ = f"Check your `{name}`. Also: check.{name}.hint(), check.{name}.solution()."
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{self.__doc__}>"
 
-    def __call__(self, answer=_NOTHING, *more, **named):
-        """Judge `answer`, print the message and return the Result. Never raises, whatever it is handed."""
-        result = self._result(answer, more or named)
+    def __call__(self, answer: object = _NOTHING, *more: object, **named: object) -> Result:
+        """Judge an answer, and print what there is to say. Never raises, whatever it is handed; Ctrl-C goes through.
+
+        Parameters
+        ----------
+        answer : callable
+            The learner's function.
+
+        Returns
+        -------
+        Result
+            With the message that was printed.
+        """
+        how = f"check.{self.name}({self.name})"
+        if more or named:
+            result = not_yet(f"Pass your function and nothing else, without calling it: {how}.")
+        elif answer is _NOTHING:
+            result = not_attempted(self.name, f"Pass your function: {how}.")
+        else:
+            with ordinary_torch():
+                result, error = attempt(judge, self, answer)
+            result = result or not_yet(f"It could not be judged because of {text.error_text(error)}")
         text.say(result.message)
         if result.passed:
             self._record()
         return result
 
-    def hint(self):
+    def hint(self) -> None:
         """Print the next hint; after the last one, start again."""
         number = self._hints_given % len(self.hints)
         self._hints_given += 1
         text.say(text.wrapped(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}"))
 
-    def solution(self):
+    def solution(self) -> None:
         """Print the solution, as it stands in the lesson's source."""
         try:
-            text.say(solution_of(self.name))
-        except ValueError:
+            text.say(cell_of(self, "solution"))
+        except (OSError, ValueError):
             text.say(f"The solution of {self.name} stands in lesson {self.lesson}, folded away below the exercise.")
 
-    def _result(self, answer, more):
-        how = f"check.{self.name}({self.name})"
-        if more:
-            return not_yet(f"Pass your function and nothing else, without calling it: {how}.")
-        if answer is _NOTHING:
-            return not_attempted(self.name, f"Pass your function: {how}.")
-        if isinstance(threading.current_thread(), Worker):
-            return not_yet(f"A check was called inside a check. Take {how} out of your function.")
-        now = types.SimpleNamespace(case=self.small[0])
-        worker = Worker(lambda: judge(self, answer, now))
-        try:
-            with undisturbed():
-                in_time = worker.work(LIMIT)
-        except Exception as error:
-            return not_yet(f"It could not be judged because of {text.error_text(error)}")
-        if not in_time:
-            return self._too_slow(now.case, not worker.ended)
-        if worker.error is not None:
-            return not_yet(f"It could not be judged because of {text.error_text(worker.error)}")
-        return worker.result
-
-    def _too_slow(self, case, goes_on):
-        why = f"Your {self.name} was still running after {LIMIT:g} s. Does each of its loops come to an end?"
-        if goes_on:
-            why += " It could not be stopped: restart the kernel if the computer stays busy."
-        return not_yet(why, details=text.called_with(self.parameters, case))
-
-    def _record(self):
+    def _record(self) -> None:
         with contextlib.suppress(Exception):  # what is recorded is a convenience; the verdict stands without it
             from kdcourse import progress
 
             progress.passed_exercise(self.name, self.lesson)
 
 
-def solution_of(name):
-    """The code of the solution of exercise `name`, from the lesson's source: the one place where it is written.
+def cell_of(exercise: Exercise, tag: str) -> str:
+    """The code of a cell of an exercise, from the lesson's source: the one place where it is written.
 
-    Raises ValueError if no lesson has one.
+    Parameters
+    ----------
+    exercise : Exercise
+        Whose function the cell defines.
+    tag : str
+        Of the cell: "exercise" for the stub, "solution" for the solution.
+
+    Returns
+    -------
+    str
+        Python code.
+
+    Raises
+    ------
+    OSError
+        If the lesson's source is not there.
+    ValueError
+        If the lesson has no such cell.
+
+    Examples
+    --------
+    >>> from kdcourse import check
+    >>> print(cell_of(check.retained_accuracy, "solution"))
+    def retained_accuracy(student_accuracy, teacher_accuracy):
+        return student_accuracy / teacher_accuracy
     """
-    for source in sorted((lessons.folder() / "source").glob("*.py")):
-        for cell in re.split(r"^# %%", source.read_text(encoding="utf-8"), flags=re.M):
-            header, _, code = cell.partition("\n")
-            if '"solution"' in header and re.search(rf"^def {name}\(", code, re.M):
-                return code.strip()
-    raise ValueError(f"no lesson has a solution for {name!r}")
+    source = find(f"notebooks/source/{exercise.lesson}.py").read_text(encoding="utf-8")
+    for cell in re.split(r"^# %%", source, flags=re.M):
+        header, _, code = cell.partition("\n")
+        if f'"{tag}"' in header and re.search(rf"^def {exercise.name}\(", code, re.M):
+            return code.strip()
+    raise ValueError(f"lesson {exercise.lesson} has no cell with the tag {tag!r} for {exercise.name!r}")

@@ -7,17 +7,16 @@ import types
 import torch
 
 from kdcourse.check import text
-from kdcourse.check.outcome import call, close, fresh, right
+from kdcourse.check.outcome import attempt, call, close, fresh, right
 from kdcourse.check.result import Result
-from kdcourse.check.worker import attempt
 
 RANDOM_CASES = 4
 # All that is compiled for a function whose body is a docstring, `...`, `pass` or `return None`.
 NOTHING_DONE = {"RESUME", "NOP", "LOAD_CONST", "RETURN_CONST", "RETURN_VALUE"}
 
 
-def judge(exercise, answer, now):
-    """The Result for one answer. `now.case` holds the arguments that the answer is working on."""
+def judge(exercise, answer):
+    """The Result for one answer."""
     name = exercise.name
     if answer is ... or answer is NotImplemented:
         return not_attempted(name)
@@ -28,56 +27,14 @@ def judge(exercise, answer, now):
         )
     generator = torch.Generator()
     generator.seed()  # fresh inputs every time; the global generator is the learner's
-    cases = [*exercise.small, *(exercise.inputs(generator) for _ in range(RANDOM_CASES))]
-    outcomes = []
+    cases, outcomes = [*exercise.small, *(exercise.inputs(generator) for _ in range(RANDOM_CASES))], []
     for case in cases:
-        now.case = case
         outcomes.append(call(answer, case, exercise.words))
         if len(outcomes) == 1 and _is_stub(answer, outcomes[0]):
             return not_attempted(name)
         if outcomes[-1].numbers is None:
             break  # one error, or one thing that is not numbers, is enough; so a `print` in it is not repeated
-    cases = cases[: len(outcomes)]
-    return _verdict(exercise, answer, cases, outcomes)
-
-
-def _verdict(exercise, answer, cases, outcomes):
-    """Right; or the first that applies: arguments changed, a known bug, not numbers as expected, a broken rule."""
-    name = exercise.name
-    for outcome, case in zip(outcomes, cases, strict=True):
-        if outcome.changed and outcome.error is None:
-            return not_yet(
-                f"Your {name} changed its arguments in place, and the caller's data with them. "
-                "Look for a method that ends in an underscore, or for `-=`.",
-                details=text.called_with(exercise.parameters, case),
-            )
-    wanted = [call(exercise.reference, fresh(case, torch.float64), exercise.words) for case in cases]
-    pairs = zip(outcomes, wanted, strict=True)
-    wrong = [k for k, pair in enumerate(pairs) if not right(*pair, exercise.tolerance)]
-    if not wrong:
-        return correct(f"{name} is correct. {exercise.praise}", _cautions(exercise, answer, cases[-1]))
-
-    def not_yet_at(k, why, bug=None):
-        return not_yet(why, bug, _difference(exercise, cases[k], wanted[k], outcomes[k]))
-
-    # A known bug and a NaN may come together: if all cases fit no bug, those without NaN and inf may.
-    finite = [k for k, outcome in enumerate(outcomes) if outcome.numbers is not None and _is_finite(outcome)]
-    for fitted in (range(len(cases)), finite):
-        bug = _known_bug(exercise, [cases[k] for k in fitted], [outcomes[k] for k in fitted])
-        seen = [k for k in wrong if k in fitted]
-        if bug is not None and seen:
-            return not_yet_at(seen[0], bug.message, bug.name)
-    why = _what_it_is(exercise, answer, outcomes[wrong[0]], wanted[wrong[0]])
-    if why is not None:
-        return not_yet_at(wrong[0], why)
-    for k in wrong:
-        for rule in exercise.rules:
-            kept, _ = attempt(lambda: bool(rule.holds(outcomes[k].numbers, *cases[k])))  # noqa: B023
-            if kept is False:
-                return not_yet_at(k, rule.message)
-    return not_yet_at(
-        wrong[0], f"The values differ, in a way that this check has no name for. check.{name}.hint() gives a hint."
-    )
+    return _verdict(exercise, answer, cases[: len(outcomes)], outcomes)
 
 
 def not_attempted(name, how=""):
@@ -92,29 +49,6 @@ def correct(praise, cautions):
     return Result(True, "correct", None, "\n".join(map(text.wrapped, [praise, *cautions])))
 
 
-def _known_bug(exercise, cases, outcomes):
-    """The first bug that does in every case what the answer does."""
-    if any(outcome.numbers is None for outcome in outcomes):
-        return None
-    for bug in exercise.bugs:
-        for function in (bug.function, *bug.variants):
-            made = (_made(exercise, function, case) for case in cases)
-            pairs = zip(made, outcomes, strict=True)
-            if all(close(*pair, exercise.tolerance) for pair in pairs):
-                return bug
-    return None
-
-
-def _made(exercise, function, case):
-    """What a wrong answer makes of a case. Kept for the small cases: every check has to go through those."""
-    if not any(case is small for small in exercise.small):
-        return call(function, case, exercise.words)
-    key = function, id(case)
-    if key not in exercise.kept:
-        exercise.kept[key] = call(function, case, exercise.words)
-    return exercise.kept[key]
-
-
 def _is_stub(answer, outcome):
     if outcome.error is not None:
         return type(outcome.error) is NotImplementedError
@@ -124,34 +58,56 @@ def _is_stub(answer, outcome):
     return outcome.output is ... or outcome.output is NotImplemented
 
 
-def _difference(exercise, case, wanted, outcome):
-    """The arguments, a line each; then what was expected and what came."""
-    if outcome.error is not None:
-        return text.called_with(exercise.parameters, case)
-    got = outcome.output if outcome.numbers is None else _as_they_are(exercise, outcome)
-    return "\n".join(
-        [text.called_with(exercise.parameters, case), text.expected_and_got(_as_they_are(exercise, wanted), got)]
-    )
+def _verdict(exercise, answer, cases, outcomes):
+    """Right; or the first that applies: arguments changed, a known bug, not numbers as expected, a broken rule."""
+    for case, outcome in zip(cases, outcomes, strict=True):
+        if outcome.changed and outcome.error is None:
+            return not_yet(
+                f"Your {exercise.name} changed its arguments in place, and the caller's data with them. "
+                "Look for a method that ends in an underscore, or for `-=`.",
+                details=text.called_with(exercise.parameters, case),
+            )
+    wanted = [call(exercise.reference, fresh(case, torch.float64), exercise.words) for case in cases]
+    wrong = [k for k in range(len(cases)) if not right(outcomes[k], wanted[k], exercise.tolerance)]
+    if not wrong:
+        praise = f"{exercise.name} is correct. {exercise.praise}"
+        return correct(praise, _cautions(exercise, answer, cases[-1]) if exercise.gradient_to else [])
+
+    bug, seen = _known_bug(exercise, cases, outcomes, wrong)
+    if bug is not None:
+        return not_yet(bug.message, bug.name, _difference(exercise, cases[seen], wanted[seen], outcomes[seen]))
+    first = wrong[0]
+    why = _what_it_is(exercise, answer, outcomes[first], wanted[first])
+    if why is None:
+        first, why = _broken_rule(exercise, cases, outcomes, wrong)
+    return not_yet(why, details=_difference(exercise, cases[first], wanted[first], outcomes[first]))
 
 
-def _is_finite(outcome):
-    return bool(outcome.numbers.isfinite().all())
+def _known_bug(exercise, cases, outcomes, wrong):
+    """(the first bug that does in every case what the answer does, the place of a case that shows it).
+
+    A known bug and a NaN or an error may come together: where no bug fits all cases, it has to fit those without.
+    """
+    finite = [k for k, outcome in enumerate(outcomes) if _is_finite(outcome)]
+    for fitted in (range(len(cases)), finite):
+        seen = [k for k in wrong if k in fitted and outcomes[k].numbers is not None]
+        for bug in exercise.bugs if seen else ():
+            for function in (bug.function, *bug.variants):
+                made = ((call(function, cases[k], exercise.words), outcomes[k]) for k in fitted)
+                if all(close(*pair, exercise.tolerance) for pair in made):
+                    return bug, seen[0]
+    return None, None
 
 
-def _as_they_are(exercise, outcome):
-    if exercise.words:
-        listed, _ = attempt(lambda: [str.__str__(word) for word in outcome.output])
-        return listed if listed and outcome.numbers.ndim else outcome.output
-    return outcome.numbers.long() if outcome.whole else outcome.numbers
-
-
-def _form(exercise, outcome):
-    """What an answer like this one looks like."""
-    if exercise.words:
-        return "one word" if outcome.numbers.ndim == 0 else f"a list of {len(outcome.numbers)} words"
-    if type(outcome.output) is tuple and outcome.numbers.ndim == 1:
-        return f"a tuple of {len(outcome.numbers)} numbers"
-    return text.form(outcome.numbers)
+def _broken_rule(exercise, cases, outcomes, wrong):
+    """(the place of a case in which the answer breaks a rule, what to say about it)."""
+    for k in wrong:
+        for rule in exercise.rules:
+            kept, _ = attempt(lambda: bool(rule.holds(outcomes[k].numbers, *cases[k])))  # noqa: B023
+            if kept is False:
+                return k, rule.message
+    name = exercise.name
+    return wrong[0], f"The values differ, in a way that this check has no name for. check.{name}.hint() gives a hint."
 
 
 def _what_it_is(exercise, answer, outcome, wanted):
@@ -191,21 +147,48 @@ def _about_an_error(exercise, answer, error):
         _, misfit = attempt(lambda: inspect.signature(answer).bind(*exercise.parameters))
         theirs = text.parameters_of(answer)
         if type(misfit) is TypeError and theirs is not None:
-            return (
-                f"{exercise.name} should take ({', '.join(exercise.parameters)}), in this order; yours takes {theirs}."
-            )
+            wanted = ", ".join(exercise.parameters)
+            return f"{exercise.name} should take ({wanted}), in this order; yours takes {theirs}."
     if issubclass(type(answer), type):
         return f"{exercise.name} should be a function, and this is a class: calling it only makes an object."
     return f"Your {exercise.name} stopped with {text.error_text(error)}"
 
 
+def _difference(exercise, case, wanted, outcome):
+    """The arguments, a line each; then what was expected and what came."""
+    called = text.called_with(exercise.parameters, case)
+    if outcome.error is not None:
+        return called
+    got = outcome.output if outcome.numbers is None else _as_they_are(exercise, outcome)
+    return f"{called}\n{text.expected_and_got(_as_they_are(exercise, wanted), got)}"
+
+
+def _as_they_are(exercise, outcome):
+    if exercise.words:
+        listed, _ = attempt(lambda: [str.__str__(word) for word in outcome.output])
+        return listed if listed and outcome.numbers.ndim else outcome.output
+    return outcome.numbers.long() if outcome.whole else outcome.numbers
+
+
+def _form(exercise, outcome):
+    """What an answer like this one looks like."""
+    numbers = outcome.numbers
+    if exercise.words:
+        return "one word" if numbers.ndim == 0 else f"a list of {len(numbers)} words"
+    if type(outcome.output) is tuple and numbers.ndim == 1:
+        return f"a tuple of {len(numbers)} numbers"
+    return "one number" if numbers.ndim == 0 else f"a tensor of shape {list(numbers.shape)}"
+
+
+def _is_finite(outcome):
+    return outcome.numbers is not None and bool(outcome.numbers.isfinite().all())
+
+
 def _cautions(exercise, answer, case):
     """What would go wrong in training although the value is right: one sentence for each, or none."""
-    if exercise.gradient_to is None:
-        return []
-    student, teacher = map(exercise.parameters.index, (exercise.gradient_to, exercise.no_gradient_to))
-    expected = _gradients(exercise.reference, fresh(case, torch.float64, (student, teacher)), (student, teacher))
-    found, _ = attempt(_gradients, answer, fresh(case, None, (student, teacher)), (student, teacher))
+    places = [exercise.parameters.index(name) for name in (exercise.gradient_to, exercise.no_gradient_to)]
+    expected, _ = _gradients(exercise.reference, fresh(case, torch.float64, places), places)
+    found, _ = attempt(_gradients, answer, fresh(case, None, places), places)
     to_student, to_teacher = found or (None, None)
     cautions = []
     if to_student is None or not to_student.any():
@@ -213,7 +196,7 @@ def _cautions(exercise, answer, case):
             f"A caution: no gradient reaches {exercise.gradient_to}, so nothing would train with it. "
             "Stay with tensors from the logits to the result: no NumPy, no .item(), no .detach() on the way."
         )
-    elif not torch.allclose(to_student.double(), expected[0], rtol=1e-3, atol=1e-4):
+    elif not torch.allclose(to_student.double(), expected, rtol=1e-3, atol=1e-4):
         cautions.append(
             f"A caution: the value is right, but its gradient to {exercise.gradient_to} is not. "
             "Is a part of it detached, or turned into a number by .item()?"

@@ -1,38 +1,54 @@
 """Call an answer, and read as numbers whatever comes back."""
 
+import contextlib
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from kdcourse.check.worker import attempt
-
 TOLERANCE = 1e-4  # relative and absolute; generous, so that another order of summation never fails
-DEEPEST, LONGEST = 3, 10_000  # lists in lists, and items in one: beyond these an output is not read
+DEEPEST, LONGEST = 3, 10_000  # lists in lists, and items in one: beyond these an output is not read,
+MOST = 1_000_000  # and neither is a tensor or an array with more numbers
 
 
 class Outcome(NamedTuple):
-    """What one call came to.
+    """What one call came to."""
 
-    output   what it returned
-    numbers  the output in float64 on the CPU, or None if it is not numbers; of words, their places in the vocabulary
-    whole    whether it is of an integer type
-    error    what it raised, or None
-    changed  whether it changed its arguments
-    """
+    output: object  # what it returned
+    numbers: torch.Tensor | None  # the output in float64 on the CPU, if it is numbers; of words, their places
+    whole: bool  # whether it is of an integer type
+    error: BaseException | None  # what it raised
+    changed: bool  # whether it changed its arguments
 
-    output: object
-    numbers: torch.Tensor | None
-    whole: bool
-    error: BaseException | None
-    changed: bool
+
+def attempt(function, *arguments):
+    """(what it returned, None), or (None, what it raised). Only the stop button goes through."""
+    try:
+        return function(*arguments), None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too: an answer cannot end the notebook
+        return None, error
+
+
+@contextlib.contextmanager
+def ordinary_torch():
+    """float32 on the CPU with gradients, whatever the notebook has set and an answer sets; put back afterwards."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    on_cpu = torch.get_default_device().type == "cpu"
+    device = contextlib.nullcontext() if on_cpu else torch.device("cpu")  # which makes every operation slower
+    try:
+        with device, torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 def call(function, case, words=()):
-    """Call `function` with a copy of the arguments, gradients enabled. With `words`, it is to return some of them."""
+    """Call `function` with a copy of the arguments. With `words`, it is to return some of them."""
     given = fresh(case)
-    with torch.enable_grad():
-        output, error = attempt(function, *given)
+    output, error = attempt(function, *given)
     unchanged, _ = attempt(lambda: all(map(_same, case, given)))
     numbers, whole = (attempt(read_words, output, words) if words else attempt(read, output))[0] or (None, False)
     return Outcome(output, numbers, whole, error, changed=not unchanged)
@@ -52,7 +68,7 @@ def read(output, depth=0):
     """(numbers as a float64 tensor on the CPU, whether their type is an integer one), or (None, False)."""
     kind = type(output)
     if issubclass(kind, torch.Tensor):
-        if output.is_complex():
+        if output.is_complex() or output.numel() > MOST:
             return None, False
         numbers = output.detach().to_dense().cpu().to(torch.float64, copy=True)
         return numbers, not output.is_floating_point()
@@ -62,6 +78,8 @@ def read(output, depth=0):
         return torch.tensor(float(output), dtype=torch.float64), True
     if hasattr(kind, "__array__"):  # numpy, pandas and others
         array = np.asarray(output)
+        if array.size > MOST:
+            return None, False
         if array.dtype.kind not in "fiub":
             return read(array.tolist(), depth + 1) if array.dtype.kind == "O" else (None, False)
         return torch.from_numpy(np.array(array, dtype=np.float64)), array.dtype.kind != "f"
@@ -106,6 +124,4 @@ def right(outcome, wanted, tolerance=TOLERANCE):
 
 
 def _same(before, after):
-    if isinstance(before, torch.Tensor):
-        return before.shape == after.shape and torch.equal(before, after.detach())
-    return before == after
+    return not isinstance(before, torch.Tensor) or torch.equal(before, after.detach())

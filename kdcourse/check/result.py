@@ -9,10 +9,28 @@ from typing import NamedTuple
 class Result:
     """What a check found.
 
-    passed   True only for a correct answer
-    status   "not attempted", "correct" or "not yet"
-    bug      the name of the known bug that the answer has, or None
-    message  what the learner reads
+    Parameters
+    ----------
+    passed : bool
+        True only for a correct answer.
+    status : str
+        "not attempted", "correct" or "not yet".
+    bug : str or None
+        The name of the known bug that the answer has.
+    message : str
+        What the learner has read.
+
+    Examples
+    --------
+    >>> from kdcourse import check
+    >>> result = check.retained_accuracy(lambda student, teacher: teacher / student)
+    Not yet. That is the teacher over the student: more than 1 for a worse student.
+      called with student_accuracy = 0.85
+                  teacher_accuracy = 0.95
+      expected    0.8947
+      got         1.1176
+    >>> result
+    Result(passed=False, status='not yet', bug='upside down')
     """
 
     passed: bool
@@ -20,15 +38,32 @@ class Result:
     bug: str | None
     message: str = field(repr=False)  # it is printed already
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.message
 
-    def _ipython_display_(self):
+    def _ipython_display_(self) -> None:
         """The check has printed the message already; a notebook need not repeat the object."""
 
 
 class Bug(NamedTuple):
-    """A mistake people really make: its name, a function that makes it, what to say about it, other ways to make it."""
+    """A mistake that people really make.
+
+    Parameters
+    ----------
+    name : str
+        What the Result calls it.
+    function : callable
+        An answer that makes it.
+    message : str
+        What to say about it, and about nothing else.
+    variants : tuple of callable
+        Other answers that make it.
+
+    Examples
+    --------
+    >>> Bug("a difference", lambda student, teacher: student - teacher, "A share is a ratio.").name
+    'a difference'
+    """
 
     name: str
     function: Callable
@@ -37,7 +72,22 @@ class Bug(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What must hold for every right answer: `holds(numbers, *arguments)`, and what to say where it does not."""
+    """What must hold for every right answer.
+
+    Parameters
+    ----------
+    name : str
+        For whoever reads the exercise.
+    holds : callable
+        From what an answer returned, as a float64 tensor, and the arguments it was given to whether the rule holds.
+    message : str
+        What to say where it does not.
+
+    Examples
+    --------
+    >>> Rule("not negative", lambda share, *arguments: share >= 0, "A share is never negative.").holds(0.9, 0.85, 0.95)
+    True
+    """
 
     name: str
     holds: Callable

@@ -6,7 +6,7 @@ import textwrap
 
 import torch
 
-from kdcourse.check.worker import attempt
+from kdcourse.check.outcome import attempt
 
 WIDTH = 100
 SHOWN_WHOLE = 8  # numbers in a tensor; larger ones are shown by their shape
@@ -18,7 +18,7 @@ def say(text):
         print(text)
     except UnicodeEncodeError:
         print(text.encode("ascii", "replace").decode())
-    except ValueError:
+    except (ValueError, OSError):
         pass  # standard output is closed; the Result still says it
 
 
@@ -48,23 +48,13 @@ def error_text(error):
     return f"{name}: {said}" if said else name
 
 
-def form(numbers):
-    """What an answer should look like."""
-    return "one number" if numbers.ndim == 0 else f"a tensor of shape {list(numbers.shape)}"
-
-
 def parameters_of(function):
     """The names of the parameters of a function, as one writes them after `def`; None where they cannot be found."""
 
     def listed():
-        names, marked = [], False
-        stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
-        for parameter in inspect.signature(function).parameters.values():
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not marked:
-                names.append("*")
-            marked = marked or parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL)
-            names.append(stars.get(parameter.kind, "") + parameter.name)
-        return plain(f"({', '.join(names)})")
+        parameters = inspect.signature(function).parameters.values()
+        bare = [one.replace(default=one.empty, annotation=one.empty) for one in parameters]
+        return plain(str(inspect.Signature(bare)))
 
     return attempt(listed)[0]
 

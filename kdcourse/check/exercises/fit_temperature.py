@@ -1,4 +1,4 @@
-"""The exercise `fit_temperature` of lesson 02: temperature scaling (Guo et al. 2017, section 4.2)."""
+"""The exercise `fit_temperature`: temperature scaling (Guo et al. 2017, section 4.2)."""
 
 import math
 
@@ -6,8 +6,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_02 import LESSON
-from kdcourse.check.loss_pieces import logs, of_the_labels
+from kdcourse.check.exercises._pieces import logs, of_the_labels
 
 NARROWEST, WIDEST = 1e-3, 1e3  # temperatures between which is searched
 NEAR = 0.02  # how far an answer may be from the best temperature, relative: a grid is a good answer too
@@ -72,8 +71,9 @@ def _answers(generator):
 
 fit_temperature = Exercise(
     "fit_temperature",
-    lesson=LESSON,
-    reference=lambda logits, labels: _best(logits, labels),
+    lesson="02_temperature",
+    order=3,
+    reference=_best,
     inputs=_answers,
     small=[
         (torch.tensor([[5.0, 0.0], [2.0, 0.0], [0.0, 6.0], [0.0, 6.0]]), torch.tensor([0, 1, 1, 1])),

@@ -1,14 +1,13 @@
-"""The exercise `kd_loss` of lesson 03."""
+"""The exercise `kd_loss`."""
 
 import math
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.loss_pieces import (
+from kdcourse.check.exercises._pieces import (
     CERTAIN_STUDENT,
     CERTAIN_TEACHER,
-    LESSON,
     ONE_STUDENT,
     ONE_TEACHER,
     STUDENT,
@@ -51,8 +50,9 @@ def _bug(name, mistake, message, *others):
 
 kd_loss = Exercise(
     "kd_loss",
-    lesson=LESSON,
-    reference=lambda student_logits, teacher_logits, temperature: loss(student_logits, teacher_logits, temperature),
+    lesson="03_blended_loss",
+    order=1,
+    reference=loss,
     inputs=logits_and_temperature,
     small=[
         (ONE_STUDENT, ONE_TEACHER, 2.0),

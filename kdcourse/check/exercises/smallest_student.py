@@ -1,9 +1,8 @@
-"""The exercise `smallest_student` of lesson 04."""
+"""The exercise `smallest_student`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_04 import LESSON
 
 
 def _largest(enough, otherwise=1.0):
@@ -54,8 +53,9 @@ _SMALL = (
 
 smallest_student = Exercise(
     "smallest_student",
-    lesson=LESSON,
-    reference=lambda ratios, low, high, max_gap: _largest(_shown)(ratios, low, high, max_gap),
+    lesson="04_student_size",
+    order=3,
+    reference=_largest(_shown),
     inputs=_gaps,
     small=[(*(torch.tensor(values, dtype=torch.float32) for values in case), 1.0) for case in _SMALL],
     praise="It takes the evidence at its word: what could still be too large a gap does not pass.",

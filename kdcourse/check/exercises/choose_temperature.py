@@ -1,9 +1,8 @@
-"""The exercise `choose_temperature` of lesson 02."""
+"""The exercise `choose_temperature`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_02 import LESSON
 
 
 def _chosen_by(score):
@@ -38,7 +37,8 @@ _SMALL = (
 
 choose_temperature = Exercise(
     "choose_temperature",
-    lesson=LESSON,
+    lesson="02_temperature",
+    order=2,
     reference=lambda temperatures, validation, test: temperatures[validation.mean(1).argmax()],
     inputs=_accuracies,
     small=[tuple(torch.tensor(values, dtype=torch.float32) for values in case) for case in _SMALL],

@@ -1,9 +1,8 @@
-"""The exercise `break_even` of lesson 04."""
+"""The exercise `break_even`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_04 import LESSON
 
 
 def _requests(one_time, teacher, student):
@@ -12,7 +11,11 @@ def _requests(one_time, teacher, student):
 
 def _or(otherwise, formula=_requests):
     """A formula, and what comes back where the student is not cheaper."""
-    return lambda one, t, s: formula(one, t, s) if s < t else otherwise
+
+    def answer(one_time_cost, teacher_cost, student_cost):
+        return formula(one_time_cost, teacher_cost, student_cost) if student_cost < teacher_cost else otherwise
+
+    return answer
 
 
 def _bug(name, formula, message, *others):
@@ -30,10 +33,9 @@ def _costs(generator):
 
 break_even = Exercise(
     "break_even",
-    lesson=LESSON,
-    reference=lambda one_time_cost, teacher_cost, student_cost: _or(torch.inf)(
-        one_time_cost, teacher_cost, student_cost
-    ),
+    lesson="04_student_size",
+    order=2,
+    reference=_or(torch.inf),
     inputs=_costs,
     small=[(30.0, 5.0, 2.0), (30.0, 2.0, 5.0), (30.0, 2.0, 2.0)],
     praise="Whether a service ever gets so many requests is the first question to ask about a distillation.",

@@ -1,20 +1,18 @@
-"""The exercise `limit_gradient` of lesson 02."""
+"""The exercise `limit_gradient`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.loss_pieces import logits_and_temperature
-
-LESSON = "02_temperature"
+from kdcourse.check.exercises._pieces import logits_and_temperature
 
 
 def _centred(logits, axis=1):
     return logits - logits.mean(axis, keepdim=True)
 
 
-def limit(z, v):
+def limit(student_logits, teacher_logits):
     """What is left of the gradient of T² · KL once T has grown beyond all bounds."""
-    return (_centred(z) - _centred(v)) / z.shape[1]
+    return (_centred(student_logits) - _centred(teacher_logits)) / student_logits.shape[1]
 
 
 def _two_sets_of_logits(generator):
@@ -31,8 +29,9 @@ def _at_temperature(T):
 
 limit_gradient = Exercise(
     "limit_gradient",
-    lesson=LESSON,
-    reference=lambda student_logits, teacher_logits: limit(student_logits, teacher_logits),
+    lesson="02_temperature",
+    order=1,
+    reference=limit,
     inputs=_two_sets_of_logits,
     small=[
         (torch.tensor([[3.0, 1.0]]), torch.tensor([[1.0, 0.0]])),

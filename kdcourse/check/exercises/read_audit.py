@@ -1,11 +1,8 @@
-"""The exercise `read_audit` of lesson 05."""
+"""The exercise `read_audit`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_05 import LESSON
-
-WORDS = ("too few", "flag", "pass", "watch")
 
 
 def _exceeds(gap, low, high, limit):
@@ -85,8 +82,9 @@ def _case(*rows):
 
 read_audit = Exercise(
     "read_audit",
-    lesson=LESSON,
-    reference=lambda n, gap, low, high, max_gap, min_samples: _read()(n, gap, low, high, max_gap, min_samples),
+    lesson="05_sliced_evaluation",
+    order=3,
+    reference=_read(),
     inputs=_slices,
     small=[
         _case((300, 0.06, 0.03, 0.09, 0.02), (500, 0.01, -0.01, 0.03, 0.05), (200, 0.01, -0.04, 0.06, 0.02)),
@@ -104,7 +102,7 @@ read_audit = Exercise(
             (120, 0.03, -0.06, 0.12, 0.13),
         ),
     ],
-    words=WORDS,
+    words=("too few", "flag", "pass", "watch"),
     praise="Shown to be too large, shown to be small enough, not known: an audit that says which can be acted on.",
     hints=[
         "First: are there enough examples in the slice to say anything? Then: where does its interval lie?",

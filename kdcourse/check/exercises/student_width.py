@@ -1,4 +1,4 @@
-"""The exercise `student_width` of lesson 04."""
+"""The exercise `student_width`."""
 
 import math
 from bisect import bisect_left
@@ -6,8 +6,6 @@ from bisect import bisect_left
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-
-LESSON = "04_student_size"
 
 
 def _size(width, inputs, classes):
@@ -23,7 +21,12 @@ def _nearest(size, target):
 
 def _width(size=_size, target=lambda ratio, teacher, inputs, classes: teacher / ratio):
     """The answer, with another way to count or another count to reach."""
-    return lambda r, p, i, c: _nearest(lambda width: size(width, i, c), target(r, p, i, c))
+
+    def answer(ratio, teacher_parameters, inputs, classes):
+        wanted = target(ratio, teacher_parameters, inputs, classes)
+        return _nearest(lambda width: size(width, inputs, classes), wanted)
+
+    return answer
 
 
 def _exact(ratio, teacher_parameters, inputs, classes):
@@ -59,8 +62,9 @@ _down, _up, _half_up = (
 
 student_width = Exercise(
     "student_width",
-    lesson=LESSON,
-    reference=lambda ratio, teacher_parameters, inputs, classes: _width()(ratio, teacher_parameters, inputs, classes),
+    lesson="04_student_size",
+    order=1,
+    reference=_width(),
     inputs=_sizes,
     small=[(5, 250, 4, 4), (20, 1000, 3, 10), (10, 800, 3, 4), (4, 60, 3, 10)],
     praise="Now sizes can be asked for by ratio, and be compared at equal numbers of parameters.",

@@ -1,11 +1,10 @@
-"""The exercise `paired_interval` of lesson 05."""
+"""The exercise `paired_interval`."""
 
 import torch
 from scipy import special
 
 from kdcourse.check.core import Bug, Exercise, Rule
 
-LESSON = "05_sliced_evaluation"
 _Z = 1.96
 
 
@@ -19,7 +18,9 @@ def _difference(teacher_right, student_right):
 
 def _interval(half=lambda d: _Z * d.std() / len(d) ** 0.5, gap=lambda d: d.mean(), of=_difference):
     """The answer, with another half-width, another gap or another difference `d`, a number for each example."""
-    return lambda *both: _around(gap(of(*both)), half(of(*both)))
+    return lambda teacher_right, student_right: _around(
+        *(part(of(teacher_right, student_right)) for part in (gap, half))
+    )
 
 
 def _unpaired(half, gap=lambda t, s: t - s):
@@ -61,8 +62,9 @@ def _right(*values):
 
 paired_interval = Exercise(
     "paired_interval",
-    lesson=LESSON,
-    reference=lambda teacher_right, student_right: _interval()(teacher_right, student_right),
+    lesson="05_sliced_evaluation",
+    order=1,
+    reference=_interval(),
     inputs=_answers,
     small=[
         (_right(1, 1, 1, 1, 1, 0, 0, 0), _right(1, 1, 1, 0, 0, 0, 0, 0)),

@@ -1,11 +1,9 @@
-"""The exercise `blend_gradient` of lesson 03."""
+"""The exercise `blend_gradient`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_02 import limit
-from kdcourse.check.loss_pieces import (
-    LESSON,
+from kdcourse.check.exercises._pieces import (
     ONE_STUDENT,
     ONE_TEACHER,
     STUDENT,
@@ -14,6 +12,7 @@ from kdcourse.check.loss_pieces import (
     divergence,
     logs,
 )
+from kdcourse.check.exercises.limit_gradient import limit
 
 
 def _soft(s, t, T):
@@ -36,7 +35,12 @@ def _one_hot(logits, labels):
 
 def _blend(soft=_soft, hard=_hard):
     """The blend, with one of its parts replaced."""
-    return lambda s, t, y, T, w: w * soft(s, t, T) + (1 - w) * hard(s, t, y, T)
+
+    def answer(student_logits, teacher_logits, labels, temperature, soft_weight):
+        of_soft = soft(student_logits, teacher_logits, temperature)
+        return soft_weight * of_soft + (1 - soft_weight) * hard(student_logits, teacher_logits, labels, temperature)
+
+    return answer
 
 
 def _reverse(s, t, T):
@@ -47,10 +51,9 @@ def _reverse(s, t, T):
 
 blend_gradient = Exercise(
     "blend_gradient",
-    lesson=LESSON,
-    reference=lambda student_logits, teacher_logits, labels, temperature, soft_weight: _blend()(
-        student_logits, teacher_logits, labels, temperature, soft_weight
-    ),
+    lesson="03_blended_loss",
+    order=3,
+    reference=_blend(),
     inputs=blend_arguments,
     small=[
         (ONE_STUDENT, ONE_TEACHER, torch.tensor([1]), 2.0, 0.25),

@@ -1,4 +1,4 @@
-"""The exercise `examples_needed` of lesson 05."""
+"""The exercise `examples_needed`."""
 
 import math
 
@@ -6,7 +6,6 @@ import torch
 from scipy import special
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.lesson_05 import LESSON
 
 _REACH = 1.96 + 0.84  # for 95 % confidence, two-sided, and 80 % power
 
@@ -23,7 +22,7 @@ def _square(reach=_REACH, spread=_spread, distance=lambda gap, max_gap: gap - ma
 
 def _or(otherwise, formula=_square(), whole=math.ceil):  # noqa: B008
     """A formula, rounded, and what comes back where the gap is expected to be the limit."""
-    return lambda share, gap, limit: otherwise if gap == limit else float(whole(formula(share, gap, limit)))
+    return lambda disagree, gap, max_gap: otherwise if gap == max_gap else float(whole(formula(disagree, gap, max_gap)))
 
 
 def _bug(name, formula, message, *others):
@@ -51,8 +50,9 @@ def _shares(generator):
 
 examples_needed = Exercise(
     "examples_needed",
-    lesson=LESSON,
-    reference=lambda disagree, gap, max_gap: _or(torch.inf)(disagree, gap, max_gap),
+    lesson="05_sliced_evaluation",
+    order=2,
+    reference=_or(torch.inf),
     inputs=_shares,
     small=[(0.1, 0.07, 0.02), (0.3, 0.2, 0.05), (0.07, -0.02, 0.03), (0.06, 0.0, 0.03), (0.08, 0.02, 0.02)],
     praise="Ask it before an audit: it says which slices can get a verdict at all.",

@@ -1,11 +1,9 @@
-"""The losses of lesson 03 in pieces, from which right and wrong answers are put together.
+"""Random logits, and the losses of lesson 03 in pieces, from which right and wrong answers are put together.
 
 s, t and y are student logits, teacher logits and labels, T is the temperature, w the soft weight.
 """
 
 import torch
-
-LESSON = "03_blended_loss"
 
 
 def logs(logits, temperature=1.0, axis=1):
@@ -26,8 +24,8 @@ def kl(s, t, T):
     return divergence(logs(t, T), logs(s, T))
 
 
-def loss(s, t, T):
-    return T**2 * kl(s, t, T).mean()
+def loss(student_logits, teacher_logits, temperature):
+    return temperature**2 * kl(student_logits, teacher_logits, temperature).mean()
 
 
 def against_soft_targets(s, t, T):
@@ -38,6 +36,12 @@ def against_soft_targets(s, t, T):
 def kl_with_log_of_zero(s, t, T):
     p = (t / T).softmax(1)
     return (p * (p.log() - logs(s, T))).sum(1).mean()
+
+
+def many_logits(generator):
+    rows = int(torch.randint(2, 7, (), generator=generator))
+    classes = int(torch.randint(7, 12, (), generator=generator))
+    return 4 * torch.randn(rows, classes, generator=generator, dtype=torch.float32)
 
 
 def logits_and_temperature(generator):

@@ -1,4 +1,4 @@
-"""The exercise of lesson 00."""
+"""The exercise `retained_accuracy`."""
 
 import torch
 
@@ -13,6 +13,7 @@ def _accuracies(generator):
 retained_accuracy = Exercise(
     "retained_accuracy",
     lesson="00_start_here",
+    order=1,
     reference=lambda student_accuracy, teacher_accuracy: student_accuracy / teacher_accuracy,
     inputs=_accuracies,
     small=[(0.85, 0.95)],

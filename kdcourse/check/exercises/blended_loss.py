@@ -1,12 +1,11 @@
-"""The exercise `blended_loss` of lesson 03."""
+"""The exercise `blended_loss`."""
 
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.loss_pieces import (
+from kdcourse.check.exercises._pieces import (
     CERTAIN_STUDENT,
     CERTAIN_TEACHER,
-    LESSON,
     ONE_STUDENT,
     ONE_TEACHER,
     STUDENT,
@@ -21,14 +20,18 @@ from kdcourse.check.loss_pieces import (
 )
 
 
-def _blend(soft=loss, hard=None):
-    """The blend, with one of its terms replaced."""
-    hard = hard or _hard
-    return lambda s, t, y, T, w: w * soft(s, t, T) + (1 - w) * hard(s, t, y, T)
-
-
 def _hard(s, t, y, T):
     return -of_the_labels(logs(s), y).mean()
+
+
+def _blend(soft=loss, hard=_hard):
+    """The blend, with one of its terms replaced."""
+
+    def answer(student_logits, teacher_logits, labels, temperature, soft_weight):
+        of_soft = soft(student_logits, teacher_logits, temperature)
+        return soft_weight * of_soft + (1 - soft_weight) * hard(student_logits, teacher_logits, labels, temperature)
+
+    return answer
 
 
 def _between_its_terms(blend, s, t, y, T, w):
@@ -38,10 +41,9 @@ def _between_its_terms(blend, s, t, y, T, w):
 
 blended_loss = Exercise(
     "blended_loss",
-    lesson=LESSON,
-    reference=lambda student_logits, teacher_logits, labels, temperature, soft_weight: _blend()(
-        student_logits, teacher_logits, labels, temperature, soft_weight
-    ),
+    lesson="03_blended_loss",
+    order=2,
+    reference=_blend(),
     inputs=blend_arguments,
     small=[
         (ONE_STUDENT, ONE_TEACHER, torch.tensor([1]), 2.0, 0.25),
