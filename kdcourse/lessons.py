@@ -25,6 +25,11 @@ class Run(NamedTuple):
     html: Path
     error: str
 
+    def __str__(self) -> str:
+        found = f"{'FAIL' if self.error else 'OK  '}  {self.lesson:<24} {self.seconds:6.1f} s"
+        line = f"{found}  {self.peak_bytes / 1e6:6.0f} MB  {self.html}"
+        return f"{line}\n      {self.error}" if self.error else line
+
 
 def folder():
     """Where the notebooks lie: the course's `notebooks/`."""
@@ -37,11 +42,11 @@ def find(names=(), *, solved=False):
     names   "01", "01_soft_labels" or "1"
     solved  take the solved form instead of the learner's
 
-    Raises ValueError that names what was not found and lists what there is.
+    Raises ValueError that names what was not found and lists what there is; CourseError where there are no notebooks.
     """
     available = sorted((folder() / "solutions" if solved else folder()).glob("[0-9][0-9]_*.ipynb"))
     if not available:
-        raise ValueError(f"no lessons in {folder()}: run the command from a clone of the course, installed with -e")
+        raise _course.CourseError(f"The package was installed without its notebooks: {_course.CLONE}.")
     chosen = []
     for name in names:
         match = [path for path in available if path.stem == name or path.stem.startswith(f"{name:0>2}_")]
@@ -58,6 +63,7 @@ def run(path, out, *, fast=False, progress=True):
     progress  one progress line, cell by cell
     returns   Run; a lesson that stops at an error is a Run with `error` set, not an exception
     """
+    _course.require_lab()
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
