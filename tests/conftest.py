@@ -19,6 +19,12 @@ settings.register_profile("kdcourse", deadline=None, max_examples=40, derandomiz
 settings.load_profile("kdcourse")
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if {"browser", "site"} & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def browser():
     """A real browser; the tests of a module share it."""
