@@ -1,5 +1,6 @@
 """The static site, looked at without a browser: it is whole, and asks nothing of any other host."""
 
+import pkgutil
 import re
 from pathlib import Path
 
