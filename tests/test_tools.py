@@ -1,6 +1,7 @@
 """The scripts that make the data, the teacher's card, the notebooks and the environment."""
 
 import gzip
+import re
 import struct
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import build_fashion_mnist  # noqa: E402
 import build_notebooks  # noqa: E402
 import install  # noqa: E402
+import lowest  # noqa: E402
 import train_teacher  # noqa: E402
 
 
@@ -187,3 +189,12 @@ def test_the_cpu_build_of_torch_is_taken_on_linux_without_a_gpu(installed):
 
 def test_torch_comes_from_the_default_index_where_its_own_does_not_answer(installed):
     assert installed("Linux", unreachable=[install.CPU_INDEX]) == [True, False]
+
+
+def test_the_lowest_versions_are_those_of_pyproject():
+    pins = dict(line.split("==") for line in lowest.lowest())
+    assert {"numpy", "jupyterlab", "dask", "sphinx"} <= set(pins)
+    assert pins["torch"] == re.search(r"^torch==(.*)$", (ROOT / "constraints.txt").read_text(), re.M)[1]
+    for line in (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines():
+        for name, version in re.findall(r'"([\w-]+)>=([\d.]+)"', line):
+            assert pins.get(name, version) == version or name == "torch"
