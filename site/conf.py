@@ -59,6 +59,6 @@ autodoc_member_order = "bysource"
 default_role = "literal"  # in a docstring `x` is code, as in Markdown
 napoleon_google_docstring = False
 napoleon_use_rtype = False
-napoleon_preprocess_types = False
+napoleon_use_ivar = True
 add_module_names = False
 python_use_unqualified_type_names = True
