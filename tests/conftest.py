@@ -20,8 +20,10 @@ settings.load_profile("kdcourse")
 
 
 def pytest_collection_modifyitems(items):
+    """What `make check` leaves out, beside what is marked: browsers, the site, clusters, lessons that run in a kernel."""
     for item in items:
-        if {"browser", "site"} & {*getattr(item, "fixturenames", ())}:
+        uses = {*getattr(item, "fixturenames", ())}
+        if uses & {"browser", "site"} or re.search(r"test_sweep_dask|test_notebooks.*::test_\w+_runs_", item.nodeid):
             item.add_marker(pytest.mark.slow)
 
 
