@@ -20,7 +20,7 @@ settings.load_profile("kdcourse")
 
 
 def pytest_collection_modifyitems(items):
-    """What `make check` leaves out, beside what is marked: browsers, the site, clusters, lessons that run in a kernel."""
+    """What `make check` leaves out beside what is marked: browsers, the site, clusters, lessons that run."""
     for item in items:
         uses = {*getattr(item, "fixturenames", ())}
         if uses & {"browser", "site"} or re.search(r"test_sweep_dask|test_notebooks.*::test_\w+_runs_", item.nodeid):
@@ -58,6 +58,14 @@ def site(tmp_path_factory):
     from course_site import built_site
 
     return built_site(tmp_path_factory)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """A function that gives the figure that was drawn last, and its alternative text."""
+    from figures import capture
+
+    yield from capture(monkeypatch)
 
 
 class LessonProgress:
