@@ -58,6 +58,7 @@ html_theme_options = {
 autodoc_member_order = "bysource"
 default_role = "literal"  # in a docstring `x` is code, as in Markdown
 napoleon_google_docstring = False
+napoleon_use_param = False  # or every word of a type would become a link, [n] among them
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 add_module_names = False

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from rattler import MatchSpec
+
+from kdcourse import doctor
 
 ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAME = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
@@ -72,3 +75,13 @@ def test_citation_and_package_name_the_same_version():
     from kdcourse import __version__
 
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
+
+
+def test_the_workflow_tests_every_python_that_is_supported():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))["jobs"]
+    matrix = jobs["everything"]["strategy"]["matrix"]
+    supported = SpecifierSet(PROJECT["requires-python"])
+    assert matrix["python"] == [f"3.{minor}" for minor in range(30) if f"3.{minor}" in supported]
+    assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    assert f"3.{doctor.PYTHON[0][1]}" == matrix["python"][0]
+    assert f"3.{doctor.PYTHON[1][1]}" == matrix["python"][-1]
