@@ -2,9 +2,13 @@
 
 import math
 import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
-def integer(name, value, *, at_least):
+def integer(name: str, value: Any, *, at_least: int) -> int:
     """`value` as a Python int; numpy's integers, from a table, will do. ValueError otherwise."""
     try:
         plain = operator.index(value)
@@ -15,7 +19,7 @@ def integer(name, value, *, at_least):
     return plain
 
 
-def integers(name, values, *, how_many):
+def integers(name: str, values: Iterable, *, how_many: int) -> list[int]:
     """`values` as a list of positive Python ints, at least `how_many` of them. ValueError otherwise."""
     values = list(values)
     try:
@@ -28,7 +32,7 @@ def integers(name, values, *, how_many):
     return plain
 
 
-def number(name, value):
+def number(name: str, value: Any) -> float:
     """`value` as a Python float. TypeError for what is no single number (a string of digits is none)."""
     try:
         if isinstance(value, (str, bytes, bool)):
@@ -38,7 +42,7 @@ def number(name, value):
         raise TypeError(f"{name} must be a number, got {describe(value)}") from None
 
 
-def positive(name, value):
+def positive(name: str, value: Any) -> float:
     """`value` as a positive, finite Python float. TypeError or ValueError otherwise."""
     plain = number(name, value)
     if not plain > 0:
@@ -48,7 +52,7 @@ def positive(name, value):
     return plain
 
 
-def not_negative(name, value):
+def not_negative(name: str, value: Any) -> float:
     """`value` as a finite Python float >= 0. TypeError or ValueError otherwise."""
     plain = number(name, value)
     if not 0 <= plain < math.inf:
@@ -56,7 +60,7 @@ def not_negative(name, value):
     return plain
 
 
-def share(name, value):
+def share(name: str, value: Any) -> float:
     """`value` as a Python float in [0, 1]. TypeError or ValueError otherwise."""
     plain = number(name, value)
     if not 0 <= plain <= 1:
@@ -64,7 +68,7 @@ def share(name, value):
     return plain
 
 
-def confidence_level(value, name="confidence"):
+def confidence_level(value: Any, name: str = "confidence") -> float:
     """`value` as a Python float in (0, 1). TypeError or ValueError otherwise."""
     plain = number(name, value)
     if not 0 < plain < 1:
@@ -72,14 +76,32 @@ def confidence_level(value, name="confidence"):
     return plain
 
 
-def one_of(name, value, choices):
+def one_of(name: str, value: T, choices: Sequence) -> T:
     """`value`, if it is one of `choices`. ValueError that lists them otherwise."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
     return value
 
 
-def describe(value):
+def class_indices(name: str, labels: Any, shape: Iterable[int], classes: int) -> Any:
+    """`labels`, a tensor or an array, if they are class indices in [0, classes) of this shape. An error otherwise."""
+    kind = str(getattr(labels, "dtype", "")).removeprefix("torch.")
+    if not kind.startswith(("int", "uint")):
+        raise TypeError(f"{name} must be an integer tensor of class indices, got {describe(labels)}")
+    if list(labels.shape) != list(shape):
+        raise ValueError(f"{name} must have shape {list(shape)}, one per example, got {list(labels.shape)}")
+    outside = ((labels < 0) | (labels >= classes)).reshape(-1)
+    if outside.any():
+        first = int(outside.nonzero()[0][0])
+        value, where = int(labels.reshape(-1)[first]), list[int]()
+        for size in reversed(labels.shape):
+            first, place = divmod(first, size)
+            where.insert(0, place)
+        raise ValueError(f"{name} must be in [0, {classes}), got {value} at index {where}")
+    return labels
+
+
+def describe(value: Any) -> str:
     """What something is, in a few words: an array by its type and shape, anything else as Python writes it."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         kind = "" if str(value.dtype).startswith("torch.") else f"{type(value).__name__} of "

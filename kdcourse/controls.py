@@ -5,6 +5,8 @@ as they are, so that agreement is always agreement with the real teacher. A stud
 its soft weight is 0.
 
     table = sweep(settings, controls.arg_max(garments), epochs=10)
+
+Each raises TypeError or ValueError that names the argument.
 """
 
 from copy import copy
@@ -12,26 +14,35 @@ from dataclasses import replace
 
 import torch
 
+from kdcourse import _arguments
 from kdcourse._arguments import integer, number
 from kdcourse.data import DataSet, Split
 from kdcourse.models import mlp
 from kdcourse.train import teacher_logits
 
 
-def arg_max(data):
+def arg_max(data: DataSet) -> DataSet:
     """The teacher's first choice, with certainty at every temperature: is the teacher just a good labeller?
 
     At temperature 1 and soft weight 1, the loss is cross-entropy with those choices. At any other, T² multiplies it.
+
+    >>> arg_max(_tiny()).train.teacher_logits
+    tensor([[0., -inf],
+            [-inf, 0.]])
     """
     chosen = _logits(data).argmax(1)
     certain = torch.full_like(data.train.teacher_logits, -torch.inf)
     return _with_signal(data, certain.scatter_(1, chosen[:, None], 0.0))
 
 
-def smoothed_labels(data, amount=0.1):
-    """The label, smoothed: probability 1 − amount for it, and `amount` spread evenly over all classes.
+def smoothed_labels(data: DataSet, amount: float = 0.1) -> DataSet:
+    """The label, smoothed: probability 1 − amount for it, and `amount`, in (0, 1], spread evenly over all classes.
 
-    amount  in (0, 1]. At temperature 1 this is label smoothing (Szegedy et al. 2016, section 7): is softness enough?
+    At temperature 1 this is label smoothing (Szegedy et al. 2016, section 7): is softness enough?
+
+    >>> smoothed_labels(_tiny(), 0.2).train.teacher_logits.exp()
+    tensor([[0.9000, 0.1000],
+            [0.1000, 0.9000]])
     """
     if not 0 < number("amount", amount) <= 1:
         raise ValueError(f"amount must be in (0, 1], got {amount}")
@@ -41,8 +52,13 @@ def smoothed_labels(data, amount=0.1):
     return _with_signal(data, probabilities.log())
 
 
-def shuffled(data, seed=0):
-    """Every example gets the soft label of another one: a negative control. Who learns from that has found a leak."""
+def shuffled(data: DataSet, seed: int = 0) -> DataSet:
+    """Every example gets the soft label of another one: a negative control. Who learns from that has found a leak.
+
+    >>> shuffled(_tiny()).train.teacher_logits
+    tensor([[1., 2.],
+            [3., 0.]])
+    """
     order = torch.randperm(len(_logits(data)), generator=_generator(seed))
     if len(order) < 2:
         raise ValueError("data.train must hold at least two examples to be shuffled, got one")
@@ -51,10 +67,13 @@ def shuffled(data, seed=0):
     return _with_signal(data, data.train.teacher_logits[other])
 
 
-def random_teacher(data, seed=0, width=128):
+def random_teacher(data: DataSet, seed: int = 0, width: int = 128) -> DataSet:
     """What a network that was never trained says, made as confident as the teacher: does *any* smooth function teach?
 
     Its logits are scaled to the teacher's standard deviation about their mean in each row.
+
+    >>> round(random_teacher(_tiny()).train.teacher_logits.square().mean().item(), 3)  # (1.5² + 0.5²) / 2
+    1.25
     """
     logits = _logits(data)
     width = integer("width", width, at_least=1)
@@ -67,10 +86,12 @@ def random_teacher(data, seed=0, width=128):
     return _with_signal(data, said * (spread / said.square().mean().sqrt()))
 
 
-def taught_by(data, teacher):
-    """The same examples with another teacher: what `teacher`, an nn.Module, says about the training inputs.
+def taught_by(data: DataSet, teacher: torch.nn.Module) -> DataSet:
+    """The same examples with another teacher, [N, D] -> logits [N, C]: an assistant, one that was trained otherwise.
 
-    teacher  [N, D] -> logits [N, C]: an assistant, a teacher that was trained otherwise
+    >>> taught_by(_tiny(), torch.nn.Identity()).train.teacher_logits
+    tensor([[1., 0.],
+            [0., 1.]])
     """
     before = _logits(data)
     said = teacher_logits(teacher, data.train.inputs)
@@ -79,13 +100,15 @@ def taught_by(data, teacher):
     return _with_signal(data, said)
 
 
-def noisy_labels(data, share, seed=0):
+def noisy_labels(data: DataSet, share: float, seed: int = 0) -> DataSet:
     """A `share` of the training *labels* replaced by other classes, drawn evenly; the teacher's logits stay.
 
-    share  in [0, 1]: exactly this share of the labels is wrong, to the nearest example
+    Exactly this share of the labels, in [0, 1], is wrong, to the nearest example.
+
+    >>> noisy_labels(_tiny(), 1.0).train.labels
+    tensor([1, 0])
     """
-    if not 0 <= number("share", share) <= 1:
-        raise ValueError(f"share must be in [0, 1], got {share}")
+    _arguments.share("share", share)
     classes, train, generator = _logits(data).shape[1], data.train, _generator(seed)
     chosen = torch.randperm(len(train), generator=generator)[: round(share * len(train))]
     labels = train.labels.clone()
@@ -95,16 +118,25 @@ def noisy_labels(data, share, seed=0):
     return replace(data, train=mislabelled)
 
 
-def long_tail(data, rarest, first=0):
+def long_tail(data: DataSet, rarest: int, first: int = 0) -> DataSet:
     """Training examples dropped so that the classes get rarer step by step, the last of them down to `rarest`.
 
     Class first + k, counted round the classes, keeps most · (rarest / most)^(k / (C − 1)) of its examples, the first
     ones, where `most` is the size of the smallest class before (Cui et al. 2019, section 5.1, cut so). With another
     `first` another class is the rarest, so that "rare" can be told from "hard". The rarest is class first − 1.
 
-    rarest  >= 1 examples;  first  in 0 ... C − 1
+    Parameters
+    ----------
+    data : DataSet
+    rarest : int
+        Examples, from 1 to the size of the smallest class.
+    first : int
+        In 0 ... C − 1.
 
-    Raises ValueError for a `rarest` that is larger than the smallest class.
+    Examples
+    --------
+    >>> long_tail(_tiny(), rarest=1).train
+    Split(2 examples)
     """
     classes = _logits(data).shape[1]
     rarest, first = integer("rarest", rarest, at_least=1), integer("first", first, at_least=0)
@@ -127,6 +159,12 @@ def _logits(data):
     if data.train.teacher_logits is None:
         raise ValueError("data.train must hold the teacher's logits, got None")
     return data.train.teacher_logits
+
+
+def _tiny():
+    """Two examples, for the examples above."""
+    split = Split(torch.tensor([0, 1]), torch.tensor([[3.0, 0.0], [1.0, 2.0]]), inputs=torch.eye(2))
+    return DataSet("tiny", split, split, split, class_names=("ham", "spam"))
 
 
 def _generator(seed):

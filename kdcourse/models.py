@@ -4,6 +4,7 @@ Both take inputs as `[N, D]`, so that the same loop trains either. `StudentStack
 """
 
 import threading
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -16,14 +17,25 @@ from kdcourse._arguments import integer, integers, positive
 _GENERATOR = threading.Lock()
 
 
-def mlp(sizes, seed=None):
-    """A multilayer perceptron with ReLU between its layers.
+def mlp(sizes: Sequence[int], seed: int | None = None) -> nn.Sequential:
+    """A multilayer perceptron with ReLU between its layers, [N, sizes[0]] -> [N, sizes[-1]].
 
-    sizes    layer widths from input to output: (784, 64, 10) has one hidden layer of 64
-    seed     initial weights as after `torch.manual_seed(seed)`, the global generator left alone; None: draw from it
-    returns  nn.Sequential, `[N, sizes[0]]` -> `[N, sizes[-1]]`
+    Parameters
+    ----------
+    sizes : sequence of int
+        Layer widths from input to output: (784, 64, 10) has one hidden layer of 64.
+    seed : int, optional
+        Initial weights as after `torch.manual_seed(seed)`, the global generator left alone. None: draw from it.
 
-    Raises ValueError if there are fewer than two sizes or one is not a positive integer.
+    Raises
+    ------
+    ValueError
+        For fewer than two sizes, or one that is not a positive integer.
+
+    Examples
+    --------
+    >>> mlp((784, 64, 10), seed=0)(torch.zeros(5, 784)).shape
+    torch.Size([5, 10])
     """
     sizes = integers("sizes", sizes, how_many=2)
     with _seeded(seed):
@@ -34,19 +46,31 @@ def mlp(sizes, seed=None):
 
 
 class StudentStack(nn.Module):
-    """M students `mlp(sizes, seed)`, one per seed, as one set of tensors: a forward pass runs them all.
-
-    sizes    layer widths from input to output, as in `mlp`
-    seeds    M seeds; student m starts with the weights of `mlp(sizes, seeds[m])`
-    forward  the same batch for everyone, `[B, D]` -> logits `[M, C, B]`
+    """M students `mlp(sizes, seed)`, one per seed, as one set of tensors: a forward pass runs all, [B, D] -> [M, C, B].
 
     The batch comes last. All first layers then are ONE matrix product over the shared batch, every later layer is one
     batched product, and the softmax runs over axis 1, where it is much cheaper than over a short last axis.
 
-    Raises ValueError if a size is not a positive integer, or a seed not an integer >= 0, or there is none.
+    Parameters
+    ----------
+    sizes : sequence of int
+        Layer widths from input to output, as in `mlp`.
+    seeds : iterable of int
+        M seeds, >= 0; student m starts with the weights of `mlp(sizes, seeds[m])`.
+
+    Raises
+    ------
+    ValueError
+        For a size or a seed that is none, or no seed at all.
+
+    Examples
+    --------
+    >>> stack = StudentStack((784, 64, 10), seeds=range(8))
+    >>> stack(torch.zeros(5, 784)).shape
+    torch.Size([8, 10, 5])
     """
 
-    def __init__(self, sizes, seeds):
+    def __init__(self, sizes: Sequence[int], seeds: Iterable[int]):
         super().__init__()
         self.sizes = integers("sizes", sizes, how_many=2)
         self.seeds = [integer("seeds", seed, at_least=0) for seed in seeds]
@@ -58,7 +82,7 @@ class StudentStack(nn.Module):
         self.weights = nn.ParameterList(torch.stack([one.weight.detach() for one in layer]) for layer in layers)
         self.biases = nn.ParameterList(torch.stack([one.bias.detach()[:, None] for one in layer]) for layer in layers)
 
-    def forward(self, inputs):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         first, *later = zip(self.weights, self.biases, strict=True)
         weight, bias = first
         # The copy is small, and the large product beside it is faster for it.
@@ -68,7 +92,7 @@ class StudentStack(nn.Module):
             outputs = torch.baddbmm(bias, weight, outputs.relu())
         return outputs
 
-    def student(self, m):
+    def student(self, m: int) -> nn.Sequential:
         """Student m on its own: an `mlp(sizes)` with a copy of its weights."""
         alone = mlp(self.sizes, seed=0).to(self.weights[0])
         linear = [layer for layer in alone if isinstance(layer, nn.Linear)]
@@ -78,7 +102,7 @@ class StudentStack(nn.Module):
                 layer.bias.copy_(bias[m, :, 0])
         return alone
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.seeds)
 
 
@@ -93,13 +117,33 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-def cnn(channels=(32, 64, 128), image=(1, 28, 28), classes=10, seed=None):
-    """A small residual network: the course's teacher for images.
+def cnn(
+    channels: Sequence[int] = (32, 64, 128),
+    image: tuple[int, int, int] = (1, 28, 28),
+    classes: int = 10,
+    seed: int | None = None,
+) -> nn.Sequential:
+    """A small residual network, [N, prod(image)] -> [N, classes]: the course's teacher for images.
 
-    channels  width of the stem and of each later stage; every later stage halves the picture (stride 2)
-    image     (channels, height, width) that the flat inputs are folded back into
-    seed      as in `mlp`
-    returns   nn.Sequential, `[N, prod(image)]` -> `[N, classes]`
+    Parameters
+    ----------
+    channels : sequence of int
+        Width of the stem and of each later stage; every later stage halves the picture (stride 2).
+    image : (int, int, int)
+        Channels, height and width that the flat inputs are folded back into.
+    classes : int
+    seed : int, optional
+        As in `mlp`.
+
+    Raises
+    ------
+    ValueError
+        For no channels, or a number of them that is not a positive integer.
+
+    Examples
+    --------
+    >>> cnn((4, 8), seed=0)(torch.zeros(2, 784)).shape
+    torch.Size([2, 10])
     """
     channels = integers("channels", channels, how_many=1)
     with _seeded(seed):
@@ -111,19 +155,43 @@ def cnn(channels=(32, 64, 128), image=(1, 28, 28), classes=10, seed=None):
     return nn.Sequential(*layers).to(memory_format=torch.channels_last)
 
 
-def count_parameters(model):
-    """How many trainable numbers `model` (an nn.Module) holds; a parameter shared by two layers counts once."""
+def count_parameters(model: nn.Module) -> int:
+    """How many trainable numbers `model` holds; a parameter shared by two layers counts once.
+
+    >>> count_parameters(mlp((784, 64, 10)))
+    50890
+    """
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def width_for_ratio(ratio, teacher_parameters, inputs=784, classes=10, hidden_layers=1):
+def width_for_ratio(
+    ratio: float, teacher_parameters: float, inputs: int = 784, classes: int = 10, hidden_layers: int = 1
+) -> int:
     """The hidden width at which an MLP student is `ratio` times smaller than its teacher, as nearly as widths allow.
 
-    ratio               > 0: 10 means a tenth of the teacher's parameters
-    teacher_parameters  `count_parameters(teacher)`
-    returns             the width whose parameter count is nearest to teacher_parameters / ratio, at least 1
+    Parameters
+    ----------
+    ratio : float
+        > 0: 10 means a tenth of the teacher's parameters.
+    teacher_parameters : int
+        `count_parameters(teacher)`.
+    inputs, classes, hidden_layers : int
+        The student's shape otherwise.
 
-    Raises ValueError if a number is not positive, or if even one hidden unit is more than twice too large.
+    Returns
+    -------
+    int
+        The width whose parameter count is nearest to teacher_parameters / ratio, at least 1.
+
+    Raises
+    ------
+    ValueError
+        For a number that is not positive, or if even one hidden unit is more than twice too large.
+
+    Examples
+    --------
+    >>> width_for_ratio(10, teacher_parameters=555_178)
+    70
     """
     ratio, teacher_parameters = positive("ratio", ratio), positive("teacher_parameters", teacher_parameters)
     for name, value in [("inputs", inputs), ("classes", classes), ("hidden_layers", hidden_layers)]:

@@ -3,6 +3,7 @@
 import contextlib
 import timeit
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
 from kdcourse._arguments import describe, integer, positive
-from kdcourse._modules import classes_of, home_of, in_mode
+from kdcourse._examples import classes_of, home_of, in_mode
+
+Costs: TypeAlias = float | np.ndarray | pd.Series
 
 
-def multiply_adds(model, inputs):
+def multiply_adds(model: torch.nn.Module, inputs: torch.Tensor) -> int:
     """How many multiply-adds `model` spends on one example, counted while it answers the first row of `inputs`.
 
     Matrix products (linear layers, attention) and convolutions count, whether torch counts them as one operation or
@@ -24,11 +27,22 @@ def multiply_adds(model, inputs):
     activations and pooling do not count, nor does what the counter does not know: nn.LSTM on a CPU, quantised layers,
     a matrix times a single vector.
 
-    model    nn.Module, `[B, D]` -> `[B, C]`; it runs in eval mode without gradients, and is left as it was found
-    inputs   [N, D], a tensor with one example or more, on any device
-    returns  int
+    Parameters
+    ----------
+    model : nn.Module
+        [B, ...] -> logits [B, C]; it runs in eval mode without gradients, and is left as it was found.
+    inputs : Tensor
+        [N, ...], one example or more, on any device.
 
-    Raises TypeError or ValueError that names the argument; ValueError too for a model in which nothing counts.
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument; ValueError too for a model in which nothing counts.
+
+    Examples
+    --------
+    >>> multiply_adds(torch.nn.Linear(784, 10), torch.zeros(1, 784))
+    7840
     """
     _check_model("model", model)
     _check_inputs(inputs)
@@ -40,27 +54,60 @@ def multiply_adds(model, inputs):
     return operations // 2
 
 
-def latency(models, inputs, *, batch_size=1, rounds=30, threads=1, seconds=0.01, progress=True):
+def latency(
+    models: Mapping[str, torch.nn.Module],
+    inputs: torch.Tensor,
+    *,
+    batch_size: int = 1,
+    rounds: int = 30,
+    threads: int = 1,
+    seconds: float = 0.01,
+    progress: bool = True,
+) -> pd.DataFrame:
     """How long each model takes to answer a batch of requests, from a batch in the CPU's memory to logits there.
 
     The models take turns, round after round, so that a busy moment of the machine hits them alike. They run in eval
     mode and inference mode, each on the device that it is on.
 
-    models      {name: nn.Module}, each `[B, D]` -> `[B, C]`; all are left as they were found
-    inputs      [N, D], a tensor: one request per row, of which the first `batch_size` are answered
-    batch_size  requests that are answered together, from 1 to N
-    rounds      turns of each model, >= 6: the lowest and the highest of five are no 95 % interval yet
-    threads     inside each of torch's operations, >= 1; put back afterwards
-    seconds     the least that a turn takes, > 0: the batch is answered again and again
-    progress    show a progress bar, one step per round
-    returns     DataFrame with one row per model, indexed by its name:
-                median_ms            milliseconds per batch, the median over the rounds
-                low_ms, high_ms      its 95 % interval: two order statistics (Thompson 1936). It assumes independent
-                                     rounds (a machine that slows down breaks that), and no distribution
-                rounds               as given
-                requests_per_second  batch_size / median: one batch after the other
+    Parameters
+    ----------
+    models : dict of nn.Modules by name
+        Each [B, ...] -> logits [B, C]; all are left as they were found.
+    inputs : Tensor
+        [N, ...]: one request per row, of which the first `batch_size` are answered.
+    batch_size : int
+        Requests that are answered together, from 1 to N.
+    rounds : int
+        Turns of each model, >= 6: the lowest and the highest of five are no 95 % interval yet.
+    threads : int
+        Inside each of torch's operations, >= 1; put back afterwards.
+    seconds : float
+        The least that a turn takes, > 0: the batch is answered again and again.
+    progress : bool
+        Show a progress bar, one step per round.
 
-    Raises TypeError or ValueError that names the argument.
+    Returns
+    -------
+    DataFrame
+        One row per model, indexed by its name: `median_ms`, milliseconds per batch, the median over the rounds;
+        `low_ms` and `high_ms`, its 95 % interval; `rounds`; `requests_per_second`, batch_size / median.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument.
+
+    Notes
+    -----
+    The interval lies between two order statistics (Thompson 1936). It assumes independent rounds (a machine that slows
+    down breaks that), and no distribution.
+
+    Examples
+    --------
+    >>> model = torch.nn.Linear(784, 10)
+    >>> table = latency({"linear": model}, torch.zeros(1, 784), rounds=6, seconds=1e-6, progress=False)
+    >>> bool(0 < table.low_ms["linear"] <= table.median_ms["linear"])
+    True
     """
     if not isinstance(models, Mapping):
         raise TypeError(f"models must be a dict of nn.Modules by name, got {describe(models)}")
@@ -76,7 +123,7 @@ def latency(models, inputs, *, batch_size=1, rounds=30, threads=1, seconds=0.01,
         _check_model(f"models[{name!r}]", model)
         classes_of(model, f"for {name!r}, inputs", inputs)
     batch = inputs[:batch_size].cpu()
-    turns = {name: [] for name in models}
+    turns: dict[str, list[float]] = {name: [] for name in models}
     with contextlib.ExitStack() as stack:
         stack.enter_context(_threads(threads))
         stack.enter_context(torch.inference_mode())
@@ -91,28 +138,59 @@ def latency(models, inputs, *, batch_size=1, rounds=30, threads=1, seconds=0.01,
     return pd.DataFrame(rows, index=pd.Index(list(models), name="model"))
 
 
-def cost_per_1000(milliseconds, price_per_hour):
+def cost_per_1000(milliseconds: Costs, price_per_hour: Costs) -> Costs:
     """What 1,000 requests cost on a machine that serves one after the other, and is paid only while it does.
 
-    milliseconds    per request, >= 0; of a batch, `median_ms / batch_size`
-    price_per_hour  of the machine, >= 0, in any currency
-    returns         in that currency: a float; an array or a Series where one was given
+    Parameters
+    ----------
+    milliseconds : float, array or Series
+        Per request, >= 0; of a batch, `median_ms / batch_size`.
+    price_per_hour : float, array or Series
+        Of the machine, >= 0, in any currency.
 
-    Raises ValueError for what is negative or not finite, and for arrays that do not match; TypeError for no numbers.
+    Returns
+    -------
+    float, array or Series
+        In that currency.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no number, negative or not finite, and for arrays that do not match.
+
+    Examples
+    --------
+    >>> cost_per_1000(milliseconds=7.2, price_per_hour=2)
+    0.004
     """
     milliseconds, price_per_hour = _costs(milliseconds=milliseconds, price_per_hour=price_per_hour)
     return _plain(milliseconds * price_per_hour / 3600)
 
 
-def break_even(one_time_cost, teacher_cost, student_cost):
+def break_even(one_time_cost: Costs, teacher_cost: Costs, student_cost: Costs) -> Costs:
     """After how many requests the student has saved what it cost to make.
 
-    one_time_cost               of the student (its training, the work), >= 0
-    teacher_cost, student_cost  per 1,000 requests, >= 0, in the same currency
-    returns                     requests, a float (an array or a Series where one was given); infinity where the
-                                student saves nothing
+    Parameters
+    ----------
+    one_time_cost : float, array or Series
+        Of the student (its training, the work), >= 0.
+    teacher_cost, student_cost : float, array or Series
+        Per 1,000 requests, >= 0, in the same currency.
 
-    Raises ValueError for what is negative or not finite, and for arrays that do not match; TypeError for no numbers.
+    Returns
+    -------
+    float, array or Series
+        Requests; infinity where the student saves nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no number, negative or not finite, and for arrays that do not match.
+
+    Examples
+    --------
+    >>> break_even(one_time_cost=100, teacher_cost=0.5, student_cost=0.25)
+    400000.0
     """
     one_time_cost, teacher_cost, student_cost = _costs(
         one_time_cost=one_time_cost, teacher_cost=teacher_cost, student_cost=student_cost

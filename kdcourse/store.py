@@ -8,18 +8,38 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+Name = str | PathLike
 
 
 class DamagedFile(ValueError):
     """A file that is there but cannot be read whole. The message names it."""
 
 
-def save_json(path, value):
+def save_json(path: Name, value: Any) -> None:
     """Write `value` to `path`, atomically. Missing folders are made.
 
-    Raises ValueError for NaN and infinity, TypeError for what JSON cannot hold (keys that are not strings, too).
+    Raises
+    ------
+    ValueError
+        For NaN and infinity.
+    TypeError
+        For what JSON cannot hold, keys that are not strings, too.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_json(f"{folder}/deep/down.json", {"width": [16, 64]})
+    ...     load_json(f"{folder}/deep/down.json")
+    {'width': [16, 64]}
     """
     _check_keys(value)
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
@@ -27,7 +47,7 @@ def save_json(path, value):
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def load_json(path):
+def load_json(path: Name) -> Any:
     """The value in a JSON file. Raises FileNotFoundError, or DamagedFile if it is not JSON."""
     try:
         return _parse(Path(path).read_text(encoding="utf-8"))
@@ -35,11 +55,24 @@ def load_json(path):
         raise DamagedFile(f"{path} is not valid JSON: {error}") from error
 
 
-def save_tensors(path, tensors, metadata=None):
+def save_tensors(path: Name, tensors: "Mapping[str, torch.Tensor]", metadata: Any = None) -> None:
     """Write named tensors to a safetensors file, atomically.
 
-    tensors   {name: tensor}; stored contiguous and on the CPU
-    metadata  anything JSON can hold; it travels in the file's header
+    Parameters
+    ----------
+    path : str or Path
+    tensors : dict of Tensors by name
+        Stored contiguous and on the CPU.
+    metadata : optional
+        Anything JSON can hold; it travels in the file's header.
+
+    Examples
+    --------
+    >>> import torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_tensors(f"{folder}/one", {"weight": torch.ones(2)}, {"lr": 0.1})
+    ...     load_tensors(f"{folder}/one")
+    ({'weight': tensor([1., 1.])}, {'lr': 0.1})
     """
     from safetensors.torch import save_file
 
@@ -52,7 +85,7 @@ def save_tensors(path, tensors, metadata=None):
         save_file(tensors, temporary, metadata={"json": json.dumps(metadata, allow_nan=False)})
 
 
-def load_tensors(path):
+def load_tensors(path: Name) -> "tuple[dict[str, torch.Tensor], Any]":
     """(tensors, metadata) of a safetensors file. Raises FileNotFoundError, or DamagedFile if it is not whole."""
     from safetensors import SafetensorError, safe_open
 
@@ -66,20 +99,24 @@ def load_tensors(path):
         raise DamagedFile(f"{path} is not a whole safetensors file: {error}") from error
 
 
-def fingerprint(value):
-    """A short hexadecimal name for anything JSON can hold; it does not depend on the order of keys. (1 is not 1.0.)"""
+def fingerprint(value: Any) -> str:
+    """A short hexadecimal name for anything JSON can hold; it does not depend on the order of keys. (1 is not 1.0.)
+
+    >>> fingerprint({"lr": 0.1, "width": 8}) == fingerprint({"width": 8, "lr": 0.1})
+    True
+    """
     _check_keys(value)
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def sha256(path):
+def sha256(path: Name) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def cache_folder(name):
+def cache_folder(name: str) -> Path:
     """Where results may be kept that can be computed again: a folder of this user, or KDCOURSE_HOME if that is set."""
     import platformdirs
 
@@ -107,7 +144,7 @@ def _check_keys(value):
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: Name) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place if the block ends well, and vanishes if it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

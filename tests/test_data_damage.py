@@ -102,9 +102,26 @@ def test_a_damaged_teacher_is_refused(copy, damage):
         load_teacher("fashion-mnist")
 
 
-def test_a_teacher_of_unknown_name_is_refused():
-    with pytest.raises((ValueError, data.DataError), match="mnist-of-nobody"):
-        load_teacher("mnist-of-nobody")
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("mnist-of-nobody", "$"),
+        ("", "$"),
+        ("spam-assassin", r": its teacher ships as logits, load\('spam-assassin'\)\.train\.teacher_logits$"),
+    ],
+)
+def test_a_teacher_that_does_not_ship_is_refused_and_nobody_is_sent_to_get_it_back(name, hint):
+    with pytest.raises(ValueError, match=f"name must be one of 'fashion-mnist', got '{name}'{hint}"):
+        load_teacher(name)
+
+
+def test_a_file_that_nobody_recorded_cannot_be_got_back(copy):
+    with pytest.raises(data.DataError, match="nothing.png is missing, and no file of the course's") as caught:
+        data.checked("fashion-mnist/nothing.png")
+    assert "git checkout" not in str(caught.value)
+    (copy / "fashion-mnist/nothing.png").write_bytes(b"something")
+    with pytest.raises(data.DataError, match=r"nothing.png is not listed in checksums.json.*git checkout"):
+        data.checked("fashion-mnist/nothing.png")
 
 
 def test_missing_checksums_are_named(copy):

@@ -1,6 +1,7 @@
 """What the losses refuse: every message names the argument and the value that came."""
 
 import math
+import re
 
 import pytest
 import torch
@@ -25,40 +26,32 @@ def with_value(tensor, value, *index):
         (0, ValueError, r"temperature must be > 0, got 0"),
         (-1.5, ValueError, r"temperature must be > 0, got -1\.5"),
         (math.nan, ValueError, r"temperature .* got nan"),
-        (math.inf, ValueError, r"temperature .* got inf"),
         (torch.tensor([[1.0], [2.0], [-3.0], [1.0]]), ValueError, r"temperature .* got -3"),
-        (torch.tensor([[1.0], [math.nan], [3.0], [1.0]]), ValueError, r"temperature .* got nan"),
         (torch.tensor([[1.0], [math.inf], [3.0], [1.0]]), ValueError, r"temperature .* got inf"),
         (torch.tensor([1.0, 2.0, 3.0, 4.0]), ValueError, r"temperature .* got shape \[4\]"),
         (torch.ones(4, 3), ValueError, r"temperature .* got shape \[4, 3\]"),
-        (torch.ones(5, 1), ValueError, r"temperature .* got shape \[5, 1\]"),
         (torch.ones(0), TypeError, r"temperature .* shape \[0\]"),
         (torch.tensor(True), TypeError, r"temperature .* torch\.bool"),
         (torch.tensor(1j), TypeError, r"temperature .* torch\.complex"),
         ("2", TypeError, r"temperature .* got '2'"),
-        (None, TypeError, r"temperature .* got None"),
         (True, TypeError, r"temperature .* got True"),
     ],
 )
 def test_a_bad_temperature_is_named(temperature, error, message):
-    calls = [
-        lambda: soften(STUDENT, temperature),
-        lambda: kd_loss(STUDENT, TEACHER, temperature),
-        lambda: blended_loss(STUDENT, TEACHER, LABELS, temperature),
-    ]
-    for call in calls:
-        with pytest.raises(error, match=message):
-            call()
+    with pytest.raises(error, match=message):
+        soften(STUDENT, temperature)
+    with pytest.raises(error, match=message):
+        kd_loss(STUDENT, TEACHER, temperature)
+    with pytest.raises(error, match=message):
+        blended_loss(STUDENT, TEACHER, LABELS, temperature)
 
 
 @pytest.mark.parametrize(
     ("soft_weight", "error", "message"),
     [
-        (-0.1, ValueError, r"soft_weight must be in \[0, 1\], got -0\.1"),
         (1.5, ValueError, r"soft_weight .* got 1\.5"),
         (math.nan, ValueError, r"soft_weight .* got nan"),
-        (math.inf, ValueError, r"soft_weight .* got inf"),
-        (torch.tensor([[0.5], [2.0], [0.5], [0.5]]), ValueError, r"soft_weight .* got 2"),
+        (torch.tensor([[0.5], [-2.0], [0.5], [0.5]]), ValueError, r"soft_weight .* got -2\.0"),
         (torch.full((4,), 0.5), ValueError, r"soft_weight .* got shape \[4\]"),
         ("half", TypeError, r"soft_weight .* got 'half'"),
     ],
@@ -70,40 +63,20 @@ def test_a_bad_soft_weight_is_named(soft_weight, error, message):
 
 @pytest.mark.parametrize(
     "teacher_logits",
-    [
-        torch.zeros(4, 5),
-        torch.zeros(5, 3),
-        torch.zeros(1, 3),
-        torch.zeros(4, 1),
-        torch.zeros(1, 1),
-        torch.zeros(4, 3, 1),
-        torch.zeros(3, 4),
-    ],
+    [torch.zeros(4, 5), torch.zeros(1, 3), torch.zeros(4, 1), torch.zeros(4, 3, 1)],
     ids=lambda value: str(list(value.shape)),
 )
 def test_shapes_that_differ_are_refused_even_where_they_broadcast(teacher_logits):
-    shape = str(list(teacher_logits.shape)).replace("[", r"\[").replace("]", r"\]")
-    with pytest.raises(ValueError, match=rf"teacher_logits .* got {shape} and \[4, 3\]"):
-        kd_loss(STUDENT, teacher_logits)
-    with pytest.raises(ValueError, match=rf"teacher_logits .* got {shape} and \[4, 3\]"):
+    message = re.escape(f"got {list(teacher_logits.shape)} and [4, 3]")
+    with pytest.raises(ValueError, match=f"teacher_logits must have the shape of student_logits, {message}"):
+        kd_loss(STUDENT, teacher_logits, mask=MASK)
+    with pytest.raises(ValueError, match=f"teacher_logits .* {message}"):
         blended_loss(STUDENT, teacher_logits, LABELS)
 
 
-def test_with_a_mask_too_it_is_the_teacher_that_is_named():
-    with pytest.raises(ValueError, match=r"teacher_logits .* \[1, 3\]"):
-        kd_loss(STUDENT, TEACHER[:1], mask=MASK)
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (math.nan, r"got nan at index \[2, 1\]"),
-        (math.inf, r"got inf at index \[2, 1\]"),
-        (-math.inf, r"got -inf at index \[2, 1\]"),
-    ],
-)
-def test_a_student_logit_that_is_not_finite_is_named_with_its_place(value, message):
-    with pytest.raises(ValueError, match=f"student_logits must be finite, {message}"):
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_student_logit_that_is_not_finite_is_named_with_its_place(value):
+    with pytest.raises(ValueError, match=rf"student_logits must be finite, got {value} at index \[2, 1\]"):
         kd_loss(with_value(STUDENT, value, 2, 1), TEACHER)
 
 
@@ -123,9 +96,9 @@ def test_a_teacher_that_gives_every_class_probability_zero_is_refused():
 @pytest.mark.parametrize(
     ("logits", "error", "message"),
     [
-        ([[1.0, 2.0]], TypeError, "must be a torch.Tensor, got list"),
-        (torch.zeros(4, 3, dtype=torch.int64), TypeError, "floating point, got torch.int64"),
-        (torch.zeros(4, 3, dtype=torch.complex64), TypeError, "floating point, got torch.complex64"),
+        ([[1.0, 2.0]], TypeError, "must be a floating-point tensor, got list"),
+        (torch.zeros(4, 3, dtype=torch.int64), TypeError, "must be a floating-point tensor, got torch.int64"),
+        (torch.zeros(4, 3, dtype=torch.complex64), TypeError, "must be a floating-point tensor, got torch.complex64"),
         (torch.zeros(3), ValueError, r"got shape \[3\]"),
         (torch.zeros(0, 3), ValueError, r"got shape \[0, 3\]"),
         (torch.zeros(4, 0), ValueError, r"got shape \[4, 0\]"),
@@ -145,15 +118,11 @@ def test_logits_that_are_no_float_tensor_with_classes_are_refused(logits, error,
     [
         (torch.tensor([0, 1, 3, 0]), ValueError, r"labels must be in \[0, 3\), got 3 at index \[2\]"),
         (torch.tensor([0, -1, 2, 0]), ValueError, r"labels must be in \[0, 3\), got -1 at index \[1\]"),
-        (torch.tensor([0, -100, 2, 0]), ValueError, r"labels .* got -100"),
         (LABELS.float(), TypeError, r"labels .* got torch\.float32"),
         (LABELS.bool(), TypeError, r"labels .* got torch\.bool"),
         ([0, 1, 2, 0], TypeError, r"labels .* got list"),
         (LABELS[:3], ValueError, r"labels must have shape \[4\].*got \[3\]"),
-        (LABELS[:1], ValueError, r"labels must have shape \[4\].*got \[1\]"),
         (LABELS[:, None], ValueError, r"labels must have shape \[4\].*got \[4, 1\]"),
-        (torch.zeros(4, 3), TypeError, r"labels .* got torch\.float32"),
-        (torch.zeros(4, 3).long(), ValueError, r"labels must have shape \[4\].*got \[4, 3\]"),
     ],
 )
 def test_bad_labels_are_named(labels, error, message):
@@ -162,9 +131,11 @@ def test_bad_labels_are_named(labels, error, message):
 
 
 def test_labels_out_of_range_are_refused_where_the_mask_counts_them():
-    labels = torch.tensor([-100, 1, -100, 0])
-    with pytest.raises(ValueError, match=r"labels .* got -100 at index \[0\]"):
-        blended_loss(STUDENT, TEACHER, labels, mask=MASK)
+    labels = torch.tensor([[-100, 1], [0, -100]])  # the index has as many places as the labels
+    mask = torch.tensor([[False, True], [True, True]])
+    logits = torch.zeros(2, 3, 2)
+    with pytest.raises(ValueError, match=r"labels .* got -100 at index \[1, 1\]"):
+        blended_loss(logits, logits, labels, mask=mask)
 
 
 @pytest.mark.parametrize(
@@ -172,11 +143,8 @@ def test_labels_out_of_range_are_refused_where_the_mask_counts_them():
     [
         (torch.zeros(4, dtype=torch.bool), ValueError, "mask .* got all False"),
         (torch.ones(4), TypeError, r"mask must be a bool tensor, got torch\.float32"),
-        (torch.ones(4, dtype=torch.int64), TypeError, r"mask .* got torch\.int64"),
         ([True] * 4, TypeError, "mask .* got list"),
-        (MASK[:1], ValueError, r"mask must have shape \[4\].*got \[1\]"),
         (MASK[:, None], ValueError, r"mask must have shape \[4\].*got \[4, 1\]"),
-        (torch.ones(4, 3, dtype=torch.bool), ValueError, r"mask must have shape \[4\].*got \[4, 3\]"),
     ],
 )
 def test_a_bad_mask_is_named(mask, error, message):
@@ -190,9 +158,7 @@ def test_a_bad_mask_is_named(mask, error, message):
     ("settings", "message"),
     [
         ({"direction": "backward"}, "direction must be one of 'forward', 'reverse', got 'backward'"),
-        ({"direction": None}, "direction must be .* got None"),
         ({"reduction": "sum"}, "reduction must be one of 'mean', 'none', got 'sum'"),
-        ({"reduction": "batchmean"}, "reduction must be .* got 'batchmean'"),
     ],
 )
 def test_an_unknown_direction_or_reduction_is_named(settings, message):

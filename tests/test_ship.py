@@ -10,14 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
+from tiny import C, D, modes, numbers, same
 from torch import nn
 
 from kdcourse import ship
 from kdcourse.models import StudentStack, cnn, mlp
 from kdcourse.ship import break_even, cost_per_1000, latency, multiply_adds
 
-D, C = 6, 4
-INPUTS = torch.randn(10, D, generator=torch.Generator().manual_seed(0))
+INPUTS = numbers(10, D)
 
 
 def with_batch_norm_and_dropout():
@@ -29,14 +29,8 @@ def with_batch_norm_and_dropout():
     return model
 
 
-def modes(model):
-    return [module.training for module in model.modules()]
-
-
 def unchanged(model, before):
-    mine, others = model.state_dict(), before.state_dict()
-    same = mine.keys() == others.keys() and all(torch.equal(mine[name], others[name]) for name in mine)
-    return same and all(p.requires_grad and p.grad is None for p in model.parameters())
+    return same(model, before) and all(p.requires_grad and p.grad is None for p in model.parameters())
 
 
 # ---- multiply-adds ----
@@ -56,12 +50,6 @@ def test_a_cnn_by_hand():
     linear = 7 * 10
     model = cnn((4, 5, 7), image=(1, 6, 8), seed=0)
     assert multiply_adds(model, torch.zeros(3, 48)) == stem + second + third + linear
-
-
-def test_the_teacher_of_the_course_by_hand():
-    stem = 28 * 28 * 9 * 32
-    stages = 14 * 14 * 9 * (32 * 64 + 2 * 64 * 64) + 7 * 7 * 9 * (64 * 128 + 2 * 128 * 128)
-    assert multiply_adds(cnn(seed=0), torch.zeros(1, 784)) == stem + stages + 128 * 10
 
 
 def test_grouped_convolutions_count_only_what_they_multiply():
@@ -115,7 +103,6 @@ def test_counting_leaves_the_model_as_it_was(capsys):
         ({"model": lambda x: x}, TypeError, "model must be an nn.Module, got function"),
         ({"model": nn.ReLU()}, ValueError, "model must have a matrix product or a convolution, got none in ReLU"),
         ({"inputs": INPUTS[:0]}, ValueError, r"inputs must be .* got torch\.float32 of shape \[0, 6\]"),
-        ({"inputs": INPUTS.tolist()}, ValueError, "inputs must be a tensor .* got list"),
         ({"inputs": torch.tensor(1.0)}, ValueError, r"inputs must be .* got torch\.float32 of shape \[\]"),
         ({"inputs": INPUTS[:, :3]}, ValueError, r"inputs must fit the model, got torch\.float32 of shape \[10, 3\]"),
     ],
@@ -160,8 +147,10 @@ class Clock:
 
         class Timer:
             def repeat(self, repeat, number):
+                busy = 5.0 if not clock.log else 0.0  # a busy moment at first must not shorten the turns
                 clock.log.append(("warm up", model, number))
-                return [number * clock.milliseconds(model, None) / 1000] * repeat
+                quiet = number * clock.milliseconds(model, None) / 1000
+                return [quiet + busy] + [quiet] * (repeat - 1)
 
             def timeit(self, number):
                 answer()
@@ -190,27 +179,6 @@ def test_each_model_is_called_often_enough_for_a_turn(monkeypatch):
     latency(models(3), INPUTS, seconds=0.01, progress=False)
     calls = [{number for kind, model, number in clock.log if (kind, model) == ("turn", k)} for k in range(3)]
     assert calls == [{1024}, {4}, {1}]
-
-
-def test_a_busy_moment_in_the_warm_up_does_not_shorten_the_turns(monkeypatch):
-    class Busy:
-        def __init__(self, answer):
-            self.first, self.numbers = True, []
-
-        def repeat(self, repeat, number):
-            taken = [number * 1e-3] * repeat
-            if self.first:
-                taken[0], self.first = 5.0, False
-            return taken
-
-        def timeit(self, number):
-            numbers.append(number)
-            return number * 1e-3
-
-    numbers = []
-    monkeypatch.setattr(ship.timeit, "Timer", Busy)
-    latency(models(1), INPUTS, rounds=6, seconds=0.01, progress=False)
-    assert numbers == [16] * 6
 
 
 @pytest.mark.parametrize("batch_size", [1, 5])
@@ -287,15 +255,12 @@ def test_a_progress_bar_shows_the_rounds(capsys):
         ({"models": mlp([D, C])}, TypeError, "models must be a dict of nn.Modules by name, got Sequential"),
         ({"models": {"f": lambda x: x}}, TypeError, r"models\['f'\] must be an nn.Module, got function"),
         ({"models": {"wide": mlp([7, C])}}, ValueError, r"for 'wide', inputs must fit the model, got .* \[10, 6\]"),
-        ({"inputs": INPUTS[:0]}, ValueError, r"inputs must be .* got torch\.float32 of shape \[0, 6\]"),
         ({"inputs": INPUTS.numpy()}, ValueError, "inputs must be a tensor .* got ndarray"),
         ({"batch_size": 11}, ValueError, "batch_size must be at most the number of inputs, got 11 for 10 inputs"),
         ({"batch_size": 0}, ValueError, "batch_size must be an integer >= 1, got 0"),
         ({"rounds": 5}, ValueError, "rounds must be an integer >= 6, got 5"),
-        ({"rounds": 6.5}, ValueError, r"rounds must be an integer >= 6, got 6\.5"),
         ({"threads": 0}, ValueError, "threads must be an integer >= 1, got 0"),
         ({"seconds": 0}, ValueError, "seconds must be > 0, got 0"),
-        ({"seconds": math.inf}, ValueError, "seconds must be finite, got inf"),
     ],
 )
 def test_measuring_names_what_it_refuses(arguments, error, message):
@@ -313,7 +278,7 @@ class Far(nn.Module):
     def forward(self, inputs):
         assert inputs.device.type == "meta"
         self.log.append("asked")
-        self.shape = (len(inputs), C)
+        self.logits = inputs.new_empty(len(inputs), C)
         return self
 
     def cpu(self):
@@ -368,14 +333,11 @@ def test_at_break_even_both_ways_cost_the_same(one_time, teacher, student):
         assert saved == pytest.approx(one_time)
 
 
-@pytest.mark.parametrize("one_time", [0, 100])
-@pytest.mark.parametrize(("teacher", "student"), [(1, 1), (1, 2), (0, 0)])
-def test_a_student_that_saves_nothing_never_breaks_even(one_time, teacher, student):
-    assert break_even(one_time, teacher, student) == math.inf
-
-
-def test_a_student_that_was_free_breaks_even_at_once():
-    assert break_even(0, 2, 1) == 0
+@pytest.mark.parametrize(
+    ("costs", "requests"), [((0, 1, 1), math.inf), ((100, 1, 2), math.inf), ((0, 0, 0), math.inf), ((0, 2, 1), 0)]
+)
+def test_who_saves_nothing_never_breaks_even_and_who_cost_nothing_does_at_once(costs, requests):
+    assert break_even(*costs) == requests
 
 
 def test_arrays_and_series_come_back_as_they_came():
@@ -395,13 +357,10 @@ def test_arrays_and_series_come_back_as_they_came():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"one_time_cost": -1}, ValueError, r"one_time_cost must be >= 0 and finite, got -1\.0"),
         ({"teacher_cost": [1, -2.5]}, ValueError, r"teacher_cost must be >= 0 and finite, got -2\.5"),
-        ({"student_cost": math.nan}, ValueError, "student_cost must be >= 0 and finite, got nan"),
         ({"student_cost": pd.Series([1.0, math.nan])}, ValueError, "student_cost must be .* got nan"),
         ({"teacher_cost": math.inf}, ValueError, "teacher_cost must be >= 0 and finite, got inf"),
         ({"teacher_cost": "2"}, TypeError, "teacher_cost must be a number, .* got '2'"),
-        ({"teacher_cost": True}, TypeError, "teacher_cost must be a number, .* got True"),
         ({"one_time_cost": None}, TypeError, "one_time_cost must be a number, .* got None"),
         (
             {"teacher_cost": np.ones(3), "student_cost": np.ones((3, 1))},
