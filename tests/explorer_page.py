@@ -33,14 +33,18 @@ def shower(browser):
         yield shown
 
 
+def in_module(page, module, script, *inputs):
+    """What a function in JavaScript says whose first argument is this module of static/."""
+    load = "URL.createObjectURL(new Blob([source], { type: 'text/javascript' }))"
+    code = f"async ([source, ...inputs]) => ({script})(await import({load}), ...inputs)"
+    return page.evaluate(code, [bundle(module), *inputs])
+
+
 def call(page, module, name, inputs):
     """[what the exported function `name` of the module says to each list of arguments]; NaN and infinities survive."""
-    script = """async ([source, name, inputs]) => {
-        const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-        const module = await import(address);
-        return inputs.map((given) => module[name](...given));
-    }"""
-    return page.evaluate(script, [bundle(module), name, inputs])
+    return in_module(
+        page, module, "(module, name, inputs) => inputs.map((given) => module[name](...given))", name, inputs
+    )
 
 
 def model_value(page, name):
