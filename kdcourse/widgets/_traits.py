@@ -70,7 +70,7 @@ class Logits(traitlets.List):
     """One finite number for each of the owner's `class_names`. Raises TypeError or ValueError that names the trait."""
 
     def validate(self, owner: Any, value: Any) -> list[float]:
-        if isinstance(value, str) or not hasattr(value, "__iter__"):
+        if not hasattr(value, "__iter__"):
             raise TypeError(f"{self.name} must be a list of numbers, got {value!r}")
         values = [number(self.name, one) for one in value]
         classes = len(owner.class_names)
