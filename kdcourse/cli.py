@@ -86,10 +86,10 @@ def run(
     from kdcourse import lessons
 
     with _said("LESSON"):
-        paths = lessons.find(names or [], solved=solved)
+        paths = lessons.find(names or [])
     results = []
     for path in paths:
-        result = lessons.run(path, out, fast=fast, progress=sys.stderr.isatty())
+        result = lessons.run(path, out, fast=fast, solved=solved, progress=sys.stderr.isatty())
         print(result, flush=True)
         results.append(result)
     failed = sum(bool(result.error) for result in results)
