@@ -1,10 +1,11 @@
 # make lab    set everything up and open the course in JupyterLab
-# make test   set everything up and run every test
+# make test   set everything up and run every test (make check: the quick ones)
 # Both do nothing twice: the set-up runs again only when the list of dependencies changed.
 
 PYTHON ?= python3
 VENV ?= .venv
 LESSON ?=
+FORM ?= learner
 WORKERS ?= 2
 
 ifeq ($(OS),Windows_NT)
@@ -13,16 +14,17 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: help lab test site notebooks claims bench lint teacher clean
+.PHONY: help lab test check site notebooks claims bench lint teacher clean
 
 help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
 	@echo "make test        run every test (WORKERS=$(WORKERS) processes)"
+	@echo "make check       the quick tests: no kernel, browser, site or cluster"
 	@echo "make site        build the static site into build/site, without a network"
-	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one)"
+	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one, FORM=solved)"
 	@echo "make claims      run the experiments behind the claims again (resumes), and write the table in the README"
 	@echo "make bench       measure every lesson, and write the table in the README"
-	@echo "make lint        ruff, lint and format"
+	@echo "make lint        ruff, lint and format, and the types"
 	@echo "make teacher     train the Fashion-MNIST teacher again (half an hour on a CPU)"
 	@echo "make clean       delete the environment and the caches"
 
@@ -36,11 +38,14 @@ lab: $(VENV)/ready
 test: $(VENV)/ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 5
 
+check: $(VENV)/ready
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist worksteal --quiet
+
 site: $(VENV)/ready
 	@$(BIN)/python tools/build_site.py
 
 notebooks: $(VENV)/ready
-	@$(BIN)/python tools/build_notebooks.py $(LESSON)
+	@$(BIN)/python tools/build_notebooks.py --form $(FORM) $(LESSON)
 
 claims: $(VENV)/ready
 	@$(BIN)/kdcourse claims --run && $(BIN)/python tools/build_readme.py
@@ -49,10 +54,10 @@ bench: $(VENV)/ready
 	@$(BIN)/python benchmarks/load.py && $(BIN)/python benchmarks/lessons.py && $(BIN)/python tools/build_readme.py
 
 lint: $(VENV)/ready
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 teacher: $(VENV)/ready
 	@$(BIN)/python tools/train_teacher.py
 
 clean:
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build runs
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build runs

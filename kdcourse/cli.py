@@ -4,12 +4,15 @@ import os
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import kdcourse
+from kdcourse import _course
 
 app = typer.Typer(
     help="A course on knowledge distillation that measures every claim it teaches.",
@@ -20,7 +23,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool):
+def _version(wanted: bool) -> None:
     if wanted:
         print(f"kdcourse {kdcourse.__version__}")
         raise typer.Exit
@@ -31,12 +34,12 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
-):
+) -> None:
     pass
 
 
 @app.command()
-def doctor():
+def doctor() -> None:
     """Check that this machine is ready: Python, packages, torch, threads, data, widgets. Exit status 1 if not."""
     from kdcourse import doctor
 
@@ -47,14 +50,14 @@ def doctor():
 def lab(
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where JupyterLab listens.")] = 8888,
-):
+) -> None:
     """Check the machine, then open lesson 00 in JupyterLab."""
     from kdcourse import doctor, lessons
 
-    ready = doctor.report()
-    if not ready:
+    _course.require_lab()
+    first = lessons.find()[0]
+    if not doctor.report():
         print("Opening the course all the same.")
-    first = _find([], solved=False)[0]
     root = lessons.folder().parent
     command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={root}"]
     command += [f"--LabApp.default_url=/lab/tree/{first.relative_to(root).as_posix()}"]
@@ -78,20 +81,21 @@ def run(
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for executed notebooks and HTML pages.")] = Path(
         "runs"
     ),
-):
+) -> None:
     """Run lessons without a browser; leave an HTML page of each. Exit status 1 if one stops at an error."""
     from kdcourse import lessons
 
-    paths = _find(names or [], solved=solved)
+    with _said("LESSON"):
+        paths = lessons.find(names or [])
     results = []
     for path in paths:
-        result = lessons.run(path, out, fast=fast, progress=sys.stderr.isatty())
-        print(_line(result), flush=True)
+        result = lessons.run(path, out, fast=fast, solved=solved, progress=sys.stderr.isatty())
+        print(result, flush=True)
         results.append(result)
     failed = sum(bool(result.error) for result in results)
+    seconds = sum(result.seconds for result in results)
     print(
-        f"{len(results) - failed} of {len(results)} lessons ran to the end in "
-        f"{sum(result.seconds for result in results):.0f} s; the pages are in {out}"
+        f"{len(results) - failed} of {len(results)} lessons ran to the end in {seconds:.0f} s; the pages are in {out}"
     )
     raise typer.Exit(1 if failed else 0)
 
@@ -104,21 +108,19 @@ def claims(
     run: Annotated[
         bool, typer.Option("--run", help="Run the experiments again, instead of showing what they found.")
     ] = False,
-):
+) -> None:
     """Show the claims that the course tests with what the last full run found, or run their experiments again.
 
     What was trained is kept, so a run that was interrupted goes on where it stopped.
     """
     from kdcourse import claims
 
-    try:
-        if run:
-            for found in claims.run(*names or []):
-                print(claims.show(found["claim"]), f"\n  {found['seconds']:.0f} s", flush=True)
-        else:
+    with _said("CLAIM"):
+        if not run:
             print(claims.show(*names or []))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="CLAIM") from None
+            return
+        for found in claims.run(*names or []):
+            print(claims.show(found["claim"]), f"\n  {found['seconds']:.0f} s", flush=True)
 
 
 @app.command()
@@ -127,7 +129,7 @@ def progress(
         str | None, typer.Option(metavar="csv|json", help="Print it for an instructor instead, in this format.")
     ] = None,
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write what --export makes to this file.")] = None,
-):
+) -> None:
     """Show which exercises and quizzes you have done, lesson by lesson, and what is next. Nothing is sent anywhere."""
     from kdcourse import check, progress, quiz
 
@@ -141,17 +143,13 @@ def progress(
     if export is None:
         print(f"{progress.show(table)}\n\n{progress.next_up(table)}")
         return
-    try:
+    with _said("--export"):
         text = progress.export(table, export)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--export") from None
     if out is None:
         print(text, end="")
         return
-    try:
+    with _written(out, "--out"):
         progress.save_export(text, out)
-    except OSError as error:
-        raise typer.BadParameter(f"{out} cannot be written: {error.strerror}", param_hint="--out") from None
     print(f"{len(table)} rows are in {out}")
 
 
@@ -164,14 +162,14 @@ def quiz(
         Path | None,
         typer.Option("--html", dir_okay=False, metavar="FILE", help="Write the quiz as a page of its own instead."),
     ] = None,
-):
+) -> None:
     """Take a quiz here in the terminal: an explanation after every answer, and the missed ones again at the end."""
     from kdcourse import progress, quiz
     from kdcourse.quiz import terminal
 
     if name is None and html is not None:
         raise typer.BadParameter("needs the name of a quiz beside it", param_hint="--html")
-    try:
+    with _said("NAME"):
         if name is None:
             terminal.show_list(progress.load()["quizzes"])
         elif name == quiz.CARDS and html is None:
@@ -179,26 +177,21 @@ def quiz(
         elif html is None:
             terminal.ask(quiz.load(name))
         else:
-            html.write_text(quiz.to_html(name), encoding="utf-8")
+            with _written(html, "--html"):
+                html.write_text(quiz.to_html(name), encoding="utf-8")
             print(f"{quiz.load(name).title}: the page is {html}")
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="NAME") from None
-    except OSError as error:
-        raise typer.BadParameter(f"{html} cannot be written: {error.strerror}", param_hint="--html") from None
 
 
 @app.command()
 def glossary(
     term: Annotated[list[str] | None, typer.Argument(metavar="[TERM]", help="A term; none lists them all.")] = None,
-):
+) -> None:
     """Look a term up: what it means, what it is taken for, when to use it."""
     from kdcourse import quiz
     from kdcourse.quiz import terminal
 
-    try:
+    with _said("TERM"):
         terminal.show_glossary(quiz.glossary(), " ".join(term or []))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="TERM") from None
 
 
 @app.command()
@@ -227,7 +220,7 @@ def audit(
     html: Annotated[Path | None, typer.Option(help="Write a page that needs nothing else.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything for programs.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the worst rows for a pull request.")] = None,
-):
+) -> None:
     """Where does a student lose what its teacher knows? Exit status 0 pass, 1 something is flagged, 2 bad input."""
     options = {name: value for name, value in locals().items() if name != "predictions"}
     try:
@@ -242,25 +235,31 @@ def audit(
     raise typer.Exit(status)
 
 
-def _find(names, *, solved):
-    from kdcourse import lessons
-
+@contextmanager
+def _said(hint: str) -> Iterator[None]:
+    """Inside, a value that is wrong ends the command with a sentence about the argument `hint`."""
     try:
-        return lessons.find(names, solved=solved)
+        yield
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="LESSON") from None
+        raise typer.BadParameter(str(error), param_hint=hint) from None
 
 
-def _line(result):
-    line = (
-        f"{'FAIL' if result.error else 'OK  '}  {result.lesson:<24} "
-        f"{result.seconds:6.1f} s  {result.peak_bytes / 1e6:6.0f} MB  {result.html}"
-    )
-    return f"{line}\n      {result.error}" if result.error else line
+@contextmanager
+def _written(path: Path, hint: str) -> Iterator[None]:
+    """Inside, a file that cannot be written ends the command with a sentence about it."""
+    try:
+        yield
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be written: {error.strerror}", param_hint=hint) from None
 
 
-def main():
-    app()
+def main() -> None:
+    """Run the command; what is missing of the course is told in one sentence, with exit status 2."""
+    try:
+        app()
+    except _course.CourseError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

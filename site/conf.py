@@ -14,7 +14,7 @@ copyright = author
 release = version = __version__
 language = "en"
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "course_site"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "course_site"]
 exclude_patterns = ["_templates", "_extensions", "_static", ".doctrees"]
 templates_path = ["_templates"]
 nitpicky = False
@@ -56,5 +56,10 @@ html_theme_options = {
 }
 
 autodoc_member_order = "bysource"
+default_role = "literal"  # in a docstring `x` is code, as in Markdown
+napoleon_google_docstring = False
+napoleon_use_param = False  # or every word of a type would become a link, [n] among them
+napoleon_use_rtype = False
+napoleon_use_ivar = True
 add_module_names = False
 python_use_unqualified_type_names = True

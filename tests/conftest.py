@@ -19,6 +19,14 @@ settings.register_profile("kdcourse", deadline=None, max_examples=40, derandomiz
 settings.load_profile("kdcourse")
 
 
+def pytest_collection_modifyitems(items):
+    """What `make check` leaves out beside what is marked: browsers, the site, clusters, lessons that run."""
+    for item in items:
+        uses = {*getattr(item, "fixturenames", ())}
+        if uses & {"browser", "site"} or re.search(r"test_sweep_dask|test_notebooks.*::test_\w+_runs_", item.nodeid):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def browser():
     """A real browser; the tests of a module share it."""
@@ -28,20 +36,13 @@ def browser():
         yield browser
 
 
-@pytest.fixture
-def show(browser, tmp_path):
-    """A function that opens an explorer as it stands in Python; options are the browser context's."""
-    from explorer_page import open_explorer
+@pytest.fixture(scope="module")
+def show(browser):
+    """A function that shows an explorer as it stands in Python, in place of the one before."""
+    from explorer_page import shower
 
-    contexts = []
-
-    def opened(explorer, **options):
-        contexts.append(browser.new_context(offline=True, **options))
-        return open_explorer(contexts[-1], explorer, tmp_path / f"page{len(contexts)}.html")
-
-    yield opened
-    for context in contexts:
-        context.close()
+    with shower(browser) as shown:
+        yield shown
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +53,14 @@ def site(tmp_path_factory):
     return built_site(tmp_path_factory)
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """A function that gives the figure that was drawn last, and its alternative text."""
+    from figures import capture
+
+    yield from capture(monkeypatch)
+
+
 class LessonProgress:
     """One line for every lesson that has run, with its seconds: these are the tests that take long enough to watch."""
 
@@ -59,9 +68,9 @@ class LessonProgress:
         self.terminal = terminal
 
     def pytest_runtest_logreport(self, report):
-        run = re.search(r"test_notebooks\.py::test_(\w+?)_runs_it_\w+\[(\w+)-(\w+)\]", report.nodeid)
+        run = re.search(r"test_notebooks\.py::test_(\w+?)_runs_the_(\w+?)_form\w*\[(\w+)\]", report.nodeid)
         if run and report.when == "call":
-            runner, lesson, form = run.groups()
+            runner, form, lesson = run.groups()
             self.terminal.ensure_newline()
             self.terminal.write_line(f"{lesson} ({form}, {runner}): {report.outcome}, {report.duration:.0f} s")
 

@@ -10,6 +10,7 @@ def capture(monkeypatch):
     """For a fixture: a function that gives the figure that was drawn last, and its alternative text."""
     figures, sent, close = [], [], plt.close
     monkeypatch.setattr("matplotlib.pyplot.close", figures.append)
+    monkeypatch.setattr("kdcourse.plots.base._in_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", lambda value, raw=False, metadata=None: sent.append(metadata))
     yield lambda: (figures[-1], sent[-2]["image/png"]["alt"])
     for figure in figures:

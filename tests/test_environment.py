@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from rattler import MatchSpec
+
+from kdcourse import doctor
 
 ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAME = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
@@ -18,8 +21,15 @@ CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 
 
 def required(*extras):
-    lines = PROJECT["dependencies"] + [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
-    return [Requirement(line) for line in lines]
+    """What the package asks for, and what these extras add, with the extras that they take along."""
+    return [Requirement(line) for line in PROJECT["dependencies"]] + [one for extra in extras for one in added(extra)]
+
+
+def added(extra):
+    found = []
+    for item in map(Requirement, PROJECT["optional-dependencies"][extra]):
+        found += [one for taken in sorted(item.extras) for one in added(taken)] if item.name == "kdcourse" else [item]
+    return found
 
 
 def test_conda_environment_asks_for_what_pyproject_asks_for():
@@ -50,12 +60,28 @@ def test_constraints_name_no_local_builds_and_no_paths():
     assert re.findall(r"^.*(?:\+|@|://).*$", re.sub(r"^#.*$", "", text, flags=re.M), flags=re.M) == []
 
 
-def test_every_extra_of_the_design_is_there():
-    assert set(PROJECT["optional-dependencies"]) == {"dev", "browser", "site", "dask", "export"}
-    assert PROJECT["requires-python"] == ">=3.11,<3.14"
+def test_the_package_alone_brings_no_jupyter():
+    lessons = {item.name for item in added("lab")}
+    assert {"jupyterlab", "papermill", "ipywidgets", "anywidget"} <= lessons
+    assert lessons <= {item.name for item in added("dev")}
+
+
+def test_nothing_is_asked_for_twice():
+    names = [item.name for item in required("dev", "browser", "site", "export")]
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_citation_and_package_name_the_same_version():
     from kdcourse import __version__
 
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"] == __version__
+
+
+def test_the_workflow_tests_every_python_that_is_supported():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))["jobs"]
+    matrix = jobs["everything"]["strategy"]["matrix"]
+    supported = SpecifierSet(PROJECT["requires-python"])
+    assert matrix["python"] == [f"3.{minor}" for minor in range(30) if f"3.{minor}" in supported]
+    assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
+    assert f"3.{doctor.PYTHON[0][1]}" == matrix["python"][0]
+    assert f"3.{doctor.PYTHON[1][1]}" == matrix["python"][-1]

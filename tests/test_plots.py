@@ -15,6 +15,7 @@ from kdcourse.stats import compare
 def displayed(monkeypatch):
     """What a notebook would be sent: a list of (data, metadata) or of HTML objects."""
     sent = []
+    monkeypatch.setattr("kdcourse.plots.base._in_notebook", lambda: True)
     monkeypatch.setattr(
         "IPython.display.display", lambda value, raw=False, metadata=None: sent.append((value, metadata))
     )
@@ -57,14 +58,23 @@ def test_show_sends_the_words_with_the_picture_and_closes_it(displayed):
     assert plt.get_fignums() == []
 
 
-@pytest.mark.parametrize("alt", ["", "  ", None])
-def test_a_figure_without_words_is_refused(alt):
+def test_a_figure_without_words_is_refused():
     import matplotlib.pyplot as plt
 
     fig, _ = plots.figure()
-    with pytest.raises(ValueError, match="alt must describe the figure"):
-        plots.show(fig, alt)
+    for alt in ("", "  ", None):
+        with pytest.raises(ValueError, match="alt must describe the figure"):
+            plots.show(fig, alt)
     plt.close(fig)
+
+
+def test_outside_of_a_notebook_the_words_are_printed(capsys):
+    import matplotlib.pyplot as plt
+
+    fig, _ = plots.figure()
+    plots.show(fig, "A rising line.")
+    assert capsys.readouterr().out == "[figure] A rising line.\n"
+    assert plt.get_fignums() == []
 
 
 def test_predictions_say_what_the_teacher_ranks_first(displayed):
@@ -142,13 +152,7 @@ def test_matrix_carries_the_words_it_is_given(displayed):
 
 
 def test_verdicts_are_counted_the_most_frequent_first():
-    results = {
-        name: compare(a, [0.0, 0.0, 0.0])
-        for name, a in [
-            ("up", [0.1, 0.11, 0.12]),
-            ("also up", [0.2, 0.21, 0.22]),
-            ("noise", [-0.1, 0.1, 0.0]),
-        ]
-    }
+    single = {"noise": [-0.1, 0.1, 0.0], "up": [0.1, 0.11, 0.12], "also up": [0.2, 0.21, 0.22]}
+    results = {name: compare(a, [0.0, 0.0, 0.0]) for name, a in single.items()}
     assert plots.verdicts(results) == "better 2×, inconclusive 1×"
     assert plots.verdicts({}) == ""

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from figures import assert_nothing_is_cut_off, assert_styles_differ, bars, capture, numbers, title_of
+from figures import assert_nothing_is_cut_off, assert_styles_differ, bars, numbers, title_of
 from scipy import stats as scipy_stats
 
 from kdcourse import plots
@@ -15,11 +15,6 @@ from kdcourse.plots.base import interval_of, look
 
 TEMPERATURES = [1, 2, 4, 7, 10, 20]
 ARMS = ["32 units, 500 pictures", "256 units, 500 pictures", "32 units, 5,000 pictures", "256 units, 5,000 pictures"]
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    yield from capture(monkeypatch)
 
 
 def runs(arms=ARMS, places=TEMPERATURES, n=8, seed=0):
@@ -170,15 +165,6 @@ def test_what_is_marked_is_ringed_and_said(drawn):
     assert "ringed: chosen on validation" in ax.get_xlabel()
 
 
-@pytest.mark.parametrize("marked", [{"32 units": 2}, {ARMS[0]: 3}])
-def test_a_mark_where_there_is_no_point_is_refused(drawn, marked):
-    ((arm, place),) = marked.items()
-    message = f"marked must name an arm of the table and one of its T, got '{arm}': {place}"
-    with pytest.raises(ValueError, match=message):
-        curves(runs(), marked=marked)
-    assert plt.get_fignums() == []  # a half-drawn figure would show up in the notebook
-
-
 def test_an_arm_may_lack_some_places(drawn):
     table = runs().query("not (arm == @ARMS[0] and T < 4) and not (arm == @ARMS[2] and T == 7)")
     curves(table)
@@ -190,25 +176,28 @@ def test_an_arm_may_lack_some_places(drawn):
     assert "nan" not in alt
 
 
-def test_a_single_run_has_no_interval_and_is_refused_by_name(drawn):
-    table = runs()
-    lonely = table.drop(table.query("arm == @ARMS[1] and T == 7").index[1:])
-    with pytest.raises(ValueError, match=f"{ARMS[1]} at T = 7: values must hold at least 2 values"):
-        curves(lonely)
-    assert plt.get_fignums() == []
+LONELY = runs().drop(runs().query("arm == @ARMS[1] and T == 7").index[1:])
+
+
+@pytest.mark.parametrize(
+    ("table", "marked", "message"),
+    [
+        (runs(), {"32 units": 2}, "marked must name an arm of the table and one of its T, got '32 units': 2"),
+        (runs(), {ARMS[0]: 3}, f"marked must name an arm of the table and one of its T, got '{ARMS[0]}': 3"),
+        (LONELY, None, f"{ARMS[1]} at T = 7: values must hold at least 2 values"),
+        *((runs(places=[4, place]), None, f"T must be > 0 .*, got {place}") for place in (0, -1, np.nan)),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_by_name(table, marked, message):
+    with pytest.raises(ValueError, match=message):
+        curves(table, marked=marked)
+    assert plt.get_fignums() == []  # a half-drawn figure would show up in the notebook
 
 
 def test_runs_that_differ_in_number_are_counted_from_fewest_to_most(drawn):
     table = runs(n=5)
     curves(table.drop(table.query("arm == @ARMS[1] and T == 7").index[:2]))
     assert "3 to 5 runs each" in drawn()[1]
-
-
-@pytest.mark.parametrize("place", [0, -1, np.nan])
-def test_a_place_that_a_logarithmic_axis_cannot_show_is_refused(drawn, place):
-    with pytest.raises(ValueError, match=rf"T must be > 0 on a logarithmic axis, got {place}"):
-        curves(pd.concat([runs(), runs(places=[place])]))
-    assert plt.get_fignums() == []
 
 
 def test_one_place_and_one_arm_are_a_figure_too(drawn):

@@ -6,7 +6,7 @@ import re
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from figures import assert_nothing_is_cut_off, assert_styles_differ, bars, capture, numbers, title_of
+from figures import assert_nothing_is_cut_off, assert_styles_differ, bars, numbers, title_of
 from matplotlib.colors import to_rgba
 
 from kdcourse import plots
@@ -14,11 +14,6 @@ from kdcourse.stats import Comparison
 from kdcourse.stats.calibration import reliability
 
 ROWS, COLUMNS = [16, 32, 64, 128, 256], [2, 4, 10, 20]
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    yield from capture(monkeypatch)
 
 
 # ---- surface ----

@@ -7,16 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from figures import assert_nothing_is_cut_off, assert_styles_differ, bars, capture, numbers, title_of
+from figures import assert_nothing_is_cut_off, assert_styles_differ, bars, numbers, title_of
 
 from kdcourse import plots
 
 SIZES = [2, 5, 10, 20, 50, 100, 200]
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    yield from capture(monkeypatch)
 
 
 def models(arms=("soft labels", "labels")):
@@ -165,21 +160,22 @@ def test_a_tradeoff_without_groups_moves_no_point(drawn):
     assert [x for x, *_ in points] == pytest.approx([463_000 / ratio for ratio in SIZES])
 
 
-@pytest.mark.parametrize(("apart", "error"), [(-0.1, ValueError), ("far", TypeError), (float("nan"), ValueError)])
-def test_a_distance_that_makes_no_sense_is_refused(drawn, apart, error):
-    with pytest.raises(error, match=f"apart must be .*, got {apart!r}"):
-        tradeoff(models(), group="arm", apart=apart)
-    assert plt.get_fignums() == []
-
-
 def test_more_than_seven_groups_are_told_apart(drawn):
     tradeoff(models([f"arm {k}" for k in range(9)]), group="arm")
     (ax,) = drawn()[0].axes
     assert len({(c.lines[0].get_marker(), c.lines[0].get_color()) for c in ax.containers}) == 9
 
 
-@pytest.mark.parametrize("cost", [0, -3])
-def test_a_cost_that_a_logarithmic_axis_cannot_show_is_refused(drawn, cost):
-    with pytest.raises(ValueError, match=f"parameters must be > 0 on a logarithmic axis, got {cost}"):
-        tradeoff(pd.concat([models(), models().assign(parameters=cost)]))
+@pytest.mark.parametrize(
+    ("cost", "apart", "error", "message"),
+    [
+        (0, 0.0, ValueError, "parameters must be > 0 on a logarithmic axis, got 0"),
+        (-3, 0.0, ValueError, "parameters must be > 0 on a logarithmic axis, got -3"),
+        *((1, apart, ValueError, f"apart must be >= 0 and finite, got {apart}") for apart in (-0.1, np.nan, np.inf)),
+        (1, "far", TypeError, "apart must be .*, got 'far'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_by_name(cost, apart, error, message):
+    with pytest.raises(error, match=message):
+        tradeoff(pd.concat([models(), models().assign(parameters=cost)]), group="arm", apart=apart)
     assert plt.get_fignums() == []

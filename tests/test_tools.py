@@ -1,6 +1,7 @@
 """The scripts that make the data, the teacher's card, the notebooks and the environment."""
 
 import gzip
+import re
 import struct
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import build_fashion_mnist  # noqa: E402
 import build_notebooks  # noqa: E402
 import install  # noqa: E402
+import lowest  # noqa: E402
 import train_teacher  # noqa: E402
 
 
@@ -100,11 +102,12 @@ def source(tmp_path, monkeypatch):
 
 
 def built(source, form):
-    notebook = build_notebooks.execute(build_notebooks.build(source, form), source.parent)
+    notebook = build_notebooks.execute(build_notebooks.built(source, form), source.parent)
     build_notebooks.write(notebook, source.with_suffix(".ipynb"))
     return notebook
 
 
+@pytest.mark.slow
 def test_the_learner_form_keeps_the_stub_and_folds_the_solution_away(source):
     notebook = built(source, "learner")
     kinds = [cell.cell_type for cell in notebook.cells]
@@ -115,6 +118,7 @@ def test_the_learner_form_keeps_the_stub_and_folds_the_solution_away(source):
     assert "(../README.md)" in notebook.cells[0].source
 
 
+@pytest.mark.slow
 def test_the_solved_form_skips_the_stub_and_runs_the_solution(source):
     notebook = built(source, "solved")
     assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code", "code", "code"]
@@ -124,29 +128,27 @@ def test_the_solved_form_skips_the_stub_and_runs_the_solution(source):
     assert "(../../README.md)" in notebook.cells[0].source
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "problem"),
-    [
+@pytest.mark.slow
+def test_any_change_of_the_source_is_drift(source):
+    built(source, "learner")
+    path = source.with_suffix(".ipynb")
+    assert build_notebooks.drift(source, path) == []
+    for before, after, problem in [
         ("print(answer())", "print(answer() + 1)", "differs from the source"),
         ("# # 00 · Tiny", "# # 00 · Small", "differs from the source"),
         ("# %%\nprint(answer())\n", "", "the source makes 4"),
         ("return 42", "return 43", "differs from the source"),
-    ],
-)
-def test_any_change_of_the_source_is_drift(source, before, after, problem):
-    built(source, "learner")
-    path = source.with_suffix(".ipynb")
-    assert build_notebooks.drift(source, "learner", path) == []
-    assert before in SOURCE
-    source.write_text(SOURCE.replace(before, after))
-    assert any(problem in line for line in build_notebooks.drift(source, "learner", path))
+    ]:
+        assert before in SOURCE
+        source.write_text(SOURCE.replace(before, after))
+        assert any(problem in line for line in build_notebooks.drift(source, path))
 
 
 def test_a_notebook_that_was_not_run_or_is_missing_is_drift(source):
     path = source.with_suffix(".ipynb")
-    assert build_notebooks.drift(source, "learner", path) == ["00_tiny.ipynb (learner) does not exist"]
+    assert build_notebooks.drift(source, path) == ["00_tiny.ipynb does not exist"]
     build_notebooks.write(build_notebooks.build(source, "learner"), path)
-    assert any("was not executed" in line for line in build_notebooks.drift(source, "learner", path))
+    assert any("was not executed" in line for line in build_notebooks.drift(source, path))
 
 
 def test_building_twice_gives_the_same_cells(source):
@@ -154,40 +156,45 @@ def test_building_twice_gives_the_same_cells(source):
     assert first == second
 
 
-@pytest.mark.parametrize(
-    ("system", "driver", "own_index", "index"),
-    [
-        ("Linux", False, False, True),
-        ("Linux", True, False, False),
-        ("Linux", False, True, False),
-        ("Darwin", False, False, False),
-    ],
-)
-def test_the_cpu_build_of_torch_is_taken_on_linux_without_a_gpu(monkeypatch, system, driver, own_index, index):
-    calls = []
-    monkeypatch.setattr(install, "has_torch", lambda python: False)
-    monkeypatch.setattr(install.platform, "system", lambda: system)
-    monkeypatch.setattr(install, "has_nvidia_driver", lambda: driver)
-    monkeypatch.setattr(install, "has_own_index", lambda python: own_index)
-    monkeypatch.setattr(install, "pip", lambda python, *arguments: calls.append(arguments))
-    install.install_torch("python")
-    assert len(calls) == 1
-    assert calls[0][0].startswith("torch==")
-    assert (install.CPU_INDEX in calls[0]) == index
+@pytest.fixture
+def installed(monkeypatch):
+    """A function that installs torch on a machine as described; returns what pip was asked for."""
+
+    def install_on(system, *, driver=False, own_index=False, unreachable=()):
+        calls = []
+
+        def pip(python, *arguments):
+            calls.append(arguments)
+            if {*arguments} & {*unreachable}:
+                raise install.subprocess.CalledProcessError(1, "pip")
+
+        monkeypatch.setattr(install, "has_torch", lambda python: False)
+        monkeypatch.setattr(install.platform, "system", lambda: system)
+        monkeypatch.setattr(install, "has_nvidia_driver", lambda: driver)
+        monkeypatch.setattr(install, "has_own_index", lambda python: own_index)
+        monkeypatch.setattr(install, "pip", pip)
+        install.install_torch("python")
+        assert all(call[0].startswith("torch==") for call in calls)
+        return [install.CPU_INDEX in call for call in calls]
+
+    return install_on
 
 
-def test_torch_comes_from_the_default_index_where_its_own_does_not_answer(monkeypatch):
-    calls = []
+def test_the_cpu_build_of_torch_is_taken_on_linux_without_a_gpu(installed):
+    assert installed("Linux") == [True]
+    assert installed("Linux", driver=True) == [False]
+    assert installed("Linux", own_index=True) == [False]
+    assert installed("Darwin") == [False]
 
-    def pip(python, *arguments):
-        calls.append(arguments)
-        if install.CPU_INDEX in arguments:
-            raise install.subprocess.CalledProcessError(1, "pip")
 
-    monkeypatch.setattr(install, "has_torch", lambda python: False)
-    monkeypatch.setattr(install.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(install, "has_nvidia_driver", lambda: False)
-    monkeypatch.setattr(install, "has_own_index", lambda python: False)
-    monkeypatch.setattr(install, "pip", pip)
-    install.install_torch("python")
-    assert [install.CPU_INDEX in call for call in calls] == [True, False]
+def test_torch_comes_from_the_default_index_where_its_own_does_not_answer(installed):
+    assert installed("Linux", unreachable=[install.CPU_INDEX]) == [True, False]
+
+
+def test_the_lowest_versions_are_those_of_pyproject():
+    pins = dict(line.split("==") for line in lowest.lowest())
+    assert {"numpy", "jupyterlab", "dask", "sphinx"} <= set(pins)
+    assert pins["torch"] == re.search(r"^torch==(.*)$", (ROOT / "constraints.txt").read_text(), re.M)[1]
+    for line in (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines():
+        for name, version in re.findall(r'"([\w-]+)>=([\d.]+)"', line):
+            assert pins.get(name, version) == version or name == "torch"

@@ -3,43 +3,43 @@
 import ast
 from pathlib import Path
 
-GROUPS = {
-    "Losses, models and training": ["losses", "models", "train", "stack", "sweep", "controls"],
-    "Statistics and audits": ["stats", "paired", "calibration", "audit", "ship"],
-    "Data and results": ["data", "spam", "store", "claims"],
-    "What learners touch": ["check", "quiz", "plots", "widgets", "progress"],
-}
-LEFT_OUT = {"cli"}  # it has a page of its own, about the command
-OTHERS = "Everything else"
-
 
 def modules(package):
-    """{name of a public module: first line of its docstring}, of the package in this folder."""
+    """{name of a public module, such as "stats.paired": first line of its docstring}, of the package in this folder.
+
+    Public is every module of the package itself; inside of its packages one with `__all__`, unless the package offers
+    the names itself. Not public are names with an underscore, the command, and what only keeps an old path alive.
+    """
+    package = Path(package)
     found = {}
-    for path in sorted(Path(package).iterdir()):
-        name, source = path.stem, path / "__init__.py" if path.is_dir() else path
-        if name.startswith("_") or name in LEFT_OUT or source.suffix != ".py" or not source.exists():
-            continue
-        found[name] = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
-    return found
+    for path in sorted([*package.glob("*.py"), *package.glob("*/*.py")]):
+        names = path.relative_to(package).with_suffix("").parts
+        names = names[:-1] if path.name == "__init__.py" else names
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        if names and not any(name.startswith("_") for name in names) and _is_public(tree, path, package):
+            found[".".join(names)] = (ast.get_docstring(tree) or "").split("\n\n")[0]
+    return dict(sorted(found.items()))
+
+
+def _is_public(tree, path, package):
+    if path.name == "__init__.py":
+        return True
+    if path.parent == package:
+        defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
+        return defines and path.stem != "cli"  # which has a page of its own, about the command
+    offers = any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" for node in tree.body)
+    return offers and f".{path.stem} import" not in (path.parent / "__init__.py").read_text(encoding="utf-8")
 
 
 def api_pages(package):
     """{page: text} of the reference; its pages are in reStructuredText, its index in Markdown."""
-    found = modules(package)
-    groups = {title: [name for name in names if name in found] for title, names in GROUPS.items()}
-    grouped = {name for names in groups.values() for name in names}
-    groups[OTHERS] = [name for name in found if name not in grouped]
-    made, parts = {}, []
-    for title, names in groups.items():
-        lines = [f"- [`kdcourse.{name}`](kdcourse.{name}.rst): {_one_line(found[name])}" for name in names]
-        if lines:
-            parts.append(f"## {title}\n\n" + "\n".join(lines))
-        for name in names:
-            heading = f"kdcourse.{name}"
-            text = f"{heading}\n{'=' * len(heading)}\n\n.. automodule:: {heading}\n   :members:\n"
-            made[f"api/{heading}.rst"] = text + (_exercises() if name == "check" else "")
-    body, toctree = "\n\n".join(parts), "\n".join(page[4:-4] for page in made)
+    made, lines = {}, []
+    for name, said in modules(package).items():
+        heading = f"kdcourse.{name}"
+        text = f"{heading}\n{'=' * len(heading)}\n\n.. automodule:: {heading}\n   :members:\n"
+        made[f"api/{heading}.rst"] = text + (_exercises() if name == "check" else "")
+        lines.append(f"- [`{heading}`]({heading}.rst): {' '.join(said.split())}")
+    body, toctree = "\n".join(lines), "\n".join(page[4:-4] for page in made)
     made["api/index.md"] = f"""# Reference
 
 What the package offers to other code. Classes are on axis 1, everywhere. `import kdcourse` imports nothing: take what
@@ -68,7 +68,3 @@ def _exercises():
             f"- ``{exercise.name}({arguments})``: lesson :doc:`{exercise.lesson} </lessons/{exercise.lesson}>`"
         )
     return "\n".join(lines) + "\n"
-
-
-def _one_line(text):
-    return " ".join(text.split())

@@ -7,7 +7,7 @@ from pathlib import Path
 from kdcourse import _course, store
 
 
-class DataError(RuntimeError):
+class DataError(_course.CourseError):
     """A data file is missing, truncated or altered. The message names it and says how to get it back."""
 
 
@@ -50,6 +50,8 @@ def checked(name: str) -> Path:
     if recorded is None:
         raise DataError(f"{path} is not listed in checksums.json. {_remedy('checksums.json')}")
     if not path.is_file():
+        if path.is_relative_to(_course.CARRIED):
+            raise DataError(f"The package was installed without its data sets: {_course.CLONE}.")
         raise DataError(f"{path} is missing. {_remedy(name)}")
     size = path.stat().st_size
     if size != recorded["bytes"]:
@@ -78,10 +80,10 @@ def _manifest():
 
 def _remedy(name):
     path = folder() / name
-    return (
-        f"To get it back, run `git checkout -- {path}` in your clone, or copy {path.name} from a fresh download of the "
-        "course into the same folder"
-    )
+    again = f"copy {path.name} from a fresh download of the course into the same folder"
+    if _course.is_course(folder().parent) or not _course.is_installed():
+        again = f"run `git checkout -- {path}` in your clone, or {again}"
+    return f"To get it back, {again}"
 
 
 def checkpoints():

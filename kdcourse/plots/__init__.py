@@ -4,9 +4,10 @@ Colours are Okabe and Ito's palette, which colour-blind readers can tell apart; 
 """
 
 from kdcourse.plots.base import COLOURS, DPI, MARKERS, figure, show
-from kdcourse.plots.curves import curves, reliability, surface, tradeoff
+from kdcourse.plots.curves import curves, tradeoff
+from kdcourse.plots.heat import matrix, surface
 from kdcourse.plots.pictures import gallery, pictures, predictions
-from kdcourse.plots.results import differences, intervals, matrix, verdicts
+from kdcourse.plots.results import differences, intervals, reliability, verdicts
 
 __all__ = [
     "COLOURS",

@@ -1,25 +1,34 @@
 """The look of a figure, and how it is shown."""
 
+from __future__ import annotations
+
 import base64
 import html
 import io
+import sys
 import textwrap
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kdcourse.stats import mean_interval
+
+if TYPE_CHECKING:  # matplotlib is imported by the first figure
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = ["o", "s", "D", "^", "v", "P", "X"]
 DPI = 110
 
 
-def look(k):
+def look(k: int) -> tuple[str, str]:
     """The colour and the marker of arm k: seven of each, and no two arms of the first 49 have both in common."""
     return COLOURS[k % len(COLOURS)], MARKERS[(k + k // len(COLOURS)) % len(MARKERS)]
 
 
-def interval_of(runs, which):
+def interval_of(runs: ArrayLike, which: str) -> tuple[float, float, float]:
     """`mean_interval(runs)`. Its ValueError, for a single run or one that is not finite, names the arm as `which`."""
     try:
         return mean_interval(runs)
@@ -27,8 +36,28 @@ def interval_of(runs, which):
         raise ValueError(f"{which}: {error}") from None
 
 
-def figure(width=8.0, height=3.6, **options):
-    """(figure, axes) of `plt.subplots` in the course's style; sizes in inches."""
+def figure(width: float = 8.0, height: float = 3.6, **options) -> tuple[Figure, Any]:
+    """A figure in the course's style.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches.
+    **options
+        Of `plt.subplots`.
+
+    Returns
+    -------
+    figure, axes
+        As of `plt.subplots`.
+
+    Examples
+    --------
+    >>> fig, ax = figure(4, 3)
+    >>> _ = ax.plot([1, 2, 4])
+    >>> show(fig, "A line that rises ever faster.")
+    [figure] A line that rises ever faster.
+    """
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(figsize=(width, height), layout="constrained", **options)
@@ -37,24 +66,39 @@ def figure(width=8.0, height=3.6, **options):
     return fig, axes
 
 
-def set_title(ax, title):
+def set_title(ax: Axes, title: str) -> None:
     """The finding, from the left edge of the axes, wrapped so that the figure does not cut it off."""
     characters = int(9 * (ax.figure.get_figwidth() - 0.9))
     ax.set_title(textwrap.fill(title, characters), fontsize=12, loc="left")
 
 
-def show(fig, alt):
-    """Display a figure with alternative text, and close it.
+def show(fig: Figure, alt: str) -> None:
+    """Display a figure with alternative text, and close it. Outside of a notebook the text alone is printed.
 
     No notebook front end carries the text of an image to a screen reader, so it also comes folded up under the picture.
 
-    alt  what the figure shows, in words and numbers, for somebody who cannot see it
+    Parameters
+    ----------
+    fig : Figure
+        As `figure` makes it.
+    alt : str
+        What the figure shows, in words and numbers, for somebody who cannot see it.
+
+    Raises
+    ------
+    ValueError
+        If `alt` is empty.
     """
     import matplotlib.pyplot as plt
-    from IPython.display import HTML, display
 
     if not alt or not alt.strip():
         raise ValueError(f"alt must describe the figure, got {alt!r}")
+    if not _in_notebook():
+        plt.close(fig)
+        print(f"[figure] {alt}")
+        return
+    from IPython.display import HTML, display
+
     picture = io.BytesIO()
     fig.savefig(picture, format="png", dpi=DPI, facecolor="white")
     plt.close(fig)
@@ -64,3 +108,9 @@ def show(fig, alt):
         metadata={"image/png": {"alt": alt}},
     )
     display(HTML(f"<details><summary>This figure in words</summary>{html.escape(alt)}</details>"))
+
+
+def _in_notebook():
+    """Whether IPython runs this. It is not imported to find out: a script need not have it."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None

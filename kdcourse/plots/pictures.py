@@ -1,10 +1,28 @@
 """Pictures of garments, and what the teacher says about them."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from kdcourse.plots.base import COLOURS, figure, show
 
+if TYPE_CHECKING:  # torch, which a figure of numbers does not need
+    from kdcourse.data import DataSet
 
-def gallery(data_set, split="train", rows=2):
-    """The first few pictures of every class, one class a column."""
+
+def gallery(data_set: DataSet, split: str = "train", rows: int = 2) -> None:
+    """The first few pictures of every class, one class a column.
+
+    Parameters
+    ----------
+    data_set : DataSet
+        Of square pictures.
+    split : str
+        "train", "validation" or "test".
+    rows : int
+        How many of each class.
+    """
     part = getattr(data_set, split)
     side = int(part.inputs.shape[1] ** 0.5)
     names = data_set.class_names
@@ -20,8 +38,18 @@ def gallery(data_set, split="train", rows=2):
     show(fig, f"{rows} pictures of each class: {', '.join(names)}.")
 
 
-def pictures(data_set, examples, split="validation"):
-    """Pictures and their labels, side by side. `examples` are indices into the split."""
+def pictures(data_set: DataSet, examples: Iterable[int], split: str = "validation") -> None:
+    """Pictures and their labels, side by side.
+
+    Parameters
+    ----------
+    data_set : DataSet
+        Of square pictures.
+    examples : iterable of int
+        Indices into the split.
+    split : str
+        "train", "validation" or "test".
+    """
     part, side, names = _chosen(data_set, examples, split)
     fig, axes = figure(max(4.0, 2.0 * len(part)), 2.4, ncols=len(part), squeeze=False)
     labels = [names[int(label)] for label in part.labels]
@@ -32,13 +60,30 @@ def pictures(data_set, examples, split="validation"):
     show(fig, f"{len(part)} pictures of {side} by {side} pixels, labelled {', '.join(labels)}.")
 
 
-def predictions(data_set, examples, temperature=1.0, *, title, split="validation"):
+def predictions(
+    data_set: DataSet,
+    examples: Iterable[int],
+    temperature: float = 1.0,
+    *,
+    title: str,
+    split: str = "validation",
+) -> None:
     """Pictures, and under each what the teacher says about it at a temperature.
 
-    examples  indices into the split
-    title     the finding
+    Parameters
+    ----------
+    data_set : DataSet
+        Of square pictures, with teacher logits.
+    examples : iterable of int
+        Indices into the split.
+    temperature : float
+        > 0.
+    title : str
+        The finding.
+    split : str
+        "train", "validation" or "test".
     """
-    from kdcourse.losses import soften  # torch, which a figure of numbers does not need
+    from kdcourse.losses import soften
 
     part, side, names = _chosen(data_set, examples, split)
     probabilities = soften(part.teacher_logits, temperature).numpy()

@@ -1,22 +1,53 @@
 """Results of runs: every run a dot, every mean with its interval, every comparison with its verdict."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from kdcourse.plots.base import COLOURS, MARKERS, figure, interval_of, look, set_title, show
+from kdcourse.stats import Comparison
 
 
-def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=None):
+def intervals(
+    table: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    hue: str,
+    title: str,
+    ylabel: str | None = None,
+    percent: bool = False,
+    reference: tuple[str, float] | None = None,
+) -> None:
     """Every run as a dot, and its arm's mean with a 95 % t-interval, in groups along the x axis.
 
-    table      a DataFrame with one row per run; a group may lack an arm, but has two runs or more of those it has
-    x, hue, y  its columns: the group, the arm within the group, the result
-    title      the finding
-    percent    results are shares; show them as percentages
-    reference  (name, value) of a horizontal line, such as the teacher, or None
+    Parameters
+    ----------
+    table : DataFrame
+        One row per run; a group may lack an arm, but has two runs or more of those it has.
+    x, y, hue : str
+        Its columns: the group, the result, the arm within the group.
+    title : str
+        The finding.
+    ylabel : str, optional
+        The column's name if left out.
+    percent : bool
+        Results are shares; show them as percentages.
+    reference : (str, float), optional
+        Name and value of a horizontal line, such as the teacher.
 
-    Raises ValueError that names the arm and the group of a single run.
+    Raises
+    ------
+    ValueError
+        That names the arm and the group of a single run.
+
+    Examples
+    --------
+    >>> runs = pd.DataFrame({"pictures": ["100"] * 4, "arm": ["soft", "soft", "hard", "hard"], "right": [5, 7, 1, 3]})
+    >>> intervals(runs, x="pictures", y="right", hue="arm", title="Soft wins")
+    [figure] Soft wins. Means with 95 % intervals. 100, soft: 6 [-6.71, 18.7], n = 2; 100, hard: 2 [-10.7, 14.7], n = 2.
     """
     groups, arms = list(dict.fromkeys(table[x])), list(dict.fromkeys(table[hue]))
     scale, unit, digits = (100, " %", ".1f") if percent else (1, "", ".3g")
@@ -52,13 +83,36 @@ def intervals(table, *, x, y, hue, title, ylabel=None, percent=False, reference=
     show(fig, f"{title}. Means with 95 % intervals. " + "; ".join(words) + ".")
 
 
-def differences(comparisons, *, title, xlabel, scale=1.0, margin=0.0, pairs=None):
+def differences(
+    comparisons: Mapping[str, Comparison],
+    *,
+    title: str,
+    xlabel: str,
+    scale: float = 1.0,
+    margin: float = 0.0,
+    pairs: Mapping[str, Sequence[float]] | None = None,
+) -> None:
     """One line per comparison: the paired difference, its interval, and the verdict in words beside it.
 
-    comparisons  {name: Comparison}
-    pairs        {name: differences of the single pairs} to draw as dots, or None
-    scale        what to multiply by for display, such as 100 for points
-    margin       what is too small to matter, in the comparisons' own units: a grey band
+    Parameters
+    ----------
+    comparisons : {name: Comparison}
+    title : str
+        The finding.
+    xlabel : str
+        What the differences are, with their unit.
+    scale : float
+        What to multiply by for display, such as 100 for points.
+    margin : float
+        What is too small to matter, in the comparisons' own units: a grey band.
+    pairs : {name: differences of the single pairs}, optional
+        To be drawn as dots.
+
+    Examples
+    --------
+    >>> found = {"soft − hard": Comparison(0.02, 0.01, 0.03, 8, "better")}
+    >>> differences(found, title="Soft wins", xlabel="points", scale=100)  # doctest: +ELLIPSIS
+    [figure] Soft wins. ... soft − hard: +2.00 [+1.00, +3.00], n = 8, better.
     """
     fig, ax = figure(8.0, 1.7 + 0.5 * len(comparisons))
     names, words = list(comparisons), []
@@ -94,30 +148,49 @@ def differences(comparisons, *, title, xlabel, scale=1.0, margin=0.0, pairs=None
     show(fig, f"{title}. Paired differences with 95 % intervals, {xlabel}.{limit} " + "; ".join(words) + ".")
 
 
-def verdicts(comparisons):
-    """How often each verdict came out, for a title: "better 2×, inconclusive 1×". {name: Comparison} in."""
+def verdicts(comparisons: Mapping[str, Comparison]) -> str:
+    """How often each verdict came out, in words, the most frequent first.
+
+    Examples
+    --------
+    >>> verdicts({"a": Comparison(2, 1, 3, 8, "better"), "b": Comparison(3, 2, 4, 8, "better")})
+    'better 2×'
+    """
     counts = Counter(result.verdict for result in comparisons.values())
     return ", ".join(f"{verdict} {n}×" for verdict, n in counts.most_common())
 
 
-def matrix(values, names, *, title, xlabel, ylabel, alt):
-    """A square table of shares in [0, 1] as shades of percent, each cell that rounds to 1 % or more with its number.
+def reliability(tables: Mapping[str, pd.DataFrame], *, title: str) -> None:
+    """Accuracy against confidence, bin by bin, with Wilson intervals; the diagonal is perfect calibration.
 
-    values  [C, C], rows of `ylabel`, columns of `xlabel`
-    alt     what there is to see, since a table of a hundred numbers read aloud is no help
+    Parameters
+    ----------
+    tables : {name: DataFrame}
+        What `kdcourse.stats.calibration.reliability` returns.
+    title : str
+        The finding.
+
+    Examples
+    --------
+    >>> bins = {"confidence": [0.6, 0.9], "accuracy": [0.5, 0.8], "accuracy_low": 0.4, "accuracy_high": 0.9}
+    >>> reliability({"teacher": pd.DataFrame(bins)}, title="It is too sure")  # doctest: +ELLIPSIS
+    [figure] It is too sure. teacher: confidence 0.60 right 0.50 [0.40, 0.90], confidence 0.90 right 0.80...
     """
-    values = 100 * np.asarray(values)
-    fig, ax = figure(7.4, 6.0)
-    image = ax.imshow(values, cmap="Blues", vmin=0, vmax=100)
-    for row, column in np.ndindex(values.shape):
-        share = values[row, column]
-        if share >= 0.5:
-            colour = "white" if share > 50 else "black"
-            ax.text(column, row, f"{share:.0f}", ha="center", va="center", color=colour, fontsize=9)
-    ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    ax.set_yticks(range(len(names)), names)
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
+    fig, ax = figure(6.4, 4.4)
+    ax.plot([0, 1], [0, 1], color="#666666", linewidth=1, linestyle="--", label="perfect")
+    words = []
+    for k, (name, table) in enumerate(tables.items()):
+        colour, marker = look(k)
+        error = [table["accuracy"] - table["accuracy_low"], table["accuracy_high"] - table["accuracy"]]
+        style = {"fmt": f"{marker}-", "color": colour, "capsize": 3, "linewidth": 1.2}
+        ax.errorbar(table["confidence"], table["accuracy"], error, label=name, **style)
+        columns = ("confidence", "accuracy", "accuracy_low", "accuracy_high")
+        bins = zip(*(table[column] for column in columns), strict=True)
+        said = (f"confidence {c:.2f} right {a:.2f} [{low:.2f}, {high:.2f}]" for c, a, low, high in bins)
+        words.append(f"{name}: " + ", ".join(said))
+    ax.set_xlabel("mean confidence of the bin")
+    ax.set_ylabel("share that is right, with 95 % interval")
+    ax.set_aspect("equal")
     set_title(ax, title)
-    fig.colorbar(image, ax=ax, shrink=0.8, label="%")
-    show(fig, f"{title}. {alt}")
+    ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    show(fig, f"{title}. " + "; ".join(words) + ".")

@@ -1,4 +1,4 @@
-"""What Sphinx does not do by itself: formulas as MathML, plain docstrings, and pages that load only what they use."""
+"""What Sphinx does not do by itself: formulas as MathML, and pages that load only what they use."""
 
 import re
 import shutil
@@ -27,7 +27,6 @@ ICON_RULES = re.compile(r"[^{}]+\{--fa:\"[^\"]*\"\}|@font-face\{[^{}]*fontawesom
 def setup(app):
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.connect("doctree-read", _drop_empty_heads)
-    app.connect("autodoc-process-docstring", plain_docstring)
     app.connect("autodoc-skip-member", _skip)
     app.connect("html-page-context", _plain_code)
     app.connect("build-finished", _clean)
@@ -82,54 +81,7 @@ def _plain_code(app, page, template, context, doctree):
         context["body"] = UNCOLOURED.sub(r"\1", context["body"])
 
 
-# ---- docstrings: plain text with aligned columns, not reStructuredText ----
-
-ROW = re.compile(r"(\S+(?: \S+)*) {2,}(\S.*)")  # an argument, and what it means in a column of its own
-CODE = re.compile(r"^\s|^[-*#>]|^\w[\w.]*\(.*\)$|^\w+ = |^kdcourse ")
-
-
-def plain_docstring(app, what, name, obj, options, lines):
-    """Sentences become paragraphs, arguments a list with a line for each, and what looks like code stays as it is."""
-    blocks = re.split(r"\n\s*\n", "\n".join(lines).strip("\n"))
-    made = [line for block in blocks if block.strip() for line in [*_written(block.splitlines()), ""]]
-    lines[:] = made
-
-
-def _written(block):
-    """One piece of a docstring, as reStructuredText."""
-    entries = _columns(block)
-    if entries is None:
-        if any(CODE.search(line) for line in block):
-            return ["::", "", *(f"    {line}" for line in block)]
-        return [_prose(" ".join(line.strip() for line in block))]
-    made = []
-    for name, meaning in entries:
-        made += ["", _prose(meaning), ""] if name is None else [f"\\ ``{name}``", f"    {_prose(meaning)}"]
-    return made
-
-
-def _columns(block):
-    """[(argument, what it means)] if the block is such a list, with None for a line between them; None if it is not."""
-    entries = []
-    for line in block:
-        row = ROW.fullmatch(line)
-        if row:
-            entries.append([row[1].replace("`", ""), row[2]])
-        elif re.match(r"\s{4,}\S", line) and entries:
-            entries[-1][1] += " " + line.strip()
-        elif re.match(r"\S", line) and entries:
-            entries.append([None, line])
-        else:
-            return None
-    return entries
-
-
-def _prose(text):
-    """A paragraph in which only what stands between backticks means anything."""
-    pieces = re.split(r"`([^`]+)`", text)
-    pieces[1::2] = [rf"\ ``{piece.strip()}``\ " for piece in pieces[1::2]]
-    pieces[::2] = [re.sub(r"([\\*_|`<>:])", r"\\\1", piece) for piece in pieces[::2]]
-    return "\\ " + "".join(pieces).strip()
+# ---- docstrings ----
 
 
 def _skip(app, what, name, obj, skip, options):
