@@ -38,7 +38,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def show(browser):
-    """A function that shows an explorer as it stands in Python, in place of the one before."""
+    """A function that shows an explorer in place of the one before; see `explorer_page.shower`."""
     from explorer_page import shower
 
     with shower(browser) as shown:

@@ -52,7 +52,7 @@ class Place(traitlets.Int):
 
     def validate(self, owner: Any, value: Any) -> int:
         value, count = integer(self.name, value, at_least=0), len(getattr(owner, self.among))
-        if value >= count:
+        if value >= count > 0:  # there are none yet while an explorer is made from its state
             raise ValueError(f"{self.name} must be in [0, {count}), got {value}")
         return value
 
@@ -74,7 +74,7 @@ class Logits(traitlets.List):
             raise TypeError(f"{self.name} must be a list of numbers, got {value!r}")
         values = [number(self.name, one) for one in value]
         classes = len(owner.class_names)
-        if len(values) != classes:
+        if classes and len(values) != classes:
             raise ValueError(f"{self.name} must hold {classes} numbers, one for each class, got {len(values)}")
         if not all(map(math.isfinite, values)):
             raise ValueError(f"{self.name} must be finite, got {values}")

@@ -1,7 +1,6 @@
 """The explorer of an audit: a slider for the limit, and what is then flagged, cannot be told, or passes."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,8 +64,7 @@ def slices(report: AuditReport, limits: Iterable[float] | None = None) -> "Slice
         raise ValueError(f"report must be an audit of accuracy, got one of {report.score_name!r}")
     limits = _limits(limits, report)
     start = report.settings["max_gap"]
-    return Slices(
-        report,
+    explorer = Slices(
         limits=limits,
         max_gap=min(limits, key=lambda limit: abs(limit - start)),
         min_samples=report.settings["min_samples"],
@@ -76,6 +74,8 @@ def slices(report: AuditReport, limits: Iterable[float] | None = None) -> "Slice
         ends=_ends(rows, report.settings["min_samples"], limits),
         rows=[_row(row, limits) for row in rows.itertuples(index=False)],
     )
+    explorer._report = report
+    return explorer
 
 
 class Slices(Explorer):
@@ -106,10 +106,7 @@ class Slices(Explorer):
     ends = traitlets.List().tag(sync=True)
     max_gap = traitlets.Float().tag(sync=True)
     min_samples = traitlets.Int(100).tag(sync=True)
-
-    def __init__(self, report: AuditReport, **values: Any) -> None:
-        self._report = report
-        super().__init__(**values)
+    _report: AuditReport
 
     @property
     def table(self) -> pd.DataFrame:
