@@ -54,3 +54,34 @@ def check_validation(model, validation):
             f"got {len(validation.inputs)} inputs and {len(validation.labels)} labels"
         )
     classes_of(model, "validation", validation.inputs)
+
+
+def try_loss(loss, student_logits, teacher_logits, labels) -> None:
+    """Call a loss function on some logits, and raise an error that names it unless it gives one value per example.
+
+    The logits should have axes of different sizes, or a loss that mixes them up may pass.
+    """
+    logits = student_logits.detach().clone().requires_grad_()
+    expected = [*logits.shape[:1], *logits.shape[2:]]
+    with torch.enable_grad():
+        try:
+            values = loss(logits, teacher_logits, labels)
+        except Exception as error:
+            came = ", ".join(describe(value) for value in (logits, teacher_logits, labels))
+            error.add_note(f"It was raised when `loss` was tried on student_logits, teacher_logits and labels: {came}")
+            raise
+    wanted = f"loss must return one value per example, floating point of shape {expected} (the logits without axis 1)"
+    if not isinstance(values, torch.Tensor) or not values.is_floating_point():
+        raise TypeError(f"{wanted}, got {describe(values)}")
+    if list(values.shape) != expected:
+        raise ValueError(f"{wanted}, got shape {list(values.shape)} for logits {list(logits.shape)}")
+    if not values.requires_grad or torch.autograd.grad(values.sum(), logits, allow_unused=True)[0] is None:
+        raise ValueError(f"{wanted}, that depends on student_logits; got values without a gradient")
+
+
+def only_one(loss, **settings) -> None:
+    """Raise ValueError if `loss` is given together with a setting of the everyday loss that it replaces."""
+    default = {"temperature": 1.0, "soft_weight": 1.0, "direction": "forward", "class_weight": None}
+    for name, value in settings.items():
+        if loss is not None and not (value is default[name] or isinstance(value, float) and value == default[name]):
+            raise ValueError(f"loss replaces {', '.join(settings)}: give it or them, got loss and {name}={value!r}")
