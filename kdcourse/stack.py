@@ -105,9 +105,9 @@ def distill_stack(
 
     device = stack.weights[0].device
     inputs, labels, teacher_logits = (tensor.to(device) for tensor in (inputs, labels, teacher_logits))
+    # One call of the checked loss finds every bad logit before the first step, and `blended` every bad setting.
+    blended_loss(torch.zeros_like(teacher_logits), teacher_logits, labels, direction=direction)
     if loss is None:
-        # One call of the checked loss finds every bad logit before the first step, and `blended` every bad setting.
-        blended_loss(torch.zeros_like(teacher_logits), teacher_logits, labels, direction=direction)
         exact = torch.float32 if device.type == "mps" else torch.float64  # mps has no float64
         columns = [torch.tensor(values, dtype=exact, device=device) for values in (temperature, soft_weight)]
         loss = blended(*(column[:, None, None] for column in columns), direction=direction)
@@ -173,7 +173,8 @@ def check_loss(
     """Try a loss function on a few examples. Raises TypeError or ValueError unless its values can be trained on."""
     if not callable(loss):
         raise TypeError(f"loss must be a function (student_logits, teacher_logits, labels), got {loss!r}")
-    few = 2 if teacher_logits.shape[1] == 3 else 3  # no axis as long as another, or mixed axes would go unnoticed
+    # With no axis as long as another: mixed axes would go unnoticed.
+    few = next(count for count in (3, 2, 4) if count not in (len(stack), teacher_logits.shape[1]))
     with torch.no_grad():
         logits = stack(inputs[:few])
     batch = _for_all(len(stack), teacher_logits[:few], labels[:few])
