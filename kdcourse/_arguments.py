@@ -79,6 +79,24 @@ def one_of(name, value, choices):
     return value
 
 
+def class_indices(name, labels, shape, classes):
+    """`labels`, a tensor or an array, if they are class indices in [0, classes) of this shape. An error otherwise."""
+    kind = str(getattr(labels, "dtype", "")).removeprefix("torch.")
+    if not kind.startswith(("int", "uint")):
+        raise TypeError(f"{name} must be an integer tensor of class indices, got {describe(labels)}")
+    if list(labels.shape) != list(shape):
+        raise ValueError(f"{name} must have shape {list(shape)}, one per example, got {list(labels.shape)}")
+    outside = ((labels < 0) | (labels >= classes)).reshape(-1)
+    if outside.any():
+        first = int(outside.nonzero()[0][0])
+        value, where = int(labels.reshape(-1)[first]), []
+        for size in reversed(labels.shape):
+            first, place = divmod(first, size)
+            where.insert(0, place)
+        raise ValueError(f"{name} must be in [0, {classes}), got {value} at index {where}")
+    return labels
+
+
 def describe(value):
     """What something is, in a few words: an array by its type and shape, anything else as Python writes it."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):

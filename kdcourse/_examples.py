@@ -1,62 +1,90 @@
-"""Do a model, its inputs and its targets fit together? Asked once, before the first step of training."""
+"""Models and data that need not be ours: asked, trained on, and given back as they were found.
+
+A model is any nn.Module: it takes a tensor or, as keywords, the fields of a dict, and returns logits or something with
+`.logits`. Examples are a tensor, a dict of tensors, a DataLoader or a list of batches. Row i is the same example every
+time, so that the i-th row of cached teacher logits cannot belong to another one.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import torch
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
-from kdcourse._arguments import describe
-from kdcourse._modules import classes_of
+from kdcourse._arguments import class_indices, describe, integer
+
+TRIED = 3  # examples that a model and a loss are tried on before the first step
+OF_THE_LOADER = ("num_workers", "collate_fn", "pin_memory", "timeout", "worker_init_fn", "multiprocessing_context")
+
+# ---- models ----
 
 
-def check_examples(model, inputs, **targets):
-    """The inputs, and the labels as int64 (or None), once each fits the model and the others."""
-    teacher_logits, labels = targets.get("teacher_logits"), targets.get("labels")
+@contextlib.contextmanager
+def in_mode(model, *, training):
+    """Put every module of `model` in a mode inside a `with`, and each back in its own afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextlib.contextmanager
+def borrowed(model, device, *, training):
+    """Move `model` to a device and put it in a mode inside a `with`; afterwards it is as it was, and where it was."""
+    home = home_of(model)
+    model.to(device)
+    try:
+        with in_mode(model, training=training):
+            yield
+    finally:
+        model.to(home)
+
+
+@contextlib.contextmanager
+def drawing_from(seed, device):
+    """Seed what a model itself draws (dropout) inside a `with`, and put the generators back afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        yield
+
+
+def home_of(model):
+    """The device that the parameters of `model` are on."""
+    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+
+
+def logits_of(model, inputs) -> torch.Tensor:
+    """What `model` says about a batch: its output, or the field `logits` of it."""
+    output = model(**inputs) if isinstance(inputs, Mapping) else model(inputs)
+    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
+    if not isinstance(logits, torch.Tensor):
+        raise TypeError(f"the model must return logits, a tensor or something with .logits, got {_what(output)}")
+    return logits
+
+
+def classes_of(model, name, inputs):
+    """How many logits `model` gives for the first of `inputs`. ValueError, naming the argument, if it takes none."""
+    return _answer(model, name, inputs[:1], inputs).shape[1]
+
+
+def _answer(model, name, inputs, whole):
+    """What `model` says about a few inputs, in eval mode. ValueError that describes the whole if it takes none."""
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"the model must be an nn.Module, got {type(model).__name__}")
-    if not isinstance(inputs, torch.Tensor) or not inputs.is_floating_point():
-        raise TypeError(f"inputs must be a floating-point tensor, got {describe(inputs)}")
-    if len(inputs) == 0:
-        raise ValueError("inputs must hold at least one example, got none")
-    if not inputs.isfinite().all():
-        row = (~inputs.isfinite()).flatten(1).any(1).nonzero()[0].item()
-        raise ValueError(f"inputs must be finite, got {inputs[row][~inputs[row].isfinite()][0].item()} in row {row}")
-    if "teacher_logits" in targets:
-        if not isinstance(teacher_logits, torch.Tensor) or not teacher_logits.is_floating_point():
-            raise TypeError(f"teacher_logits must be a floating-point tensor, got {describe(teacher_logits)}")
-        if teacher_logits.ndim != 2:
-            raise ValueError(f"teacher_logits must be [N, C], got {describe(teacher_logits)}")
-    if "labels" in targets:
-        if not isinstance(labels, torch.Tensor) or labels.is_floating_point() or labels.dtype == torch.bool:
-            raise TypeError(f"labels must be an integer tensor of class indices, got {describe(labels)}")
-        if labels.ndim != 1:
-            raise ValueError(f"labels must be [N], got {describe(labels)}")
-    for name, rows in [("teacher_logits", teacher_logits), ("labels", labels)]:
-        if rows is not None and len(rows) != len(inputs):
-            raise ValueError(f"{name} must have one row per input, got {len(rows)} for {len(inputs)} inputs")
-    classes = classes_of(model, "inputs", inputs)
-    if teacher_logits is not None and teacher_logits.shape[1] != classes:
-        raise ValueError(
-            f"teacher_logits must have as many classes as the student, got {teacher_logits.shape[1]} and {classes}"
-        )
-    if labels is not None:
-        if labels.min() < 0 or labels.max() >= classes:
-            worst = labels[(labels < 0) | (labels >= classes)][0].item()
-            raise ValueError(f"labels must be in [0, {classes}), got {worst}")
-        labels = labels.long()
-    return inputs, labels
+    with in_mode(model, training=False), torch.no_grad():
+        try:
+            return logits_of(model, _moved(inputs, home_of(model)))
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise ValueError(f"{name} must fit the model, got {_what(whole)}: {error}") from error
 
 
-def check_validation(model, validation):
-    """Raise an error that says so if `validation` is no Split that the model can be measured on."""
-    if not hasattr(validation, "inputs") or not hasattr(validation, "labels"):
-        raise TypeError(f"validation must be a Split, with inputs and labels, got {describe(validation)}")
-    if len(validation.inputs) == 0 or len(validation.inputs) != len(validation.labels):
-        raise ValueError(
-            "validation must hold at least one example, and one label for each, "
-            f"got {len(validation.inputs)} inputs and {len(validation.labels)} labels"
-        )
-    classes_of(model, "validation", validation.inputs)
-
-
-def try_loss(loss, student_logits, teacher_logits, labels) -> None:
+def try_loss(loss: Callable, student_logits, teacher_logits, labels) -> None:
     """Call a loss function on some logits, and raise an error that names it unless it gives one value per example.
 
     The logits should have axes of different sizes, or a loss that mixes them up may pass.
@@ -67,12 +95,12 @@ def try_loss(loss, student_logits, teacher_logits, labels) -> None:
         try:
             values = loss(logits, teacher_logits, labels)
         except Exception as error:
-            came = ", ".join(describe(value) for value in (logits, teacher_logits, labels))
+            came = ", ".join(_what(value) for value in (logits, teacher_logits, labels))
             error.add_note(f"It was raised when `loss` was tried on student_logits, teacher_logits and labels: {came}")
             raise
     wanted = f"loss must return one value per example, floating point of shape {expected} (the logits without axis 1)"
     if not isinstance(values, torch.Tensor) or not values.is_floating_point():
-        raise TypeError(f"{wanted}, got {describe(values)}")
+        raise TypeError(f"{wanted}, got {_what(values)}")
     if list(values.shape) != expected:
         raise ValueError(f"{wanted}, got shape {list(values.shape)} for logits {list(logits.shape)}")
     if not values.requires_grad or torch.autograd.grad(values.sum(), logits, allow_unused=True)[0] is None:
@@ -82,6 +110,234 @@ def try_loss(loss, student_logits, teacher_logits, labels) -> None:
 def only_one(loss, **settings) -> None:
     """Raise ValueError if `loss` is given together with a setting of the everyday loss that it replaces."""
     default = {"temperature": 1.0, "soft_weight": 1.0, "direction": "forward", "class_weight": None}
+    if loss is None:
+        return
+    if not callable(loss):
+        raise TypeError(f"loss must be a function (student_logits, teacher_logits, labels), got {describe(loss)}")
     for name, value in settings.items():
-        if loss is not None and not (value is default[name] or isinstance(value, float) and value == default[name]):
+        if not (value is default[name] or isinstance(value, (int, float, str)) and value == default[name]):
             raise ValueError(f"loss replaces {', '.join(settings)}: give it or them, got loss and {name}={value!r}")
+
+
+# ---- data ----
+
+
+class Examples:
+    """N inputs, each with its label and its teacher logits where there are any, to be read in any order.
+
+    Parameters
+    ----------
+    inputs : Tensor, dict of Tensors, DataLoader or list of batches
+        A tensor [N, ...], or a dict of such tensors, which may hold `labels`. Of a DataLoader the data set is read, row
+        by row in the order that is asked for, and collated by the loader. A list of batches is joined.
+    labels : Tensor, optional
+        [N, ...], where the inputs bring none.
+    teacher_logits : Tensor, optional
+        [N, C, ...].
+    """
+
+    def __init__(self, inputs: Any, labels: Any = None, teacher_logits: torch.Tensor | None = None):
+        self.loader = inputs if isinstance(inputs, DataLoader) else None
+        self.teacher_logits, self.labels, self.inputs = teacher_logits, _the_one(None, labels), None
+        self.device = torch.device("cpu")
+        self._seeds = torch.Generator()  # a loader's workers draw their seeds here, and not from the global generator
+        self._shape: list[int] | None = None  # of one example's logits, once a model was asked
+        if self.loader is not None:
+            _check_order(self.loader)
+        else:
+            self.inputs, own = _joined(inputs) if isinstance(inputs, list) else _parts(inputs)
+            self.labels = _the_one(own, self.labels)
+            _check_finite(self.inputs)
+        if len(self) == 0:
+            raise ValueError("inputs must hold at least one example, got none")
+        for name, rows in [("teacher_logits", teacher_logits), ("labels", self.labels)]:
+            if rows is not None and len(rows) != len(self):
+                raise ValueError(f"{name} must have one row per input, got {len(rows)} for {len(self)} inputs")
+        with torch.random.fork_rng(devices=[]):  # a data set may draw random numbers
+            self._first = next(self.batches(torch.arange(min(TRIED, len(self))), TRIED))
+        self.has_labels = self._first[2] is not None
+
+    def __len__(self) -> int:
+        return _rows(self.inputs) if self.loader is None else len(self.loader.dataset)
+
+    def batch_size(self, given: int | None, otherwise: int) -> int:
+        """The one that was given, else the DataLoader's, else another."""
+        usual = otherwise if self.loader is None else self.loader.batch_size
+        return usual if given is None else integer("batch_size", given, at_least=1)
+
+    def per_epoch(self, batch_size: int) -> int:
+        """How many examples an epoch takes: all, unless the DataLoader drops those that do not fill a batch."""
+        drops = self.loader is not None and self.loader.drop_last and len(self) > batch_size
+        return len(self) - drops * (len(self) % batch_size)
+
+    def batches(self, order: torch.Tensor, size: int) -> Iterator[tuple[Any, torch.Tensor | None, torch.Tensor | None]]:
+        """(inputs, teacher_logits, labels) of one batch after the other, on the device; `order` holds row numbers."""
+        pieces = order.to(self.device).split(size)
+        if self.loader is None:
+            for rows in pieces:
+                yield _picked(self.inputs, rows), _picked(self.teacher_logits, rows), _picked(self.labels, rows)
+            return
+        options = {name: getattr(self.loader, name) for name in OF_THE_LOADER}
+        chosen = [rows.tolist() for rows in pieces]
+        reader = DataLoader(self.loader.dataset, batch_sampler=chosen, generator=self._seeds, **options)
+        for rows, batch in zip(pieces, reader, strict=True):
+            inputs, own = _parts(batch)
+            if _rows(inputs) != len(rows):
+                raise ValueError(f"collate_fn must keep every example, got {_rows(inputs)} of {len(rows)}")
+            labels = self._checked(_the_one(own, _picked(self.labels, rows)))
+            yield _moved(inputs, self.device), _picked(self.teacher_logits, rows), _moved(labels, self.device)
+
+    def to(self, device: torch.device) -> "Examples":
+        """These examples, with batches on a device."""
+        self.device = device
+        for name in ("inputs", "teacher_logits", "labels"):
+            setattr(self, name, _moved(getattr(self, name), device))
+        return self
+
+    def fit(self, model) -> "Examples":
+        """These examples, once each part fits the model. An error that says what does not, otherwise."""
+        inputs, teacher_logits, labels = self._first
+        logits = _answer(model, "inputs", inputs, inputs if self.inputs is None else self.inputs)
+        if logits.ndim < 2 or not logits.is_floating_point() or len(logits) != _rows(inputs):
+            raise ValueError(f"the model must return logits [B, C] or [B, C, L], got {_what(logits)}")
+        self._shape = list(logits.shape[1:])
+        if teacher_logits is not None:
+            _check_teacher(self.teacher_logits, self._shape)
+        self.labels, labels = self._checked(self.labels), self._checked(labels)
+        # As many examples as classes, and a loss that mixes the axes up would not be noticed.
+        few = slice(TRIED - 1 if len(logits) == self._shape[0] == TRIED else TRIED)
+        self.tried = [
+            part if part is None else part[few].to(logits.device) for part in (logits, teacher_logits, labels)
+        ]
+        return self
+
+    def _checked(self, labels):
+        if labels is None or self._shape is None:
+            return labels
+        return class_indices("labels", labels, [len(labels), *self._shape[1:]], self._shape[0]).long()
+
+
+def labelled(model, inputs, labels=None) -> Examples:
+    """Examples of a Split, or of inputs and labels, once they fit the model and there are labels."""
+    if hasattr(inputs, "inputs") and hasattr(inputs, "labels"):
+        inputs, labels = inputs.inputs, inputs.labels
+    examples = Examples(inputs, labels)
+    if not examples.has_labels:
+        raise TypeError("labels must be an integer tensor of class indices, got None")
+    return examples.fit(model)
+
+
+def check_examples(model, inputs, *, teacher_logits, labels):
+    """The inputs [N, D], and the labels as int64, once each fits a stack of students and the others."""
+    for name, floats in [("inputs", inputs), ("teacher_logits", teacher_logits)]:
+        if not isinstance(floats, torch.Tensor) or not floats.is_floating_point():
+            raise TypeError(f"{name} must be a floating-point tensor, got {describe(floats)}")
+    if labels is None:
+        raise TypeError("labels must be an integer tensor of class indices, got None")
+    Examples(inputs, labels, teacher_logits)  # for what it refuses
+    classes = classes_of(model, "inputs", inputs)
+    _check_teacher(teacher_logits, [classes])
+    return inputs, class_indices("labels", labels, [len(inputs)], classes).long()
+
+
+def _check_teacher(teacher_logits, shape):
+    """Raise ValueError unless each row has the shape of the student's logits."""
+    classes, *places = shape
+    if teacher_logits.ndim < 2 or list(teacher_logits.shape[2:]) != places:
+        wanted = ", ".join(map(str, ["N", "C", *places]))
+        raise ValueError(f"teacher_logits must be [{wanted}], got {_what(teacher_logits)}")
+    if teacher_logits.shape[1] != classes:
+        raise ValueError(
+            f"teacher_logits must have as many classes as the student, got {teacher_logits.shape[1]} and {classes}"
+        )
+
+
+def _moved(value, device):
+    """A tensor, a dict of tensors, or None, on a device."""
+    return _each(value, lambda part: part.to(device))
+
+
+def _picked(value, rows):
+    return _each(value, lambda part: part[rows])
+
+
+def _each(value, function):
+    if isinstance(value, Mapping):
+        return {name: function(part) for name, part in value.items()}
+    return value if value is None else function(value)
+
+
+def _parts(batch):
+    """(inputs, labels or None) of a batch: a tensor, a pair, or a dict with or without labels."""
+    labels = None
+    if isinstance(batch, (tuple, list)) and len(batch) in (1, 2):
+        batch, labels = (*batch, None)[:2]
+    if isinstance(batch, Mapping):
+        batch = dict(batch)
+        labels = _the_one(batch.pop("labels", None), labels)
+    parts = batch.values() if isinstance(batch, Mapping) else [batch]
+    if not parts or not all(isinstance(part, torch.Tensor) and part.ndim for part in parts):
+        hint = ". list(inputs) makes batches of it that keep their order" if isinstance(batch, Iterable) else ""
+        raise TypeError(
+            "inputs must be a tensor [N, ...], a dict of tensors, (inputs, labels), a DataLoader or a list of such, "
+            f"got {_what(batch)}{hint}"
+        )
+    if len({len(part) for part in parts}) > 1:
+        raise ValueError(f"inputs must have one row per example in each field, got {_what(batch)}")
+    return batch, _the_one(None, labels)
+
+
+def _joined(batches):
+    """(inputs, labels or None) of a list of batches, one after the other."""
+    if not batches:
+        raise ValueError("inputs must hold at least one example, got none")
+    inputs, labels = zip(*map(_parts, batches), strict=True)
+    try:
+        if isinstance(inputs[0], dict):
+            whole = {name: torch.cat([part[name] for part in inputs]) for name in inputs[0]}
+        else:
+            whole = torch.cat(inputs)
+        return whole, None if labels[0] is None else torch.cat(labels)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"inputs must be batches that can be joined along their first axis: {error}") from error
+
+
+def _the_one(own, given):
+    """The labels that came with the inputs or beside them, or None."""
+    if own is not None and given is not None:
+        raise ValueError("labels must be given once, got some with the inputs and some beside them")
+    labels = given if own is None else own
+    if labels is not None and not isinstance(labels, torch.Tensor):
+        raise TypeError(f"labels must be an integer tensor of class indices, got {describe(labels)}")
+    return labels
+
+
+def _rows(inputs):
+    return len(next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs)
+
+
+def _check_finite(inputs):
+    for name, part in inputs.items() if isinstance(inputs, Mapping) else [("inputs", inputs)]:
+        bad = ~part.isfinite()
+        if bad.any():
+            row = bad.nonzero()[0, 0].item()
+            raise ValueError(f"{name} must be finite, got {part[row][bad[row]].flatten()[0].item()} in row {row}")
+
+
+def _check_order(loader):
+    """Cached logits belong to row i of a data set, so its rows must have numbers, and their order be ours to choose."""
+    sampler = loader.sampler
+    plain = type(sampler) is SequentialSampler or (type(sampler) is RandomSampler and not sampler.replacement)
+    if type(loader.batch_sampler) is not BatchSampler or not plain or len(sampler) != len(loader.dataset):
+        raise ValueError(
+            "inputs must be a DataLoader whose examples have numbers: cached logits belong to them, and their order is "
+            f"chosen here (order_seed). Got {type(loader.dataset).__name__} with {type(sampler).__name__}; "
+            "list(inputs) makes batches of it that keep their order"
+        )
+
+
+def _what(value):
+    """What came, in a few words."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {describe(part)}" for name, part in value.items()) + "}"
+    return describe(value)

@@ -1,23 +1,31 @@
 """The losses of the course. Pure functions: tensors in, tensors out, no state.
 
 The classes are always on axis 1, as in `torch.nn.functional.cross_entropy`: `[B, C]` for one student, `[M, C, B]`
-for M stacked students, `[B, C, L]` for sequences. `soften`, `kd_loss` and `blended_loss` check their arguments and then
-do the arithmetic. Inner loops, whose data were checked once, call `soft_per_example` and `hard_per_example`, which
-only do the arithmetic.
+for M stacked students, `[B, C, L]` for sequences.
+
+`soften`, `kd_loss` and `blended_loss` check their arguments and then do the arithmetic. What trains students takes a
+*loss function*, `(student_logits, teacher_logits, labels) -> one value per example`: `blended` makes the everyday one.
+A new loss is one function in this file. It does arithmetic and no checks; `distill` tries it before the first step.
 """
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
-from kdcourse._arguments import number
+from kdcourse._arguments import class_indices, describe, number, one_of
+
+LossFunction = Callable[[torch.Tensor, torch.Tensor | None, torch.Tensor | None], torch.Tensor]
+Setting = float | torch.Tensor  # one number, or a tensor that broadcasts against the logits with size 1 on axis 1
 
 # The divergence shrinks with 1/T². Beyond these temperatures nothing of it is left, in float64 either.
 _TEMPERATURES = (1e-6, 1e6)
 # Above this temperature two softened distributions differ by so little that float32 rounds their divergence away
-# (4 % wrong at T = 1000), so the public losses compute in float64 there.
+# (4 % wrong at T = 1000), so the losses compute in float64 there.
 _FLOAT32_RESOLVES_UP_TO = 50.0
+_DIRECTIONS = ("forward", "reverse")
+_HALVES = (torch.float16, torch.bfloat16)
 
 
 class LossTerms(NamedTuple):
@@ -28,85 +36,199 @@ class LossTerms(NamedTuple):
     hard: torch.Tensor
 
 
-def soften(logits, temperature=1.0):
+def soften(logits: torch.Tensor, temperature: Setting = 1.0) -> torch.Tensor:
     """Probabilities of `logits` at a temperature (Hinton et al. 2015, eq. 1).
 
-    logits       [B, C], or any shape with the classes on axis 1; minus infinity stands for probability zero
-    temperature  > 0, from 1e-6 to 1e6: a number, or a tensor that broadcasts against `logits` with size 1 on axis 1
-    returns      same shape and dtype; sums to 1 over axis 1
+    Parameters
+    ----------
+    logits : Tensor
+        [B, C], or any shape with the classes on axis 1; minus infinity stands for probability zero.
+    temperature : float or Tensor
+        From 1e-6 to 1e6: a number, or a tensor that broadcasts against `logits` with size 1 on axis 1.
 
-    Raises TypeError or ValueError that names the argument and what came.
+    Returns
+    -------
+    Tensor
+        Same shape and dtype; sums to 1 over axis 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument and what came.
+
+    Examples
+    --------
+    >>> soften(torch.tensor([[0.0, 0.0, -torch.inf]]), temperature=4)
+    tensor([[0.5000, 0.5000, 0.0000]])
     """
-    logits = _check_logits("logits", logits, allow_minus_infinity=True)
-    temperature = _check_temperature(temperature, logits)
-    wide, temperature = widen(logits, temperature)
+    _check_logits("logits", logits, allow_minus_infinity=True)
+    wide, temperature = widen(logits, _check_temperature(temperature, logits))
     return (wide / temperature).softmax(1).to(logits.dtype)
 
 
 def kd_loss(
-    student_logits,
-    teacher_logits,
-    temperature=1.0,
+    student_logits: torch.Tensor,
+    teacher_logits: torch.Tensor,
+    temperature: Setting = 1.0,
     *,
-    direction="forward",
-    mask=None,
-    reduction="mean",
-):
+    direction: str = "forward",
+    mask: torch.Tensor | None = None,
+    reduction: str = "mean",
+) -> torch.Tensor:
     """T² · KL(teacher ‖ student), the loss that matches a student to a teacher (Hinton et al. 2015, section 2).
 
-    student_logits  [B, C], or any shape with the classes on axis 1; finite
-    teacher_logits  the same shape; no gradient flows into it; minus infinity stands for probability zero (not for the
-                    reverse direction, whose loss would be infinite)
-    temperature     > 0, from 1e-6 to 1e6: a number, or a tensor that broadcasts against the logits, with size 1 on
-                    axis 1 ([M, 1, 1] gives each of M stacked students its own)
-    direction       "forward": KL(teacher ‖ student), or "reverse": KL(student ‖ teacher) (Gu et al. 2023)
-    mask            bool, the logits' shape without axis 1: True where an example or position counts
-    reduction       "mean": over the examples that count, never over classes, a scalar;
-                    "none": one value per example (0 where the mask is False)
-    returns         natural-log units (nats), times T²; never negative beyond rounding
+    Parameters
+    ----------
+    student_logits : Tensor
+        [B, C], or any shape with the classes on axis 1; finite.
+    teacher_logits : Tensor
+        The same shape; no gradient flows into it. Minus infinity stands for probability zero (not for the reverse
+        direction, whose loss would be infinite).
+    temperature : float or Tensor
+        From 1e-6 to 1e6: a number, or a tensor that broadcasts against the logits, with size 1 on axis 1
+        ([M, 1, 1] gives each of M stacked students its own).
+    direction : {"forward", "reverse"}
+        KL(teacher ‖ student), or KL(student ‖ teacher) (Gu et al. 2023).
+    mask : bool Tensor, optional
+        The logits' shape without axis 1: True where an example or position counts.
+    reduction : {"mean", "none"}
+        "mean": over the examples that count, never over classes, a scalar; "none": one value per example, 0 where the
+        mask is False.
 
-    Raises TypeError or ValueError that names the argument and what came.
+    Returns
+    -------
+    Tensor
+        Natural-log units (nats), times T²; never negative beyond rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument and what came.
+
+    Examples
+    --------
+    >>> student, teacher = torch.zeros(1, 2), torch.tensor([[3.0, 1.0]]).log()  # (1/2, 1/2) and (3/4, 1/4)
+    >>> kd_loss(student, teacher)  # 3/4 log(3/2) + 1/4 log(1/2)
+    tensor(0.1308)
     """
-    _check_choice("direction", direction, ("forward", "reverse"))
-    _check_choice("reduction", reduction, ("mean", "none"))
-    student, teacher, temperature, mask = _check_pair(student_logits, teacher_logits, temperature, mask, direction)
+    one_of("reduction", reduction, ("mean", "none"))
+    student, teacher, temperature = _check_pair(student_logits, teacher_logits, temperature, mask, direction)
     soft = soft_per_example(student, teacher, temperature, direction=direction)
     return _reduce(soft, mask, reduction, student_logits)
 
 
 def blended_loss(
-    student_logits,
-    teacher_logits,
-    labels,
-    temperature=1.0,
-    soft_weight=0.5,
+    student_logits: torch.Tensor,
+    teacher_logits: torch.Tensor,
+    labels: torch.Tensor,
+    temperature: Setting = 1.0,
+    soft_weight: Setting = 0.5,
     *,
-    direction="forward",
-    mask=None,
-    reduction="mean",
-):
+    direction: str = "forward",
+    mask: torch.Tensor | None = None,
+    reduction: str = "mean",
+) -> LossTerms:
     """soft_weight · kd_loss + (1 − soft_weight) · cross-entropy at T = 1 (Hinton et al. 2015, section 2).
 
-    labels       int64, the logits' shape without axis 1, in [0, C); where the mask is False any value may stand
-    soft_weight  in [0, 1]: a number, or a tensor like `temperature`; often called alpha. 0 is plain cross-entropy
-    The other arguments are those of `kd_loss`.
-    returns      LossTerms(total, soft, hard); `soft` and `hard` are unweighted, so that both can be watched
+    Parameters
+    ----------
+    student_logits, teacher_logits, temperature, direction, mask, reduction
+        As in `kd_loss`.
+    labels : integer Tensor
+        The logits' shape without axis 1, in [0, C); where the mask is False any value may stand.
+    soft_weight : float or Tensor
+        In [0, 1]: a number, or a tensor like `temperature`; often called alpha. 0 is plain cross-entropy.
 
-    Raises TypeError or ValueError that names the argument and what came.
+    Returns
+    -------
+    LossTerms
+        (total, soft, hard); `soft` and `hard` are unweighted, so that both can be watched.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument and what came.
+
+    Examples
+    --------
+    >>> student, teacher = torch.zeros(1, 2), torch.tensor([[3.0, 1.0]]).log()
+    >>> blended_loss(student, teacher, torch.tensor([0]), soft_weight=0.5)
+    LossTerms(total=tensor(0.4120), soft=tensor(0.1308), hard=tensor(0.6931))
     """
-    _check_choice("direction", direction, ("forward", "reverse"))
-    _check_choice("reduction", reduction, ("mean", "none"))
-    student, teacher, temperature, mask = _check_pair(student_logits, teacher_logits, temperature, mask, direction)
-    labels = _check_labels(labels, student, mask)
-    soft_weight = _check_soft_weight(soft_weight, student)
+    one_of("reduction", reduction, ("mean", "none"))
+    student, teacher, temperature = _check_pair(student_logits, teacher_logits, temperature, mask, direction)
+    if mask is not None and isinstance(labels, torch.Tensor) and labels.shape == mask.shape:
+        labels = labels.masked_fill(~mask, 0)  # in padding any label may stand
+    labels = class_indices("labels", labels, _without_classes(student), student.shape[1]).long()
+    weight = _per_example(_check_soft_weight(soft_weight, student))
     soft = soft_per_example(student, teacher, temperature, direction=direction)
     hard = hard_per_example(student, labels)
-    total = soft_weight * soft + (1 - soft_weight) * hard
-    return LossTerms(*(_reduce(term, mask, reduction, student_logits) for term in (total, soft, hard)))
+    terms = (weight * soft + (1 - weight) * hard, soft, hard)
+    return LossTerms(*(_reduce(term, mask, reduction, student_logits) for term in terms))
 
 
-def soft_per_example(student_logits, teacher_logits, temperature, *, direction="forward"):
-    """`kd_loss` with reduction "none" and without any check: for inner loops whose data were checked before."""
+def blended(
+    temperature: Setting = 1.0,
+    soft_weight: Setting = 1.0,
+    *,
+    direction: str = "forward",
+    class_weight: torch.Tensor | Sequence[float] | None = None,
+) -> LossFunction:
+    """The everyday loss as a loss function: `blended_loss` with its settings fixed, and one value per example.
+
+    Parameters
+    ----------
+    temperature, soft_weight : float or Tensor
+        As in `blended_loss`. A tensor, such as [M, 1, 1] for M stacked students, must be on their device.
+    direction : {"forward", "reverse"}
+        As in `kd_loss`.
+    class_weight : [C] Tensor or sequence, optional
+        What an example's cross-entropy is multiplied by, class by class; >= 0.
+
+    Returns
+    -------
+    function
+        (student_logits, teacher_logits, labels) -> Tensor, the logits' shape without axis 1. It checks nothing. A term
+        that nobody weighs is left out: with soft weight 1 the labels may be None, with 0 the teacher's logits.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the setting and what came.
+
+    Examples
+    --------
+    >>> loss = blended(temperature=2, soft_weight=0)
+    >>> loss(torch.zeros(3, 2), None, torch.tensor([0, 1, 1]))
+    tensor([0.6931, 0.6931, 0.6931])
+    """
+    one_of("direction", direction, _DIRECTIONS)
+    temperature, soft_weight = _check_temperature(temperature), _check_soft_weight(soft_weight)
+    weights = None if class_weight is None else _check_class_weight(class_weight)
+    # Asked once: in a loop on a GPU every `.item()` would wait for the device, and a CUDA graph forbids it.
+    double = _range_of(temperature)[1] > _FLOAT32_RESOLVES_UP_TO
+    lightest, heaviest = _range_of(soft_weight)
+
+    def loss(student_logits, teacher_logits, labels):
+        student, total = _precise(student_logits, double), 0.0
+        if heaviest > 0:
+            teacher = _precise(teacher_logits, double)
+            total = soft_per_example(student, teacher, _like(temperature, student), direction=direction)
+        if lightest < 1:
+            hard = hard_per_example(student, labels)
+            if weights is not None:
+                hard = _of_their_class(weights, labels, student) * hard
+            share = _per_example(_like(soft_weight, student))
+            total = share * total + (1 - share) * hard
+        return total
+
+    return loss
+
+
+def soft_per_example(
+    student_logits: torch.Tensor, teacher_logits: torch.Tensor, temperature: Setting, *, direction: str = "forward"
+) -> torch.Tensor:
+    """`kd_loss` with reduction "none", without any check, in the precision of the logits."""
     log_student = F.log_softmax(student_logits / temperature, 1)
     log_teacher = F.log_softmax(teacher_logits.detach() / temperature, 1)
     # A teacher's probability of exactly zero has the logarithm -inf, and 0 · inf is NaN. The smallest float is as good.
@@ -119,9 +241,27 @@ def soft_per_example(student_logits, teacher_logits, temperature, *, direction="
     return _per_example(temperature) ** 2 * divergence
 
 
-def hard_per_example(student_logits, labels):
-    """Cross-entropy at T = 1, one value per example, without any check: for inner loops."""
+def hard_per_example(student_logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy at T = 1, one value per example, without any check."""
     return -F.log_softmax(student_logits, 1).gather(1, labels.unsqueeze(1)).squeeze(1)
+
+
+def widen(logits: torch.Tensor, temperature: Setting) -> tuple[torch.Tensor, Setting]:
+    """(logits, temperature) in a precision that the loss can be computed in: never less than float32."""
+    wide = _precise(logits, _range_of(temperature)[1] > _FLOAT32_RESOLVES_UP_TO)
+    return wide, _like(temperature, wide)
+
+
+def _precise(logits, double):
+    """Half precision overflows at once (10,000 / 0.01); at a high temperature float32 rounds the divergence away."""
+    if double and logits.device.type != "mps":  # mps has no float64
+        return logits.double()
+    return logits.float() if logits.dtype in _HALVES else logits
+
+
+def _like(value, logits):
+    """A setting in the precision of the logits, so that it neither limits the loss nor widens it."""
+    return value.to(logits.dtype) if isinstance(value, torch.Tensor) else value
 
 
 def _per_example(value):
@@ -129,32 +269,29 @@ def _per_example(value):
     return value.squeeze(1) if isinstance(value, torch.Tensor) and value.ndim > 1 else value
 
 
+def _of_their_class(weights, labels, logits):
+    if len(weights) != logits.shape[1]:
+        raise ValueError(f"class_weight must have one weight per class, got {len(weights)} for {logits.shape[1]}")
+    return weights.to(logits)[labels]
+
+
 def _reduce(per_example, mask, reduction, like):
     if mask is not None:
         per_example = torch.where(mask, per_example, 0)
     if reduction == "mean":
         per_example = per_example.mean() if mask is None else per_example.sum() / mask.sum()
-    return per_example.to(torch.float32 if like.dtype in (torch.float16, torch.bfloat16) else like.dtype)
-
-
-def widen(logits, temperature):
-    """(logits, temperature) in a precision that the loss can be computed in: never less than float32.
-
-    Half precision overflows at once (10,000 / 0.01), and above T = 50 float32 rounds the divergence away.
-    """
-    if logits.dtype in (torch.float16, torch.bfloat16):
-        logits = logits.float()
-    if _range_of(temperature)[1] > _FLOAT32_RESOLVES_UP_TO and logits.device.type != "mps":  # mps has no float64
-        logits = logits.double()
-    if isinstance(temperature, torch.Tensor):
-        temperature = temperature.to(logits.dtype)
-    return logits, temperature
+    return per_example.to(torch.float32 if like.dtype in _HALVES else like.dtype)
 
 
 # ---- checks: each names the argument, what came and what was expected ----
 
 
+def _without_classes(logits):
+    return [*logits.shape[:1], *logits.shape[2:]]
+
+
 def _check_pair(student_logits, teacher_logits, temperature, mask, direction):
+    one_of("direction", direction, _DIRECTIONS)
     for name, logits in [("student_logits", student_logits), ("teacher_logits", teacher_logits)]:
         _check_form(name, logits)
     if student_logits.shape != teacher_logits.shape:
@@ -165,19 +302,21 @@ def _check_pair(student_logits, teacher_logits, temperature, mask, direction):
     if mask is not None:
         _check_mask(mask, student_logits)
     student = _check_logits("student_logits", student_logits, mask=mask)
-    name = "teacher_logits" if direction == "forward" else 'with direction="reverse", teacher_logits'
-    teacher = _check_logits(name, teacher_logits, mask=mask, allow_minus_infinity=direction == "forward")
+    teacher = check_teacher_logits(teacher_logits, direction, mask)
     given = _check_temperature(temperature, student)
     student, temperature = widen(student, given)
-    teacher, _ = widen(teacher, given)
-    return student, teacher, temperature, mask
+    return student, widen(teacher, given)[0], temperature
+
+
+def check_teacher_logits(teacher_logits, direction="forward", mask=None):
+    """The teacher's logits, padding set to zero, if they are finite, or minus infinity where the direction allows it."""
+    name = "teacher_logits" if direction == "forward" else 'with direction="reverse", teacher_logits'
+    return _check_logits(name, teacher_logits, mask=mask, allow_minus_infinity=direction == "forward")
 
 
 def _check_form(name, logits):
-    if not isinstance(logits, torch.Tensor):
-        raise TypeError(f"{name} must be a torch.Tensor, got {type(logits).__name__}")
-    if not logits.is_floating_point():
-        raise TypeError(f"{name} must be floating point, got {logits.dtype}")
+    if not isinstance(logits, torch.Tensor) or not logits.is_floating_point():
+        raise TypeError(f"{name} must be a floating-point tensor, got {describe(logits)}")
     if logits.ndim < 2 or logits.numel() == 0:
         raise ValueError(f"{name} must be [B, C] or larger, classes on axis 1, got shape {list(logits.shape)}")
 
@@ -197,16 +336,16 @@ def _check_logits(name, logits, *, mask=None, allow_minus_infinity=False):
 
 
 def _check_mask(mask, logits):
-    expected = [*logits.shape[:1], *logits.shape[2:]]
+    expected = _without_classes(logits)
     if not isinstance(mask, torch.Tensor) or mask.dtype != torch.bool:
-        raise TypeError(f"mask must be a bool tensor, got {getattr(mask, 'dtype', type(mask).__name__)}")
+        raise TypeError(f"mask must be a bool tensor, got {describe(mask)}")
     if list(mask.shape) != expected:
         raise ValueError(f"mask must have shape {expected} (the logits without axis 1), got {list(mask.shape)}")
     if not mask.any():
         raise ValueError("mask must be True for at least one example, got all False")
 
 
-def _check_temperature(temperature, logits):
+def _check_temperature(temperature, logits=None):
     temperature = _number_or_tensor("temperature", temperature, logits)
     low, high = _range_of(temperature)
     if not low > 0:
@@ -216,75 +355,43 @@ def _check_temperature(temperature, logits):
     return temperature
 
 
+def _check_soft_weight(soft_weight, logits=None):
+    soft_weight = _number_or_tensor("soft_weight", soft_weight, logits)
+    low, high = _range_of(soft_weight)
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"soft_weight must be in [0, 1], got {high if low >= 0 else low}")
+    return soft_weight
+
+
+def _check_class_weight(class_weight):
+    weights = torch.as_tensor(class_weight)
+    if weights.ndim != 1 or weights.is_complex() or weights.dtype == torch.bool:
+        raise TypeError(f"class_weight must be [C] numbers, got {describe(weights)}")
+    if not (weights.isfinite() & (weights >= 0)).all():
+        raise ValueError(f"class_weight must be >= 0 and finite, got {weights.tolist()}")
+    return weights
+
+
 def _range_of(value):
+    """The lowest and the highest of a setting; NaN, if it holds one, is both."""
     if isinstance(value, torch.Tensor):
         return value.detach().min().item(), value.detach().max().item()
     return value, value
 
 
-def _check_soft_weight(soft_weight, logits):
-    soft_weight = _number_or_tensor("soft_weight", soft_weight, logits)
-    values = torch.as_tensor(soft_weight).detach().flatten()
-    bad = ~((values >= 0) & (values <= 1))
-    if bad.any():
-        raise ValueError(f"soft_weight must be in [0, 1], got {values[bad][0].item()}")
-    return _per_example(soft_weight)
-
-
 def _number_or_tensor(name, value, logits):
-    if isinstance(value, torch.Tensor):
-        if value.is_complex() or value.dtype == torch.bool or value.numel() == 0:
-            raise TypeError(f"{name} must hold real numbers, got {value.dtype} of shape {list(value.shape)}")
-        fits = value.ndim == logits.ndim and value.shape[1] == 1
+    if not isinstance(value, torch.Tensor):
+        return number(name, value)
+    if value.is_complex() or value.dtype == torch.bool or value.numel() == 0:
+        raise TypeError(f"{name} must hold real numbers, got {value.dtype} of shape {list(value.shape)}")
+    fits = value.ndim == 0 or (value.ndim > 1 and value.shape[1] == 1)
+    if value.ndim and logits is not None:
+        fits = fits and value.ndim == logits.ndim
         fits = fits and all(v in (1, size) for v, size in zip(value.shape, logits.shape, strict=True))
-        if value.ndim and not fits:
-            raise ValueError(
-                f"{name} must be a number or broadcast against the logits {list(logits.shape)} with size 1 on axis 1, "
-                f"got shape {list(value.shape)}"
-            )
-        return value if value.is_floating_point() else value.to(logits.dtype)
-    return number(name, value)
-
-
-def _check_labels(labels, logits, mask):
-    expected = [*logits.shape[:1], *logits.shape[2:]]
-    if not isinstance(labels, torch.Tensor) or labels.dtype not in (torch.int64, torch.int32, torch.uint8):
-        raise TypeError(
-            f"labels must be an integer tensor of class indices, got {getattr(labels, 'dtype', type(labels).__name__)}"
+    if not fits:
+        against = "the logits" if logits is None else f"the logits {list(logits.shape)}"
+        raise ValueError(
+            f"{name} must be a number or broadcast against {against} with size 1 on axis 1, "
+            f"got shape {list(value.shape)}"
         )
-    if list(labels.shape) != expected:
-        raise ValueError(f"labels must have shape {expected} (the logits without axis 1), got {list(labels.shape)}")
-    labels = labels.long() if mask is None else labels.long().masked_fill(~mask, 0)
-    bad = (labels < 0) | (labels >= logits.shape[1])
-    if bad.any():
-        where = bad.nonzero()[0].tolist()
-        value = labels[tuple(where)].item()
-        raise ValueError(f"labels must be in [0, {logits.shape[1]}), got {value} at index {where}")
-    return labels
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-
-
-def blended(temperature=1.0, soft_weight=1.0, *, direction="forward", class_weight=None):
-    """Stand-in until the real one comes."""
-    like = torch.zeros(len(temperature) if isinstance(temperature, torch.Tensor) else 1, 2, 1)
-    blended_loss(like, like, torch.zeros(len(like), 1, dtype=torch.int64), temperature, soft_weight, direction=direction)
-    weight = _per_example(soft_weight)
-    low, high = _range_of(soft_weight)
-    double = _range_of(temperature)[1] > 50
-
-    def loss_of(student_logits, teacher_logits, labels):
-        wide = student_logits.double() if double else student_logits
-        T = temperature.to(wide.dtype) if isinstance(temperature, torch.Tensor) else temperature
-        w = weight.to(wide.dtype) if isinstance(weight, torch.Tensor) else weight
-        loss = 0
-        if high > 0:
-            loss = w * soft_per_example(wide, teacher_logits.to(wide.dtype), T, direction=direction)
-        if low < 1:
-            loss = loss + (1 - w) * hard_per_example(wide, labels)
-        return loss
-
-    return loss_of
+    return value

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm.auto import tqdm
 
 from kdcourse._arguments import describe, integer, positive
-from kdcourse._modules import classes_of, home_of, in_mode
+from kdcourse._examples import classes_of, home_of, in_mode
 
 
 def multiply_adds(model, inputs):

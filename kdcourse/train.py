@@ -1,4 +1,4 @@
-"""The training loop of the course: one loop, two loss functions.
+"""The training loop of the course: one loop, and a loss that is an argument.
 
 `train` fits a model to labels, `distill` fits a student to a teacher's cached logits. Both check everything before the
 first step, and only do arithmetic after it.
@@ -7,16 +7,17 @@ first step, and only do arithmetic after it.
 import math
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from tqdm.auto import tqdm
 
 from kdcourse import data, store
-from kdcourse._arguments import describe, integer, number, positive
-from kdcourse._examples import check_examples, check_validation
-from kdcourse._modules import drawing_from, in_mode, visiting
+from kdcourse._arguments import integer, not_negative, number, positive
+from kdcourse._examples import Examples, borrowed, drawing_from, labelled, logits_of, only_one, try_loss
+from kdcourse.data.files import checkpoints
 from kdcourse.devices import resolve_device
-from kdcourse.losses import blended_loss, hard_per_example, soft_per_example, widen
+from kdcourse.losses import LossFunction, blended, check_teacher_logits
 from kdcourse.models import cnn
 
 
@@ -24,8 +25,12 @@ from kdcourse.models import cnn
 class History:
     """What happened in training: one row per epoch.
 
-    rows    list of dicts: epoch, loss; soft, hard, validation_accuracy where they apply; learning_rate, seconds
-    device  where it ran
+    Attributes
+    ----------
+    rows : list of dict
+        epoch, loss; soft, hard, validation_accuracy where they apply; learning_rate, seconds.
+    device : str
+        Where it ran.
     """
 
     rows: list = field(default_factory=list)
@@ -39,148 +44,260 @@ class History:
         return pd.DataFrame(self.rows, columns=None if self.rows else ["epoch"]).set_index("epoch")
 
     @property
-    def last(self):
+    def last(self) -> dict:
         """The row of the last epoch."""
         return self.rows[-1]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
     def _repr_html_(self):
         return self.table.to_html(float_format="{:.4g}".format)
 
 
-def train(model, inputs, labels, *, epochs, **options):
+def train(
+    model: torch.nn.Module,
+    inputs: Any,
+    labels: torch.Tensor | None = None,
+    *,
+    class_weight: Any = None,
+    epochs: int,
+    **options: Any,
+) -> History:
     """Fit `model` in place to hard labels with cross-entropy and AdamW.
 
-    model    nn.Module, `[B, D]` -> `[B, C]`; comes back on the device and in the mode it came in
-    inputs   float [N, D];  labels  int64 [N], in [0, C)
-    epochs   passes over the data, >= 1
-    returns  History
+    Parameters
+    ----------
+    model : nn.Module
+        Gives logits [B, C] or [B, C, L], or an output with `.logits`, for a batch; a dict is passed as keywords. It
+        comes back on the device and in the mode it came in.
+    inputs : Tensor, dict of Tensors, DataLoader or list of batches
+        A tensor [N, ...] of any shape, or a dict of them. The batches of a DataLoader or a list are tensors,
+        (inputs, labels), or dicts with or without `labels`. Of a DataLoader the data set is used, with its collate
+        function, workers and batch size; the order is that of `order_seed`, the same for every form of data.
+    labels : integer Tensor, optional
+        [N], or [N, L] for sequences, in [0, C); where the inputs bring none.
+    class_weight : [C] Tensor or sequence, optional
+        An example's loss is multiplied by the weight of its class; the mean stays one over examples.
+    epochs : int
+        Passes over the data, >= 1.
 
-    Options, here and in `distill`:
-    lr            learning rate of AdamW, > 0 (default 0.001)
-    batch_size    examples per step, >= 1 (128); the last batch of an epoch may be smaller
-    order_seed    fixes the order of the batches (0), and whatever the model draws (dropout): the same seed gives two
-                  students the same batches
-    schedule      function from the share of training that is done, in [0, 1), to a factor on `lr`; None: constant
-    weight_decay  of AdamW (0.0)
-    augment       function (inputs [B, D], generator) -> inputs [B, D], applied to each batch; None: none
-    validation    a Split to measure accuracy on after every epoch; None: none
-    device        "auto" (CUDA, then MPS, then CPU) or a torch device name
-    bf16          run the forward pass in bfloat16; the weights and the loss stay float32 (False)
-    progress      show a progress bar, one step per epoch (True)
+    Returns
+    -------
+    History
 
-    Raises TypeError or ValueError that names the argument, and FloatingPointError at the first loss that is not finite.
+    Other Parameters
+    ----------------
+    lr : float
+        Learning rate of AdamW, > 0 (0.001); `weight_decay`, >= 0 (0.0).
+    batch_size : int
+        Examples per step, >= 1 (None: the DataLoader's, else 128); the last batch of an epoch may be smaller.
+    order_seed : int
+        Fixes the order of the batches (0), and whatever the model draws (dropout): the same seed gives two students the
+        same batches.
+    schedule : function
+        From the share of training that is done, in [0, 1), to a factor on `lr` (None: constant).
+    augment : function
+        (inputs of a batch, generator) -> inputs of the same shape (None).
+    validation : Split, or inputs with labels in a form as above
+        What accuracy is measured on after every epoch (None).
+    device : str
+        "auto" (CUDA, then MPS, then CPU) or a torch device name.
+    bf16 : bool
+        Run the forward pass in bfloat16; the weights and the loss stay float32 (False).
+    progress : bool
+        Show a progress bar, one step per epoch (True).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, before the first step.
+    FloatingPointError
+        At the first loss that is not finite.
+
+    Examples
+    --------
+    >>> model, inputs = torch.nn.Linear(2, 2), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    >>> history = train(model, inputs, torch.tensor([0, 1]), epochs=50, lr=0.1, device="cpu", progress=False)
+    >>> len(history), history.last["loss"] < history.rows[0]["loss"]
+    (50, True)
     """
-    inputs, labels = check_examples(model, inputs, labels=labels)
-
-    def loss_of(logits, batch):
-        return {"loss": hard_per_example(logits, batch["labels"]).mean()}
-
-    return _fit(model, inputs, {"labels": labels}, loss_of, epochs=epochs, **options)
+    examples = labelled(model, inputs, labels)
+    loss = blended(soft_weight=0, class_weight=class_weight)
+    return _fit(model, examples, loss, {}, epochs=epochs, **options)
 
 
 def distill(
-    student,
-    inputs,
-    teacher_logits,
-    labels=None,
+    student: torch.nn.Module,
+    inputs: Any,
+    teacher_logits: torch.Tensor,
+    labels: torch.Tensor | None = None,
     *,
-    temperature=1.0,
-    soft_weight=1.0,
-    epochs,
-    direction="forward",
-    **options,
-):
-    """Fit `student` in place to a teacher's logits: `blended_loss`, or `kd_loss` alone where soft_weight is 1.
+    temperature: float = 1.0,
+    soft_weight: float = 1.0,
+    loss: LossFunction | None = None,
+    direction: str = "forward",
+    class_weight: Any = None,
+    epochs: int,
+    **options: Any,
+) -> History:
+    """Fit `student` in place to a teacher's logits, with `blended_loss` or with a loss of your own.
 
-    student         nn.Module, `[B, D]` -> `[B, C]`; comes back on the device and in the mode it came in
-    inputs          float [N, D]
-    teacher_logits  float [N, C], computed once (see `teacher_logits`); row i belongs to row i of `inputs`
-    labels          int64 [N]; may be None where soft_weight is 1
-    temperature     a number > 0;  soft_weight  a number in [0, 1];  direction  as in `kd_loss`
-    returns         History, whose rows also hold the unweighted `soft` and `hard` terms
+    Parameters
+    ----------
+    student, inputs, epochs
+        As `model`, `inputs` and `epochs` of `train`.
+    teacher_logits : float Tensor
+        [N, C], or [N, C, L] for sequences, computed once (see `teacher_logits`). Row i belongs to row i of the inputs:
+        of the data set, for a DataLoader. Logarithms of probabilities are logits, too.
+    labels : integer Tensor, optional
+        [N] or [N, L]; not needed where `soft_weight` is 1, or for a loss that ignores them.
+    temperature, soft_weight, direction, class_weight
+        Settings of the everyday loss; see `losses.blended`.
+    loss : function, optional
+        Instead of these: (student_logits, teacher_logits, labels) -> one value per example, classes on axis 1, labels
+        None where there are none.
 
-    Options and errors are those of `train`.
+    Returns
+    -------
+    History
+        For the everyday loss the rows also hold the unweighted terms: `soft` and, where there are labels, `hard`.
+
+    Other Parameters
+    ----------------
+    **options
+        Those of `train`, and its errors.
+
+    Examples
+    --------
+    >>> student, inputs = torch.nn.Linear(2, 2), torch.randn(8, 2)
+    >>> def logit_distance(student_logits, teacher_logits, labels):
+    ...     return (student_logits - teacher_logits).square().mean(1)
+    >>> settings = {"epochs": 3, "device": "cpu", "progress": False}
+    >>> distill(student, inputs, 2 * inputs, loss=logit_distance, **settings).table.columns.tolist()
+    ['loss', 'learning_rate', 'seconds']
+    >>> distill(student, inputs, 2 * inputs, temperature=4, **settings).table.columns.tolist()
+    ['loss', 'soft', 'learning_rate', 'seconds']
     """
+    only_one(loss, temperature=temperature, soft_weight=soft_weight, direction=direction, class_weight=class_weight)
     temperature, soft_weight = number("temperature", temperature), number("soft_weight", soft_weight)
-    if labels is None and soft_weight != 1:
+    terms = {}
+    if loss is None:
+        loss = blended(temperature, soft_weight, direction=direction, class_weight=class_weight)
+        terms["soft"] = blended(temperature, direction=direction)
+    check_teacher_logits(teacher_logits, direction)
+    examples = Examples(inputs, labels, teacher_logits).fit(student)
+    if terms and examples.has_labels:
+        terms["hard"] = blended(soft_weight=0, class_weight=class_weight)
+    elif terms and soft_weight != 1:
         raise ValueError(f"labels must be given unless soft_weight is 1, got soft_weight={soft_weight}")
-    given = {} if labels is None else {"labels": labels}
-    inputs, labels = check_examples(student, inputs, teacher_logits=teacher_logits, **given)
-    given = {} if labels is None else {"labels": labels}
-    # One call of the checked loss finds every bad setting before the first step.
-    blended_loss(
-        torch.zeros_like(teacher_logits),
-        teacher_logits,
-        torch.zeros(len(inputs), dtype=torch.int64) if labels is None else labels,
-        temperature,
-        soft_weight,
-        direction=direction,
-    )
-
-    teacher_logits, _ = widen(teacher_logits, temperature)
-
-    def loss_of(logits, batch):
-        wide, _ = widen(logits, temperature)
-        soft = soft_per_example(wide, batch["teacher_logits"], temperature, direction=direction).mean()
-        if labels is None:
-            return {"loss": soft, "soft": soft}
-        hard = hard_per_example(logits, batch["labels"]).mean()
-        return {"loss": soft_weight * soft + (1 - soft_weight) * hard, "soft": soft, "hard": hard}
-
-    targets = {"teacher_logits": teacher_logits, **given}
-    return _fit(student, inputs, targets, loss_of, epochs=epochs, **options)
+    return _fit(student, examples, loss, terms, epochs=epochs, **options)
 
 
-def teacher_logits(teacher, inputs, *, batch_size=1000, device="auto"):
-    """What `teacher` says about every input: float32 [N, C] on the CPU, in eval mode and without gradients.
+def teacher_logits(
+    teacher: torch.nn.Module, inputs: Any, *, batch_size: int | None = None, device: str = "auto"
+) -> torch.Tensor:
+    """What `teacher` says about every input, in eval mode and without gradients; the teacher is left as it was found.
 
-    The teacher is left as it was found: weights, buffers, device, and the mode of every module in it.
+    Parameters
+    ----------
+    teacher : nn.Module
+        As `model` in `train`.
+    inputs : Tensor, dict of Tensors, DataLoader or list of batches
+        As in `train`. Labels that come with them are passed over.
+    batch_size : int, optional
+        None: the DataLoader's, else 1000.
+    device : str
+        "auto" or a torch device name.
+
+    Returns
+    -------
+    Tensor
+        float32 [N, C], or [N, C, L], on the CPU. Row i is row i of the inputs: of the data set, for a DataLoader,
+        whether it shuffles or not.
+
+    Examples
+    --------
+    >>> from torch.utils.data import DataLoader, TensorDataset
+    >>> inputs = torch.arange(4.0)[:, None]
+    >>> shuffling = DataLoader(TensorDataset(inputs, torch.tensor([0, 1, 0, 1])), batch_size=3, shuffle=True)
+    >>> teacher_logits(torch.nn.Flatten(), shuffling, device="cpu").squeeze(1)
+    tensor([0., 1., 2., 3.])
     """
     if not isinstance(teacher, torch.nn.Module):
         raise TypeError(f"teacher must be an nn.Module, got {type(teacher).__name__}")
-    if not isinstance(inputs, torch.Tensor) or len(inputs) == 0:
-        raise ValueError(f"inputs must be a tensor with at least one example, got {describe(inputs)}")
-    batch_size = integer("batch_size", batch_size, at_least=1)
-    device = resolve_device(device)
-    with visiting(teacher, device), in_mode(teacher, training=False), torch.inference_mode():
-        parts = [teacher(batch.to(device)).float().cpu() for batch in inputs.split(batch_size)]
+    where, examples = resolve_device(device), Examples(inputs)
+    batches = examples.to(where).batches(torch.arange(len(examples)), examples.batch_size(batch_size, otherwise=1000))
+    with borrowed(teacher, where, training=False), torch.inference_mode():
+        parts = [logits_of(teacher, batch).float().cpu() for batch, _, _ in batches]
     return torch.cat(parts).clone()  # the clone, made outside inference mode, can be used in autograd
 
 
-def accuracy(model, split, *, device="auto"):
-    """The share of the examples of `split` that `model` gets right, in eval mode."""
-    predictions = teacher_logits(model, split.inputs, device=device).argmax(1)
-    return (predictions == split.labels).double().mean().item()
+def accuracy(model: torch.nn.Module, split: Any, *, device: str = "auto") -> float:
+    """The share of the examples that `model` gets right, in eval mode.
 
-
-def load_teacher(name):
-    """The teacher of a data set ("fashion-mnist"): an nn.Module in eval mode, from the checkpoint in `data/`.
-
-    Its card lies beside the checkpoint. Raises `kdcourse.data.DataError` if the file is missing or altered.
+    Parameters
+    ----------
+    model : nn.Module
+        As in `train`.
+    split : Split, or inputs with labels in a form that `train` takes
+    device : str
+        "auto" or a torch device name.
     """
+    return _accuracy(model, labelled(model, split), resolve_device(device))
+
+
+def load_teacher(name: str) -> torch.nn.Module:
+    """The teacher of a data set ("fashion-mnist"), in eval mode, from the checkpoint in `data/`.
+
+    Its card lies beside the checkpoint.
+
+    Raises
+    ------
+    ValueError
+        For a data set that does not exist, or whose teacher ships as logits alone.
+    kdcourse.data.DataError
+        If the file is missing or altered.
+    """
+    if name not in checkpoints():
+        hint = (
+            f": its teacher ships as logits, data.load({name!r}).train.teacher_logits" if name in data.names() else ""
+        )
+        raise ValueError(f"name must be one of {', '.join(map(repr, checkpoints()))}, got {name!r}{hint}")
     tensors, recipe = store.load_tensors(data.checked(f"{name}/teacher.safetensors"))
     teacher = cnn(**recipe["cnn"])
     teacher.load_state_dict(tensors)
     return teacher.eval()
 
 
-def cosine(done):
-    """A schedule for `train` and `distill`: half a cosine, from 1 down to 0."""
+def cosine(done: float) -> float:
+    """A schedule for `train` and `distill`: half a cosine, from 1 down to 0.
+
+    >>> [round(cosine(done), 2) for done in (0, 0.25, 0.5, 1)]
+    [1.0, 0.85, 0.5, 0.0]
+    """
     return (1 + math.cos(math.pi * done)) / 2
+
+
+def _accuracy(model, examples, device):
+    right = count = 0
+    batches = examples.to(device).batches(torch.arange(len(examples)), examples.batch_size(None, otherwise=1000))
+    with borrowed(model, device, training=False), torch.inference_mode():
+        for batch, _, labels in batches:
+            right += (logits_of(model, batch).argmax(1) == labels).sum()
+            count += labels.numel()
+    return int(right) / count
 
 
 def _fit(
     model,
-    inputs,
-    targets,
-    loss_of,
+    examples,
+    loss,
+    terms,
     *,
     epochs,
     lr=1e-3,
-    batch_size=128,
+    batch_size=None,
     order_seed=0,
     schedule=None,
     weight_decay=0.0,
@@ -191,25 +308,27 @@ def _fit(
     progress=True,
 ):
     epochs = integer("epochs", epochs, at_least=1)
-    batch_size = integer("batch_size", batch_size, at_least=1)
+    batch_size = examples.batch_size(batch_size, otherwise=128)
     order_seed = integer("order_seed", order_seed, at_least=0)
-    lr = positive("lr", lr)
-    if not 0 <= number("weight_decay", weight_decay) < math.inf:
-        raise ValueError(f"weight_decay must be >= 0, got {weight_decay}")
+    lr, weight_decay = positive("lr", lr), not_negative("weight_decay", weight_decay)
     for name, value in [("schedule", schedule), ("augment", augment)]:
         if value is not None and not callable(value):
             raise TypeError(f"{name} must be a function or None, got {value!r}")
     if validation is not None:
-        check_validation(model, validation)
+        try:
+            validation = labelled(model, validation)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"of validation, {error}") from error
+    try_loss(loss, *examples.tried)
     device = resolve_device(device)
     history = History(device=str(device))
     order = torch.Generator().manual_seed(order_seed)
     noise = torch.Generator(device=device).manual_seed(order_seed)
-    batches_per_epoch = math.ceil(len(inputs) / batch_size)
+    per_epoch = examples.per_epoch(batch_size)
+    steps = epochs * math.ceil(per_epoch / batch_size)
 
-    with visiting(model, device), in_mode(model, training=True), drawing_from(order_seed, device):
-        inputs = inputs.to(device)
-        targets = {name: value.to(device) for name, value in targets.items()}
+    with borrowed(model, device, training=True), drawing_from(order_seed, device):
+        examples = examples.to(device)
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=lr, weight_decay=weight_decay, fused=device.type in ("cpu", "cuda")
         )
@@ -217,31 +336,35 @@ def _fit(
         bar = tqdm(range(1, epochs + 1), desc="training", unit="epoch", leave=False, disable=not progress)
         for epoch in bar:
             start = time.perf_counter()
-            sums = {}
-            for index in torch.randperm(len(inputs), generator=order).to(device).split(batch_size):
+            sums = dict.fromkeys(["loss", *terms], 0.0)
+            rows = torch.randperm(len(examples), generator=order)[:per_epoch]
+            for batch, *targets in examples.batches(rows, batch_size):
                 if schedule is not None:
-                    factor = schedule(step / (epochs * batches_per_epoch))
+                    factor = schedule(step / steps)
                     if not 0 <= factor < math.inf:
                         raise ValueError(f"schedule must return a factor >= 0 and finite, got {factor} at step {step}")
-                    for group in optimizer.param_groups:
-                        group["lr"] = lr * factor
-                batch = inputs[index] if augment is None else augment(inputs[index], noise)
+                    optimizer.param_groups[0]["lr"] = lr * factor
+                if augment is not None:
+                    batch = augment(batch, noise)
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                    logits = model(batch)
-                terms = loss_of(logits.float() if bf16 else logits, {name: v[index] for name, v in targets.items()})
+                    logits = logits_of(model, batch)
+                logits = logits.float() if bf16 else logits
+                value = loss(logits, *targets).mean()
                 step += 1
-                if not torch.isfinite(terms["loss"]):
-                    raise FloatingPointError(_diverged(terms["loss"].item(), epoch, step, lr))
+                if not value.isfinite():
+                    raise FloatingPointError(_diverged(value.item(), epoch, step, lr))
                 optimizer.zero_grad(set_to_none=True)
-                terms["loss"].backward()
+                value.backward()
                 optimizer.step()
-                for name, term in terms.items():
-                    sums[name] = sums.get(name, 0.0) + term.detach() * len(index)
+                with torch.no_grad():
+                    sums["loss"] += value * len(logits)
+                    for name, term in terms.items():
+                        sums[name] += term(logits, *targets).mean() * len(logits)
             if not all(parameter.isfinite().all() for parameter in model.parameters()):
                 raise FloatingPointError(_diverged("not finite after its last step", epoch, step, lr))
-            row = {"epoch": epoch, **{name: float(total) / len(inputs) for name, total in sums.items()}}
+            row = {"epoch": epoch, **{name: float(total) / per_epoch for name, total in sums.items()}}
             if validation is not None:
-                row["validation_accuracy"] = accuracy(model, validation, device=device)
+                row["validation_accuracy"] = _accuracy(model, validation, device)
             row["learning_rate"] = optimizer.param_groups[0]["lr"]
             row["seconds"] = time.perf_counter() - start
             history.rows.append(row)

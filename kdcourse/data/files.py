@@ -28,6 +28,8 @@ def checked(name):
     """The path of a data file, once its size and SHA-256 are the recorded ones. Raises DataError if they are not."""
     path = folder() / name
     recorded = _manifest().get(name)
+    if recorded is None and not path.is_file():
+        raise DataError(f"{path} is missing, and no file of the course's: checksums.json does not list it")
     if recorded is None:
         raise DataError(f"{path} is not listed in checksums.json. {_remedy('checksums.json')}")
     if not path.is_file():
@@ -63,6 +65,12 @@ def _remedy(name):
         f"To get it back, run `git checkout -- {path}` in your clone, or copy {path.name} from a fresh download of the "
         "course into the same folder"
     )
+
+
+def checkpoints():
+    """The data sets whose teacher ships as a checkpoint; of the others only its logits are there."""
+    here = [path.relative_to(folder()).as_posix() for path in folder().glob("*/teacher.safetensors")]
+    return sorted({name.partition("/")[0] for name in [*_manifest(), *here] if name.endswith("/teacher.safetensors")})
 
 
 def teacher_parameters(name):

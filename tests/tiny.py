@@ -1,0 +1,34 @@
+"""What the tests of training share: fifty examples, what a teacher says of them, and a student with 8 hidden units."""
+
+import torch
+
+from kdcourse.models import mlp
+
+N, D, C = 50, 6, 4
+QUIET = {"device": "cpu", "progress": False}
+
+
+def numbers(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+INPUTS, LABELS, LOGITS = numbers(N, D), numbers(N, C, seed=1).argmax(1), 3 * numbers(N, C, seed=2)
+
+
+def student(dtype=torch.float32):
+    return mlp((D, 8, C), seed=0).to(dtype)
+
+
+def same(model, other):
+    """Whether two models hold the same numbers, buffers included, to the last bit."""
+    pairs = zip(model.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(mine, others) for mine, others in pairs)
+
+
+def close(model, other, rtol=1e-9, atol=1e-10):
+    for mine, others in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(mine, others, rtol=rtol, atol=atol)
+
+
+def modes(model):
+    return [module.training for module in model.modules()]
