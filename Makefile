@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 LESSON ?=
+FORM ?= learner
 WORKERS ?= 2
 
 ifeq ($(OS),Windows_NT)
@@ -19,7 +20,7 @@ help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
 	@echo "make test        run every test (WORKERS=$(WORKERS) processes)"
 	@echo "make site        build the static site into build/site, without a network"
-	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one)"
+	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one, FORM=solved)"
 	@echo "make claims      run the experiments behind the claims again (resumes), and write the table in the README"
 	@echo "make bench       measure every lesson, and write the table in the README"
 	@echo "make lint        ruff, lint and format"
@@ -40,7 +41,7 @@ site: $(VENV)/ready
 	@$(BIN)/python tools/build_site.py
 
 notebooks: $(VENV)/ready
-	@$(BIN)/python tools/build_notebooks.py $(LESSON)
+	@$(BIN)/python tools/build_notebooks.py --form $(FORM) $(LESSON)
 
 claims: $(VENV)/ready
 	@$(BIN)/kdcourse claims --run && $(BIN)/python tools/build_readme.py

@@ -10,21 +10,17 @@ Writes benchmarks/results/explorers.json. Needs the extra `browser` and an insta
 """
 
 import datetime
-import json
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 
-import nbformat
-
-from kdcourse import devices, lessons, store
-from kdcourse.widgets._explorer import MIME
+from kdcourse import devices, store
+from kdcourse.widgets._explorer import explorers
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-from browser import chromium  # noqa: E402
-from explorer_page import page_of  # noqa: E402
+sys.path.insert(0, str(ROOT / "tools"))
+from chromium import chromium  # noqa: E402
+from explorer_pictures import empty_page, mount, stored  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "explorers.json"
 MOVES = 25
@@ -45,23 +41,10 @@ WATCH = """() => {
 }"""
 
 
-def stored():
-    """{name: state} of the last explorer of each kind that a lesson has stored: it has all of its controls."""
-    found = {}
-    for path in lessons.find():
-        for cell in nbformat.read(path, as_version=4).cells:
-            for output in cell.get("outputs", []):
-                one = output.get("data", {}).get(MIME)
-                if one:
-                    found[one["explorer"]] = one["state"]
-    return found
-
-
-def measure(page, path, name, state):
+def measure(context, name, state):
     """[one row per kind of slider] of an explorer."""
-    path.write_text(page_of(name, json.dumps(state)), encoding="utf-8")
-    page.goto(path.as_uri())
-    page.locator(".kdcourse-explorer > [role=group]").wait_for()
+    page = empty_page(context)
+    mount(page, name, state)
     page.evaluate(WATCH)
     rows, seen = [], set()
     for slider in page.locator("input[type=range]").all():
@@ -83,18 +66,19 @@ def measure(page, path, name, state):
             row[f"{time}_median_ms"] = round(statistics.median(values), 2)
             row[f"{time}_p90_ms"] = round(statistics.quantiles(values, n=10)[-1], 2)
         rows.append(row)
+    page.close()
     return rows
 
 
 def main():
     rows = []
-    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        page = browser.new_page(viewport={"width": 1000, "height": 1000})
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 1000, "height": 1000})
         for name, state in stored().items():
-            rows += measure(page, Path(folder) / f"{name}.html", name, state)
-            if name == "distillation_steps":  # its last stage has most to draw
-                last = measure(page, Path(folder) / "last.html", name, {**state, "stage": 7})
-                rows += [{**row, "explorer": f"{name}, result"} for row in last]
+            rows += measure(context, name, state)
+            if pictured := explorers()[name].pictured:  # its picture has most to draw
+                shown = measure(context, name, {**state, **pictured})
+                rows += [{**row, "explorer": f"{name}, as pictured"} for row in shown]
         version = browser.version
     about = {"date": str(datetime.date.today()), "browser": f"Chromium {version}", "machine": devices.machine()}
     store.save_json(RESULTS, about | {"explorers": rows})

@@ -17,9 +17,9 @@ from pathlib import Path
 from kdcourse import devices, store
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path += [str(ROOT / "tests"), str(ROOT / "tools")]
-from browser import chromium  # noqa: E402
-from course_site import build_site, served  # noqa: E402
+sys.path.insert(0, str(ROOT / "tools"))
+import build_site  # noqa: E402
+from chromium import chromium, served  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "pages.json"
 RUNS = 10

@@ -54,7 +54,7 @@ def lab(
     ready = doctor.report()
     if not ready:
         print("Opening the course all the same.")
-    first = _find([], solved=False)[0]
+    first = _find([])[0]
     root = lessons.folder().parent
     command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={root}"]
     command += [f"--LabApp.default_url=/lab/tree/{first.relative_to(root).as_posix()}"]
@@ -82,10 +82,10 @@ def run(
     """Run lessons without a browser; leave an HTML page of each. Exit status 1 if one stops at an error."""
     from kdcourse import lessons
 
-    paths = _find(names or [], solved=solved)
+    paths = _find(names or [])
     results = []
     for path in paths:
-        result = lessons.run(path, out, fast=fast, progress=sys.stderr.isatty())
+        result = lessons.run(path, out, fast=fast, solved=solved, progress=sys.stderr.isatty())
         print(_line(result), flush=True)
         results.append(result)
     failed = sum(bool(result.error) for result in results)
@@ -242,11 +242,11 @@ def audit(
     raise typer.Exit(status)
 
 
-def _find(names, *, solved):
+def _find(names):
     from kdcourse import lessons
 
     try:
-        return lessons.find(names, solved=solved)
+        return lessons.find(names)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="LESSON") from None
 

@@ -1,5 +1,10 @@
-"""Find lessons, run them without a browser, and leave an HTML page of each."""
+"""Make lessons from their sources, find them, run them without a browser, and leave an HTML page of each.
 
+Every source has its solutions in it. The learner form keeps the stub of an exercise and folds the solution away under
+it; the solved form runs the solution and skips the stub.
+"""
+
+import hashlib
 import os
 import re
 import tempfile
@@ -7,13 +12,19 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kdcourse import _course
 
 CELL_SECONDS = 300  # a cell that takes longer than this is taken for stuck
 WIDGET = "application/vnd.jupyter.widget-view+json"
+EXPLORER = "application/vnd.kdcourse.explorer+json"
 KERNEL_ARGUMENTS = ["--log-level=ERROR"]  # a kernel on this machine alone need not warn that it is not encrypted
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+SKIPPED = ["skip-execution", "nbval-skip"]  # the first for nbclient and papermill, the second for nbval
 
 
 class Run(NamedTuple):
@@ -26,20 +37,57 @@ class Run(NamedTuple):
     error: str
 
 
-def folder():
+def folder() -> Path:
     """Where the notebooks lie: the course's `notebooks/`."""
     return _course.find("notebooks")
 
 
-def find(names=(), *, solved=False):
+def source_of(path: Path) -> Path:
+    """The source of a lesson's notebook. Raises ValueError where it is not there."""
+    source = path.parent / "source" / f"{path.stem}.py"
+    if not source.exists():
+        raise ValueError(f"{path.stem} has no source to make its solved form from: {source} is missing")
+    return source
+
+
+def build(source: Path, form: str) -> Any:
+    """The notebook, without outputs, that a source makes in one form ("learner" or "solved"). Needs jupytext."""
+    import jupytext
+    import nbformat
+
+    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    cells = [_transformed(cell, form) for cell in notebook.cells]
+    seen: dict[str, int] = {}
+    for cell in cells:
+        content = f"{cell.cell_type}\n{cell.source}"
+        seen[content] = seen.get(content, 0) + 1
+        cell.id = hashlib.sha256(f"{seen[content]}\n{content}".encode()).hexdigest()[:12]
+    return nbformat.v4.new_notebook(cells=cells, metadata=METADATA, nbformat_minor=5)
+
+
+def _transformed(cell, form):
+    from nbformat.v4 import new_markdown_cell
+
+    tags = [tag for tag in cell.metadata.get("tags", []) if tag not in SKIPPED]
+    if cell.cell_type == "code" and "solution" in tags and form == "learner":
+        return new_markdown_cell(
+            f"<details><summary><b>Solution</b></summary>\n\n```python\n{cell.source}\n```\n\n</details>",
+            metadata={"tags": ["solution"]},
+        )
+    if cell.cell_type == "code" and "exercise" in tags and form == "solved":
+        tags += SKIPPED
+    cell.metadata = {"tags": tags} if tags else {}
+    return cell
+
+
+def find(names=()) -> list[Path]:
     """Paths of the lessons that `names` ask for, in order; all of them if it is empty.
 
     names   "01", "01_soft_labels" or "1"
-    solved  take the solved form instead of the learner's
 
     Raises ValueError that names what was not found and lists what there is.
     """
-    available = sorted((folder() / "solutions" if solved else folder()).glob("[0-9][0-9]_*.ipynb"))
+    available = sorted(folder().glob("[0-9][0-9]_*.ipynb"))
     if not available:
         raise ValueError(f"no lessons in {folder()}: run the command from a clone of the course, installed with -e")
     chosen = []
@@ -51,10 +99,11 @@ def find(names=(), *, solved=False):
     return sorted(chosen) or available
 
 
-def run(path, out, *, fast=False, progress=True):
+def run(path: Path, out: Path, *, fast: bool = False, solved: bool = False, progress: bool = True) -> Run:
     """Execute one notebook through papermill, write `out/<lesson>.ipynb` and `.html`, and measure it.
 
     fast      fewer seeds and epochs (the lessons' FAST parameter)
+    solved    its solved form instead, which is built from the source and kept nowhere else
     progress  one progress line, cell by cell
     returns   Run; a lesson that stops at an error is a Run with `error` set, not an exception
     """
@@ -67,10 +116,10 @@ def run(path, out, *, fast=False, progress=True):
     copy, html = out / path.name, out / f"{path.stem}.html"
     start = time.perf_counter()
     error = ""
-    with _home_for(path), PeakMemory() as memory:
+    with _form(path, solved) as notebook, PeakMemory() as memory:
         try:
             papermill.execute_notebook(
-                path,
+                notebook,
                 copy,
                 parameters={"FAST": fast},
                 kernel_name="python3",
@@ -90,16 +139,21 @@ def run(path, out, *, fast=False, progress=True):
 
 
 @contextmanager
-def _home_for(path):
-    """Who runs the solved form has not passed its exercises: it keeps its record in a folder that vanishes."""
-    if path.parent.name != "solutions":
-        yield
+def _form(path, solved):
+    """The notebook to run. The solved form is made in a folder that vanishes, and keeps its record of progress there:
+    who runs it has not passed its exercises.
+    """
+    if not solved:
+        yield path
         return
-    before = os.environ.get("KDCOURSE_HOME")
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["KDCOURSE_HOME"] = home
+    import nbformat
+
+    notebook, before = build(source_of(path), "solved"), os.environ.get("KDCOURSE_HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        nbformat.write(notebook, Path(folder) / path.name)
+        os.environ["KDCOURSE_HOME"] = folder
         try:
-            yield
+            yield Path(folder) / path.name
         finally:
             os.environ.pop("KDCOURSE_HOME")
             if before is not None:
@@ -123,7 +177,7 @@ alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"></div>
 def drop_transient_outputs(notebook):
     """Remove what means nothing once the kernel is gone: progress bars, and widgets that nobody drives any more.
 
-    A widget that brings something else along leaves that: a quiz its form in HTML, an explorer its picture and state.
+    A widget that brings something else along leaves that: a quiz its form in HTML, an explorer its state.
     """
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -138,7 +192,7 @@ def _is_transient(output):
     if output.output_type == "stream":
         return output.name == "stderr" and re.search(r"\d+%\|", output.text) is not None
     data = output.get("data", {})
-    return WIDGET in data and not {"text/html", "image/png"} & set(data)
+    return WIDGET in data and not {"text/html", "image/png", EXPLORER} & set(data)
 
 
 class PeakMemory:

@@ -1,9 +1,8 @@
-"""What browser tests share: Debian's (or another installed) Chromium, axe-core, keys, and a JupyterLab of one's own."""
+"""What browser tests share: an installed Chromium, axe-core, keys, and a JupyterLab of one's own."""
 
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
 import pytest
@@ -19,29 +19,20 @@ import pytest
 WHY = "needs the extra kdcourse[browser], which conda-forge cannot give"
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=WHY).Axe
 playwright_api = pytest.importorskip("playwright.sync_api", reason=WHY)
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+from chromium import CHROMIUM, chromium  # noqa: E402, F401
+
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
 TOKEN = "for-the-test"
 
 
-@contextmanager
-def chromium():
-    """A browser without a window; nothing is downloaded."""
-    with playwright_api.sync_playwright() as playwright:
-        # Without a user namespace (in a container, or as root) Chromium's own sandbox cannot start.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-def watched(page, address):
+def watched(page, address="about:blank"):
     """The page's complaints: what it logs as warning or error, exceptions, and each request but the one for itself."""
     complaints = []
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: complaints.append(request.url) if request.url != address else None)
+    mine = (address, "blob:")
+    page.on("request", lambda sent: None if sent.url.startswith(mine) else complaints.append(sent.url))
     return complaints
 
 

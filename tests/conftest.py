@@ -28,20 +28,13 @@ def browser():
         yield browser
 
 
-@pytest.fixture
-def show(browser, tmp_path):
-    """A function that opens an explorer as it stands in Python; options are the browser context's."""
-    from explorer_page import open_explorer
+@pytest.fixture(scope="module")
+def show(browser):
+    """A function that shows an explorer as it stands in Python, in place of the one before; see `explorer_page.shower`."""
+    from explorer_page import shower
 
-    contexts = []
-
-    def opened(explorer, **options):
-        contexts.append(browser.new_context(offline=True, **options))
-        return open_explorer(contexts[-1], explorer, tmp_path / f"page{len(contexts)}.html")
-
-    yield opened
-    for context in contexts:
-        context.close()
+    with shower(browser) as shown:
+        yield shown
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +52,9 @@ class LessonProgress:
         self.terminal = terminal
 
     def pytest_runtest_logreport(self, report):
-        run = re.search(r"test_notebooks\.py::test_(\w+?)_runs_it_\w+\[(\w+)-(\w+)\]", report.nodeid)
+        run = re.search(r"test_notebooks\.py::test_(\w+?)_runs_the_(\w+?)_form\w*\[(\w+)\]", report.nodeid)
         if run and report.when == "call":
-            runner, lesson, form = run.groups()
+            runner, form, lesson = run.groups()
             self.terminal.ensure_newline()
             self.terminal.write_line(f"{lesson} ({form}, {runner}): {report.outcome}, {report.duration:.0f} s")
 

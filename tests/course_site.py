@@ -1,12 +1,8 @@
 """The static site, built once for all tests of a run, and what its pages hold."""
 
-import functools
-import http.server
 import os
 import re
 import sys
-import threading
-from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -21,6 +17,7 @@ import site_landing  # noqa: E402, F401
 import site_links  # noqa: E402, F401
 import site_notebooks  # noqa: E402, F401
 import site_pages  # noqa: E402, F401
+from chromium import served  # noqa: E402, F401
 
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 LOADS = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("video", "src"), ("audio", "src")}
@@ -37,29 +34,6 @@ def built_site(tmp_path_factory):
             build_site.build(folder / "site")
             (folder / "done").touch()
     return folder / "site"
-
-
-@contextmanager
-def served(folder):
-    """The address of a server for a folder, on this machine alone."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"  # a connection is used again, as other servers do
-
-        def log_message(self, *_):
-            pass
-
-    class Server(http.server.ThreadingHTTPServer):
-        def handle_error(self, *_):
-            pass  # a browser that is closed hangs up
-
-    handler = functools.partial(Quiet, directory=str(folder))
-    with Server(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
 
 
 class Page(HTMLParser):

@@ -1,48 +1,50 @@
-"""An explorer in a real browser, without a kernel: on a page of its own, or its functions called on our inputs."""
+"""An explorer in a real browser, without a kernel: one page for a module's tests, or its functions on our inputs."""
 
-import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 from browser import tab_to, watched
 
-from kdcourse._javascript import STATIC, bundle
+from kdcourse._javascript import bundle
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>explorer</title>
-<link rel="icon" href="data:,">
-<style>:root {{ color-scheme: light dark; }} body {{ background: Canvas; color: CanvasText; font-family: sans-serif; }}
-{style}</style></head><body><main><h1>An explorer</h1><div id="here"></div></main>
-<script type="module">
-{script}
-window.model = pageModel({state});
-window.stop = explorer.render({{ model: window.model, el: document.getElementById("here") }});
-</script></body></html>"""
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+from explorer_pictures import empty_page, mount  # noqa: E402
 
 
-def page_of(module, state):
-    """The HTML of a page with an explorer, from its state in JSON."""
-    style = (STATIC / "explorer.css").read_text(encoding="utf-8")
-    script = bundle(module).replace("export default {", "const explorer = {")
-    return PAGE.format(style=style, script=script, state=state.replace("<", "\\u003c"))
+@contextmanager
+def shower(browser):
+    """A function that shows an explorer as it stands in Python, or (name, state), on the one page that there is.
+
+    Its options are color_scheme, reduced_motion and viewport. The page's `complaints` are those of `watched`.
+    """
+    with browser.new_context(offline=True) as context:
+        page = empty_page(context)
+        page.set_default_timeout(30_000)
+        page.complaints = watched(page)
+
+        def shown(explorer, *, color_scheme="light", reduced_motion="no-preference", viewport=(1280, 720)):
+            page.emulate_media(color_scheme=color_scheme, reduced_motion=reduced_motion)
+            page.set_viewport_size({"width": viewport[0], "height": viewport[1]})
+            page.complaints.clear()
+            mount(page, *(explorer if isinstance(explorer, tuple) else (explorer.module, explorer.state())))
+            return page
+
+        yield shown
 
 
-def open_explorer(context, explorer, path):
-    """A page with the explorer as it stands in Python. Its `complaints` are those of `watched`."""
-    path.write_text(page_of(explorer.module, json.dumps(explorer.state())), encoding="utf-8")
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    page.complaints = watched(page, path.as_uri())
-    page.goto(path.as_uri())
-    page.locator(".kdcourse-explorer > [role=group]").wait_for()
-    return page
+def in_module(page, module, script, *inputs):
+    """What a function in JavaScript says whose first argument is this module of static/."""
+    load = "URL.createObjectURL(new Blob([source], { type: 'text/javascript' }))"
+    code = f"async ([source, ...inputs]) => ({script})(await import({load}), ...inputs)"
+    return page.evaluate(code, [bundle(module), *inputs])
 
 
 def call(page, module, name, inputs):
     """[what the exported function `name` of the module says to each list of arguments]; NaN and infinities survive."""
-    script = """async ([source, name, inputs]) => {
-        const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-        const module = await import(address);
-        return inputs.map((given) => module[name](...given));
-    }"""
-    return page.evaluate(script, [bundle(module), name, inputs])
+    return in_module(
+        page, module, "(module, name, inputs) => inputs.map((given) => module[name](...given))", name, inputs
+    )
 
 
 def model_value(page, name):

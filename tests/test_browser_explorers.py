@@ -1,52 +1,159 @@
-"""The explorers of soft labels and of the blended loss in a real browser: by keyboard, from Python, under axe."""
+"""What holds for every explorer that there is, as its lesson has stored it; then soft labels and the blended loss."""
 
+import io
+import json
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from browser import faults, needs_chromium
-from explorer_page import call, model_value, press, said, set_model
+from explorer_page import model_value, press, said, set_model
+from explorer_pictures import PAINTED, picture, stored
+from PIL import Image
 from test_plots import tiny_data_set
-from test_widgets_loss import STUDENT
 
-from kdcourse.widgets import _loss_parts, blended_loss, soft_labels
+from kdcourse.losses import soften
+from kdcourse.widgets import blended_loss, soft_labels
+from kdcourse.widgets._explorer import explorers
 
 pytestmark = needs_chromium
-MAKERS = {
-    "soft_labels": lambda: soft_labels(tiny_data_set(), examples=range(4)),
-    "blended_loss": lambda: blended_loss(tiny_data_set(), STUDENT, examples=range(4)),
-}
-TEMPERATURE = "input[type=range][min='-1']"
-WEIGHT = "input[type=range][min='0']"
-LOGITS = "input[type=range][min='-25']"
+STORED = stored()
+STUDENT = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0], [2.0, 2.0, -1.0]] * 2)
+HOSTILE = "<img src=x onerror='window.ran = 1'></script>"
+CONTROLS = "input:not([disabled]), select, button, [tabindex='0']"
+TEMPERATURE, WEIGHT, LOGITS = (f"input[type=range][min='{low}']" for low in (-1, 0, -25))
+every_explorer = pytest.mark.parametrize("name", explorers())
 
 
-@pytest.mark.parametrize("name", MAKERS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1000, 320])
-def test_axe_finds_no_fault_and_the_page_is_not_wider_than_a_phone(show, name, scheme, width):
-    page = show(MAKERS[name](), color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce")
-    assert faults(page) == []
-    set_model(page, temperature=20)
-    assert faults(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.complaints == []
+def as_pictured(name):
+    return name, {**STORED[name], **explorers()[name].pictured}
 
 
-@pytest.mark.parametrize("name", MAKERS)
-def test_every_control_has_a_label_and_shows_that_it_has_the_focus(show, name):
-    page = show(MAKERS[name]())
-    for control in page.locator("input, select").all():
-        assert control.evaluate("node => node.labels.length === 1 && node.labels[0].innerText.trim() !== ''")
-    for selector in (TEMPERATURE, LOGITS, "select"):
-        press(page, selector)
+def alt(page):
+    return page.locator("#here").get_attribute("data-alt")
+
+
+def visible(page, selector):
+    return [one for one in page.locator(selector).all() if one.is_visible()]
+
+
+# ---- every explorer ----
+
+
+@every_explorer
+def test_axe_finds_no_fault_and_the_page_is_not_wider_than_a_phone(show, name):
+    for scheme, width in [("light", 1000), ("dark", 320)]:
+        page = show(as_pictured(name), color_scheme=scheme, reduced_motion="reduce", viewport=(width, 900))
+        for slider in [None, *visible(page, "input[type=range]")[:3]]:
+            if slider:  # where there may be most to say
+                slider.focus()
+                page.keyboard.press("End")
+            page.locator("[role=group]:not([aria-busy=true])").wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert faults(page) == []
+        assert page.complaints == []
+
+
+@every_explorer
+def test_every_control_is_reached_by_tab_has_a_name_and_shows_the_focus(show, name):
+    page = show(as_pictured(name))
+    page.locator("h1").click()
+    for control in visible(page, CONTROLS):
+        page.keyboard.press("Tab")
+        assert control.evaluate("node => node === document.activeElement"), control.evaluate("node => node.outerHTML")
+        assert control.evaluate(
+            "node => (node.ariaLabel || node.labels?.[0]?.innerText || node.innerText).trim().length > 1"
+        )
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         assert page.evaluate("document.activeElement.dataset.lmSuppressShortcuts") == "true"
 
 
+@every_explorer
+def test_every_slider_says_where_it_stands_and_changes_what_is_shown(show, name):
+    page = show(as_pictured(name))
+    group = page.locator("[role=group]")
+    for slider in visible(page, "input[type=range]"):
+        before = slider.get_attribute("aria-valuetext"), group.inner_text()
+        slider.focus()
+        for key in ("ArrowRight", "ArrowLeft"):
+            page.keyboard.press(key)
+            if slider.get_attribute("aria-valuetext") != before[0]:
+                break
+        assert slider.get_attribute("aria-valuetext") != before[0]
+        assert group.inner_text() != before[1]
+
+
+@every_explorer
+def test_what_is_taken_off_the_page_listens_no_longer(show, name):
+    page = show(as_pictured(name))
+    page.evaluate("window.stop()")
+    before = page.locator("[role=group]").inner_text()
+    visible(page, "input[type=range]")[-1].focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("[role=group]").inner_text() == before
+    assert page.complaints == []
+
+
+@every_explorer
+def test_names_in_the_data_are_shown_and_never_run(show, name):
+    def hostile(value):
+        if isinstance(value, dict):
+            return {key: hostile(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [hostile(one) for one in value]
+        return HOSTILE if isinstance(value, str) and not value.startswith("data:") else value
+
+    state = hostile(as_pictured(name)[1])
+    page = show((name, state), viewport=(360, 900))
+    assert page.evaluate("window.ran") is None
+    assert (HOSTILE in page.locator("[role=group]").inner_text()) == (HOSTILE in json.dumps(state))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.complaints == []
+
+
+@every_explorer
+def test_its_picture_is_what_the_page_shows_and_small_and_the_same_every_time(browser, show, name):
+    png, words = picture(browser, name, STORED[name])
+    assert picture(browser, name, STORED[name]) == (png, words)
+    assert len(png) < 60_000
+    page = show(as_pictured(name), viewport=(880, 1200))
+    page.evaluate(PAINTED)
+    shown = Image.open(io.BytesIO(page.locator("#here").screenshot())).convert("RGB")
+    found = Image.open(io.BytesIO(png)).convert("RGB")
+    assert found.size == shown.size
+    assert found.width == 832  # CSS pixels, so that it is as wide as the explorer
+    off = np.abs(np.asarray(found, float) - np.asarray(shown, float)).max(-1)
+    assert np.quantile(off, 0.99) < 24  # fewer colours, but the same places
+    assert words == alt(page)
+    assert len(words) > 100
+    assert said(page)[:1] == [line for line in said(page)[:1] if line in words]
+
+
+def test_the_benchmark_moves_every_kind_of_slider_that_a_lesson_has_stored(browser, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "benchmarks"))
+    import explorers as benchmark
+
+    assert set(STORED) == set(explorers())
+    with browser.new_context(offline=True) as context:
+        rows = benchmark.measure(context, "soft_labels", STORED["soft_labels"])
+    assert [row["slider"] for row in rows] == ["temperature T", "t-shirt"]
+    for row in rows:
+        assert row["moves"] > 20
+        assert 0 < row["work_median_ms"] <= row["wait_median_ms"]
+
+
+# ---- soft labels ----
+
+
+def garments():
+    return soft_labels(tiny_data_set(), examples=range(4))
+
+
 def test_soft_labels_by_keyboard_alone(show):
-    page = show(soft_labels(tiny_data_set(), examples=range(4)))
+    page = show(garments())
     press(page, TEMPERATURE, *["ArrowRight"] * 10)
     assert model_value(page, "temperature") == pytest.approx(2)
     assert "At T = 2.0 the soft label says" in said(page)[0]
@@ -66,26 +173,26 @@ def test_soft_labels_by_keyboard_alone(show):
     assert model_value(page, "logits") == model_value(page, "pictures")[1]["logits"]
     assert said(page)[0].startswith("The hard label says sock, and nothing else.")
     assert page.locator("img").get_attribute("alt") == "A picture of 28 by 28 pixels, labelled sock"
+    assert page.complaints == []
 
 
 def test_soft_labels_show_what_python_computes(show):
-    explorer = soft_labels(tiny_data_set(), examples=range(4))
-    page = show(explorer)
-    chance = random.Random(0)
-    for _ in range(25):
-        number, temperature = chance.randrange(4), round(2 ** chance.uniform(-1, 5), 3)
-        logits = [round(chance.uniform(-25, 25), 2) for _ in range(3)]
-        explorer.picture_number = number
-        explorer.temperature, explorer.logits = temperature, logits
+    page, chance = show(garments()), random.Random(0)
+    pictures = model_value(page, "pictures")
+    for _ in range(15):
+        number, temperature = chance.randrange(4), 2 ** chance.uniform(-1, 5)
+        logits = [chance.uniform(-25, 25) for _ in range(3)]
         set_model(page, picture_number=number, temperature=temperature, logits=logits)
-        soft = explorer.probabilities
+        soft = soften(torch.tensor([logits]).double(), temperature)[0].numpy()
         shares = page.locator(".kdx-row:not(.kdx-head) .kdx-bar:nth-child(2) .kdx-number").all_inner_texts()
         assert [float(text) for text in shares] == pytest.approx(soft, abs=0.0051)
         hard = page.locator(".kdx-row:not(.kdx-head) .kdx-bar:nth-child(3) .kdx-number").all_inner_texts()
-        assert hard.index("1") == explorer.pictures[number]["label"]
+        assert hard.index("1") == pictures[number]["label"]
         bits = -np.sum(soft[soft > 0] * np.log2(soft[soft > 0]))
         assert f"Entropy: {bits + 0.0:.2f} bits, of 1.58 at most" in said(page)[2]
-    assert page.complaints == []
+
+
+# ---- the blended loss ----
 
 
 def test_the_blended_loss_by_keyboard_alone(show):
@@ -106,56 +213,51 @@ def test_the_blended_loss_by_keyboard_alone(show):
     assert page.complaints == []
 
 
-def test_the_blended_loss_says_what_python_says(show):
-    explorer = blended_loss(tiny_data_set(), STUDENT, examples=range(4))
+def test_the_blended_loss_shows_what_torch_computes(show):
+    explorer, chance = blended_loss(tiny_data_set(), STUDENT, examples=range(4)), random.Random(1)
     page = show(explorer)
-    chance = random.Random(1)
-    for k in range(40):
-        explorer.example_number = chance.randrange(4)
-        explorer.temperature, explorer.soft_weight = (
-            round(2 ** chance.uniform(-1, 5), 3),
-            chance.choice([0.0, 1.0, 0.35]),
-        )
-        explorer.squared = k % 2 == 0
-        explorer.logits = [round(chance.uniform(-12, 12), 2) for _ in range(3)]
-        names = ("example_number", "temperature", "soft_weight", "squared", "logits")
-        set_model(page, **{name: getattr(explorer, name) for name in names})
-        lines = _loss_parts.say(
-            explorer.class_names,
-            explorer.temperature,
-            explorer.soft_weight,
-            explorer.squared,
-            explorer.parts,
-            explorer.terms,
-        )
-        assert said(page) == lines[:3]
+    for k in range(16):
+        temperature, weight, squared = 2 ** chance.uniform(-1, 5), chance.choice([0.0, 1.0, 0.35]), k % 2 == 0
+        values = {"example_number": chance.randrange(4), "temperature": temperature, "soft_weight": weight}
+        values |= {"squared": squared, "logits": [chance.uniform(-12, 12) for _ in range(3)]}
+        set_model(page, **values)
+        example = explorer.examples[values["example_number"]]
+        student = torch.tensor(values["logits"], dtype=torch.float64, requires_grad=True)
+        p = (torch.tensor(example["teacher"], dtype=torch.float64) / temperature).softmax(0)
+        q = (student / temperature).softmax(0)
+        soft = (temperature**2 if squared else 1) * (p * (p.log() - q.log())).sum()
+        hard = -student.log_softmax(0)[example["label"]]
+        parts = [
+            torch.autograd.grad(part, student, retain_graph=True)[0] for part in (weight * soft, (1 - weight) * hard)
+        ]
+        both = parts[0] + parts[1]
+        expected = [soft, hard, weight * soft + (1 - weight) * hard, *(part.norm() for part in (*parts, both))]
         rows = [row.split("\t") for row in page.locator("table tbody tr").all_inner_texts()]
-        shown = [float(row[1 if explorer.squared else 2].replace(",", "")) for row in rows]
-        parts, terms = explorer.parts, explorer.terms
-        lengths = [np.linalg.norm(each) for each in (parts.soft, parts.hard, parts.soft + parts.hard)]
-        assert shown == pytest.approx([terms.soft, terms.hard, terms.total, *lengths], rel=6e-3, abs=1e-9)
-        pulls = page.locator(".kdx-signed + .kdx-number").all_inner_texts()
-        assert [float(text) for text in pulls] == pytest.approx(parts.soft + parts.hard, abs=0.0051)
+        found = [float(row[1 if squared else 2].replace(",", "")) for row in rows]
+        assert found == pytest.approx([one.item() for one in expected], rel=6e-3, abs=1e-9)
+        pulls = [text.replace("−", "-") for text in page.locator(".kdx-signed + .kdx-number").all_inner_texts()]
+        assert [float(text) for text in pulls] == pytest.approx(both.tolist(), abs=0.0051)
+        shares = [one.split(" · ") for one in page.locator(".kdx-stack + .kdx-number").all_inner_texts()]
+        assert pytest.approx(np.array([p.tolist(), q.tolist()]), abs=0.0051) == np.array(shares, float).T
+        names = explorer.class_names
+        assert f"raises the logit of {names[both.argmin()]} most" in said(page)[2]
+        assert f"lowers that of {names[both.argmax()]} most" in said(page)[2]
 
 
 def test_the_axis_of_the_gradient_stays_while_temperature_and_weight_move_and_holds_every_bar(show):
     page = show(blended_loss(tiny_data_set(), 5 * STUDENT, examples=range(4)))
-
-    def lengths():
-        scales = page.locator(".kdx-signed .kdx-fill").evaluate_all("nodes => nodes.map(node => node.style.transform)")
-        return np.array([float(text[len("scaleX(") : -1]) for text in scales]).reshape(3, 3)
-
     for number in range(4):
         set_model(page, example_number=number, logits=model_value(page, "examples")[number]["student"])
         ratios = set()
-        for temperature in (0.5, 1.0, 3.0, 32.0):
+        for temperature in (0.5, 3.0, 32.0):
             for weight in (0.0, 0.4, 1.0):
                 set_model(page, temperature=temperature, soft_weight=weight)
-                scales = lengths()
-                assert np.abs(scales).max() < 1
-                hard = scales[:, 1]
+                fills = page.locator(".kdx-signed .kdx-fill")
+                scales = fills.evaluate_all("nodes => nodes.map(node => new DOMMatrix(node.style.transform).a)")
+                lengths = np.abs(np.reshape(scales, (3, 3)))
+                assert lengths.max() < 1
                 if weight < 1:
-                    ratios.add(round(np.abs(hard).max() / (1 - weight), 6))  # the hard part knows no temperature
+                    ratios.add(round(lengths[:, 1].max() / (1 - weight), 4))  # the hard part knows no temperature
         assert len(ratios) == 1
 
 
@@ -163,43 +265,3 @@ def test_a_fixed_soft_weight_has_no_slider(show):
     page = show(blended_loss(tiny_data_set(), STUDENT, examples=range(3), soft_weight=1))
     assert page.locator(WEIGHT).is_hidden()
     assert "With soft weight 1.00" in said(page)[1]
-
-
-def test_names_of_classes_are_shown_and_never_run(show):
-    from dataclasses import replace
-
-    hostile = "<img src=x onerror='window.ran = 1'>"
-    data_set = replace(tiny_data_set(), class_names=(hostile, "sock & shoe", "</script>"))
-    for explorer in (soft_labels(data_set, examples=[0]), blended_loss(data_set, STUDENT, examples=[0])):
-        page = show(explorer)
-        assert page.evaluate("window.ran") is None
-        assert hostile in said(page)[0]
-        assert page.complaints == []
-
-
-def test_what_is_taken_off_the_page_listens_no_longer(show):
-    page = show(soft_labels(tiny_data_set(), examples=range(3)))
-    before = said(page)
-    page.evaluate("window.stop()")
-    set_model(page, temperature=9)
-    assert said(page) == before
-
-
-def test_a_function_of_a_bundle_can_be_called(show):
-    page = show(soft_labels(tiny_data_set(), examples=[0]))
-    assert call(page, "maths", "soften", [[[0, 0]], [[3, 3, 3], 7]]) == [[0.5, 0.5], pytest.approx([1 / 3] * 3)]
-
-
-def test_the_benchmark_moves_every_kind_of_slider_that_a_lesson_has_stored(browser, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "benchmarks"))
-    import explorers
-
-    stored = explorers.stored()
-    assert set(stored) == {"soft_labels", "blended_loss", "distillation_steps", "student_size", "slices"}
-    context = browser.new_context(offline=True)
-    rows = explorers.measure(context.new_page(), tmp_path / "page.html", "soft_labels", stored["soft_labels"])
-    context.close()
-    assert [row["slider"] for row in rows] == ["temperature T", "t-shirt"]
-    for row in rows:
-        assert row["moves"] > 20
-        assert 0 < row["work_median_ms"] <= row["wait_median_ms"]

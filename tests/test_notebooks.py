@@ -1,4 +1,4 @@
-"""Each lesson, in both forms, is what its source makes, and runs top to bottom through papermill and nbval."""
+"""Each lesson is what its source makes, and runs top to bottom: as learners get it by papermill, solved by nbval."""
 
 import re
 import subprocess
@@ -9,6 +9,8 @@ import nbformat
 import pytest
 
 from kdcourse import lessons
+from kdcourse.lessons import EXPLORER
+from kdcourse.widgets._explorer import explorers
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -16,181 +18,169 @@ import build_notebooks  # noqa: E402
 
 CELL_SECONDS = 120
 LARGEST = 1.5e6  # bytes; GitHub stops showing notebooks that are much larger
+CLAIMS = "application/vnd.kdcourse.claims+json"
 
-NOTEBOOKS = [
-    pytest.param(source, form, path, id=f"{source.stem}-{form}")
-    for source in build_notebooks.sources()
-    for form, path in build_notebooks.targets(source).items()
-]
+CHECK = re.compile(r"^check\.\w+\(\w+\)\Z", re.M)  # a cell that ends with the call of a check
+
+every_lesson = pytest.mark.parametrize("source", build_notebooks.sources(), ids=lambda source: source.stem)
+
+
+@pytest.fixture
+def path(source):
+    return build_notebooks.target(source)
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def outputs(notebook):
+    return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def tagged(notebook, tag):
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
 def test_there_are_lessons_and_each_notebook_has_a_source():
-    made = {path for source in build_notebooks.sources() for path in build_notebooks.targets(source).values()}
-    found = {path for folder in ("", "solutions") for path in (build_notebooks.NOTEBOOKS / folder).glob("*.ipynb")}
+    made = {build_notebooks.target(source) for source in build_notebooks.sources()}
     assert len(made) >= 4
-    assert found == made
+    assert set(build_notebooks.NOTEBOOKS.glob("*.ipynb")) == made
 
 
-@pytest.mark.parametrize(("source", "form", "path"), NOTEBOOKS)
-def test_notebook_is_what_its_source_makes(source, form, path):
-    assert build_notebooks.drift(source, form, path) == [], "run `make notebooks` and commit what it writes"
+@every_lesson
+def test_notebook_is_what_its_source_makes(source, path):
+    assert build_notebooks.drift(source, path) == [], "run `make notebooks` and commit what it writes"
 
 
-@pytest.mark.parametrize(("source", "form", "path"), NOTEBOOKS)
-def test_notebook_is_small_valid_and_says_nothing_of_the_machine_that_made_it(source, form, path):
+@every_lesson
+def test_notebook_is_small_valid_and_says_nothing_of_the_machine_that_made_it(path, notebook):
     text = path.read_text(encoding="utf-8")
     assert len(text.encode()) < LARGEST
-    nbformat.validate(nbformat.reads(text, as_version=4))
+    nbformat.validate(notebook)
     assert not re.search(r"/(home|root|tmp|work|Users)/", text)
-    assert "Warning" not in "".join(
-        output.text
-        for cell in nbformat.reads(text, as_version=4).cells
-        for output in cell.get("outputs", [])
-        if output.output_type == "stream"
-    )
+    assert "Warning" not in "".join(one.text for one in outputs(notebook) if one.output_type == "stream")
 
 
-@pytest.mark.parametrize(("source", "form", "path"), NOTEBOOKS)
-def test_links_to_files_lead_somewhere(source, form, path):
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", "\n".join(_markdown(path)))
+@every_lesson
+def test_links_to_files_lead_somewhere_and_headings_do_not_skip_levels(path, notebook):
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
     assert [link for link in links if not (path.parent / link).exists()] == []
-
-
-@pytest.mark.parametrize(("source", "form", "path"), NOTEBOOKS)
-def test_headings_do_not_skip_levels(source, form, path):
-    text = re.sub(r"```.*?```", "", "\n".join(_markdown(path)), flags=re.S)
-    levels = [len(marks) for marks in re.findall(r"^(#+) ", text, flags=re.M)]
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", re.sub(r"```.*?```", "", text, flags=re.S), flags=re.M)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
 
 
-@pytest.mark.parametrize(("source", "form", "path"), NOTEBOOKS)
-def test_cells_are_short(source, form, path):
-    notebook = nbformat.read(path, as_version=4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            lines = cell.source.splitlines()
-            assert len(lines) <= 25, cell.source
-            assert max(map(len, lines), default=0) <= 79, max(lines, key=len)
+@every_lesson
+def test_cells_are_short(source):
+    for form in ("learner", "solved"):
+        for cell in lessons.build(source, form).cells:
+            if cell.cell_type == "code":
+                lines = cell.source.splitlines()
+                assert len(lines) <= 25, cell.source
+                assert max(map(len, lines), default=0) <= 79, max(lines, key=len)
 
 
-@pytest.mark.parametrize(("source", "form", "path"), NOTEBOOKS)
-def test_every_figure_has_alternative_text(source, form, path):
-    for cell in nbformat.read(path, as_version=4).cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                assert len(output.metadata["image/png"]["alt"]) > 40
+@every_lesson
+def test_every_figure_has_alternative_text_and_every_explorer_a_picture_and_its_state(notebook):
+    for output in outputs(notebook):
+        data = output.get("data", {})
+        if "image/png" in data:
+            assert len(output.metadata["image/png"]["alt"]) > 40
+        if EXPLORER in data:
+            alt = output.metadata["image/png"]["alt"]
+            assert data["text/plain"] == f"[explorer] {alt}"
+            assert len(data["image/png"]) < 4 / 3 * 60_000
+            kind = explorers()[data[EXPLORER]["explorer"]]
+            assert set(kind.class_trait_names(sync=True)) > set(data[EXPLORER]["state"]) > set()
 
 
-@pytest.mark.parametrize(("source", "form", "path"), NOTEBOOKS)
-def test_papermill_runs_it_fast(source, form, path, tmp_path):
+def test_every_explorer_is_stored_in_its_own_lesson():
+    for name, kind in explorers().items():
+        notebook = nbformat.read(build_notebooks.NOTEBOOKS / f"{kind.lesson}.ipynb", as_version=4)
+        stored = [one.data[EXPLORER]["explorer"] for one in outputs(notebook) if EXPLORER in one.get("data", {})]
+        assert name in stored
+
+
+@every_lesson
+def test_papermill_runs_the_learner_form_fast(path, tmp_path):
     result = lessons.run(path, tmp_path, fast=True, progress=False)
     assert result.error == ""
     assert result.html.stat().st_size > 100_000
     executed = nbformat.read(tmp_path / path.name, as_version=4)
     assert any(cell.source.startswith("# Parameters\nFAST = True") for cell in executed.cells)
-    checks = [  # a kernel may send one line in two pieces
-        "".join(output.text for output in cell.outputs if output.output_type == "stream")
-        for cell in executed.cells
-        if re.match(r"check\.\w+\(\w+\)$", cell.source.splitlines()[-1] if cell.source else "")
-    ]
-    wanted = "is correct" if form == "solved" else "not attempted yet"
-    assert len(checks) == sum("exercise" in cell.metadata.get("tags", []) for cell in executed.cells) > 0
-    assert all(wanted in text for text in checks), checks
-    if int(source.stem[:2]) >= 1:
+    said = said_by_checks(executed)
+    assert len(said) == len(tagged(executed, "exercise")) > 0
+    assert [text for text in said if "not attempted yet" not in text] == []
+    if path.name[:2] != "00":
         compared, contradicting = against_full_run(executed)
         assert contradicting == []
         assert compared, "no part of a claim is measured both here and in the full run: are they named alike?"
 
 
-def against_full_run(notebook):
-    """([parts], [parts]) that cells with `claims.show` say were measured here too, and that contradict the full run.
-
-    A part is a line indented by two, with a line for each run that has measured it, indented by four, below.
-    """
-    compared, contradicting = [], []
-    for text in _shown_claims(notebook):
-        for block in re.split(r"^(?=  \S)", text, flags=re.M):
-            part, *runs = block.splitlines() or [""]
-            if all(any(line.startswith(f"    {run}: ") for line in runs) for run in ("full run", "just now")):
-                compared.append(part.strip())
-            if any("contradicts the full run" in line for line in runs):
-                contradicting.append(part.strip())
-    return compared, contradicting
-
-
-def _shown_claims(notebook):
+def said_by_checks(notebook):
+    """What each cell that ends with the call of a check has printed. A kernel may send one line in two pieces."""
     return [
-        output.get("text") or output.get("data", {}).get("text/plain", "")
+        "".join(output.text for output in cell.outputs if output.output_type == "stream")
         for cell in notebook.cells
-        if cell.cell_type == "code" and "claims.show(" in cell.source
-        for output in cell.outputs
+        if CHECK.search(cell.source)
     ]
 
 
-AGREES = """soft-beats-hard: A student learns more from soft labels than from hard labels.
-  supported here
-  100 pictures
-    full run: +2.4 points [+2.0, +2.9], n = 40: better
-    just now: +2.2 points [+1.4, +3.0], n = 3: better
-  500 pictures
-    full run: +0.5 points [+0.2, +0.8], n = 40: better
-  ten pictures
-    just now: +0.1 points [-0.4, +0.6], n = 3: inconclusive"""
-CONTRADICTS = """t-4-to-10: A temperature from 4 to 10 is a good choice.
-  depends: supported for A; not supported for B
-  A
-    full run: +1.2 points [+0.3, +2.1], n = 10: better
-    just now: -0.9 points [-1.3, -0.5], n = 5: worse
-    This contradicts the full run: trust neither until you know why.
-  B
-    full run: -0.3 points [-0.5, -0.1], n = 10: worse
-    just now: -0.2 points [-0.9, +0.5], n = 5: inconclusive"""
+def against_full_run(notebook):
+    """([part], [part]) of claims that were measured here too, and that contradict the full run; parts are claim/id."""
+    claims = [claim for one in outputs(notebook) for claim in one.get("data", {}).get(CLAIMS, {}).get("claims", [])]
+    parts = [(f"{claim['claim']}/{part['id']}", part) for claim in claims for part in claim["parts"]]
+    compared = [name for name, part in parts if part["full"] is not None and part["now"] is not None]
+    return compared, [name for name, part in parts if part["contradicts"]]
 
 
-@pytest.mark.parametrize(
-    ("texts", "compared", "contradicting"),
-    [
-        ([AGREES], ["100 pictures"], []),
-        ([CONTRADICTS], ["A", "B"], ["A"]),
-        ([AGREES, CONTRADICTS], ["100 pictures", "A", "B"], ["A"]),
-        (["on-policy-helps: Training on its own samples helps.\n  not measured yet"], [], []),
-        ([], [], []),
-    ],
-)
-def test_a_contradiction_of_the_full_run_would_be_found(texts, compared, contradicting):
-    notebook = nbformat.v4.new_notebook()
-    for text in texts:
-        code = nbformat.v4.new_code_cell('from kdcourse import claims\n\nclaims.show(\n    "a-claim", measured=gain\n)')
-        data = {"text/plain": text, "text/html": "<table></table>"}
-        code.outputs = [nbformat.v4.new_output("stream", text=""), nbformat.v4.new_output("execute_result", data)]
-        notebook.cells.append(code)
-    other = nbformat.v4.new_code_cell("print(lesson)")
-    other.outputs = [nbformat.v4.new_output("stream", text=CONTRADICTS)]  # not the ledger's word
-    notebook.cells += [nbformat.v4.new_markdown_cell("`claims.show(...)`"), other]
-    assert against_full_run(notebook) == (compared, contradicting)
+def test_a_contradiction_of_the_full_run_would_be_found():
+    better, worse = {"verdict": "better"}, {"verdict": "worse"}
+    parts = [
+        {"id": "100", "full": better, "now": better, "contradicts": False},
+        {"id": "500", "full": better, "now": None, "contradicts": False},
+        {"id": "10", "full": None, "now": worse, "contradicts": False},
+        {"id": "2000", "full": better, "now": worse, "contradicts": True},
+    ]
+    data = {CLAIMS: {"claims": [{"claim": "soft-beats-hard", "parts": parts}]}, "text/plain": "in words"}
+    shown = nbformat.v4.new_code_cell("claims.show()", outputs=[nbformat.v4.new_output("execute_result", data)])
+    printed = nbformat.v4.new_code_cell("print()", outputs=[nbformat.v4.new_output("stream", text="contradicts")])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("words"), printed, shown])
+    assert against_full_run(notebook) == (["soft-beats-hard/100", "soft-beats-hard/2000"], ["soft-beats-hard/2000"])
 
 
-@pytest.mark.parametrize(("source", "form", "path"), NOTEBOOKS)
-def test_nbval_runs_it_fast_and_finds_the_marked_outputs(source, form, path, tmp_path):
-    """Cells tagged nbval-check-output must print exactly what is stored; the others must only run."""
-    notebook = nbformat.read(path, as_version=4)
-    parameters = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
+@every_lesson
+def test_nbval_runs_the_solved_form_fast_and_finds_the_marked_outputs(source, notebook, tmp_path):
+    """Cells tagged nbval-check-output must print exactly what the learner form has stored; the others must only run."""
+    solved = lessons.build(source, "solved")
+    marked = tagged(notebook, "nbval-check-output")
+    stored = {cell.source: cell.outputs for cell in marked}
+    assert stored
+    for cell in tagged(solved, "nbval-check-output"):
+        if CHECK.search(cell.source):
+            cell.metadata.tags.remove("nbval-check-output")  # it finds an answer here, and is asked about it below
+        else:
+            cell.outputs = stored[cell.source]
+    (parameters,) = tagged(solved, "parameters")
     assert "FAST = False" in parameters.source
     parameters.source = parameters.source.replace("FAST = False", "FAST = True")
-    assert any("nbval-check-output" in cell.metadata.get("tags", []) for cell in notebook.cells)
-    copy = tmp_path / path.name
-    nbformat.write(notebook, copy)
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", f"--nbval-cell-timeout={CELL_SECONDS}", "-q"]
-    command += ["-p", "no:cacheprovider", "-p", "no:xdist", "-c", str(tmp_path / "none.ini"), str(copy)]
+    solved.cells += [nbformat.v4.new_code_cell(code) for code in all_correct(solved)]
+    nbformat.write(solved, tmp_path / "solved.ipynb")
     (tmp_path / "none.ini").write_text("[pytest]\n")
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", f"--nbval-cell-timeout={CELL_SECONDS}", "-q"]
+    command += ["-p", "no:cacheprovider", "-p", "no:xdist", "-c", str(tmp_path / "none.ini")]
+    done = subprocess.run([*command, "solved.ipynb"], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    code_cells = sum(cell.cell_type == "code" for cell in notebook.cells)
-    skipped = sum("nbval-skip" in cell.metadata.get("tags", []) for cell in notebook.cells)
-    assert f"{code_cells - skipped} passed" in done.stdout, done.stdout[-500:]
+    run = [cell for cell in solved.cells if cell.cell_type == "code"]
+    assert f"{len(run) - len(tagged(solved, 'nbval-skip'))} passed" in done.stdout, done.stdout[-500:]
 
 
-def _markdown(path):
-    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+def all_correct(solved):
+    """Code that fails unless every check that the notebook calls finds the solution correct."""
+    checks = [call[0] for cell in solved.cells if cell.cell_type == "code" and (call := CHECK.search(cell.source))]
+    assert len(checks) == len(tagged(solved, "solution")) > 0
+    return [f'assert {call}.status == "correct"' for call in checks]

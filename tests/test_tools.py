@@ -100,7 +100,7 @@ def source(tmp_path, monkeypatch):
 
 
 def built(source, form):
-    notebook = build_notebooks.execute(build_notebooks.build(source, form), source.parent)
+    notebook = build_notebooks.execute(build_notebooks.built(source, form), source.parent)
     build_notebooks.write(notebook, source.with_suffix(".ipynb"))
     return notebook
 
@@ -136,17 +136,17 @@ def test_the_solved_form_skips_the_stub_and_runs_the_solution(source):
 def test_any_change_of_the_source_is_drift(source, before, after, problem):
     built(source, "learner")
     path = source.with_suffix(".ipynb")
-    assert build_notebooks.drift(source, "learner", path) == []
+    assert build_notebooks.drift(source, path) == []
     assert before in SOURCE
     source.write_text(SOURCE.replace(before, after))
-    assert any(problem in line for line in build_notebooks.drift(source, "learner", path))
+    assert any(problem in line for line in build_notebooks.drift(source, path))
 
 
 def test_a_notebook_that_was_not_run_or_is_missing_is_drift(source):
     path = source.with_suffix(".ipynb")
-    assert build_notebooks.drift(source, "learner", path) == ["00_tiny.ipynb (learner) does not exist"]
+    assert build_notebooks.drift(source, path) == ["00_tiny.ipynb does not exist"]
     build_notebooks.write(build_notebooks.build(source, "learner"), path)
-    assert any("was not executed" in line for line in build_notebooks.drift(source, "learner", path))
+    assert any("was not executed" in line for line in build_notebooks.drift(source, path))
 
 
 def test_building_twice_gives_the_same_cells(source):

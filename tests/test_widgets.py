@@ -1,127 +1,75 @@
+"""The explorers from Python: how they are found and bundled, what they store, and what they refuse."""
+
 import base64
 import io
 import json
+import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from test_plots import tiny_data_set
+from traitlets import TraitError
 
 from kdcourse import widgets
 from kdcourse._javascript import STATIC, bundle
-from kdcourse.widgets import soft_labels
-from kdcourse.widgets._figure import paragraphs, plain
+from kdcourse.data import Split
+from kdcourse.widgets import blended_loss, distillation_steps, soft_labels, student_size
+from kdcourse.widgets._explorer import MIME, explorers
+
+STUDENT = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0], [2.0, 2.0, -1.0]] * 2)
+NEEDED = "application/vnd.jupyter.widget-view+json"
 
 
-def shown(explorer):
-    """(data, metadata) as a notebook gets them."""
-    return explorer._repr_mimebundle_()
+def garments(**options):
+    return soft_labels(tiny_data_set(), **{"examples": range(3)} | options)
 
 
-def test_dragging_the_temperature_changes_the_probabilities():
-    explorer = soft_labels(tiny_data_set(), examples=range(3))
-    logits = np.array(explorer.logits)
-    for temperature in (1.0, 0.5, 8.0):
-        explorer.temperature = temperature
-        powers = np.exp(logits / temperature)
-        np.testing.assert_allclose(explorer.probabilities, powers / powers.sum(), rtol=1e-12)
+def loss(**options):
+    return blended_loss(**{"data_set": tiny_data_set(), "student_logits": STUDENT, "examples": range(6)} | options)
 
 
-def test_choosing_a_picture_takes_the_teachers_logits_and_dragging_changes_them():
-    data_set = tiny_data_set()
-    explorer = soft_labels(data_set, examples=[4, 1], split="validation")
-    assert [one["index"] for one in explorer.pictures] == [4, 1]
-    assert [one["label"] for one in explorer.pictures] == [1, 1]
-    for place, index in enumerate([4, 1]):
-        explorer.picture_number = place
-        np.testing.assert_allclose(explorer.logits, data_set.validation.teacher_logits[index], atol=1e-4)
-    explorer.logits = [0, 0, 0]
-    np.testing.assert_allclose(explorer.probabilities, 1 / 3)
-    explorer.picture_number = 0
-    np.testing.assert_allclose(explorer.logits, data_set.validation.teacher_logits[4], atol=1e-4)
+# ---- found by themselves ----
 
 
-def test_the_pictures_are_those_of_the_data_black_on_white():
-    data_set = tiny_data_set()
-    explorer = soft_labels(data_set, examples=[2])
-    uri = explorer.pictures[0]["picture"]
-    found = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,")))), float)
-    pixels = data_set.test.pixels[2].view(28, 28).double().numpy()
-    stretched = 255 * (pixels - pixels.min()) / (pixels.max() - pixels.min())
-    np.testing.assert_allclose(found, 255 - stretched, atol=0.51)
+def in_a_fresh_process(code):
+    return subprocess.check_output([sys.executable, "-c", code], text=True).split()
 
 
-def test_a_saved_notebook_has_the_picture_in_words_and_the_state_for_a_page():
-    explorer = soft_labels(tiny_data_set(), examples=range(3), temperature=4)
-    data, metadata = shown(explorer)
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
-    assert base64.b64decode(data["image/png"])[:8] == b"\x89PNG\r\n\x1a\n"
-    alt = metadata["image/png"]["alt"]
-    order = np.argsort(-explorer.probabilities)
-    names = [f"{('hat', 'sock', 'glove')[c]} {explorer.probabilities[c]:.2f}" for c in order]
-    assert alt == (f"A garment labelled hat. At T = 4.0, the teacher says {names[0]}, then {names[1]}, {names[2]}.")
-    assert data["text/plain"] == f"[explorer] {alt}"
-    state = json.loads(json.dumps(data["application/vnd.kdcourse.explorer+json"]))
-    assert state["explorer"] == "soft_labels"
-    assert set(state["state"]) == {"class_names", "pictures", "picture_number", "temperature", "logits"}
-    assert state["state"]["temperature"] == 4
+def test_every_widget_is_found_and_there_when_it_is_asked_for():
+    public = {path.stem for path in (STATIC.parent / "widgets").glob("[a-z]*.py")}
+    assert set(widgets.__all__) == public
+    assert public <= set(dir(widgets))
+    assert [name for name in public if not callable(getattr(widgets, name))] == []
+    code = """
+import sys
+import kdcourse.widgets.distillation_steps  # puts a module where the function is expected
+from kdcourse.widgets import distillation_steps
+print(callable(distillation_steps), "torch" in sys.modules)
+"""
+    assert in_a_fresh_process(code) == ["True", "False"]
+    with pytest.raises(AttributeError, match="'kdcourse.widgets' has no attribute 'sliders'"):
+        _ = widgets.sliders
 
 
-def test_the_picture_follows_the_dials():
-    explorer = soft_labels(tiny_data_set(), examples=range(3))
-    pictures = set()
-    for name, value in [("temperature", 1.0), ("temperature", 8.0), ("picture_number", 2), ("logits", [0, 1, 2])]:
-        setattr(explorer, name, value)
-        pictures.add(shown(explorer)[0]["image/png"])
-    assert len(pictures) == 4
+def test_an_explorer_is_a_module_with_a_script_and_says_what_it_is_for():
+    assert set(explorers()) == {name for name in widgets.__all__ if (STATIC / f"{name}.js").exists()}
+    for name, kind in explorers().items():
+        assert kind.module == name
+        assert kind.title
+        assert kind.question.endswith("?") or "?" in kind.question
+        assert (STATIC.parent.parent / "notebooks" / f"{kind.lesson}.ipynb").exists()
+        assert {*kind.opening, *kind.pictured} <= set(kind.class_trait_names(sync=True))
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "error", "message"),
-    [
-        ("temperature", 0.4, ValueError, r"temperature must be in \[0.5, 32\], got 0.4"),
-        ("temperature", float("nan"), ValueError, r"temperature must be in \[0.5, 32\], got nan"),
-        ("temperature", "4", TypeError, "temperature must be a number, got '4'"),
-        ("picture_number", 3, ValueError, r"picture_number must be in \[0, 3\), got 3"),
-        ("picture_number", -1, ValueError, "picture_number must be an integer >= 0, got -1"),
-        ("logits", [1, 2], ValueError, "logits must hold 3 numbers, one for each class, got 2"),
-        ("logits", [1, 2, float("inf")], ValueError, "logits must be finite"),
-        ("logits", [1, 2, "3"], TypeError, "logits must be a number, got '3'"),
-        ("logits", "123", TypeError, "logits must be a number, got '123'"),
-        ("logits", 5, TypeError, "logits must be a list of numbers, got 5"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_and_changes_nothing(name, value, error, message):
-    explorer = soft_labels(tiny_data_set(), examples=range(3))
-    before = explorer.state()
-    with pytest.raises(error, match=message):
-        setattr(explorer, name, value)
-    assert explorer.state() == before
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"split": "valid"}, "split must be 'train', 'validation' or 'test', got 'valid'"),
-        ({"examples": []}, "examples must be one or more indices"),
-        ({"examples": [6]}, r"examples must be one or more indices in \[0, 6\), got \[6\]"),
-        ({"temperature": 100}, r"temperature must be in \[0.5, 32\], got 100"),
-    ],
-)
-def test_bad_arguments_are_refused(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        soft_labels(tiny_data_set(), **{"examples": [0]} | wrong)
-
-
-def test_the_widget_leaves_no_open_figure():
-    import matplotlib.pyplot as plt
-
-    shown(soft_labels(tiny_data_set(), examples=torch.arange(2).tolist()))
-    assert plt.get_fignums() == []
+def test_a_quiz_does_not_wait_for_torch():
+    code = "import sys, kdcourse.quiz.widget; print('torch' in sys.modules, 'anywidget' in sys.modules)"
+    assert in_a_fresh_process(code) == ["False", "True"]
 
 
 def test_a_bundle_is_one_module_that_imports_nothing_and_exports_what_its_own_file_does():
@@ -130,64 +78,166 @@ def test_a_bundle_is_one_module_that_imports_nothing_and_exports_what_its_own_fi
         own = re.findall(r"^export .*", path.read_text(encoding="utf-8"), flags=re.M)
         assert re.findall(r"^export .*", text, flags=re.M) == own
         assert not re.search(r"^import ", text, flags=re.M), path.name
-
-
-def test_a_module_that_several_import_is_in_a_bundle_once():
-    text = bundle("blended_loss")
-    for name in ("element", "soften", "slider", "pageModel"):
-        assert len(re.findall(rf"^function {name}\(", text, flags=re.M)) == 1
-
-
-def test_a_bundle_of_what_does_not_exist_names_the_file():
+        top = re.findall(r"^(?:export )?(?:async )?(?:function|const|let|class) (\w+)", text, flags=re.M)
+        assert len(top) == len(set(top)), path.name  # each module once, and no two names alike
     with pytest.raises(FileNotFoundError, match=r"nothing\.js"):
         bundle("nothing")
 
 
-def in_a_fresh_process(code):
-    return subprocess.check_output([sys.executable, "-c", code], text=True).split()
+# ---- what is stored ----
 
 
-def test_a_quiz_does_not_wait_for_torch():
-    code = "import sys, kdcourse.quiz.widget; print('torch' in sys.modules, 'anywidget' in sys.modules)"
-    assert in_a_fresh_process(code) == ["False", "True"]
+@pytest.mark.parametrize("make", [garments, loss, distillation_steps, student_size])
+def test_a_notebook_stores_the_state_for_a_page(make):
+    explorer = make()
+    data, _ = explorer._repr_mimebundle_()
+    assert data[NEEDED]["model_id"] == explorer.model_id
+    assert data["text/plain"].startswith(f"[explorer] {explorer.title}.")
+    stored = json.loads(json.dumps(data[MIME]))
+    assert stored == {"explorer": explorer.module, "state": json.loads(json.dumps(explorer.state()))}
+    assert set(stored["state"]) == {name for name in explorer.trait_names(sync=True) if name[0] != "_"} - {
+        "layout",
+        "tabbable",
+        "tooltip",
+    }
 
 
-def test_every_widget_is_there_when_it_is_asked_for():
-    names = ["blended_loss", "distillation_steps", "live", "slices", "soft_labels", "student_size"]
-    assert widgets.__all__ == names
-    assert set(names) <= set(dir(widgets))
-    code = f"""
-import sys
-import kdcourse.widgets
-print(sorted(set({names}) & set(dir(kdcourse.widgets))) == {names}, "matplotlib" in sys.modules)
-for _ in range(2):
-    from kdcourse.widgets import *
-    from kdcourse.widgets import soft_labels
-    print(all(callable(globals()[name]) for name in kdcourse.widgets.__all__))
-"""
-    assert in_a_fresh_process(code) == ["True", "False", "True", "True"]
+def test_the_pictures_are_those_of_the_data_black_on_white():
+    data_set = tiny_data_set()
+    uri = garments(examples=[2]).pictures[0]["picture"]
+    found = np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,")))), float)
+    pixels = data_set.test.pixels[2].view(28, 28).double().numpy()
+    stretched = 255 * (pixels - pixels.min()) / (pixels.max() - pixels.min())
+    np.testing.assert_allclose(found, 255 - stretched, atol=0.51)
 
 
-def test_a_widget_that_does_not_exist_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="'kdcourse.widgets' has no attribute 'sliders'"):
-        _ = widgets.sliders
+# ---- read and set from Python ----
 
 
-def test_words_are_escaped():
-    assert paragraphs("a < b & <b>", "second") == "<p>a &lt; b &amp; &lt;b&gt;</p><p>second</p>"
+def test_soft_labels_follow_temperature_and_picture():
+    data_set = tiny_data_set()
+    explorer = soft_labels(data_set, examples=[4, 1], split="validation", temperature=4)
+    assert [(one["index"], one["label"]) for one in explorer.pictures] == [(4, 1), (1, 1)]
+    for place, temperature in [(0, 4.0), (1, 0.5)]:
+        explorer.picture_number, explorer.temperature = place, temperature
+        logits = data_set.validation.teacher_logits[[4, 1][place]].double().numpy()
+        np.testing.assert_allclose(explorer.logits, logits, atol=1e-4)
+        powers = np.exp(np.array(explorer.logits) / temperature)
+        np.testing.assert_allclose(explorer.probabilities, powers / powers.sum(), rtol=1e-12)
+    explorer.logits = [0, 0, 0]
+    np.testing.assert_allclose(explorer.probabilities, 1 / 3)
+
+
+@pytest.mark.parametrize("squared", [True, False])
+def test_the_terms_of_the_blended_loss_are_those_of_torch(squared):
+    data_set, explorer = tiny_data_set(), loss(examples=[3, 1])
+    explorer.logits = [9, 9, 9]
+    explorer.example_number, explorer.temperature, explorer.soft_weight, explorer.squared = 1, 4.0, 0.25, squared
+    assert explorer.logits == STUDENT[1].tolist()
+    p, log_q = (data_set.validation.teacher_logits[1] / 4).softmax(0), (STUDENT[1] / 4).log_softmax(0)
+    soft = (16 if squared else 1) * torch.nn.functional.kl_div(log_q, p, reduction="sum").item()
+    hard = -STUDENT[1].log_softmax(0)[1].item()
+    assert explorer.terms == pytest.approx([0.25 * soft + 0.75 * hard, soft, hard], rel=1e-3)
+
+
+def test_a_fixed_soft_weight_is_known_to_the_browser():
+    assert [(one.fixed_weight, one.soft_weight) for one in (loss(soft_weight=1), loss())] == [(True, 1.0), (False, 0.5)]
+
+
+def test_every_value_of_the_steps_can_be_set_and_only_the_browser_sets_results():
+    explorer = distillation_steps(3, temperature=4, soft_weight=0.5, transfer_size=20)
+    values = {"seed": 8, "temperature": 1.5, "soft_weight": 1.0, "transfer_size": 30, "point": 29}
+    values |= {"speed": 2.0, "stage": 7, "playing": True}
+    for name, value in values.items():
+        setattr(explorer, name, value)
+    assert explorer.state().items() >= values.items()
+    for name, value in [("accuracies", {"teacher": 1.0}), ("differences", [9.0]), ("difference_seeds", [1])]:
+        with pytest.raises(TraitError, match="read-only"):
+            setattr(explorer, name, value)
+
+
+def test_another_setting_empties_what_was_measured_and_another_seed_keeps_the_differences():
+    accuracies = {"teacher": 0.9, "hard": 0.8, "distilled": 0.85}
+    for name, value in [("temperature", 8.0), ("soft_weight", 0.2), ("transfer_size", 80), ("seed", 9)]:
+        explorer = distillation_steps(4)
+        explorer.set_state({"accuracies": accuracies, "differences": [5.0, 2.0], "difference_seeds": [4, 5]})
+        setattr(explorer, name, getattr(explorer, name))
+        assert (explorer.accuracies, explorer.difference_seeds) == (accuracies, [4, 5])
+        setattr(explorer, name, value)
+        kept = ([5.0, 2.0], [4, 5]) if name == "seed" else ([], [])
+        assert (explorer.accuracies, explorer.differences, explorer.difference_seeds) == ({}, *kept)
+        # What the browser measures with new settings arrives together with them.
+        explorer.set_state({"temperature": 16.0, "differences": [1.0], "difference_seeds": [4]})
+        assert (explorer.temperature, explorer.differences, explorer.difference_seeds) == (16.0, [1.0], [4])
+
+
+def test_a_smaller_transfer_set_keeps_the_point_inside():
+    explorer = distillation_steps()
+    explorer.point = 39
+    explorer.transfer_size = 10
+    assert explorer.point == 9
+    explorer.set_state({"transfer_size": 20, "point": 15})
+    assert (explorer.transfer_size, explorer.point) == (20, 15)
+
+
+# ---- what is refused ----
 
 
 @pytest.mark.parametrize(
-    ("number", "text"),
+    ("make", "name", "value", "error", "message"),
     [
-        (0, "0"),
-        (3e-17, "0"),
-        (0.00027777, "0.000278"),
-        (0.1, "0.1"),
-        (12.345, "12.3"),
-        (999.6, "1,000"),
-        (1234567.4, "1,234,567"),
+        (garments, "temperature", 0.4, ValueError, r"temperature must be in \[0.5, 32\], got 0.4"),
+        (garments, "temperature", math.nan, ValueError, r"temperature must be in \[0.5, 32\], got nan"),
+        (garments, "temperature", "4", TypeError, "temperature must be a number, got '4'"),
+        (garments, "picture_number", 3, ValueError, r"picture_number must be in \[0, 3\), got 3"),
+        (garments, "picture_number", -1, ValueError, "picture_number must be an integer >= 0, got -1"),
+        (garments, "logits", [1, 2], ValueError, "logits must hold 3 numbers, one for each class, got 2"),
+        (garments, "logits", [1, 2, math.inf], ValueError, "logits must be finite"),
+        (garments, "logits", "123", TypeError, "logits must be a number, got '123'"),
+        (garments, "logits", 5, TypeError, "logits must be a list of numbers, got 5"),
+        (loss, "soft_weight", 1.5, ValueError, r"soft_weight must be in \[0, 1\], got 1.5"),
+        (loss, "example_number", 6, ValueError, r"example_number must be in \[0, 6\), got 6"),
+        (loss, "squared", 1, TypeError, "squared must be True or False, got 1"),
+        (distillation_steps, "seed", 1.5, ValueError, "seed must be an integer >= 0, got 1.5"),
+        (distillation_steps, "seed", 100_000, ValueError, r"seed must be in \[0, 99999\], got 100000"),
+        (distillation_steps, "transfer_size", 9, ValueError, "transfer_size must be an integer >= 10, got 9"),
+        (distillation_steps, "point", 40, ValueError, r"point must be in \[0, 40\), got 40"),
+        (distillation_steps, "speed", 0, ValueError, r"speed must be in \[0.25, 8\], got 0"),
+        (distillation_steps, "stage", 8, ValueError, r"stage must be in \[1, 7\], got 8"),
     ],
 )
-def test_numbers_are_written_for_people(number, text):
-    assert plain(number) == text
+def test_a_state_that_makes_no_sense_is_refused_by_name_and_changes_nothing(make, name, value, error, message):
+    explorer = make()
+    before = explorer.state()
+    with pytest.raises(error, match=message):
+        setattr(explorer, name, value)
+    assert explorer.state() == before
+
+
+@pytest.mark.parametrize(
+    ("make", "wrong", "message"),
+    [
+        (garments, {"split": "valid"}, "split must be one of 'train', 'validation', 'test', got 'valid'"),
+        (garments, {"examples": []}, "examples must be one or more indices"),
+        (garments, {"examples": [6]}, r"examples must be one or more indices in \[0, 6\), got \[6\]"),
+        (garments, {"examples": [-1]}, "examples must be an integer >= 0, got -1"),
+        (garments, {"temperature": 100}, r"temperature must be in \[0.5, 32\], got 100"),
+        (
+            loss,
+            {"student_logits": STUDENT[:5]},
+            r"student_logits must be \[6, 3\], .* of validation, got shape \[5, 3\]",
+        ),
+        (loss, {"student_logits": STUDENT / 0}, "student_logits must be finite"),
+        (loss, {"soft_weight": 1.5}, r"soft_weight must be in \[0, 1\], got 1.5"),
+        (distillation_steps, {"transfer_size": 201}, r"transfer_size must be in \[10, 200\], got 201"),
+    ],
+)
+def test_bad_arguments_are_refused(make, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        make(**wrong)
+
+
+def test_a_split_without_a_teacher_is_refused():
+    split = Split(torch.tensor([0, 1]), inputs=torch.zeros(2, 4))
+    with pytest.raises(ValueError, match="data_set.test must hold the teacher's logits, got None"):
+        loss(data_set=replace(tiny_data_set(), test=split), split="test")

@@ -1,37 +1,30 @@
 """Build the notebooks that learners open from `notebooks/source/`, and execute them.
 
-    python tools/build_notebooks.py              # all lessons, both forms: minutes
-    python tools/build_notebooks.py 01           # the lessons whose name starts so
-    python tools/build_notebooks.py --check      # execute nothing; fail if a notebook is not what its source makes
+    python tools/build_notebooks.py                       # all lessons: minutes
+    python tools/build_notebooks.py 01                    # the lessons whose name starts so
+    python tools/build_notebooks.py --form solved 01      # with the exercises solved, into notebooks/solutions/
+    python tools/build_notebooks.py --check               # execute nothing; fail where a notebook is not its source's
 
-Every source has its solutions in it. The learner form keeps the stub of an exercise and folds the solution away under
-it; the solved form runs the solution and skips the stub. Both keep the outputs of a full run, so that they can be read
-without a kernel.
+`kdcourse.lessons.build` says what the two forms are. The learner form is committed, with the outputs of a full run and
+a picture of every explorer, so that it can be read without a kernel; the solved form is built where one wants it.
 """
 
 import argparse
 import ast
-import hashlib
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import jupytext
 import nbformat
+from explorer_pictures import add_pictures
 from nbclient import NotebookClient
-from nbformat.v4 import new_markdown_cell
 
-from kdcourse.lessons import CELL_SECONDS, KERNEL_ARGUMENTS, drop_transient_outputs
+from kdcourse.lessons import CELL_SECONDS, KERNEL_ARGUMENTS, METADATA, SKIPPED, build, drop_transient_outputs
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
-METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
-SKIPPED = ["skip-execution", "nbval-skip"]  # the first for nbclient and papermill, the second for nbval
 
 
 def sources():
@@ -39,39 +32,18 @@ def sources():
     return sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
 
 
-def targets(source):
-    """{form: path} of the notebooks that a source makes."""
-    return {
-        "learner": NOTEBOOKS / f"{source.stem}.ipynb",
-        "solved": NOTEBOOKS / "solutions" / f"{source.stem}.ipynb",
-    }
+def target(source, form="learner"):
+    """Where the notebook lies that a source makes in one form."""
+    return (NOTEBOOKS if form == "learner" else NOTEBOOKS / "solutions") / f"{source.stem}.ipynb"
 
 
-def build(source, form):
-    """The notebook, without outputs, that a source makes in one form ("learner" or "solved")."""
-    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
-    cells = [_transformed(cell, form) for cell in notebook.cells]
-    seen = {}
-    for cell in cells:
+def built(source, form):
+    """What `build` makes, with links from the folder in which this form lies."""
+    notebook = build(source, form)
+    for cell in notebook.cells:
         if form == "solved" and cell.cell_type == "markdown":
             cell.source = cell.source.replace("](../", "](../../")  # it lies one folder deeper
-        content = f"{cell.cell_type}\n{cell.source}"
-        seen[content] = seen.get(content, 0) + 1
-        cell.id = hashlib.sha256(f"{seen[content]}\n{content}".encode()).hexdigest()[:12]
-    return nbformat.v4.new_notebook(cells=cells, metadata=METADATA, nbformat_minor=5)
-
-
-def _transformed(cell, form):
-    tags = [tag for tag in cell.metadata.get("tags", []) if tag not in SKIPPED]
-    if cell.cell_type == "code" and "solution" in tags and form == "learner":
-        return new_markdown_cell(
-            f"<details><summary><b>Solution</b></summary>\n\n```python\n{cell.source}\n```\n\n</details>",
-            metadata={"tags": ["solution"]},
-        )
-    if cell.cell_type == "code" and "exercise" in tags and form == "solved":
-        tags += SKIPPED
-    cell.metadata = {"tags": tags} if tags else {}
-    return cell
+    return notebook
 
 
 def execute(notebook, folder):
@@ -91,14 +63,14 @@ def execute(notebook, folder):
         os.environ["KDCOURSE_HOME"] = home  # everything is trained here and now, nothing taken from an earlier run
         client.execute()
     notebook.metadata = METADATA  # without the version of the Python that happened to run it
-    return drop_transient_outputs(notebook)
+    return add_pictures(drop_transient_outputs(notebook))
 
 
-def drift(source, form, path):
+def drift(source, path):
     """What is wrong with a committed notebook, in words; empty if it is what its source makes, and was run whole."""
     if not path.exists():
-        return [f"{path.name} ({form}) does not exist"]
-    expected, found = build(source, form), nbformat.read(path, as_version=4)
+        return [f"{path.name} does not exist"]
+    expected, found = build(source, "learner"), nbformat.read(path, as_version=4)
     problems = []
     if dict(found.metadata) != METADATA:
         problems.append("its metadata differ")
@@ -121,7 +93,6 @@ def _runs(code):
 
 
 def write(notebook, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = nbformat.writes(notebook, indent=1, ensure_ascii=False)
     path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 
@@ -129,20 +100,22 @@ def write(notebook, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lessons", nargs="*", help="beginnings of lesson names; none means all")
+    parser.add_argument("--form", choices=["learner", "solved"], default="learner")
     parser.add_argument("--check", action="store_true", help="execute nothing, only report drift")
     arguments = parser.parse_args()
     chosen = [s for s in sources() if not arguments.lessons or s.stem.startswith(tuple(arguments.lessons))]
     if not chosen:
         parser.error(f"no lesson starts with {', '.join(arguments.lessons)}")
-    jobs = [(source, form, path) for source in chosen for form, path in targets(source).items()]
     if arguments.check:
-        problems = [problem for job in jobs for problem in drift(*job)]
-        print("\n".join(problems) or f"{len(jobs)} notebooks are what their sources make")
+        problems = [problem for source in chosen for problem in drift(source, target(source))]
+        print("\n".join(problems) or f"{len(chosen)} notebooks are what their sources make")
         sys.exit(1 if problems else 0)
-    for number, (source, form, path) in enumerate(jobs, 1):
-        print(f"[{number}/{len(jobs)}] {source.stem} ({form})", end=" ", flush=True)
+    for number, source in enumerate(chosen, 1):
+        path = target(source, arguments.form)
+        print(f"[{number}/{len(chosen)}] {source.stem} ({arguments.form})", end=" ", flush=True)
         start = time.perf_counter()
-        write(execute(build(source, form), path.parent), path)
+        path.parent.mkdir(exist_ok=True)
+        write(execute(built(source, arguments.form), path.parent), path)
         print(f"{time.perf_counter() - start:.0f} s, {path.stat().st_size / 1e6:.2f} MB", flush=True)
 
 

@@ -27,11 +27,12 @@ from site_claims import claims_page  # noqa: E402
 from site_notebooks import SiteError, header, read, transform  # noqa: E402
 from site_pages import cards_page, glossary_page, quiz_pages  # noqa: E402
 
+from kdcourse.widgets._explorer import explorers as known_explorers  # noqa: E402
+
 SITE = ROOT / "site"
 OUT = ROOT / "build" / "site"
 NOTEBOOKS = ROOT / "notebooks"
 WIDGETS = ROOT / "kdcourse" / "static"
-EXPLORERS = ("soft_labels", "blended_loss", "distillation_steps", "student_size", "slices")
 TITLES = {"install.md": "Set up", "command.md": "The command", "audit.md": "Audit your own student"}
 # Pages that hold others: {page: the pages below it}, appended as a hidden table of contents.
 BELOW = {
@@ -103,15 +104,15 @@ def _lessons(source, folder, known, repository):
         lessons.append((path.stem, *header(notebook, path.stem)))
         # The first of a name, but one from its own lesson goes before an earlier mention, which may lack a control.
         for explorer in reversed(transform(notebook, path.stem, source, known, repository)):
-            if explorer.name not in explorers or site_landing.HOMES.get(explorer.name) == path.stem[:2]:
+            if explorer.name not in explorers or known_explorers()[explorer.name].lesson == path.stem:
                 explorers[explorer.name] = explorer
         _write(source / "lessons" / path.name, nbformat.writes(notebook))
     return lessons, explorers
 
 
 def require_explorers(explorers):
-    """See that the lessons have stored every explorer that the site shows. Raises SiteError if not."""
-    missing = [name for name in EXPLORERS if name not in explorers]
+    """See that the lessons have stored every explorer there is. Raises SiteError if not."""
+    missing = [name for name in known_explorers() if name not in explorers]
     if missing:
         raise SiteError(f"no lesson has stored the explorers {', '.join(missing)}: run make notebooks")
 

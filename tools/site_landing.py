@@ -10,12 +10,9 @@ from site_claims import summary
 from site_links import section
 
 from kdcourse import quiz
+from kdcourse.widgets._explorer import explorers as known_explorers
 
 ROOT = Path(__file__).resolve().parent.parent
-# The lesson whose explorer the site shows, where several have one.
-HOMES = {"soft_labels": "01", "blended_loss": "03", "distillation_steps": "00", "student_size": "04", "slices": "05"}
-# Where one starts outside its lesson: at T = 1 the runners-up cannot be seen, and T² makes no difference.
-STARTS = {"soft_labels": {"temperature": 4}, "blended_loss": {"temperature": 4}}
 TIMINGS = ROOT / "benchmarks" / "results" / "lessons.json"
 
 
@@ -42,9 +39,20 @@ def values(lessons, explorers, known):
         "citation": (ROOT / "CITATION.cff").read_text(encoding="utf-8").strip(),
         "lesson pages": "\n".join(f"{title} <lessons/{stem}>" for stem, title, _ in lessons),
     }
-    for name, explorer in explorers.items():
-        given[f"explorer {name}"] = replace(explorer, state={**explorer.state, **STARTS.get(name, {})}).html("")
+    opened = {
+        name: replace(explorers[name], state={**explorers[name].state, **kind.opening}).html("")
+        for name, kind in known_explorers().items()
+        if name in explorers
+    }
+    given |= {f"explorer {name}": html for name, html in opened.items()}
+    given["explorers"] = "\n\n".join(_explorer_section(known_explorers()[name], html) for name, html in opened.items())
     return given
+
+
+def _explorer_section(kind, html):
+    """What the page of explorers has of one."""
+    lesson = f"From [lesson {kind.lesson[:2]}](lessons/{kind.lesson}.ipynb)."
+    return f"## {kind.title}\n\n{kind.question} {lesson}\n\n{html}"
 
 
 def lesson_list(lessons, readme, measured):

@@ -8,13 +8,39 @@ import {
   idle,
   logitSlider,
   mount,
-  signedBars,
   slider,
   temperatureSlider,
   words,
 } from "./controls.js";
 import { element } from "./dom.js";
-import { blendedLoss, norm, plain, ranked, soften } from "./maths.js";
+import { blendedLoss, norm, plain, ranked, signed, soften } from "./maths.js";
+
+const STYLE = `
+  & .kdx-loss-row { grid-template-columns: minmax(0, 5fr) minmax(0, 4fr) minmax(0, 4fr); min-height: 2rem; }
+  & .kdx-loss-row .kdx-track { height: 1.35rem; }
+  & .kdx-signed + .kdx-number { min-width: 3.2em; /* so that the zeros of all rows stand below one another */ }
+  & :is(.kdx-stack, .kdx-signed) { display: grid; grid-auto-rows: 1fr; }
+  & .kdx-signed { padding-inline-start: 50%; /* several bars from one zero in the middle, one below the other */ }
+  & .kdx-signed::after {
+    background: currentColor;
+    content: "";
+    height: 100%;
+    left: 50%;
+    position: absolute;
+    top: 0;
+    width: 1px;
+  }
+  & .kdx-fill.kdx-hatched { background: repeating-linear-gradient(135deg, var(--kdx-b) 0 3px, transparent 3px 5px); }
+  & .kdx-fill.kdx-outlined { background: transparent; border: 2px solid currentColor; }
+  & .kdx-fill.kdx-ink { background: currentColor; }
+  & .kdx-legend { display: inline-flex; flex-wrap: wrap; font-size: 0.9em; font-weight: 400; gap: 0 0.7rem; }
+  & .kdx-swatch { display: inline-block; height: 0.7em; transform: none; width: 1.1em; }
+  & .kdx-terms :is(td, th[scope="col"]) { min-width: 6rem; text-align: end; white-space: nowrap; }
+  @container (max-width: 34rem) {
+    & .kdx-loss-row { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
+    & .kdx-terms :is(td, th[scope="col"]) { min-width: 0; }
+  }
+`;
 
 // What the bars show, and the values of the loss. `now` is what blendedLoss returns.
 export function say(names, { label, teacher }, student, temperature, softWeight, squared, now) {
@@ -31,13 +57,9 @@ export function say(names, { label, teacher }, student, temperature, softWeight,
     `Soft term, ${squared ? "T² · KL" : "KL without T²"}: ${plain(Math.max(now.soft, 0))}. Hard term, cross-entropy at ` +
       `T = 1: ${plain(Math.max(now.hard, 0))}. With soft weight ${softWeight.toFixed(2)}, the loss is ` +
       `${plain(Math.max(now.total, 0))}.`,
-    `Training raises the logit of ${names[low]} most (${signed(both[low])}) and lowers that of ${names[high]} most ` +
-      `(${signed(both[high])}).`,
+    `Training raises the logit of ${names[low]} most (${signed(both[low], 2)}) and lowers that of ${names[high]} most ` +
+      `(${signed(both[high], 2)}).`,
   ];
-}
-
-function signed(value) {
-  return (value < 0 ? "" : "+") + value.toFixed(2);
 }
 
 // The rows of the table: what it is, and its value with and without T².
@@ -64,6 +86,18 @@ function reach(student, teacher, label) {
   return 1.05 * Math.max(largest, ...hardGradient.map(Math.abs));
 }
 
+// Bars to the left or right of a zero in the middle, one for each class name; show(values, limit): the edge is ±limit.
+function signedBars(classNames) {
+  const fills = classNames.map((className) => element("span", { className: `kdx-fill ${className}` }));
+  const node = element("span", { className: "kdx-track kdx-signed", "aria-hidden": "true" }, ...fills);
+  const show = (values, limit) => {
+    values.forEach((value, k) => {
+      fills[k].style.transform = `scaleX(${Math.min(1, Math.max(-1, value / limit))})`;
+    });
+  };
+  return { node, show };
+}
+
 function classRow(model, name, c) {
   const logit = logitSlider(model, name, c);
   const fills = ["kdx-a", "kdx-b kdx-hatched", "kdx-outlined"].map((each) => element("span", { className: `kdx-fill ${each}` }));
@@ -79,7 +113,7 @@ function classRow(model, name, c) {
     element("span", { className: "kdx-bar" }, gradient.node, pull),
   );
   const show = (value, p, q, y, soft, hard, limit) => {
-    const total = signed(soft + hard);
+    const total = signed(soft + hard, 2);
     const said = `teacher ${p.toFixed(2)}, student ${q.toFixed(2)}, gradient ${total}`;
     logit.show(value, value.toFixed(1), `logit ${value.toFixed(1)}; ${said}`);
     [p, q, y].forEach((share, k) => (fills[k].style.transform = `scaleX(${share})`));
@@ -157,7 +191,9 @@ function render({ model, el }) {
       show(student[c], p[c], q[c], c === label ? 1 : 0, now.softGradient[c], now.hardGradient[c], limit);
     });
     ledger(...both).forEach((line, k) => line.forEach((text, column) => (cells[k][column].textContent = text)));
-    said.show(say(names, chosen(), student, T, w, model.get("squared"), now));
+    const lines = say(names, chosen(), student, T, w, model.get("squared"), now);
+    said.show(lines);
+    el.dataset.alt = lines.join(" ");
   };
   const choose = () => {
     limit = reach(model.get("logits"), chosen().teacher, chosen().label);
@@ -167,6 +203,7 @@ function render({ model, el }) {
   const parts = [element("div", { className: "kdx-controls" }, ...controls), head, ...rows.map(({ row }) => row), said.node, table];
   const stop = mount(el, model, {
     title: "The blended loss",
+    style: STYLE,
     parts,
     redraw: { "example_number logits": choose, "temperature soft_weight squared": draw },
   });

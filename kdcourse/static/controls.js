@@ -107,18 +107,6 @@ export function bar(className = "") {
   return { node, show };
 }
 
-// Bars to the left or right of a zero in the middle, one for each class name; show(values, limit): the edge is ±limit.
-export function signedBars(classNames) {
-  const fills = classNames.map((className) => element("span", { className: `kdx-fill ${className}` }));
-  const node = element("span", { className: "kdx-track kdx-signed", "aria-hidden": "true" }, ...fills);
-  const show = (values, limit) => {
-    values.forEach((value, k) => {
-      fills[k].style.transform = `scaleX(${Math.min(1, Math.max(-1, value / limit))})`;
-    });
-  };
-  return { node, show };
-}
-
 // Lines of words, of which only those that changed are written again.
 export function words() {
   const node = element("div", { className: "kdx-words" });
@@ -133,10 +121,11 @@ export function words() {
 }
 
 // Put an explorer into its place, and draw it whenever one of the values changes, from whichever side that came.
-// Returns what takes the listeners away again.
-export function mount(root, model, { title, parts, redraw }) {
+// Returns what takes the listeners away again. style: its own rules, beside those of explorer.css.
+export function mount(root, model, { title, style, parts, redraw }) {
   root.classList.add("kdcourse-explorer");
-  root.replaceChildren(element("div", { role: "group", "aria-label": title }, ...parts));
+  const group = element("div", { role: "group", "aria-label": title }, ...parts);
+  root.replaceChildren(element("style", {}, `.kdcourse-explorer {${style}}`), group);
   const pairs = Object.entries(redraw);
   for (const [names, draw] of pairs) model.on(events(names), draw);
   return () => pairs.forEach(([names, draw]) => model.off(events(names), draw));

@@ -4,6 +4,7 @@ import { assign, button, idle, mount, numberField, slider, temperatureSlider } f
 import { element } from "./dom.js";
 import { resultsPanel } from "./steps_results.js";
 import { scene } from "./steps_scene.js";
+import { STYLE } from "./steps_style.js";
 import { STAGES } from "./steps_words.js";
 import { differenceInPoints, pipeline, STUDENTS_STAGE, TEACHER_STAGE, TOY } from "./toy.js";
 
@@ -208,11 +209,12 @@ function render({ model, el }) {
     const stage = stageNow();
     drawControls(stage);
     const busy = behind();
-    el.firstChild.setAttribute("aria-busy", String(busy));
+    el.lastChild.setAttribute("aria-busy", String(busy));
     if (!busy || midway) displayed = work; // until then the maps of the last seed stay: no flash of an untrained network
     const accuracies = model.get("accuracies");
     shown.draw({ work: displayed, stage, settings: settings(), chosen: chosen(), accuracies, busy, watched: midway });
     drawResults();
+    el.dataset.alt = [title.textContent.trim(), ...results.lines(), ...shown.described()].join(" ");
   };
   const drawControls = (stage) => {
     const { temperature: T, softWeight: weight, transferSize } = settings();
@@ -250,6 +252,7 @@ function render({ model, el }) {
   const dials = element("div", { className: "kdx-steps-dials" }, temperature.node, softWeight.node, size.node, point.node);
   const leave = mount(el, model, {
     title: "Step through distillation",
+    style: STYLE,
     parts: [tools, trail, status, shown.maps, dials, shown.numbers, results.node],
     redraw: {
       stage: () => own || finish(),

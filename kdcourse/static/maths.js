@@ -61,7 +61,7 @@ export function breakEven(oneTimeCost, teacherCost, studentCost) {
   return saved > 0 ? (1000 * oneTimeCost) / saved : Infinity;
 }
 
-// ---- Statistics: kdcourse.stats and kdcourse.paired ----
+// ---- Statistics: kdcourse.stats ----
 
 // Holm's step-down adjustment of p-values, in their own order.
 export function holm(pValues) {
@@ -75,35 +75,24 @@ export function holm(pValues) {
   return adjusted;
 }
 
-// The quantile of the normal distribution: Acklam's rational approximation, then two steps of Halley's method.
-export function normalQuantile(share) {
-  if (share <= 0 || share >= 1) return share === 0 ? -Infinity : share === 1 ? Infinity : NaN;
-  if (share > 0.5) return -normalQuantile(1 - share);
-  const ratio = (above, below, x) =>
-    above.reduce((value, one) => value * x + one, 0) / below.reduce((value, one) => value * x + one, 0);
-  let z;
-  if (share < 0.02425) {
-    const q = Math.sqrt(-2 * Math.log(share));
-    z = ratio(
-      [-7.784894002430293e-3, -0.3223964580411365, -2.400758277161838, -2.549732539343734, 4.374664141464968, 2.938163982698783],
-      [7.784695709041462e-3, 0.3224671290700398, 2.445134137142996, 3.754408661907416, 1],
-      q,
-    );
-  } else {
-    const q = share - 0.5;
-    z =
-      q *
-      ratio(
-        [-39.69683028665376, 220.9460984245205, -275.9285104469687, 138.357751867269, -30.66479806614716, 2.506628277459239],
-        [-54.47609879822406, 161.5858368580409, -155.6989798598866, 66.80131188771972, -13.28068155288572, 1],
-        q * q,
-      );
+// What a share in (0, 0.5) of a distribution lies above, by bisection; tail(x) is the share above x >= 0.
+function above(share, tail) {
+  let [low, high] = [0, 1];
+  while (tail(high) > share) high *= 2;
+  for (let round = 0; round < 60; round += 1) {
+    const middle = (low + high) / 2;
+    if (tail(middle) > share) low = middle;
+    else high = middle;
   }
-  for (let round = 0; round < 2; round += 1) {
-    const error = (normalTail(-z) - share) * Math.sqrt(2 * Math.PI) * Math.exp((z * z) / 2);
-    z -= error / (1 + (z * error) / 2);
-  }
-  return z;
+  return high;
+}
+
+export function normalAbove(share) {
+  return above(share, normalTail);
+}
+
+export function studentAbove(share, degrees) {
+  return above(share, (t) => studentTail(t, degrees));
 }
 
 // The share of the normal distribution above z >= 0: a continued fraction far out, a series near 0.
@@ -123,19 +112,6 @@ function normalTail(z) {
   return 0.5 - density * total;
 }
 
-// The quantile of Student's t for a share in (0, 0.5): the share below it is found by bisection.
-export function studentQuantile(share, degrees) {
-  let low = -1;
-  while (studentTail(-low, degrees) > share) low *= 2;
-  let high = 0;
-  for (let round = 0; round < 100; round += 1) {
-    const middle = (low + high) / 2;
-    if (studentTail(-middle, degrees) > share) high = middle;
-    else low = middle;
-  }
-  return (low + high) / 2;
-}
-
 // The share of Student's t above t >= 0, for whole degrees of freedom: the finite sums of Abramowitz & Stegun 26.7.3-4.
 function studentTail(t, degrees) {
   const theta = Math.atan(t / Math.sqrt(degrees));
@@ -151,26 +127,25 @@ function studentTail(t, degrees) {
   return (1 - inside) / 2;
 }
 
-// kdcourse.stats.compare of two lists that share their seeds, without its bootstrap: {mean, low, high, n, verdict}.
-export function compare(a, b) {
-  const differences = a.map((value, k) => value - b[k]);
+// kdcourse.stats.compare, without its bootstrap, from the differences of the pairs: {mean, low, high, n, verdict}.
+export function compare(differences) {
   const n = differences.length;
   const mean = sum(differences) / n;
   if (n < 2) return { mean, low: -Infinity, high: Infinity, n, verdict: "inconclusive" };
   const variance = sum(differences.map((value) => (value - mean) ** 2)) / (n - 1);
-  const reach = -studentQuantile(0.025, n - 1) * Math.sqrt(variance / n);
+  const reach = studentAbove(0.025, n - 1) * Math.sqrt(variance / n);
   const [low, high] = [mean - reach, mean + reach];
   return { mean, low, high, n, verdict: low > 0 ? "better" : high < 0 ? "worse" : "inconclusive" };
 }
 
-// kdcourse.paired.examples_needed.
+// kdcourse.stats.paired.examples_needed.
 export function examplesNeeded(onlyA, onlyB, n, margin, confidence = 0.95, power = 0.8) {
   const gap = (onlyA - onlyB) / n;
   const distance = Math.abs(gap - margin);
   if (distance < 1e-12) return Infinity;
   const expected = Math.sqrt(restrictedVariance(onlyA, onlyB, n, margin));
   const observed = Math.sqrt(Math.max(0, (onlyA + onlyB) / n - gap ** 2));
-  const reach = -normalQuantile((1 - confidence) / 2) * expected + normalQuantile(power) * observed;
+  const reach = normalAbove((1 - confidence) / 2) * expected + normalAbove(1 - power) * observed;
   return Math.max(1, Math.ceil((Math.max(0, reach) / distance) ** 2));
 }
 
@@ -184,26 +159,23 @@ function restrictedVariance(onlyA, onlyB, n, gap) {
   return 2 * shareB + gap * (1 - gap);
 }
 
-// ---- Numbers for people: kdcourse.widgets._figure.plain ----
+// ---- Numbers for people ----
+
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const THREE_DIGITS = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
 
 // Of a number >= 0: three significant digits, no exponent, commas between thousands.
 export function plain(number) {
-  if (number >= 999.5 || number < 1e-9) return thousands(number);
-  const exponent = Number(number.toExponential().split("e")[1]); // log10 may miss a power of ten by a rounding error
-  const text = fixed(number, 2 - exponent);
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+  if (number < 1e-9) return "0";
+  return (number >= 999.5 ? WHOLE : THREE_DIGITS).format(number);
 }
 
-// A number >= 0 as a whole one, with commas; infinity in words would be another matter.
 export function thousands(number) {
-  const digits = number < 2 ** 53 ? fixed(number, 0) : String(BigInt(number)); // beyond 1e21, toFixed has an exponent
-  return digits.replace(/\B(?=(\d{3})+$)/g, ",");
+  return WHOLE.format(number);
 }
 
-// A number >= 0 with so many decimals, at least 0. Half-way between two it is the even one, as in Python; toFixed takes
-// the larger. Half-way is what 2 ** (decimals + 1) makes an odd number of, and that product is exact.
-export function fixed(number, decimals) {
-  const halfway = (number * 2 ** (decimals + 1)) % 2 === 1;
-  const text = number.toFixed(decimals);
-  return halfway && Number(text.at(-1)) % 2 === 1 ? (number - 10 ** -decimals / 4).toFixed(decimals) : text;
+// With its sign; no minus before what is rounded to zero.
+export function signed(number, decimals) {
+  const text = Math.abs(number).toFixed(decimals);
+  return `${number < 0 && Number(text) > 0 ? "−" : "+"}${text}`;
 }

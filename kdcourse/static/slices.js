@@ -3,12 +3,55 @@
 import { percent, ticks } from "./charts.js";
 import { assign, mount, slider, words } from "./controls.js";
 import { element } from "./dom.js";
-import { examplesNeeded, fixed, holm, thousands } from "./maths.js";
+import { examplesNeeded, holm, signed, thousands } from "./maths.js";
 
 const OUT_OF_REACH = 20; // times the examples there are; then one had better monitor
 const SIGNS = { flag: "▲", watch: "?", "too few": "…", pass: "✓" };
 const COUNTED = { flag: "flagged", watch: "cannot be told", "too few": "too few", pass: "pass" };
 const HANDLING = { flag: "fallback to teacher", watch: "collect data", "too few": "collect data", pass: "monitor" };
+
+const STYLE = `
+  & .kdx-slices-frame { overflow-x: auto; }
+  & .kdx-slices-table { --kdx-slices-watch: #a87700; margin: 0; width: 100%; }
+  & .kdx-slices-table :is(th, td) { overflow-wrap: normal; padding: 0.2rem 0.7rem 0.2rem 0; vertical-align: middle; }
+  & .kdx-slices-table thead th { vertical-align: bottom; }
+  & .kdx-slices-name { overflow-wrap: anywhere; width: 10rem; }
+  & :is(.kdx-slices-verdict, .kdx-slices-number) { white-space: nowrap; }
+  & .kdx-slices-sign { display: inline-block; text-align: center; width: 1.3rem; }
+  & .kdx-slices-table .kdx-slices-axis { min-width: 9rem; position: relative; width: 30%; }
+  & .kdx-slices-drawing { inset: 0 0.7rem 0 0; position: absolute; }
+  & .kdx-slices-ticks { font-weight: 400; height: 1.4em; position: relative; }
+  & :is(.kdx-slices-drawing, .kdx-slices-ticks) > span { position: absolute; }
+  & .kdx-slices-tick { transform: translateX(-50%); }
+  & .kdx-slices-zero { background: var(--kdx-line); height: 100%; width: 1px; }
+  & .kdx-slices-limit { border-left: 2px dashed currentColor; height: 100%; }
+  & .kdx-slices-whisker {
+    background: var(--kdx-slices-colour);
+    height: 3px;
+    min-width: 1px;
+    top: calc(50% - 1.5px);
+  }
+  & .kdx-slices-gap {
+    background: var(--kdx-slices-colour);
+    height: 0.7rem;
+    margin-left: -0.35rem;
+    top: calc(50% - 0.35rem);
+    width: 0.7rem;
+  }
+  & .kdx-slices-arrow { line-height: 1; margin-left: -0.3rem; top: calc(50% - 0.5em); }
+  & [data-verdict="flag"] { --kdx-slices-colour: var(--kdx-b); }
+  & [data-verdict="flag"] .kdx-slices-verdict { font-weight: 700; }
+  & [data-verdict="watch"] { --kdx-slices-colour: var(--kdx-slices-watch); }
+  & [data-verdict="watch"] .kdx-slices-gap { clip-path: polygon(0 0, 100% 0, 50% 100%); }
+  & [data-verdict="too few"] { --kdx-slices-colour: color-mix(in srgb, currentColor 55%, transparent); }
+  & [data-verdict="too few"] .kdx-slices-gap { transform: scale(0.6); }
+  & [data-verdict="pass"] { --kdx-slices-colour: var(--kdx-a); }
+  & [data-verdict="pass"] .kdx-slices-gap { border-radius: 50%; }
+  & .kdx-slices-all :is(th, td) { border-bottom: 0; border-top: 2px solid var(--kdx-line); }
+  @container (max-width: 34rem) {
+    & .kdx-slices-name { width: 6rem; }
+  }
+`;
 
 // {verdict, more, handling} of each row, as kdcourse.audit.verdicts.judge has them; `place` is that of the limit. The
 // first row is all examples, which are tested however few they are.
@@ -96,10 +139,10 @@ export function points(share) {
   return `${number} ${number === 1 ? "point" : "points"}`;
 }
 
-// A gap in points with its sign; no minus before a plain zero.
-function signed(share) {
-  const text = fixed(Math.abs(100 * share), 1);
-  return `${share < 0 && text !== "0.0" ? "−" : "+"}${text}`;
+// The gap of a slice and its interval, in points.
+function gapOf(row) {
+  const [gap, low, high] = [row.gap, row.low, row.high].map((share) => signed(100 * share, 1));
+  return `${gap} [${low}, ${high}]`;
 }
 
 // Something at a value on the axis of gaps; the axis cuts what lies outside.
@@ -140,10 +183,10 @@ function tableRow(row, ends, everything) {
     element("th", { scope: "row" }, element("div", { className: "kdx-slices-name" }, ...of, row.level)),
     element("td", { className: "kdx-slices-verdict" }, sign, word),
     element("td", { className: "kdx-slices-axis" }, drawing(row, ends)),
-    cell(`${signed(row.gap)} [${signed(row.low)}, ${signed(row.high)}]`, "kdx-slices-number"),
+    cell(gapOf(row), "kdx-slices-number"),
     more,
     cell(thousands(row.n), "kdx-slices-number"),
-    ...[row.teacher, row.student].map((share) => cell(`${fixed(100 * share, 1)} %`, "kdx-slices-number")),
+    ...[row.teacher, row.student].map((share) => cell(`${(100 * share).toFixed(1)} %`, "kdx-slices-number")),
   );
   const show = ({ verdict, more: count }) => {
     const needed = count === 0 ? "–" : count === Infinity ? "none would do" : thousands(count);
@@ -201,7 +244,7 @@ function render({ model, el }) {
     change: (place) => assign(model, { min_samples: minimums[place] }),
   });
   minimum.input.disabled = minimums.length === 1;
-  const finding = element("p", { className: "kdx-slices-finding" });
+  const finding = element("p", { className: "kdx-finding" });
   const grid = table(rows, model.get("ends"));
   const region = { className: "kdx-slices-frame", role: "region", tabIndex: 0, "aria-label": "The audit's table" };
   const frame = element("div", region, grid.node);
@@ -218,16 +261,20 @@ function render({ model, el }) {
     minimum.show(closest(minimums, fewest), thousands(fewest), `${thousands(fewest)}; ${line}`);
     finding.textContent = `Limit ${points(limits[place])}: ${line}`;
     grid.show(verdicts, limits[place]);
-    said.show(advice(rows, verdicts, limits[place], fewest, model.get("own_limits")));
+    const lines = advice(rows, verdicts, limits[place], fewest, model.get("own_limits"));
+    said.show(lines);
+    const gaps = rows.map((row, k) => `${row.level} ${gapOf(row)}: ${verdicts[k].verdict}`);
+    el.dataset.alt = `${finding.textContent}. Gaps in points: ${gaps.join(", ")}. ${lines[0]}`;
   };
   const parts = [
     element("div", { className: "kdx-controls" }, limit.node, minimum.node),
     finding,
     frame,
-    element("p", { className: "kdx-slices-key" }, key),
+    element("p", { className: "kdx-note" }, key),
     said.node,
   ];
-  const stop = mount(el, model, { title: "An audit's limit", parts, redraw: { "max_gap min_samples": draw } });
+  const redraw = { "max_gap min_samples": draw };
+  const stop = mount(el, model, { title: "An audit's limit", style: STYLE, parts, redraw });
   draw();
   return stop;
 }

@@ -2,7 +2,12 @@
 
 import { assign, bar, button, choice, idle, logitSlider, mount, temperatureSlider, words } from "./controls.js";
 import { element } from "./dom.js";
-import { entropyBits, ranked, soften } from "./maths.js";
+import { entropyBits, ranked, soften, thousands } from "./maths.js";
+
+const STYLE = `
+  & .kdx-top { align-items: flex-start; display: flex; flex-wrap: wrap; gap: 0.8rem 1.2rem; margin-bottom: 0.6rem; }
+  & .kdx-garment { background: white; border: 1px solid var(--kdx-line); image-rendering: pixelated; margin: 0; }
+`;
 
 // What the picture shows, in words.
 export function say(names, label, logits, temperature) {
@@ -22,7 +27,7 @@ export function say(names, label, logits, temperature) {
 }
 
 function ratio(value) {
-  return value < 100 ? value.toFixed(1) : value > 1e6 ? "over a million" : Math.round(value).toLocaleString("en-US");
+  return value < 100 ? value.toFixed(1) : value > 1e6 ? "over a million" : thousands(value);
 }
 
 function render({ model, el }) {
@@ -69,12 +74,15 @@ function render({ model, el }) {
       hard.show(c === label ? 1 : 0, c === label ? "1" : "0");
     });
     idle(reset, own().every((value, c) => value === logits[c]));
-    said.show(say(names, label, logits, T));
+    const lines = say(names, label, logits, T);
+    said.show(lines);
+    el.dataset.alt = lines.join(" ");
   };
   const controls = element("div", { className: "kdx-controls" }, picture.node, temperature.node, reset);
   const parts = [element("div", { className: "kdx-top" }, image, controls), head, ...rows.map(({ row }) => row), said.node];
   const stop = mount(el, model, {
     title: "Soft labels and temperature",
+    style: STYLE,
     parts,
     redraw: { "picture_number temperature logits": draw },
   });

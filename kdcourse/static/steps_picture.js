@@ -147,7 +147,8 @@ export function mapFigure(title, resized) {
     });
   };
   const describe = (text) => canvas.setAttribute("aria-label", `${title}. ${text}`);
-  return { node, paint, say, describe, stop: () => observer.disconnect() };
+  const described = () => canvas.getAttribute("aria-label");
+  return { node, paint, say, describe, described, stop: () => observer.disconnect() };
 }
 
 // Call line(x1, y1, x2, y2) for the borders between classes, in steps of the grid: marching squares over each class's

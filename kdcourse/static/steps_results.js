@@ -4,7 +4,7 @@ import { button } from "./controls.js";
 import { element } from "./dom.js";
 import { compare } from "./maths.js";
 import { differenceInPoints } from "./toy.js";
-import { resultOf, signed, verdictOf } from "./steps_words.js";
+import { resultOf, verdictOf } from "./steps_words.js";
 
 // press() is called by its button, which trains `howMany` more seeds, or stops that.
 export function resultsPanel(howMany, press) {
@@ -17,7 +17,7 @@ export function resultsPanel(howMany, press) {
 
   // differences: of all seeds that were trained; waiting: the seeds that are still to be trained, if any
   const show = (seed, accuracies, differences, softWeight, waiting) => {
-    const summary = compare(differences, differences.map(() => 0));
+    const summary = compare(differences);
     setWords(result, resultOf(seed, accuracies, differenceInPoints(accuracies), softWeight));
     setWords(verdict, verdictOf(summary, softWeight));
     setWords(train, waiting ? "Stop" : `Train ${howMany} more seeds`);
@@ -28,7 +28,8 @@ export function resultsPanel(howMany, press) {
   const finish = () => {
     finished.textContent = `${howMany} more seeds are trained. ${verdict.textContent}`;
   };
-  return { node, show, finish };
+  const lines = () => (node.hidden ? [] : [result.textContent, verdict.textContent]);
+  return { node, show, finish, lines };
 }
 
 function setWords(node, text) {
@@ -61,8 +62,8 @@ function strip() {
       marks.push(interval, mean);
     }
     track.replaceChildren(...dots, ...marks);
-    setWords(low, `${signed(-edge)} points: labels better`);
-    setWords(high, `${signed(edge)} points: distilled better`);
+    setWords(low, `−${edge} points: labels better`);
+    setWords(high, `+${edge} points: distilled better`);
   };
   return { node, show };
 }

@@ -50,7 +50,7 @@ export function scene(el, redraw) {
       const state = busy && accuracies[name] === undefined ? "training …" : stateOf(trained[name], accuracies[name]);
       one.say(sources[name], state);
       if (busy || watched) continue; // a screen reader hears of what has ended, not of every step
-      one.describe(described(name, regions, `${sources[name]}: ${state}`));
+      one.describe(descriptionOf(name, regions, `${sources[name]}: ${state}`));
     }
     flow.show(stage, pies && {
       ...settings,
@@ -67,7 +67,8 @@ export function scene(el, redraw) {
     leaveTheme();
     Object.values(maps).forEach((one) => one.stop());
   };
-  return { maps: node, numbers: flow.node, draw, stop };
+  const described = () => Object.values(maps).map((one) => one.described());
+  return { maps: node, numbers: flow.node, draw, described, stop };
 }
 
 // The points, with a network's shares for each at a temperature.
@@ -87,7 +88,7 @@ function stateOf(trainer, right) {
   return right === undefined ? `training: step ${trainer.step} of ${trainer.steps}` : `${percent(right)} of new points right`;
 }
 
-function described(name, regions, facts) {
+function descriptionOf(name, regions, facts) {
   if (!regions[name]) return `Points on the three arms of a spiral, which overlap. ${facts}.`;
   const shown = `Regions in the colours of the class that the network decides for. ${facts}`;
   if (name === "teacher") return `${shown}.`;

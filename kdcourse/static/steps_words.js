@@ -1,6 +1,6 @@
 // What the step-through explorer says: a name and two sentences for every stage, and one sentence for every verdict.
 
-import { fixed } from "./maths.js";
+import { signed } from "./maths.js";
 import { countWeights, TOY } from "./toy.js";
 
 export const SHAPES = ["circle", "triangle", "square"]; // the three classes; each has a colour and a marker of its own
@@ -44,11 +44,7 @@ export const STAGES = [
 ];
 
 export function percent(share) {
-  return `${fixed(100 * share, 1)} %`;
-}
-
-export function signed(points) {
-  return `${points < 0 ? "−" : "+"}${fixed(Math.abs(points), 1)}`;
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 // With soft weight 0 no soft label was used, and none made a difference.
@@ -57,15 +53,15 @@ export function resultOf(seed, { teacher, hard, distilled }, difference, softWei
     `Seed ${seed}: teacher ${percent(teacher)}, student on labels ${percent(hard)}, distilled student ` +
     `${percent(distilled)}.`;
   if (softWeight === 0) return accuracies;
-  return `${accuracies} The soft labels made a difference of ${signed(difference)} points.`;
+  return `${accuracies} The soft labels made a difference of ${signed(difference, 1)} points.`;
 }
 
 // What the differences of several seeds say together. result: that of compare().
 export function verdictOf({ mean, low, high, n, verdict }, softWeight) {
   if (softWeight === 0) return "With soft weight 0 both students learn from labels alone: they are one and the same student.";
   if (n < 2) return "One seed proves nothing: other points and another start could say the opposite. Train more seeds.";
-  const interval = `95 % interval ${signed(low)} to ${signed(high)}`;
-  const measured = `${signed(mean)} points on average over ${n} seeds (a dot each), ${interval}.`;
+  const interval = `95 % interval ${signed(low, 1)} to ${signed(high, 1)}`;
+  const measured = `${signed(mean, 1)} points on average over ${n} seeds (a dot each), ${interval}.`;
   const sentence = {
     better: "Better: at these settings, soft labels help this student.",
     worse: "Worse: at these settings, soft labels harm this student.",

@@ -3,7 +3,7 @@
 import { chart, line, mark, percent, shape, ticks } from "./charts.js";
 import { assign, choice, mount, numberField, slider, words } from "./controls.js";
 import { element } from "./dom.js";
-import { breakEven, costPer1000, fixed, plain, thousands } from "./maths.js";
+import { breakEven, costPer1000, plain, thousands } from "./maths.js";
 
 const HORIZONS = [["a day", 1], ["a week", 7], ["a month", 30], ["a year", 365], ["ten years", 3650]];
 const ENOUGH = 95; // percent of the teacher's accuracy
@@ -15,6 +15,30 @@ const COSTS = [
   ["student", "square", "kdx-size-student kdx-size-dashed"],
   ["break-even", "cross", "kdx-size-even"],
 ];
+
+const STYLE = `
+  & .kdx-size-money { grid-template-columns: minmax(6rem, 11rem) minmax(4rem, 1fr) 7rem; }
+  & .kdx-size-money > input[type="number"] { grid-column: auto; }
+  & .kdx-size-charts {
+    display: grid;
+    gap: 0 1.2rem;
+    grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr));
+  }
+  & .kdx-size-key { display: flex; flex-wrap: wrap; gap: 0 1rem; margin: 0; }
+  & .kdx-size-key > span { align-items: center; display: flex; gap: 0.4rem; }
+  & .kdx-size-swatch { height: 0.8rem; overflow: visible; width: 1.8rem; }
+  & :is(.kdx-size-teacher, .kdx-size-student, .kdx-size-even) { stroke-width: 2; }
+  & .kdx-size-teacher { fill: var(--kdx-a); stroke: var(--kdx-a); }
+  & .kdx-size-student { fill: var(--kdx-b); stroke: var(--kdx-b); }
+  & .kdx-size-even { stroke: var(--kdx-c); }
+  & line.kdx-size-even { stroke-dasharray: 2 3; }
+  & line.kdx-size-dashed { stroke-dasharray: 7 4; }
+  & .kdx-size-enough { stroke: currentColor; stroke-dasharray: 6 4; }
+  & .kdx-size-here { fill: var(--kdx-faint); }
+  @container (max-width: 34rem) {
+    & .kdx-control.kdx-size-money { grid-template-columns: minmax(5rem, 7rem) minmax(3rem, 1fr) 5.5rem; }
+  }
+`;
 
 // The place of the size whose ratio is nearest, as a factor; the smaller of two.
 export function nearest(sizes, ratio) {
@@ -52,7 +76,7 @@ export function say(curve, values) {
   const size = `${plain(ratio)}× smaller`;
   return [
     `${size}: ${verdict(low, high)} ${ENOUGH} % of the teacher's accuracy. ${payback(days)}`,
-    `${size}: retains ${fixed(kept, 1)} % [${fixed(low, 1)} %, ${fixed(high, 1)} %] of the teacher's accuracy.`,
+    `${size}: retains ${kept.toFixed(1)} % [${low.toFixed(1)} %, ${high.toFixed(1)} %] of the teacher's accuracy.`,
     `1,000 requests cost ${plain(costs[0])} with the teacher, ${plain(costs[1])} with the student.`,
     when(requests, days, perDay),
     `In ${horizon}, the teacher costs ${plain(spent[0])}; the student costs ${plain(spent[1])}, its making included.`,
@@ -76,7 +100,7 @@ function payback(days) {
 
 function when(requests, days, perDay) {
   if (requests === Infinity) return "Break-even: never. The student saves nothing.";
-  const whole = Math.ceil(requests < 2 ** 50 ? Number(fixed(requests, 3)) : requests);
+  const whole = Math.ceil(Number(requests.toFixed(3))); // 1,000,000.0000000001 is a rounding error
   const beyond = days > HORIZONS.at(-1)[1] ? " (beyond the picture)" : "";
   return `Break-even: after ${plain(whole)} requests, ${plain(days)} days at ${thousands(perDay)} a day${beyond}.`;
 }
@@ -122,14 +146,14 @@ function accuracyChart(curve, here) {
     const cap = (end) => mark("cap", look, [x(k), y(end)]);
     return [line(look, [x(k), y(low)], [x(k), y(high)]), cap(low), cap(high), mark("dot", look, [x(k), y(kept)])];
   });
-  const ends = ({ low, high }) => `[${fixed(low, 1)}, ${fixed(high, 1)}]`;
-  const said = shares.map((share, k) => `${name(k)} ${fixed(share.kept, 1)} ${ends(share)}`);
+  const ends = ({ low, high }) => `[${low.toFixed(1)}, ${high.toFixed(1)}]`;
+  const said = shares.map((share, k) => `${name(k)} ${share.kept.toFixed(1)} ${ends(share)}`);
   return {
     x: shares.map((_, k) => [x(k), name(k)]),
     y: ticks(bottom, top, 5).map((value) => [y(value), plain(value)]),
     xLabel: "times smaller than the teacher",
     yLabel: "accuracy retained, % of the teacher's",
-    words: `Percent of the teacher's accuracy that students retain: ${said.join(", ")}`,
+    words: `Percent of the teacher's accuracy that students of each size retain: ${said.join(", ")}.`,
     shapes: [
       line("kdx-size-enough", ["0%", y(ENOUGH)], ["100%", y(ENOUGH)]),
       here,
@@ -207,10 +231,10 @@ function render({ model, el }) {
     step: "any",
     change: (value) => assign(model, { one_time_cost: value }),
   });
-  const finding = element("p", { className: "kdx-size-finding" });
+  const finding = element("p", { className: "kdx-finding" });
   const [accuracies, costs] = [chart(), chart()];
   const said = words();
-  const about = element("p", { className: "kdx-size-about" });
+  const about = element("p", { className: "kdx-note" });
 
   const here = shape("rect", { class: "kdx-size-here", y: 0, height: "100%" });
   let drawn; // the curve whose chart is there
@@ -223,7 +247,7 @@ function render({ model, el }) {
     curve.show(model.get("curve"));
     size.input.max = chosen.sizes.length - 1;
     size.input.disabled = chosen.sizes.length === 1;
-    size.show(place, `${plain(numbers.ratio)}×`, `${plain(numbers.ratio)}×: retains ${fixed(numbers.kept, 1)} %`);
+    size.show(place, `${plain(numbers.ratio)}×`, `${plain(numbers.ratio)}×: retains ${numbers.kept.toFixed(1)} %`);
     price.show(model.get("price"));
     load.show(Math.log10(numbers.perDay), thousands(numbers.perDay));
     once.show(model.get("one_time_cost"));
@@ -235,6 +259,7 @@ function render({ model, el }) {
     costs.show(costChart(numbers, lines.slice(2).join(" ")));
     said.show(lines);
     about.textContent = chosen.about;
+    el.dataset.alt = [first, ...lines, accuracies.node.getAttribute("aria-label")].join(" ");
   };
   const charts = [
     [key([["student, with its interval", "dot", "kdx-size-student"]]), accuracies.node],
@@ -249,6 +274,7 @@ function render({ model, el }) {
   ];
   const stop = mount(el, model, {
     title: "Student size, cost and break-even",
+    style: STYLE,
     parts,
     redraw: { "curve ratio price requests_per_day one_time_cost": draw },
   });

@@ -1,32 +1,36 @@
-"""What a learner drags. Every widget has a static picture beside it in the lesson, for readers without a kernel.
+"""What a learner drags: each public module here holds one widget, a function of the module's name.
 
-soft_labels   the teacher's probabilities at a temperature;  blended_loss  the loss, and what it asks of the student
-live          students trained at a move of a slider;        student_size  what a student costs, and when it pays
-slices        an audit at a limit that can be moved
-distillation_steps  the whole pipeline, step by step, on points in the plane
+Where `kdcourse/static/` has a script of that name, the widget is an explorer, which computes in the browser. Nothing
+lists them: they are found where they lie.
+
+>>> from kdcourse import widgets
+>>> widgets.__all__
+['blended_loss', 'distillation_steps', 'live', 'slices', 'soft_labels', 'student_size']
 """
 
+import pkgutil
+import sys
 from importlib import import_module
+from types import ModuleType
 
-_HOME = {
-    "blended_loss": "blended_loss",
-    "distillation_steps": "distillation_steps",
-    "live": "live_training",
-    "slices": "slices",
-    "soft_labels": "soft_labels",
-    "student_size": "student_size",
-}
-__all__ = list(_HOME)
+__all__ = sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
 
 
-def __getattr__(name):
-    """Each widget when it is first asked for: `quiz` is in this package too, and must not wait for torch."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    widget = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = widget  # importing soft_labels has put the module of that name here
-    return widget
+class _Widgets(ModuleType):
+    def __setattr__(self, name, value):
+        """Importing a module of a package puts it here by its name, which is that of the widget inside it, too."""
+        if name in __all__ and isinstance(value, ModuleType):
+            value = getattr(value, name, value)
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name):
+        """Each widget when it is first asked for: one that needs no torch should not wait for it."""
+        if name not in __all__:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{self.__name__}.{name}"), name)
+
+    def __dir__(self):
+        return sorted({*self.__dict__, *__all__})
 
 
-def __dir__():
-    return sorted({*globals(), *__all__})
+sys.modules[__name__].__class__ = _Widgets

@@ -1,7 +1,14 @@
-"""The picture of live training: one point for each value that was tried."""
+"""What live training shows: a point for each value that was tried, in a figure that is made once, and words."""
 
-from kdcourse.plots import COLOURS, MARKERS
-from kdcourse.widgets._figure import reused_figure
+import html
+import io
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from kdcourse.plots import COLOURS, MARKERS, figure
+from kdcourse.stats import Comparison
 
 STYLES = {
     "tried before": {"fmt": MARKERS[0], "color": COLOURS[0], "markersize": 6, "capsize": 3},
@@ -9,9 +16,12 @@ STYLES = {
 }
 
 
-def axes(values, name, baseline, repeats):
+def axes(values: Sequence[float], name: str, baseline: str, repeats: int) -> tuple[Figure, Axes]:
     """(figure, axes) without a point: a place on the x axis for each value, and a line for the baseline."""
-    fig, ax = reused_figure(7.5, 3.2)
+    import matplotlib.pyplot as plt
+
+    fig, ax = figure(7.5, 3.2)
+    plt.close(fig)  # no cell shows it, and it can still be drawn
     ax.axhline(0, color="#666666", linestyle="--", linewidth=1, label=f"baseline: {baseline}")
     for label, style in STYLES.items():
         ax.errorbar([], [], [], label=label, **style)
@@ -23,7 +33,7 @@ def axes(values, name, baseline, repeats):
     return fig, ax
 
 
-def draw(ax, values, results, chosen):
+def draw(ax: Axes, values: Sequence[float], results: Mapping[float, Comparison], chosen: float) -> None:
     """A point and its interval for every value in `results`, {value: Comparison}, in place of those before."""
     for drawn in list(ax.containers):
         drawn.remove()
@@ -36,3 +46,15 @@ def draw(ax, values, results, chosen):
             ends += [low, high]
     room = max(0.5, 0.1 * (max(ends) - min(ends)))
     ax.set_ylim(min(ends) - room, max(ends) + room)
+
+
+def render(fig: Figure) -> bytes:
+    """The figure as a PNG, for `ipywidgets.Image`."""
+    rendered = io.BytesIO()
+    fig.savefig(rendered, format="png", dpi=90)
+    return rendered.getvalue()
+
+
+def paragraphs(*lines: str) -> str:
+    """The lines as HTML, escaped, for `ipywidgets.HTML`: an Image widget has no alternative text."""
+    return "".join(f"<p>{html.escape(line)}</p>" for line in lines)

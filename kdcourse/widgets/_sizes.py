@@ -1,22 +1,23 @@
 """The curves that the explorer of student sizes offers: what a notebook has measured, and the committed full run."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
-from kdcourse._arguments import number, positive
+from kdcourse._arguments import number, positive, share
 from kdcourse.claims.sizes import full_run_date, measured_sizes, size_curves
 
 COLUMNS = ("ratio", "accuracy", "low", "high", "ms")
 
 
-def just_measured(sizes, teacher):
+def just_measured(sizes: list[dict], teacher: dict) -> dict[str, Any]:
     """A curve of checked values, as `check_sizes` and `check_teacher` return them."""
     about = "Accuracies, their intervals and milliseconds: measured when this notebook ran, where it ran."
     return {"name": "measured when this notebook ran", "about": about, "teacher": teacher, "sizes": sizes}
 
 
-def full_run():
+def full_run() -> list[dict[str, Any]]:
     """The curves of lesson 04's full run, with the milliseconds of `benchmarks/sizes.py`."""
     measured = measured_sizes()
     ms = {row["ratio"]: row["median_ms"] for row in measured["models"]}
@@ -45,7 +46,7 @@ def full_run():
     return curves
 
 
-def check_sizes(sizes):
+def check_sizes(sizes: pd.DataFrame) -> list[dict[str, float]]:
     """[{column: value}], the smallest ratio first."""
     if not isinstance(sizes, pd.DataFrame):
         raise TypeError(f"sizes must be a DataFrame, got {type(sizes).__name__}")
@@ -59,8 +60,7 @@ def check_sizes(sizes):
         row = {name: number(f"sizes[{name!r}]", value) for name, value in row.items()}
         for name in ("ratio", "ms"):
             positive(f"sizes[{name!r}]", row[name])
-        if not 0 <= row["accuracy"] <= 1:
-            raise ValueError(f"sizes['accuracy'] must be in [0, 1], got {row['accuracy']}")
+        share("sizes['accuracy']", row["accuracy"])
         if not row["low"] <= row["accuracy"] <= row["high"]:
             got = [row[name] for name in ("low", "accuracy", "high")]
             raise ValueError(f"sizes must have low <= accuracy <= high, got {got} at ratio {row['ratio']:g}")
@@ -68,7 +68,7 @@ def check_sizes(sizes):
     return rows
 
 
-def check_teacher(teacher):
+def check_teacher(teacher: Mapping[str, float] | None) -> dict[str, float]:
     """{accuracy, ms}"""
     if not isinstance(teacher, Mapping) or not {"accuracy", "ms"} <= set(teacher):
         raise ValueError(f"teacher must be a dict with accuracy and ms, got {teacher!r}")

@@ -1,19 +1,22 @@
 """The students of live training: which pairs a value of the slider stands for, and their accuracies."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from kdcourse._arguments import one_of
 from kdcourse.sweep import grid, sweep
 
 CONTROLS = ("temperature", "soft_weight", "width")
 
 
-def pairs(control, values, settings, against, repeats):
+def pairs(
+    control: str, values: list[float], settings: Mapping[str, Any], against: Mapping[str, Any], repeats: int
+) -> dict[float, list[tuple[tuple, pd.DataFrame]]]:
     """{value: [(key, table) of the arm, (key, table) of its baseline]}; equal keys stand for equal students."""
-    if control not in CONTROLS:
-        raise ValueError(f"control must be one of {', '.join(map(repr, CONTROLS))}, got {control!r}")
+    one_of("control", control, CONTROLS)
     for name, given in [("settings", settings), ("against", against)]:
         if not isinstance(given, Mapping):
             raise TypeError(f"{name} must be a dict, got {type(given).__name__}")
@@ -39,14 +42,14 @@ def _students(columns, repeats):
     return tuple(key.items()), table
 
 
-def title(against):
+def title(against: Mapping[str, Any]) -> str:
     """What the baseline is called."""
     labels = against.get("soft_weight") == 0
     rest = [name for name in against if not (labels and name in ("soft_weight", "temperature"))]
     return ", ".join(["labels"] * labels + [f"{name.replace('_', ' ')} {against[name]}" for name in rest])
 
 
-def train(tables, data, **how):
+def train(tables: dict[tuple, pd.DataFrame], data: Any, **how: Any) -> dict[tuple, np.ndarray]:
     """{key: validation accuracies in percent}, one for each row of its table."""
     students = sweep(pd.concat(tables.values()), data, resume=False, progress=False, **how)
     accuracies = 100 * students["validation_accuracy"].to_numpy(float)

@@ -1,17 +1,14 @@
 """The explorer of an audit: a slider for the limit, and what is then flagged, cannot be told, or passes."""
 
-import dataclasses
-import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import traitlets
 
 from kdcourse._arguments import describe, integer, number
-from kdcourse._javascript import bundle
 from kdcourse.audit import AuditReport
-from kdcourse.audit.figure import picture
 from kdcourse.audit.verdicts import judge, worst_first
 from kdcourse.stats.paired import gap_p_values
 from kdcourse.widgets._explorer import Explorer
@@ -22,18 +19,42 @@ STEPS = [(12, 0.0025), (27, 0.005), (200, 0.01)]  # so many slices at most -> a 
 MINIMUMS = [10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700]  # and ten, a hundred, ... times as many
 
 
-def slices(report, limits=None):
+def slices(report: AuditReport, limits: Iterable[float] | None = None) -> "Slices":
     """A widget with the table of an audit, whose limit and whose minimum of examples can be dragged.
 
     One limit holds for all slices: limits that the audit gave to single ones are replaced, and the widget says so.
 
-    report   AuditReport of accuracies. The sliders start at its max_gap and min_samples
-    limits   gaps that can be chosen, shares in [0, 1): two or more. None: from 0 to 0.1, and the report's
-    returns  Slices
+    Parameters
+    ----------
+    report : AuditReport
+        Of accuracies. The sliders start at its max_gap and min_samples.
+    limits : iterable of float, optional
+        Gaps that can be chosen, shares in [0, 1): two or more. Otherwise from 0 to 0.1, and the report's.
 
-    Every p-value is computed here, once: about a second for ten slices and the limits of None.
+    Returns
+    -------
+    Slices
 
-    Raises TypeError or ValueError that names the argument.
+    Raises
+    ------
+    TypeError, ValueError
+        The message names the argument.
+
+    Notes
+    -----
+    Every p-value is computed here, once: about a second for ten slices and the usual limits.
+
+    Examples
+    --------
+    >>> from kdcourse.audit import audit
+    >>> labels = np.tile([0, 1], 200)
+    >>> student = np.where(np.arange(400) < 40, 1 - labels, labels)
+    >>> explorer = slices(audit(labels, labels, student, {"half": np.repeat(["first", "second"], 200)}), [0.05, 0.5])
+    >>> explorer.table[["level", "verdict"]].to_numpy().tolist()
+    [['first', 'flag'], ['second', 'pass']]
+    >>> explorer.max_gap = 0.5
+    >>> explorer.table["verdict"].tolist()
+    ['pass', 'pass']
     """
     if not isinstance(report, AuditReport):
         raise TypeError(f"report must be an AuditReport, got {describe(report)}")
@@ -60,14 +81,23 @@ def slices(report, limits=None):
 class Slices(Explorer):
     """What `slices` returns.
 
-    max_gap      the gap that every slice may have, a share: one of `limits`
-    min_samples  slices with fewer examples are not judged, >= 1
-    table        DataFrame of the slices as `kdcourse.audit.audit` judges them with these two, the worst first: slice,
-                 level, n, gap, low, high, verdict, more_needed, handling;  overall: the same of all examples
+    Attributes
+    ----------
+    max_gap : float
+        The gap that every slice may have, a share: one of `limits`.
+    min_samples : int
+        Slices with fewer examples are not judged, >= 1.
     """
 
-    module = "slices"
-    _esm = bundle("slices")
+    title = "Slices"
+    lesson = "05_sliced_evaluation"
+    question = (
+        "The audit of a spam filter: what one small student (one seed) loses against its teacher, in each group of "
+        "mails. Move the limit, and see what is flagged, what passes and what cannot be told. Which groups stay "
+        "undecided whatever the limit? A bar may end left of the limit and still be undecided: five groups are judged "
+        "at once, so each verdict needs more than its bar. Which limit would you have set before you looked?"
+    )
+
     rows = traitlets.List().tag(sync=True)  # the first is all examples; the others in the order of the report
     limits = traitlets.List().tag(sync=True)
     minimums = traitlets.List().tag(sync=True)
@@ -77,17 +107,19 @@ class Slices(Explorer):
     max_gap = traitlets.Float().tag(sync=True)
     min_samples = traitlets.Int(100).tag(sync=True)
 
-    def __init__(self, report, **values):
+    def __init__(self, report: AuditReport, **values: Any) -> None:
         self._report = report
         super().__init__(**values)
 
     @property
-    def table(self):
-        return worst_first(self._judged()[0].iloc[1:])[SHOWN]
+    def table(self) -> pd.DataFrame:
+        """The slices as `kdcourse.audit.audit` judges them with these two, the worst first."""
+        return worst_first(self._judged().iloc[1:])[SHOWN]
 
     @property
-    def overall(self):
-        return self._judged()[0].iloc[0].rename("overall")[SHOWN]
+    def overall(self) -> pd.Series:
+        """The same of all examples."""
+        return self._judged().iloc[0].rename("overall")[SHOWN]
 
     @traitlets.validate("max_gap")
     def _is_offered(self, proposal):
@@ -102,27 +134,11 @@ class Slices(Explorer):
     def _is_a_count(self, proposal):
         return integer("min_samples", proposal["value"], at_least=1)
 
-    def picture(self):
-        table, tests = self._judged()
-        settings = self._report.settings | {"max_gap": self.max_gap, "min_samples": self.min_samples, "thresholds": {}}
-        now = dataclasses.replace(
-            self._report,
-            table=worst_first(table.iloc[1:]),
-            overall=table.iloc[0].rename("overall"),
-            corrected_for=tests,
-            settings=settings,
-        )
-        fig, alt = picture(now)
-        import matplotlib.pyplot as plt
-
-        plt.close(fig)  # no cell shows it, and it can still be drawn
-        return fig, alt
-
     def _judged(self):
-        """(rows, tests) of `kdcourse.audit.verdicts.judge` at the limit and the minimum as they stand."""
+        """All examples, then each slice, as `kdcourse.audit.verdicts.judge` has them at the limit and the minimum."""
         report = self._report
         rows = pd.concat([report.overall.to_frame().T, report.table], ignore_index=True).infer_objects()
-        return judge(
+        judged, _ = judge(
             rows.rename(columns={"over_baseline": "over"}),
             [self.max_gap] * len(rows),
             chance=report.settings["chance"],
@@ -131,11 +147,7 @@ class Slices(Explorer):
             min_samples=self.min_samples,
             confidence=self.confidence,
         )
-
-    def _repr_mimebundle_(self, **kwargs):
-        with warnings.catch_warnings():  # names come from data: one in a script that the font lacks is no complaint
-            warnings.filterwarnings("ignore", message="(?s).*Glyph .* missing from font")
-            return super()._repr_mimebundle_(**kwargs)
+        return judged
 
 
 def _row(row, limits):

@@ -2,105 +2,103 @@
 
 import base64
 import io
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 import traitlets
 
-from kdcourse._arguments import integer
-from kdcourse._javascript import bundle
+from kdcourse.data import DataSet
 from kdcourse.losses import soften
-from kdcourse.plots import COLOURS
+from kdcourse.widgets._examples import chosen, rounded, split_with_teacher
 from kdcourse.widgets._explorer import Explorer
-from kdcourse.widgets._figure import reused_figure
-from kdcourse.widgets._loss_parts import indices, teacher_of
-from kdcourse.widgets._traits import Logits, Temperature
+from kdcourse.widgets._traits import Logits, Place, Temperature
 
 
-def soft_labels(data_set, examples=range(20), split="test", temperature=1.0):
+def soft_labels(
+    data_set: DataSet, examples: Iterable[int] = range(20), split: str = "test", temperature: float = 1.0
+) -> "SoftLabels":
     """A widget with a picture, its label, and the teacher's probabilities at a temperature that can be dragged.
 
-    data_set     DataSet of square pictures, with teacher logits
-    examples     indices into the split that can be chosen
-    split        "train", "validation" or "test"
-    temperature  where the slider stands at first, in [0.5, 32]
-    returns      SoftLabels
+    Parameters
+    ----------
+    data_set : DataSet
+        Square pictures, with teacher logits.
+    examples : iterable of int
+        Indices into the split that can be chosen.
+    split : str
+        "train", "validation" or "test".
+    temperature : float
+        Where the slider stands at first, in [0.5, 32].
 
-    Raises TypeError or ValueError that names the argument.
+    Returns
+    -------
+    SoftLabels
+
+    Raises
+    ------
+    TypeError, ValueError
+        The message names the argument.
+
+    Examples
+    --------
+    >>> from kdcourse.data import DataSet, Split
+    >>> split = Split(torch.tensor([0, 1]), torch.tensor([[2.0, 0.0], [0.0, 0.0]]), inputs=torch.zeros(2, 4))
+    >>> explorer = soft_labels(DataSet("tiny", split, split, split, class_names=("hat", "sock")), examples=[0, 1])
+    >>> explorer.temperature = 2
+    >>> explorer.probabilities.round(2)
+    array([0.73, 0.27])
     """
-    part = teacher_of(data_set, split)
-    examples = indices(examples, len(part))
-    return SoftLabels(
-        class_names=list(data_set.class_names),
-        pictures=[
-            {
-                "index": k,
-                "label": int(part.labels[k]),
-                "picture": _png(part.inputs[k]),
-                "logits": [round(logit, 4) for logit in part.teacher_logits[k].tolist()],
-            }
-            for k in examples
-        ],
-        temperature=temperature,
-    )
+    part = split_with_teacher(data_set, split)
+    pictures = [
+        {
+            "index": k,
+            "label": int(part.labels[k]),
+            "picture": _png(part.inputs[k]),
+            "logits": rounded(part.teacher_logits[k]),
+        }
+        for k in chosen(examples, len(part))
+    ]
+    names = list(data_set.class_names)
+    return SoftLabels(class_names=names, pictures=pictures, logits=pictures[0]["logits"], temperature=temperature)
 
 
 class SoftLabels(Explorer):
     """What `soft_labels` returns.
 
-    picture_number  place of the picture among those that can be chosen, from 0
-    temperature     in [0.5, 32]
-    logits          [C], as they stand; choosing a picture makes them the teacher's own
-    probabilities   [C], the soft label: `soften(logits, temperature)`
+    Attributes
+    ----------
+    picture_number : int
+        Place of the picture among those that can be chosen, from 0.
+    temperature : float
+        In [0.5, 32].
+    logits : list of float
+        [C], as they stand; choosing a picture makes them the teacher's own.
     """
 
-    module = "soft_labels"
-    _esm = bundle("soft_labels")
+    title = "Soft labels"
+    lesson = "01_soft_labels"
+    question = (
+        "Choose a picture, and drag the temperature from 0.5 to 32. Near the low end the teacher says one word; at "
+        "which temperature can you first see the runners-up? Then drag single logits: how many points does the second "
+        "choice need to overtake the first?"
+    )
+    opening = {"temperature": 4}  # at T = 1 the runners-up cannot be seen
+
     class_names = traitlets.List().tag(sync=True)
     pictures = traitlets.List().tag(sync=True)
-    picture_number = traitlets.Int(0).tag(sync=True)
+    picture_number = Place("pictures").tag(sync=True)
     temperature = Temperature(1.0).tag(sync=True)
     logits = Logits().tag(sync=True)
 
-    def __init__(self, **values):
-        values.setdefault("logits", values["pictures"][values.get("picture_number", 0)]["logits"])
-        super().__init__(**values)
-
     @property
-    def probabilities(self):
+    def probabilities(self) -> np.ndarray:
+        """The soft label, [C]: `soften(logits, temperature)`."""
         return soften(torch.tensor([self.logits], dtype=torch.float64), self.temperature)[0].numpy()
-
-    @traitlets.validate("picture_number")
-    def _is_there(self, proposal):
-        number = integer("picture_number", proposal["value"], at_least=0)
-        if number >= len(self.pictures):
-            raise ValueError(f"picture_number must be in [0, {len(self.pictures)}), got {number}")
-        return number
 
     @traitlets.observe("picture_number")
     def _take_its_logits(self, _):
         self.logits = self.pictures[self.picture_number]["logits"]
-
-    def picture(self):
-        chosen, names, soft = self.pictures[self.picture_number], self.class_names, self.probabilities
-        fig, (left, right) = reused_figure(7.0, 3.2, ncols=2, width_ratios=[1, 1.6])
-        left.imshow(_pixels(chosen["picture"]), cmap="gray", vmin=0, vmax=255)
-        left.set_title(f"hard label: {names[chosen['label']]}", fontsize=11)
-        left.axis("off")
-        colours = [COLOURS[1] if c == chosen["label"] else COLOURS[0] for c in range(len(names))]
-        bars = right.barh(names, soft, color=colours)
-        right.bar_label(bars, [f"{p:.2f}" for p in soft], padding=2, fontsize=8)
-        right.set_xlim(0, 1.12)
-        right.set_xlabel("teacher's probability (orange: the label)")
-        right.invert_yaxis()
-        order = np.argsort(-soft, kind="stable")[:3]
-        first, *others = (f"{names[c]} {soft[c]:.2f}" for c in order)
-        right.set_title(f"soft label at T = {self.temperature:.1f}: {first}", fontsize=11, loc="left")
-        alt = (
-            f"A garment labelled {names[chosen['label']]}. At T = {self.temperature:.1f}, the teacher says {first}, "
-            f"then {', '.join(others)}."
-        )
-        return fig, alt
 
 
 def _png(pixels):
@@ -113,9 +111,3 @@ def _png(pixels):
     file = io.BytesIO()
     Image.fromarray(grey.round().astype(np.uint8), mode="L").save(file, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _pixels(uri):
-    from PIL import Image
-
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))

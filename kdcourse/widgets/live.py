@@ -1,7 +1,9 @@
 """Live training: release the slider, and a handful of students is trained and compared while you wait."""
 
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import ipywidgets
 
@@ -9,44 +11,75 @@ from kdcourse._arguments import integer
 from kdcourse.data import DataSet
 from kdcourse.stats import compare
 from kdcourse.widgets import _points, _students
-from kdcourse.widgets._figure import paragraphs, render
+from kdcourse.widgets._points import paragraphs, render
 
 
 def live(
-    data,
+    data: DataSet,
     *,
-    control,
-    values,
-    settings,
-    against,
-    epochs,
-    batch_size=64,
-    repeats=8,
-    start=None,
-    description=None,
-    device="auto",
-):
+    control: str,
+    values: Iterable[float],
+    settings: Mapping[str, Any],
+    against: Mapping[str, Any],
+    epochs: int,
+    batch_size: int = 64,
+    repeats: int = 8,
+    start: float | None = None,
+    description: str | None = None,
+    device: str = "auto",
+) -> ipywidgets.VBox:
     """A widget that trains students at the value chosen, and shows by how much they beat a baseline, or do not.
 
-    Accuracy is on the first 5,000 validation examples. The test split is not looked at: `sweep`, which wants one, gets
-    a few validation examples in its place. All students see the same order of batches, so the intervals speak only of
-    the luck in the initial weights.
-
-    data         DataSet with teacher logits
-    control      the column of `grid` that the slider sets: "temperature", "soft_weight" or "width"
-    values       its values, in the order of the slider and of the x axis
-    settings     dict of other columns of `grid`, each with one value
-    against      dict of the columns in which the baseline differs, such as {"soft_weight": 0, "temperature": 1}. It
-                 follows the slider too, unless it overrides that column
+    Parameters
+    ----------
+    data : DataSet
+        With teacher logits. Accuracy is on the first 5,000 validation examples; the test split is not looked at.
+    control : str
+        The column of `grid` that the slider sets: "temperature", "soft_weight" or "width".
+    values : iterable of float
+        Its values, in the order of the slider and of the x axis.
+    settings : dict
+        Other columns of `grid`, each with one value.
+    against : dict
+        The columns in which the baseline differs, such as ``{"soft_weight": 0, "temperature": 1}``. It follows the
+        slider too, unless it overrides that column.
     epochs, batch_size, device
-                 as in `sweep`
-    repeats      pairs of students, >= 2; a pair shares its init_seed: 0, 1, ..., repeats - 1
-    start        the value that is trained at once; None: the first
-    description  what the control is called; None: by its column
-    returns      an ipywidgets box of slider, picture and words. Its `.results` is {value: Comparison}, in points of
-                 accuracy, of the values tried so far; nothing is trained twice
+        As in `sweep`.
+    repeats : int
+        Pairs of students, >= 2; a pair shares its init_seed: 0, 1, ..., repeats - 1.
+    start : float, optional
+        The value that is trained at once; otherwise the first.
+    description : str, optional
+        What the control is called; otherwise as its column.
 
-    Raises TypeError or ValueError that names the argument. What goes wrong in training is said in the words instead.
+    Returns
+    -------
+    ipywidgets.VBox
+        Slider, picture and words. Its `.results` is {value: Comparison}, in points of accuracy, of the values tried so
+        far; nothing is trained twice.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The message names the argument. What goes wrong in training is said in the words instead.
+
+    Notes
+    -----
+    All students see the same order of batches, so the intervals speak only of the luck in the initial weights.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from kdcourse.data import Split
+    >>> split = Split(torch.tensor([0, 1] * 8), torch.eye(2).repeat(8, 1), inputs=torch.eye(2).repeat(8, 1))
+    >>> box = live(
+    ...     DataSet("tiny", split, split, split, class_names=("a", "b")),
+    ...     control="temperature", values=[1, 4], settings={"width": 3}, against={"soft_weight": 0},
+    ...     epochs=1, repeats=2,
+    ... )
+    >>> box.children[0].value = 4
+    >>> list(box.results)
+    [1, 4]
     """
     if not isinstance(data, DataSet):
         raise TypeError(f"data must be a DataSet, got {type(data).__name__}")
