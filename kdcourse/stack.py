@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby, pairwise
+from typing import TypeAlias
 
 import torch
 from torch.func import functional_call
@@ -18,7 +19,7 @@ from kdcourse._examples import check_examples, only_one, try_loss
 from kdcourse.losses import blended, blended_loss
 from kdcourse.models import StudentStack
 
-OnePerStudent = float | Sequence[float] | torch.Tensor
+OnePerStudent: TypeAlias = float | Sequence[float] | torch.Tensor
 
 
 def distill_stack(
@@ -87,18 +88,10 @@ def distill_stack(
     if not isinstance(stack, StudentStack):
         raise TypeError(f"stack must be a StudentStack, got {type(stack).__name__}")
     inputs, labels = check_examples(stack, inputs, teacher_logits=teacher_logits, labels=labels)
-    temperature, soft_weight, lr, weight_decay = (
-        _one_each(name, value, len(stack))
-        for name, value in [
-            ("temperature", temperature),
-            ("soft_weight", soft_weight),
-            ("lr", lr),
-            ("weight_decay", weight_decay),
-        ]
-    )
-    for rate, decay in zip(lr, weight_decay, strict=True):
-        positive("lr", rate)
-        not_negative("weight_decay", decay)
+    temperatures = _one_each("temperature", temperature, len(stack))
+    soft_weights = _one_each("soft_weight", soft_weight, len(stack))
+    rates = [positive("lr", rate) for rate in _one_each("lr", lr, len(stack))]
+    decays = [not_negative("weight_decay", decay) for decay in _one_each("weight_decay", weight_decay, len(stack))]
     epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
     factors = schedule_factors(schedule, epochs, len(inputs), batch_size)
     order = torch.Generator().manual_seed(integer("order_seed", order_seed, at_least=0))
@@ -109,12 +102,12 @@ def distill_stack(
     blended_loss(torch.zeros_like(teacher_logits), teacher_logits, labels, direction=direction)
     if loss is None:
         exact = torch.float32 if device.type == "mps" else torch.float64  # mps has no float64
-        columns = [torch.tensor(values, dtype=exact, device=device) for values in (temperature, soft_weight)]
+        columns = [torch.tensor(values, dtype=exact, device=device) for values in (temperatures, soft_weights)]
         loss = blended(*(column[:, None, None] for column in columns), direction=direction)
     else:
-        only_one_per_student(loss, temperature, soft_weight, direction)
+        only_one_per_student(loss, temperatures, soft_weights, direction)
         check_loss(loss, stack, inputs, teacher_logits, labels)
-    step = Step(stack, inputs, teacher_logits, labels, loss, lr=lr, weight_decay=weight_decay, bf16=bf16)
+    step = Step(stack, inputs, teacher_logits, labels, loss, lr=rates, weight_decay=decays, bf16=bf16)
     with _runner(device) as run:
         steps = iter(factors)
         for _ in range(epochs):

@@ -50,6 +50,18 @@ def test_a_module_imports_only_from_floors_strictly_below(path):
     assert {name for name in imported - {room, "__version__"} if FLOOR_OF[name] >= floor} == set()
 
 
+@pytest.mark.parametrize(("folder", "other"), [("tests", "benchmarks"), ("benchmarks", "tests")])
+def test_tests_and_benchmarks_do_not_import_each_other(folder, other):
+    theirs = {path.stem for path in (ROOT / other).glob("*.py")}
+    for path in (ROOT / folder).glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        nodes = list(ast.walk(ast.parse(text)))
+        imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+        on_the_path = [line for line in text.splitlines() if re.search(rf"sys.?path.*[\"']{other}[\"']", line)]
+        assert (path.name, imported & theirs - {"coverage"}, on_the_path) == (path.name, set(), [])
+
+
 def test_every_module_has_a_floor():
     assert {module_name(path) for path in MODULES} - {"__init__"} == set(FLOOR_OF)
 

@@ -96,4 +96,4 @@ class Kept:
 
 def engine() -> list[str]:
     """The code behind the results, without what changes none: comments, docstrings, messages, other functions."""
-    return [code_of(Path(module.__file__).read_text(encoding="utf-8"), name) for module, name in ENGINE]
+    return [code_of(Path(str(module.__file__)).read_text(encoding="utf-8"), name) for module, name in ENGINE]

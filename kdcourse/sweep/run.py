@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import closing
 from os import PathLike
+from typing import Any
 
 import joblib
 import numpy as np
@@ -112,7 +113,7 @@ def sweep(
     where = resolve_device(device)
     if loss is not None:
         _check_loss(loss, settings, direction, data.train)
-    shared = {"epochs": epochs, "batch_size": batch_size, "direction": direction, "device": str(where)}
+    shared: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "direction": direction, "device": str(where)}
     shared |= {"bf16": bool(bf16), "tf32": bool(tf32), "predictions": bool(predictions)}
     students = settings.to_dict("records")
     kept = Kept(resume, data, shared | {"factors": factors}, loss, students)

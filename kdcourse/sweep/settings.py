@@ -108,7 +108,7 @@ def check_settings(table: pd.DataFrame) -> pd.DataFrame:
         "init_seed": lambda name, value: integer(name, value, at_least=0),
         "order_seed": lambda name, value: integer(name, value, at_least=0),
     }
-    columns = {}
+    columns: dict[str, list] = {}
     for name, check in kinds.items():
         values = table[name].tolist() if name in table.columns else [DEFAULTS[name]] * len(table)
         columns[name] = []
