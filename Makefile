@@ -14,7 +14,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: help lab test check site notebooks claims bench lint teacher clean
+.PHONY: help lab test check site notebooks claims bench gpu lint teacher clean
 
 help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
@@ -24,6 +24,7 @@ help:
 	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one, FORM=solved)"
 	@echo "make claims      run the experiments behind the claims again (resumes), and write the table in the README"
 	@echo "make bench       measure every lesson, and write the table in the README"
+	@echo "make gpu         with a CUDA card: its tests and the benchmark of stacks, kept under the card's name"
 	@echo "make lint        ruff, lint and format, and the types"
 	@echo "make teacher     train the Fashion-MNIST teacher again (half an hour on a CPU)"
 	@echo "make clean       delete the environment and the caches"
@@ -52,6 +53,9 @@ claims: $(VENV)/ready
 
 bench: $(VENV)/ready
 	@$(BIN)/python benchmarks/load.py && $(BIN)/python benchmarks/lessons.py && $(BIN)/python tools/build_readme.py
+
+gpu: $(VENV)/ready
+	@$(BIN)/python tools/gpu.py
 
 lint: $(VENV)/ready
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -1,9 +1,9 @@
 """How fast a stack of students trains: against the machine's matrix products, against other ways to train the same
-students, with two threads, and for a thousand students; and how much memory it takes.
+students, with two threads, and in a whole sweep.
 
     python benchmarks/stack.py                  # on a machine that does nothing else; about ten minutes
     python benchmarks/stack.py --quick          # does everything run? Its numbers mean little
-    python benchmarks/stack.py --device cuda
+    python benchmarks/stack.py --device cuda    # or: make gpu
 
 Only ratios are to be believed, and only those of one run. So every way is measured once per round, in an order that
 rotates from round to round, and a ratio is taken round by round.
@@ -14,26 +14,31 @@ import argparse
 import datetime
 import platform
 import re
+import statistics
 import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import joblib
 import stack_arms as arms
 import torch
-from stack_memory import memory
-from stack_tables import STUDENTS, WIDTH, report
 from tqdm.auto import tqdm
 
 from kdcourse import data, devices, store
-from kdcourse.models import StudentStack, mlp
+from kdcourse._process import arithmetic_threads
+from kdcourse.models import mlp
 from kdcourse.sweep import grid, sweep
 from kdcourse.train import load_teacher
 
 RESULTS = Path(__file__).resolve().parent / "results"
 EXAMPLES = 10_000
+WIDTH, STUDENTS = 32, 64  # the students that the aims are about
+OTHERS = ("teacher in the loop", "cached logits", "resident", "vmap")
+AIMS = {  # what is wanted of them, by the device
+    "cpu": {"resident": 5, "cached logits": 10, "teacher in the loop": 50, "two threads": 1.5, "sweep seconds": 120},
+    "cuda": {"student-samples/s": 100e6},
+}
 
 
 class Plan(NamedTuple):
@@ -41,100 +46,73 @@ class Plan(NamedTuple):
 
     rounds: int = 5
     seconds: float = 0.5
-    widths: tuple = (8, WIDTH, 64, 128)
+    widths: tuple = (8, WIDTH, 128)
     students: tuple = (1, 8, 32, STUDENTS)
     precisions: tuple = ("fp32", "bf16")
     square: int = 1024  # the side of the large matrix product
-    curve: tuple = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-    curve_rounds: int = 3
-    sweep_chunk: int = STUDENTS
-    # a name, a function of stack_memory, width, students
-    memory: tuple = (
-        ("one student", "run_one_by_one", WIDTH, 1),
-        ("stack", "run_stack", WIDTH, STUDENTS),
-        ("stack", "run_stack", 128, STUDENTS),
-        ("vmap", "run_vmapped", WIDTH, STUDENTS),
-    )
+    chunk: int = STUDENTS
 
 
 CPU = Plan()
-CUDA = CPU._replace(
+CUDA = Plan(
     widths=(WIDTH, 128),
     students=(STUDENTS, 256, 1024, 4096),
     precisions=("fp32", "tf32", "bf16"),
     square=8192,
-    sweep_chunk=1024,
+    chunk=1024,
 )
-
-
-def quick(plan):
-    return plan._replace(
-        rounds=2,
-        seconds=0.1,
-        widths=(WIDTH,),
-        students=tuple(sorted({plan.students[0], STUDENTS})),
-        curve=(8, 2 * STUDENTS),
-        curve_rounds=1,
-        memory=plan.memory[:2],
-    )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--quick", action="store_true", help="few sizes, two rounds, no sweep; writes a file of its own"
-    )
+    parser.add_argument("--quick", action="store_true", help="one size, one round, no sweep; writes a file of its own")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--rounds", type=int, help=f"measure everything so many times (default {CPU.rounds})")
-    parser.add_argument("--profile", action="store_true", help="also: where the time of a step goes (CPU only)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
     options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise SystemExit(f"There is no CUDA card here that torch {torch.__version__} can use, so nothing is measured.")
     device, plan = options.device, CUDA if options.device == "cuda" else CPU
     if options.quick:
-        plan = quick(plan)
-    if options.rounds is not None:
-        plan = plan._replace(rounds=options.rounds, curve_rounds=options.rounds)
+        plan = plan._replace(rounds=1, seconds=0.02, widths=(WIDTH,), students=(STUDENTS,), square=256)
+    arms.check_that_all_do_the_same()
     machine = devices.machine() | {"processor": processor(), "vectors": torch.backends.cpu.get_cpu_capability()}
     machine["device"] = torch.cuda.get_device_name() if device == "cuda" else "cpu"
     results = {"date": str(datetime.date.today()), "quick": options.quick, "machine": machine, "plan": plan._asdict()}
     results |= {"examples": EXAMPLES, "batch_size": arms.BATCH, **arms.LOSS}
-    cores = machine["cores"]
-
-    # First, while this process is small: the largest size of a child starts at what its parent had.
-    results["memory"] = memory(plan.memory, device)
     garments = data.load("fashion-mnist").subset(EXAMPLES)
     split = garments.train
     examples = arms.Examples(*(part.to(device) for part in (split.inputs, split.labels, split.teacher_logits)))
     teacher = load_teacher("fashion-mnist").to(device)
 
-    with arms.threads(1):
-        results["widths"] = []
-        for width in plan.widths:
-            rows = interleave(ways(width, plan, examples, teacher), plan.rounds, f"width {width}")
-            block = {"width": width, "flops_per_sample": arms.flops_per_sample(width), "rates": rows}
-            results["widths"].append(block)
-        if options.profile and device == "cpu":
-            results["profile"] = profile(examples)
-    if device == "cpu":
-        if cores > 1:
-            results["threads"] = interleave(ways_of_two_threads(plan, examples), plan.rounds, "two threads")
-        growing = [({"students": m}, partial(seconds_per_epoch, m, examples, cores)) for m in plan.curve]
-        results["curve"] = interleave(growing, plan.curve_rounds, "more and more students")
+    with arithmetic_threads(1):
+        results["widths"] = [
+            {
+                "width": width,
+                "flops_per_sample": arms.flops_per_sample(width),
+                "rates": interleave(ways(width, plan, examples, teacher), plan.rounds, f"width {width}"),
+            }
+            for width in plan.widths
+        ]
+    if device == "cpu" and machine["cores"] > 1:
+        results["threads"] = interleave(ways_of_two_threads(plan, examples), plan.rounds, "two threads")
     if not options.quick:
-        with arms.threads(cores):
-            results["sweep"] = whole_sweep(garments, device, plan.sweep_chunk)
+        results["sweep"] = whole_sweep(garments, device, plan.chunk)
 
     name = machine["device"] if device == "cuda" else f"cpu {machine['processor']}"
     slug = re.sub(r"[^a-z0-9]+", "-", f"{name}{' quick' * options.quick}".lower()).strip("-")
-    path = RESULTS / f"stack-{slug}.json"
+    path = options.results / f"stack-{slug}.json"
     store.save_json(path, results)
-    path.with_suffix(".md").write_text(report(results), encoding="utf-8")
-    print(f"\n{report(results)}\nWritten to {path} and beside it (.md).")
+    path.with_suffix(".md").write_text(report(results, device), encoding="utf-8")
+    print(f"\n{report(results, device)}\nWritten to {path} and beside it (.md).")
+
+
+# ---- measuring ----
 
 
 def interleave(ways, rounds, what):
     """What every way came to in every round: `ways` is a list of (description, function without argument)."""
     rows = [about | {"rounds": []} for about, _ in ways]
-    with tqdm(total=rounds * len(ways), desc=what, leave=True) as bar:
+    with tqdm(total=rounds * len(ways), desc=what) as bar:
         for number in range(rounds):
             shift = number * len(ways) // rounds
             for place in [*range(shift, len(ways)), *range(shift)]:
@@ -162,82 +140,37 @@ def ways(width, plan, examples, teacher):
         way("resident", 1, lambda: arms.resident_rate(student(), examples, plan.seconds)),
         way("vmap", STUDENTS, lambda: steady(arms.vmapped_students, width, STUDENTS, examples)),
     ]
-    most = max(plan.students)
     for precision in plan.precisions:
         for students in plan.students:
             rate = partial(arms.stack_rate, width, students, examples, plan.seconds, precision=precision)
             measured.append(way("stack", students, rate, precision))
-        for shape, sides in arms.product_shapes(width, most, square=plan.square).items():
+        for shape, sides in arms.product_shapes(width, max(plan.students), square=plan.square).items():
             rate = partial(steady, arms.products, sides, device, precision)
-            measured.append(way("product", most, rate, precision, shape=shape))
+            measured.append(way("product", max(plan.students), rate, precision, shape=shape))
     return measured
 
 
 def ways_of_two_threads(plan, examples):
     """One stack on one thread; one stack on two; two stacks side by side, on one thread each."""
-    one = partial(arms.stack_rate, WIDTH, STUDENTS, examples, plan.seconds)
-    two = partial(arms.side_by_side_rate, WIDTH, STUDENTS, examples, plan.seconds, copies=2)
+
+    def on(threads, measure, **more):
+        with arithmetic_threads(threads):
+            return measure(WIDTH, STUDENTS, examples, plan.seconds, **more)
+
     return [
-        ({"way": "one stack, one thread"}, partial(on_threads, 1, one)),
-        ({"way": "one stack, two threads"}, partial(on_threads, 2, one)),
-        ({"way": "two stacks side by side, one thread each"}, partial(on_threads, 1, two)),
+        ({"way": "one stack, one thread"}, partial(on, 1, arms.stack_rate)),
+        ({"way": "one stack, two threads"}, partial(on, 2, arms.stack_rate)),
+        ({"way": "two stacks side by side, one thread each"}, partial(on, 1, arms.side_by_side_rate, copies=2)),
     ]
-
-
-def seconds_per_epoch(students, examples, cores):
-    """For so many students, in stacks of up to 64 that run side by side, one thread each."""
-    parts = torch.arange(students).split(STUDENTS)
-    stacks = [StudentStack((arms.INPUTS, WIDTH, arms.CLASSES), seeds.tolist()) for seeds in parts]
-    epochs = max(1, 8 // students)  # a single student's epoch is over too soon
-    jobs = min(cores, len(stacks))
-
-    def train_all():
-        start = time.perf_counter()
-        run = joblib.Parallel(jobs, prefer="threads")
-        run(joblib.delayed(arms.train_stack)(stack, examples, epochs=epochs) for stack in stacks)
-        return (time.perf_counter() - start) / epochs
-
-    return on_threads(1, train_all)
-
-
-def on_threads(count, measure):
-    with arms.threads(count):
-        return measure()
 
 
 def whole_sweep(garments, device, chunk):
     """A thousand students from their settings to their table, evaluation included."""
     settings = grid(width=WIDTH, temperature=(1, 2, 4, 8, 16), soft_weight=(0.5, 1.0), init_seed=range(100))
     start = time.perf_counter()
-    table = sweep(settings, garments, epochs=10, batch_size=arms.BATCH, device=device, chunk=chunk, resume=False)
-    seconds = time.perf_counter() - start
-    about = {"students": len(table), "width": WIDTH, "epochs": 10, "examples": len(garments.train), "chunk": chunk}
-    return about | {"threads": torch.get_num_threads(), "seconds": seconds}
-
-
-def profile(examples):
-    """Where the time of a step goes: PyTorch's operations by what they are for, in seconds per step."""
-    parts = {
-        "first layer's matrix products": ["aten::mm"],
-        "second layer's matrix products": ["aten::bmm", "aten::baddbmm"],
-        "softmax and its gradient": ["aten::_log_softmax", "aten::_log_softmax_backward_data"],
-        "optimizer": ["aten::_fused_adamw_", "Optimizer.step#AdamW.step"],
-        "picking the batch": ["aten::index"],
-    }
-    batches, epochs = 10, 5
-    few = arms.first_of(examples, batches * arms.BATCH)
-    stack = StudentStack((arms.INPUTS, WIDTH, arms.CLASSES), range(STUDENTS))
-    arms.train_stack(stack, few, epochs=1)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
-        start = time.perf_counter()
-        arms.train_stack(stack, few, epochs=epochs)
-        elapsed = time.perf_counter() - start
-    own = {event.key: event.self_cpu_time_total / 1e6 for event in profiler.key_averages()}
-    seconds = {part: sum(own.pop(name, 0.0) for name in names) for part, names in parts.items()}
-    seconds["other operations"] = sum(own.values())
-    seconds["between operations"] = max(0.0, elapsed - sum(seconds.values()))
-    per_step = {part: value / (batches * epochs) for part, value in seconds.items()}
-    return {"width": WIDTH, "students": STUDENTS, "seconds_per_step": per_step}
+    sweep(settings, garments, epochs=10, batch_size=arms.BATCH, device=device, chunk=chunk, resume=False)
+    about = {"students": len(settings), "width": WIDTH, "epochs": 10, "examples": len(garments.train), "chunk": chunk}
+    return about | {"threads": torch.get_num_threads(), "seconds": time.perf_counter() - start}
 
 
 def processor():
@@ -247,6 +180,107 @@ def processor():
         if found:
             return found.group(1)
     return platform.processor() or platform.machine()
+
+
+# ---- tables ----
+
+
+def report(results, device):
+    """All that was measured, as one page."""
+    machine, plan = results["machine"], results["plan"]
+    where = machine["processor"] if device == "cpu" else f"{machine['device']}, {machine['processor']}"
+    head = (
+        f"# Stacked students, measured\n\n{where} ({machine['cores']} cores, {machine['vectors']}, "
+        f"{machine['system']}), Python {machine['python']}, torch {machine['torch']}, {results['date']}. "
+        f"{results['examples']:,} pictures of Fashion-MNIST, batches of {results['batch_size']}, AdamW, "
+        f"T = {results['temperature']:g}, soft_weight = {results['soft_weight']:g}; one thread where nothing else is "
+        f"said. Medians of {plan['rounds']} interleaved rounds, of {plan['seconds']:g} s or more each; in brackets the "
+        "lowest and the highest. Rates are thousands of student-samples (one student trained on one example) per "
+        "second; the peak is that of the fastest of three matrix products, counting only the products that training "
+        "needs."
+    )
+    stacks, others = [], []
+    for block in results["widths"]:
+        for row in block["rates"]:
+            if row["way"] == "stack":
+                share = [rate * block["flops_per_sample"] / peak for rate, peak in _pairs(row, _peak(block, row))]
+                cells = [row["precision"], f"{row['students']:,}", _thousands(row["rounds"]), _spread(share, "{:.0%}")]
+                stacks.append([block["width"], *cells])
+            elif row["way"] in OTHERS:
+                ratio = [a / b for a, b in _pairs(_stack(block), row)]
+                others.append([block["width"], row["way"], _thousands(row["rounds"]), _spread(ratio, "{:,.1f}×")])
+    parts = [
+        head + "\n\n**A quick run: it shows that everything runs. Its numbers mean little.**" * results["quick"],
+        _section("Students in one stack", ["width", "precision", "students", "rate", "of the peak"], stacks),
+        _section(f"A stack of {STUDENTS} against other ways", ["width", "way", "rate", "the stack is"], others),
+    ]
+    if "threads" in results:
+        one = results["threads"][0]
+        rows = [
+            [row["way"], _thousands(row["rounds"]), _spread([a / b for a, b in _pairs(row, one)], "{:.2f}×")]
+            for row in results["threads"]
+        ]
+        parts.append(_section("Two threads", ["", "rate", "against one thread"], rows))
+    if "sweep" in results:
+        about = results["sweep"]
+        parts.append(
+            f"A whole `sweep` of {about['students']:,} students of width {about['width']} on {about['examples']:,} "
+            f"examples for {about['epochs']} epochs, evaluation included, in stacks of at most {about['chunk']:,} on "
+            f"{about['threads']} threads: {about['seconds']:.0f} seconds."
+        )
+    reached = _reached(results)
+    rows = [[what, f"{aim:,g}", f"{reached[what]:,.3g}"] for what, aim in AIMS[device].items() if what in reached]
+    parts.append(_section(f"Aims, for width {WIDTH}", ["", "aim", "median"], rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def _reached(results):
+    """The medians that the aims are about: what the stack gains, and how long a sweep takes."""
+    block = next(block for block in results["widths"] if block["width"] == WIDTH)
+    found = {
+        row["way"]: [a / b for a, b in _pairs(_stack(block), row)] for row in block["rates"] if row["way"] in OTHERS
+    }
+    stacks = [row["rounds"] for row in block["rates"] if row["way"] == "stack"]
+    found["student-samples/s"] = max(stacks, key=statistics.median)
+    if "threads" in results:
+        one, _, side_by_side = results["threads"]
+        found["two threads"] = [a / b for a, b in _pairs(side_by_side, one)]
+    if "sweep" in results:
+        found["sweep seconds"] = [results["sweep"]["seconds"]]
+    return {what: statistics.median(rounds) for what, rounds in found.items()}
+
+
+def _pairs(row, other):
+    """Round by round, so that what slowed a whole round down cancels."""
+    return list(zip(row["rounds"], other["rounds"], strict=True))
+
+
+def _stack(block):
+    """The row of the stack that all is compared with."""
+    about = {"way": "stack", "students": STUDENTS, "precision": "fp32"}
+    return next(row for row in block["rates"] if about.items() <= row.items())
+
+
+def _peak(block, stack):
+    """The row of the kind of product that was fastest at the median, in the precision of a stack."""
+    products = [row for row in block["rates"] if (row["way"], row["precision"]) == ("product", stack["precision"])]
+    return max(products, key=lambda row: statistics.median(row["rounds"]))
+
+
+def _spread(rounds, form):
+    """The median, and the lowest and the highest where there are several."""
+    middle = form.format(statistics.median(rounds))
+    return middle if len(rounds) == 1 else f"{middle} ({form.format(min(rounds))}–{form.format(max(rounds))})"
+
+
+def _thousands(rounds):
+    return _spread([value / 1000 for value in rounds], "{:,.0f}" if min(rounds) >= 1e4 else "{:.2f}")
+
+
+def _section(title, columns, rows):
+    """A Markdown table under its title; all but the first column to the right."""
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return f"## {title}\n\n" + "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ Most are generators that do one training step, and yield how many student-sample
 import math
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.utils.data import DataLoader, TensorDataset
 
+from kdcourse._process import matmul_precision
 from kdcourse.losses import hard_per_example, soft_per_example
 from kdcourse.models import StudentStack, mlp
 from kdcourse.stack import distill_stack
@@ -165,7 +166,7 @@ def train_stack(stack, examples, *, epochs, precision="fp32", after_epoch=None):
     """`distill_stack` with the settings of all other arms. precision  "fp32", "bf16", or "tf32" (CUDA only)"""
     inputs, labels, teacher_logits = examples
     options = dict(LOSS, lr=LR, batch_size=BATCH, epochs=epochs, bf16=precision == "bf16", after_epoch=after_epoch)
-    with tensor_float(precision == "tf32"):
+    with matmul_precision("high" if precision == "tf32" else "highest"):
         return distill_stack(stack, inputs, teacher_logits, labels, **options)
 
 
@@ -207,7 +208,7 @@ def products(shape, device, precision):
     right = torch.randn(columns, inner, device=device).to(kind)
     out = torch.empty(rows, columns, device=device, dtype=kind)
     while True:
-        with tensor_float(precision == "tf32"):
+        with matmul_precision("high" if precision == "tf32" else "highest"):
             torch.mm(left, right.T, out=out)
         yield 2 * rows * inner * columns
 
@@ -237,26 +238,32 @@ def synchronize(device):
         torch.cuda.synchronize(device)
 
 
-@contextmanager
-def threads(count):
-    """`count` threads inside each of PyTorch's operations."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def tensor_float(allowed):
-    """TensorFloat-32 for matrix products inside a `with`, or strictly not."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if allowed else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+def check_that_all_do_the_same():
+    """Raise AssertionError unless every way ends with the weights of the tutorials' loop."""
+    # Fewer examples than a batch, so that their order makes no difference.
+    sizes, steps = (12, 6, 4), 5
+    teacher = mlp((12, 20, 4), seed=7).eval()
+    inputs = torch.randn(100, 12, generator=torch.Generator().manual_seed(0))
+    logits = teacher(inputs).detach()
+    examples = Examples(inputs, logits.argmax(1), logits)
+    students = {name: mlp(sizes, seed=1) for name in ("teacher in the loop", "cached logits", "resident")}
+    ways = teacher_in_loop(students["teacher in the loop"], teacher, examples)
+    cached = cached_logits(students["cached logits"], examples)
+    alone = [mlp(sizes, seed) for seed in range(2)]
+    parameters = stack_module_state(alone)[0]
+    mapped = vmapped(alone[0], parameters, examples)
+    for _ in range(steps):
+        counted = [next(ways), next(cached), next(mapped)]
+        if counted != [100, 100, 200]:
+            raise AssertionError(f"a step must count its student-samples, got {counted}")
+    train_alone(students["resident"], examples, epochs=steps)
+    stack = StudentStack(sizes, [0, 1])
+    train_stack(stack, examples, epochs=steps)
+    ended = {name: list(student.parameters()) for name, student in students.items()}
+    ended |= {"stack": list(stack.student(1).parameters()), "vmap": [weights[1] for weights in parameters.values()]}
+    for name, weights in ended.items():
+        for one, other in zip(weights, ended["teacher in the loop"], strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
 
 
 def vmapped_students(width, students, examples):

@@ -6,116 +6,133 @@ student trained alone is this module's first test.
 """
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby, pairwise
+from typing import TypeAlias
 
 import torch
+from torch.func import functional_call
 
-from kdcourse._arguments import integer, number, positive
-from kdcourse._examples import check_examples
-from kdcourse.losses import blended_loss, hard_per_example, soft_per_example, widen
+from kdcourse._arguments import integer, not_negative, number, positive
+from kdcourse._examples import check_examples, only_one, try_loss
+from kdcourse.losses import blended, blended_loss
 from kdcourse.models import StudentStack
+
+OnePerStudent: TypeAlias = float | Sequence[float] | torch.Tensor
 
 
 def distill_stack(
-    stack,
-    inputs,
-    teacher_logits,
-    labels,
+    stack: StudentStack,
+    inputs: torch.Tensor,
+    teacher_logits: torch.Tensor,
+    labels: torch.Tensor,
     *,
-    temperature=1.0,
-    soft_weight=1.0,
-    lr=1e-3,
-    weight_decay=0.0,
-    epochs,
-    batch_size=128,
-    order_seed=0,
-    schedule=None,
-    bf16=False,
-    after_epoch=None,
-):
+    temperature: OnePerStudent = 1.0,
+    soft_weight: OnePerStudent = 1.0,
+    direction: str = "forward",
+    loss: Callable | None = None,
+    lr: OnePerStudent = 1e-3,
+    weight_decay: OnePerStudent = 0.0,
+    epochs: int,
+    batch_size: int = 128,
+    order_seed: int = 0,
+    schedule: Callable[[float], float] | None = None,
+    bf16: bool = False,
+    after_epoch: Callable[[], object] | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Fit every student of `stack` in place to a teacher's logits and the labels, on the device that the stack is on.
 
-    stack           StudentStack of M students
-    inputs          float [N, D];  teacher_logits  float [N, C];  labels  int64 [N]
+    Parameters
+    ----------
+    stack
+        M students; every student sees the same batches.
+    inputs, teacher_logits, labels
+        float [N, D], float [N, C] and int64 [N].
     temperature, soft_weight, lr, weight_decay
-                    one number for all, or M numbers; otherwise as in `train.distill`; with
-                    soft_weight 0 a student learns from the labels alone
-    epochs, batch_size, order_seed, schedule
-                    as in `train.distill`; every student sees the same batches
-    bf16            run the forward pass in bfloat16; the weights and the loss stay float32
-    after_epoch     a function that is called with no argument after every epoch (a progress bar); None: none
-    returns         (loss, diverged_at), both [M] on the CPU: the mean loss of the last epoch, and the step, from 1, at
-                    which a student's loss was first not finite, or 0. Such a student goes on computing nonsense; the
-                    others do not notice
+        One number for all, or M numbers; otherwise as in `train.distill`. With soft_weight 0 a student learns from the
+        labels alone.
+    direction, epochs, batch_size, order_seed, schedule
+        As in `train.distill`.
+    loss
+        Instead of `temperature`, `soft_weight` and `direction`: a function (student_logits [M, C, B], teacher_logits
+        [M, C, B], labels [M, B]) -> one value per student and example, [M, B]. One that keeps the classes on axis 1
+        does for a single student too. It must not read a value back from a GPU (`.item()`, `if` on a tensor).
+    bf16
+        Run the forward pass in bfloat16; the weights and the loss stay as they are.
+    after_epoch
+        Called after every epoch (a progress bar).
 
-    Raises TypeError or ValueError that names the argument.
+    Returns
+    -------
+    loss : Tensor [M], on the CPU
+        Mean loss of the last epoch.
+    diverged_at : int64 Tensor [M], on the CPU
+        The step, from 1, at which a student's loss was first not finite, or 0. Such a student goes on computing
+        nonsense; the others do not notice.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, before the first step.
+
+    Examples
+    --------
+    >>> inputs = torch.randn(40, 5, generator=torch.Generator().manual_seed(0))
+    >>> stack = StudentStack((5, 8, 3), seeds=[0, 1])
+    >>> labels = inputs[:, :3].argmax(1)
+    >>> loss, _ = distill_stack(stack, inputs, 4 * inputs[:, :3], labels, temperature=[1, 4], lr=0.01, epochs=30)
+    >>> loss.shape, bool((logits_of_stack(stack, inputs).argmax(1) == labels).double().mean() > 0.9)
+    (torch.Size([2]), True)
     """
     if not isinstance(stack, StudentStack):
         raise TypeError(f"stack must be a StudentStack, got {type(stack).__name__}")
     inputs, labels = check_examples(stack, inputs, teacher_logits=teacher_logits, labels=labels)
-    temperature, soft_weight, lr, weight_decay = (
-        _one_each(name, value, len(stack))
-        for name, value in [
-            ("temperature", temperature),
-            ("soft_weight", soft_weight),
-            ("lr", lr),
-            ("weight_decay", weight_decay),
-        ]
-    )
-    for value in lr:
-        positive("lr", value)
-    for value in weight_decay:
-        if not 0 <= value < math.inf:
-            raise ValueError(f"weight_decay must be >= 0, got {value}")
+    temperatures = _one_each("temperature", temperature, len(stack))
+    soft_weights = _one_each("soft_weight", soft_weight, len(stack))
+    rates = [positive("lr", rate) for rate in _one_each("lr", lr, len(stack))]
+    decays = [not_negative("weight_decay", decay) for decay in _one_each("weight_decay", weight_decay, len(stack))]
     epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
     factors = schedule_factors(schedule, epochs, len(inputs), batch_size)
     order = torch.Generator().manual_seed(integer("order_seed", order_seed, at_least=0))
 
     device = stack.weights[0].device
     inputs, labels, teacher_logits = (tensor.to(device) for tensor in (inputs, labels, teacher_logits))
-    # One call of the checked loss finds every bad logit before the first step, and `_loss_function` every bad setting.
-    blended_loss(torch.zeros_like(teacher_logits), teacher_logits, labels)
-    loss_of = _loss_function(stack, temperature, soft_weight)
-    teacher_logits, _ = widen(teacher_logits, max(temperature))
-    optimizer, groups = _optimizer(stack, lr, weight_decay)
-    # Whatever a step leaves behind, it leaves in these: a recorded step can only write to tensors that stay.
-    total = torch.zeros(len(stack), dtype=stack.weights[0].dtype, device=device)
-    step_number, diverged_at = torch.zeros(1, device=device), torch.zeros(len(stack), device=device)
-
-    def step(index):
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            logits = stack(inputs[index])
-        loss = loss_of(logits, teacher_logits[index], labels[index])
-        gradients = torch.autograd.grad(loss.sum(), list(stack.parameters()))
-        for group in groups:
-            group.take(gradients)
-        optimizer.step()
-        loss = loss.detach()
-        step_number.add_(1)
-        first = (diverged_at == 0) & ~loss.isfinite()
-        diverged_at.copy_(torch.where(first, step_number, diverged_at))
-        total.add_(loss * len(index))
-
+    # One call of the checked loss finds every bad logit before the first step, and `blended` every bad setting.
+    blended_loss(torch.zeros_like(teacher_logits), teacher_logits, labels, direction=direction)
+    if loss is None:
+        exact = torch.float32 if device.type == "mps" else torch.float64  # mps has no float64
+        columns = [torch.tensor(values, dtype=exact, device=device) for values in (temperatures, soft_weights)]
+        loss = blended(*(column[:, None, None] for column in columns), direction=direction)
+    else:
+        only_one_per_student(loss, temperatures, soft_weights, direction)
+        check_loss(loss, stack, inputs, teacher_logits, labels)
+    step = Step(stack, inputs, teacher_logits, labels, loss, lr=rates, weight_decay=decays, bf16=bf16)
     with _runner(device) as run:
         steps = iter(factors)
         for _ in range(epochs):
-            total.zero_()
+            step.total.zero_()
             for index in torch.randperm(len(inputs), generator=order).to(device).split(batch_size):
-                factor = next(steps)
-                for group in groups:
-                    group.set_rate(factor)
+                step.set_rate(next(steps))
                 run(step, index)
             if after_epoch is not None:
                 after_epoch()
     # A last step can still spoil weights whose loss was finite; that shows only afterwards.
     spoilt = ~torch.stack([weight.flatten(1).isfinite().all(1) for weight in stack.parameters()]).all(0)
-    diverged_at = torch.where((diverged_at == 0) & spoilt, step_number, diverged_at)
-    return (total / len(inputs)).cpu(), diverged_at.long().cpu()
+    diverged_at = torch.where((step.diverged_at == 0) & spoilt, step.count, step.diverged_at)
+    return (step.total / len(inputs)).cpu(), diverged_at.long().cpu()
 
 
-def schedule_factors(schedule, epochs, examples, batch_size):
-    """The factor on the learning rate at every step of a run, as a list. Raises an error for one that is none."""
+def schedule_factors(
+    schedule: Callable[[float], float] | None, epochs: int, examples: int, batch_size: int
+) -> list[float]:
+    """The factor on the learning rate at every step of a run. Raises an error for one that is none.
+
+    Examples
+    --------
+    >>> schedule_factors(lambda done: 1 - done, epochs=2, examples=20, batch_size=16)
+    [1.0, 0.75, 0.5, 0.25]
+    """
     epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
     if schedule is not None and not callable(schedule):
         raise TypeError(f"schedule must be a function or None, got {schedule!r}")
@@ -129,35 +146,88 @@ def schedule_factors(schedule, epochs, examples, batch_size):
     return factors
 
 
-def logits_of_stack(stack, inputs, *, batch_size=1000):
-    """What every student says about every input: float32 [M, C, N] on the CPU, without gradients."""
+def logits_of_stack(stack: StudentStack, inputs: torch.Tensor, *, batch_size: int = 1000) -> torch.Tensor:
+    """What every student says about every input: float32 [M, C, N] on the CPU, without gradients.
+
+    Examples
+    --------
+    >>> logits_of_stack(StudentStack((5, 8, 3), seeds=[0, 1]), torch.zeros(7, 5)).shape
+    torch.Size([2, 3, 7])
+    """
     device = stack.weights[0].device
     with torch.inference_mode():
         parts = [stack(batch.to(device)).float().cpu() for batch in inputs.split(batch_size)]
     return torch.cat(parts, dim=2).clone()
 
 
-def _loss_function(stack, temperature, soft_weight):
-    """(logits [M, C, B], teacher [B, C], labels [B]) -> one loss per student [M]; a term nobody weighs is left out."""
-    weight = stack.weights[0]
-    like = torch.zeros(len(stack), 2, 1, dtype=weight.dtype)
-    T, alpha = (torch.tensor(values, dtype=torch.float64)[:, None, None] for values in (temperature, soft_weight))
-    blended_loss(like, like, torch.zeros(len(stack), 1, dtype=torch.int64), T, alpha)
-    if weight.device.type != "mps":  # mps has no float64
-        like, _ = widen(like, T)
-    T, alpha = T.to(weight.device, like.dtype), alpha[:, 0].to(weight.device, like.dtype)
-    any_soft, any_hard = max(soft_weight) > 0, min(soft_weight) < 1
+def check_loss(
+    loss: Callable, stack: StudentStack, inputs: torch.Tensor, teacher_logits: torch.Tensor, labels: torch.Tensor
+) -> None:
+    """Try a loss function on a few examples. Raises TypeError or ValueError unless its values can be trained on."""
+    if not callable(loss):
+        raise TypeError(f"loss must be a function (student_logits, teacher_logits, labels), got {loss!r}")
+    # With no axis as long as another: mixed axes would go unnoticed.
+    few = next(count for count in (3, 2, 4) if count not in (len(stack), teacher_logits.shape[1]))
+    with torch.no_grad():
+        logits = stack(inputs[:few])
+    batch = _for_all(len(stack), teacher_logits[:few], labels[:few])
+    try_loss(loss, logits, *batch)
+    values = loss(logits, *batch)
+    if not values.isfinite().all():
+        raise ValueError(f"loss must be finite, got {values[~values.isfinite()][0].item()} before the first step")
 
-    def loss_of(logits, teacher, labels):
-        loss = 0
-        logits = logits.to(T.dtype)
-        if any_soft:
-            loss = alpha * soft_per_example(logits, teacher.T.expand(len(logits), -1, -1), T)
-        if any_hard:
-            loss = loss + (1 - alpha) * hard_per_example(logits, labels.expand(len(logits), -1))
-        return loss.mean(1)
 
-    return loss_of
+def only_one_per_student(loss, temperature, soft_weight, direction):
+    """Raise ValueError if any student has a setting of the everyday loss beside a loss of its own."""
+    for each_temperature, each_soft_weight in set(zip(temperature, soft_weight, strict=True)):
+        only_one(loss, temperature=each_temperature, soft_weight=each_soft_weight, direction=direction)
+
+
+class Step:
+    """One step of training on the examples at `index`, for every student at once.
+
+    CUDA records a step and replays it, so it asks the device for no value, and whatever it leaves behind, it leaves in
+    tensors that stay: the weights, `total` (the losses of the epoch, [M]), `count` and `diverged_at`. A test runs it on
+    the meta device, where anything else is an error.
+    """
+
+    def __init__(self, stack, inputs, teacher_logits, labels, loss, *, lr, weight_decay, bf16=False):
+        self.stack, self.examples, self.loss, self.bf16 = stack, (inputs, teacher_logits, labels), loss, bf16
+        self.weights = dict(stack.named_parameters())
+        self.optimizer, self.groups = _optimizer(stack, lr, weight_decay)
+        like = stack.weights[0]
+        self.total = torch.zeros(len(stack), dtype=like.dtype, device=like.device)
+        self.count = torch.zeros(1, device=like.device)
+        self.diverged_at = torch.zeros(len(stack), device=like.device)
+
+    def __call__(self, index):
+        inputs, teacher_logits, labels = (tensor[index] for tensor in self.examples)
+        loss = self.loss(self.logits(inputs), *_for_all(len(self.stack), teacher_logits, labels)).mean(1)
+        gradients = torch.autograd.grad(loss.sum(), list(self.weights.values()))
+        for group in self.groups:
+            group.take(gradients)
+        self.optimizer.step()
+        loss = loss.detach()
+        self.count.add_(1)
+        first = (self.diverged_at == 0) & ~loss.isfinite()
+        self.diverged_at.copy_(torch.where(first, self.count, self.diverged_at))
+        self.total.add_(loss * len(index))
+
+    def logits(self, inputs):
+        if not self.bf16:
+            return self.stack(inputs)
+        half = {name: weight.bfloat16() for name, weight in self.weights.items()}
+        return functional_call(self.stack, half, inputs.bfloat16()).to(self.total.dtype)
+
+    def set_rate(self, factor: float) -> None:
+        """Multiply every student's learning rate by a factor, from now on."""
+        for group in self.groups:
+            group.set_rate(factor)
+
+
+def _for_all(students, teacher_logits, labels):
+    """Teacher logits [B, C] and labels [B] as every student sees them: [M, C, B] and [M, B], without a copy."""
+    return teacher_logits.T.expand(students, -1, -1), labels.expand(students, -1)
 
 
 class _Group:
@@ -167,8 +237,7 @@ class _Group:
         self.rows = slice(start, stop)
         self.lr = lr
         self.parts = [weight.detach()[self.rows] for weight in stack.parameters()]
-        rate = torch.tensor(lr, device=stack.weights[0].device) if stack.weights[0].is_cuda else lr
-        self.options = {"params": self.parts, "lr": rate, "weight_decay": weight_decay}
+        self.options = {"params": self.parts, "lr": lr, "weight_decay": weight_decay}
 
     def take(self, gradients):
         for part, gradient in zip(self.parts, gradients, strict=True):
@@ -189,16 +258,19 @@ def _optimizer(stack, lr, weight_decay):
         bounds.append(bounds[-1] + len(list(run)))
     groups = [_Group(stack, start, stop, *settings[start]) for start, stop in pairwise(bounds)]
     device = stack.weights[0].device
+    recorded = device.type in ("cuda", "meta")  # meta: where a test runs what CUDA records
     optimizer = torch.optim.AdamW(
-        [group.options for group in groups], fused=device.type in ("cpu", "cuda"), capturable=device.type == "cuda"
+        [group.options for group in groups], fused=recorded or device.type == "cpu", capturable=recorded
     )
     for group, options in zip(groups, optimizer.param_groups, strict=True):
         group.options = options  # the optimizer's own copy is the one that counts
+        if recorded:
+            options["lr"] = torch.tensor(group.lr, device=device)
     return optimizer, groups
 
 
 @contextmanager
-def _runner(device):
+def _runner(device) -> Iterator[Callable]:
     """A function that runs a step on a batch: it calls the step, or on CUDA records it and then replays it."""
     if device.type != "cuda":
         yield lambda step, index: step(index)

@@ -3,7 +3,6 @@
 import io
 import json
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,17 +131,8 @@ def test_its_picture_is_what_the_page_shows_and_small_and_the_same_every_time(br
     assert said(page)[:1] == [line for line in said(page)[:1] if line in words]
 
 
-def test_the_benchmark_moves_every_kind_of_slider_that_a_lesson_has_stored(browser, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "benchmarks"))
-    import explorers as benchmark
-
+def test_every_explorer_is_stored_in_a_lesson():
     assert set(STORED) == set(explorers())
-    with browser.new_context(offline=True) as context:
-        rows = benchmark.measure(context, "soft_labels", STORED["soft_labels"])
-    assert [row["slider"] for row in rows] == ["temperature T", "t-shirt"]
-    for row in rows:
-        assert row["moves"] > 20
-        assert 0 < row["work_median_ms"] <= row["wait_median_ms"]
 
 
 # ---- soft labels ----

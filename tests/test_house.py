@@ -14,7 +14,7 @@ import build_readme  # noqa: E402
 
 # A module imports from floors strictly below its own, never from its own.
 FLOORS = {
-    0: ["_arguments", "_course", "_javascript", "devices", "store"],
+    0: ["_arguments", "_course", "_javascript", "_process", "devices", "store"],
     1: ["_examples", "data", "losses", "models", "stats"],
     2: ["calibration", "paired", "plots", "spam", "stack", "train"],
     3: ["audit", "controls", "ship", "sweep"],
@@ -47,6 +47,18 @@ def test_a_module_imports_only_from_floors_strictly_below(path):
             imported |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("kdcourse.")}
     floor = FLOOR_OF.get(room, 0)
     assert {name for name in imported - {room, "__version__"} if FLOOR_OF[name] >= floor} == set()
+
+
+@pytest.mark.parametrize(("folder", "other"), [("tests", "benchmarks"), ("benchmarks", "tests")])
+def test_tests_and_benchmarks_do_not_import_each_other(folder, other):
+    theirs = {path.stem for path in (ROOT / other).glob("*.py")}
+    for path in (ROOT / folder).glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        nodes = list(ast.walk(ast.parse(text)))
+        imported = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+        on_the_path = [line for line in text.splitlines() if re.search(rf"sys.?path.*[\"']{other}[\"']", line)]
+        assert (path.name, imported & theirs - {"coverage"}, on_the_path) == (path.name, set(), [])
 
 
 def test_every_module_has_a_floor():

@@ -1,15 +1,19 @@
 """Students that train in a stack end as they would alone, whatever the company."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from kdcourse.losses import blended
 from kdcourse.models import StudentStack, mlp
-from kdcourse.stack import distill_stack, logits_of_stack, schedule_factors
+from kdcourse.stack import Step, distill_stack, logits_of_stack, schedule_factors
 from kdcourse.train import cosine, distill, train
 
 QUIET = {"device": "cpu", "progress": False}
@@ -61,6 +65,51 @@ def test_a_stacked_student_ends_as_it_does_alone(sizes, dtype, schedule):
     for m, seed in enumerate(SEEDS):
         alone, own = mlp(sizes, seed).to(dtype), {name: values[m] for name, values in SETTINGS.items()}
         history = distill(alone, INPUTS.to(dtype), LOGITS.to(dtype), LABELS, schedule=schedule, **own, **RUN, **QUIET)
+        assert distance(stack.student(m), alone) <= TOLERANCE[dtype]
+        assert loss[m].item() == pytest.approx(history.last["loss"], rel=TOLERANCE[dtype] * 10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_stacked_student_ends_as_it_does_alone_in_the_reverse_direction(dtype):
+    stack, loss, _ = stacked(dtype=dtype, direction="reverse")
+    forward, _, _ = stacked(dtype=dtype)
+    for m, seed in enumerate(SEEDS):
+        alone, own = mlp((D, 8, C), seed).to(dtype), {name: values[m] for name, values in SETTINGS.items()}
+        history = distill(alone, INPUTS.to(dtype), LOGITS.to(dtype), LABELS, direction="reverse", **own, **RUN, **QUIET)
+        assert distance(stack.student(m), alone) <= TOLERANCE[dtype]
+        assert loss[m].item() == pytest.approx(history.last["loss"], rel=TOLERANCE[dtype] * 10)
+        if own["soft_weight"] > 0:
+            assert distance(stack.student(m), forward.student(m)) > 1e-4
+
+
+def centred(logits):
+    return logits - logits.mean(1, keepdim=True)
+
+
+def squares(student_logits, teacher_logits, labels):
+    """Squared distances of centred logits, and a tenth of the cross-entropy: for any axes behind the classes."""
+    hard = F.cross_entropy(student_logits, labels, reduction="none")
+    return (centred(student_logits) - centred(teacher_logits)).square().mean(1) + 0.1 * hard
+
+
+def margin(student_logits, teacher_logits, labels):
+    """How far the label's logit is below one more than the others, weighted with what the teacher thinks of them."""
+    own = student_logits.gather(1, labels.unsqueeze(1))
+    return ((1 + student_logits - own).relu() * teacher_logits.softmax(1)).sum(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("own_loss", [squares, margin])
+def test_with_a_loss_of_ones_own_a_stacked_student_ends_as_it_does_alone(own_loss, dtype):
+    rates = {"lr": SETTINGS["lr"], "weight_decay": SETTINGS["weight_decay"], "schedule": cosine}
+    stack = StudentStack((D, 8, C), SEEDS).to(dtype)
+    loss, diverged_at = distill_stack(stack, INPUTS.to(dtype), LOGITS.to(dtype), LABELS, loss=own_loss, **rates, **RUN)
+    assert diverged_at.tolist() == [0] * 5
+    for m, seed in enumerate(SEEDS):
+        alone, own = mlp((D, 8, C), seed).to(dtype), {name: rates[name][m] for name in ("lr", "weight_decay")}
+        history = distill(
+            alone, INPUTS.to(dtype), LOGITS.to(dtype), LABELS, loss=own_loss, schedule=cosine, **own, **RUN, **QUIET
+        )
         assert distance(stack.student(m), alone) <= TOLERANCE[dtype]
         assert loss[m].item() == pytest.approx(history.last["loss"], rel=TOLERANCE[dtype] * 10)
 
@@ -260,6 +309,99 @@ def test_cached_logits_in_half_precision_are_not_computed_with_in_half_precision
     assert distance(*stacks) <= 1e-6
 
 
+# ---- what CUDA records, on the meta device, which holds no values ----
+
+
+class OnlyMeta(TorchDispatchMode):
+    """An error where a tensor that holds values takes part: on a GPU it would have to be copied there first."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        if any(tensor.device.type != "meta" for tensor in tensors):
+            raise RuntimeError(f"{function} met a tensor on another device")
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def recorded(monkeypatch):
+    """A function that runs a step as CUDA would record it, optimizer included, on meta tensors."""
+    for module, name in [
+        ("optimizer", "_get_fused_kernels_supported_devices"),
+        ("adam", "_get_capturable_supported_devices"),
+    ]:
+        monkeypatch.setattr(sys.modules[f"torch.optim.{module}"], name, lambda *_, **__: ["meta", "cuda"])
+
+    def run(loss, step=Step, **options):
+        stack = StudentStack((D, 8, C), SEEDS).to("meta")
+        examples = [tensor.to("meta") for tensor in (INPUTS, LOGITS, LABELS)]
+        one = step(stack, *examples, loss, lr=SETTINGS["lr"], weight_decay=SETTINGS["weight_decay"], **options)
+        options = one.optimizer.param_groups
+        assert all(group["fused"] and group["capturable"] and group["lr"].is_meta for group in options)
+        for count in (16, 16, 2):
+            one.set_rate(0.5)
+            index = torch.empty(count, dtype=torch.int64, device="meta")
+            with OnlyMeta():
+                one(index)
+
+    with torch.library._scoped_library("aten", "IMPL") as library:  # the one kernel that meta lacks: it writes in place
+        library.impl("_fused_adamw_.tensor_lr", lambda *_, **__: None, "Meta")
+        yield run
+
+
+def everyday(**options):
+    columns = [torch.tensor(SETTINGS[name])[:, None, None] for name in ("temperature", "soft_weight")]
+    loss = blended(*columns, **options)  # asks for the range of its settings, once
+    cells = dict(zip(loss.__code__.co_freevars, loss.__closure__, strict=True))
+    for name in ("temperature", "soft_weight"):
+        cells[name].cell_contents = cells[name].cell_contents.to("meta")
+    return loss
+
+
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize(
+    "loss",
+    [everyday(), everyday(direction="reverse"), squares, margin],
+    ids=["everyday", "reverse", "squares", "margin"],
+)
+def test_a_step_asks_the_device_for_no_value_and_meets_no_tensor_of_another_device(recorded, loss, bf16):
+    recorded(loss, bf16=bf16)
+
+
+def reads_a_value(student_logits, teacher_logits, labels):
+    return squares(student_logits, teacher_logits, labels) / max(1.0, student_logits.max().item())
+
+
+def decides_on_a_value(student_logits, teacher_logits, labels):
+    loss = squares(student_logits, teacher_logits, labels)
+    return loss if loss.mean() > 1 else 2 * loss
+
+
+def picks_examples(student_logits, teacher_logits, labels):
+    loss = squares(student_logits, teacher_logits, labels)
+    return loss[loss > 1]
+
+
+def brings_a_tensor(student_logits, teacher_logits, labels):
+    return squares(student_logits, teacher_logits, labels) * torch.tensor(0.5)
+
+
+class StepThatLogs(Step):
+    def __call__(self, index):
+        super().__call__(index)
+        self.logged = float(self.total.sum())
+
+
+@pytest.mark.parametrize("loss", [reads_a_value, decides_on_a_value, picks_examples, brings_a_tensor])
+def test_a_loss_that_would_stop_the_recording_is_an_error_on_meta(recorded, loss):
+    with pytest.raises((RuntimeError, NotImplementedError), match="item|nonzero|another device"):
+        recorded(loss)
+
+
+def test_a_step_that_reads_a_value_is_an_error_on_meta(recorded):
+    with pytest.raises(RuntimeError, match="item"):
+        recorded(squares, step=StepThatLogs)
+
+
 # ---- CUDA ----
 
 
@@ -279,6 +421,17 @@ def test_a_gpu_trains_the_same_students(sizes, schedule):
     assert logits.device.type == "cpu"
     assert (logits - expected).norm() <= 2e-4 * expected.norm()
     assert (logits.argmax(1) == expected.argmax(1)).double().mean() >= 0.995
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("own_loss", [squares, margin])
+def test_a_gpu_trains_with_a_loss_of_ones_own(own_loss):
+    rates, losses = {"lr": SETTINGS["lr"], "weight_decay": SETTINGS["weight_decay"]}, []
+    for device in ("cpu", "cuda"):
+        stack = StudentStack((D, 8, C), SEEDS).to(device)
+        losses.append(distill_stack(stack, INPUTS, LOGITS, LABELS, loss=own_loss, **rates, **RUN)[0])
+    torch.testing.assert_close(*losses, rtol=2e-4, atol=0)
 
 
 @pytest.mark.gpu

@@ -22,6 +22,10 @@ def with_one(tensor, value):
     return changed
 
 
+def squares(student_logits, teacher_logits, labels):
+    return (student_logits - teacher_logits).square().mean(1)
+
+
 def shrinking(done):
     return 0.5 - done
 
@@ -40,7 +44,6 @@ def shrinking(done):
         ({"teacher_logits": LOGITS[:, :3]}, ValueError, "teacher_logits must have as many classes .* got 3 and 4"),
         ({"teacher_logits": LOGITS[:, :, None]}, ValueError, r"teacher_logits must be \[N, C\], got .* \[40, 4, 1\]"),
         ({"teacher_logits": LOGITS.long()}, TypeError, r"teacher_logits must be .* got torch\.int64"),
-        ({"teacher_logits": None}, TypeError, "teacher_logits must be .* got None"),
         (
             {"teacher_logits": with_one(LOGITS, math.nan)},
             ValueError,
@@ -50,38 +53,40 @@ def shrinking(done):
         ({"teacher_logits": LOGITS * 0 - math.inf}, ValueError, r"teacher_logits .* got -inf at index \[0, 0\]"),
         ({"labels": LABELS[1:]}, ValueError, "labels must have one row per input, got 39 for 40"),
         ({"labels": LABELS + 1}, ValueError, r"labels must be in \[0, 4\), got 4"),
-        ({"labels": LABELS - 1}, ValueError, r"labels must be in \[0, 4\), got -1"),
         ({"labels": LABELS.float()}, TypeError, r"labels must be an integer tensor .* got torch\.float32"),
-        ({"labels": None}, TypeError, "labels must be an integer tensor .* got None"),
         ({"temperature": [1.0, 2.0]}, ValueError, "temperature must be a number or one per student, got 2 for 3"),
-        ({"soft_weight": torch.ones(4)}, ValueError, "soft_weight must be a number or one per student, got 4 for 3"),
-        ({"lr": []}, ValueError, "lr must be a number or one per student, got 0 for 3"),
         ({"weight_decay": np.zeros(1)}, ValueError, "weight_decay must be a number or one per student, got 1 for 3"),
         ({"lr": torch.ones(3, 1)}, TypeError, "lr must be a number, got list"),
         ({"temperature": [1.0, 0.0, 2.0]}, ValueError, r"temperature must be > 0, got 0\.0"),
-        ({"temperature": -1.0}, ValueError, r"temperature must be > 0, got -1\.0"),
         ({"temperature": [1, 1, math.nan]}, ValueError, "temperature must be > 0, got nan"),
         ({"temperature": [1, 1, math.inf]}, ValueError, "temperature must be from 1e-6 to 1e6, got inf"),
         ({"temperature": "2"}, TypeError, "temperature must be a number, got '2'"),
         ({"soft_weight": [0, 1, 1.5]}, ValueError, r"soft_weight must be in \[0, 1\], got 1\.5"),
-        ({"soft_weight": -0.1}, ValueError, r"soft_weight must be in \[0, 1\], got -0\.1"),
-        ({"soft_weight": [0, 1, math.nan]}, ValueError, r"soft_weight must be in \[0, 1\], got nan"),
-        ({"soft_weight": None}, TypeError, "soft_weight must be a number, got None"),
         ({"lr": [0.1, 0, 0.1]}, ValueError, r"lr must be > 0, got 0\.0"),
-        ({"lr": -0.1}, ValueError, r"lr must be > 0, got -0\.1"),
-        ({"lr": [0.1, 0.1, math.inf]}, ValueError, "lr must be finite, got inf"),
         ({"lr": [0.1, "a", 0.1]}, TypeError, "lr must be a number, got 'a'"),
-        ({"weight_decay": [0, -1, 0]}, ValueError, r"weight_decay must be >= 0, got -1\.0"),
-        ({"weight_decay": math.nan}, ValueError, "weight_decay must be >= 0, got nan"),
+        ({"weight_decay": [0, -1, 0]}, ValueError, r"weight_decay must be >= 0 and finite, got -1\.0"),
+        ({"direction": "sideways"}, ValueError, "direction must be one of 'forward', 'reverse', got 'sideways'"),
+        ({"loss": "squares"}, TypeError, "loss must be a function .*, got 'squares'"),
+        ({"loss": squares, "temperature": [1, 2, 1]}, ValueError, r"loss replaces .* got loss and temperature=2\.0"),
+        ({"loss": squares, "soft_weight": 0.5}, ValueError, r"loss replaces .* got loss and soft_weight=0\.5"),
+        ({"loss": squares, "direction": "reverse"}, ValueError, "loss replaces .* got loss and direction='reverse'"),
+        ({"loss": squares, "teacher_logits": with_one(LOGITS, math.nan)}, ValueError, "teacher_logits must be finite"),
+        (
+            {"loss": lambda s, t, y: squares(s, t, y).mean()},
+            ValueError,
+            r"loss must return .* \[3, 2\].* got shape \[\]",
+        ),
+        ({"loss": lambda s, t, y: (s - t).square()}, ValueError, r"loss must return .* got shape \[3, 4, 2\]"),
+        ({"loss": lambda s, t, y: (s - t).square().mean(2)}, ValueError, r"loss must return .* got shape \[3, 4\]"),
+        ({"loss": lambda s, t, y: 1.0}, TypeError, r"loss must return .* got 1\.0"),
+        ({"loss": lambda s, t, y: squares(s.detach(), t, y)}, ValueError, "loss must return .* without a gradient"),
+        ({"loss": lambda s, t, y: squares(s, t, y) / 0}, ValueError, "loss must be finite, got inf before the first"),
+        ({"loss": lambda s, t: s.sum(1)}, TypeError, "takes 2 positional arguments but 3 were given"),
         ({"epochs": 0}, ValueError, "epochs must be an integer >= 1, got 0"),
-        ({"epochs": 1.5}, ValueError, r"epochs must be an integer >= 1, got 1\.5"),
         ({"batch_size": 0}, ValueError, "batch_size must be an integer >= 1, got 0"),
-        ({"batch_size": None}, ValueError, "batch_size must be an integer >= 1, got None"),
         ({"order_seed": -1}, ValueError, "order_seed must be an integer >= 0, got -1"),
-        ({"order_seed": [0, 1, 2]}, ValueError, r"order_seed must be an integer >= 0, got \[0, 1, 2\]"),
         ({"schedule": 0.5}, TypeError, r"schedule must be a function or None, got 0\.5"),
         ({"schedule": shrinking, "batch_size": 10}, ValueError, r"schedule must return .* got -0\.25 at step 3"),
-        ({"schedule": lambda done: math.nan}, ValueError, "schedule must return .* got nan at step 0"),
         ({"schedule": lambda done: "half"}, TypeError, "what schedule returns must be a number, got 'half'"),
     ],
 )

@@ -1,9 +1,9 @@
 """Do the intervals keep their promise? Experiments simulated with a known truth, by the thousand, always the same ones.
 
-The scenarios are those of benchmarks/coverage.py, which runs each five times as often.
+The scenarios are those of tools/experiments.py; benchmarks/coverage.py runs each five times as often.
 """
 
-import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,8 @@ from scipy import stats as scipy_stats
 
 from kdcourse.stats import holm, mcnemar, proportion_interval
 
-PATH = Path(__file__).resolve().parent.parent / "benchmarks" / "coverage.py"
-SPEC = importlib.util.spec_from_file_location("coverage_benchmark", PATH)  # there is a package named coverage
-coverage = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(coverage)
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+from experiments import SCENARIOS, simulate  # noqa: E402
 
 EXPERIMENTS = 2000  # a share of 95 % is then known to ±1 %, one of 2.5 % to ±0.7 %
 AS_PROMISED = [
@@ -33,7 +31,7 @@ AS_PROMISED = [
 
 @pytest.mark.parametrize("name", AS_PROMISED)
 def test_intervals_cover_the_truth_as_often_as_they_say(name):
-    shares = coverage.simulate(coverage.SCENARIOS[name], EXPERIMENTS)
+    shares = simulate(SCENARIOS[name], EXPERIMENTS)
     assert 0.93 <= shares["covered"] <= 0.97
     assert (shares["better"] + shares["worse"]) / 2 <= 0.03  # the mirror image is as likely: two looks at one share
     assert shares["note"] <= 0.055
@@ -41,14 +39,14 @@ def test_intervals_cover_the_truth_as_often_as_they_say(name):
 
 def test_where_neither_seed_matters_the_crossed_interval_is_on_the_safe_side():
     # 97.8 % in 10,000 experiments: whether a seed matters has to be estimated from a handful of its values.
-    shares = coverage.simulate(coverage.SCENARIOS["8 inits × 6 orders, no effects"], EXPERIMENTS)
+    shares = simulate(SCENARIOS["8 inits × 6 orders, no effects"], EXPERIMENTS)
     assert 0.95 <= shares["covered"] <= 0.99
     assert (shares["better"] + shares["worse"]) / 2 <= 0.025
 
 
 @pytest.mark.parametrize("name", ["8 pairs", "6 orders × 8, strong effect", "8 inits × 6 orders, both"])
 def test_a_difference_as_large_as_the_margin_is_seldom_called_larger_or_smaller(name):
-    shares = coverage.simulate(coverage.SCENARIOS[name], EXPERIMENTS, true=5.0, margin=5.0)
+    shares = simulate(SCENARIOS[name], EXPERIMENTS, true=5.0, margin=5.0)
     assert min(shares["equivalent"], shares["better"]) > 0.005  # the margin is such that both verdicts occur
     assert (shares["equivalent"] + shares["better"]) / 2 <= 0.03
     assert shares["worse"] == 0
@@ -56,7 +54,7 @@ def test_a_difference_as_large_as_the_margin_is_seldom_called_larger_or_smaller(
 
 def test_an_interval_that_ignores_a_shared_batch_order_misses_the_truth_more_often():
     random = np.random.default_rng(0)
-    draw = coverage.SCENARIOS["6 orders × 8, strong effect"]
+    draw = SCENARIOS["6 orders × 8, strong effect"]
     difference = np.stack([draw(random)[0] for _ in range(EXPERIMENTS)])
     naive = scipy_stats.ttest_1samp(difference, 0, axis=1).confidence_interval()
     assert ((naive.low <= 0) & (naive.high >= 0)).mean() < 0.7
@@ -66,7 +64,7 @@ def test_an_interval_that_ignores_a_shared_batch_order_misses_the_truth_more_oft
     ("name", "at_least"), [("16 pairs, one of them an outlier", 0.9), ("30 pairs, lognormal", 0.5)]
 )
 def test_the_note_usually_speaks_where_data_are_not_normal(name, at_least):
-    assert coverage.simulate(coverage.SCENARIOS[name], 500)["note"] >= at_least
+    assert simulate(SCENARIOS[name], 500)["note"] >= at_least
 
 
 @pytest.mark.parametrize("total", [8, 50, 400])

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import torch.nn.functional as F
 from blobs import SIZES, C, D, blobs, close, mixed
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
@@ -100,6 +101,23 @@ def test_every_row_is_the_student_that_distill_trains_alone(table, data):
         for split in ("validation", "test"):
             said = alone(getattr(data, split).inputs).detach().numpy()
             np.testing.assert_allclose(getattr(row, f"{split}_logits"), said, rtol=1e-4, atol=1e-5)
+        assert row.loss == pytest.approx(history.last["loss"], rel=1e-5)
+
+
+def squares(student_logits, teacher_logits, labels):
+    return (student_logits - teacher_logits).square().mean(1) + F.cross_entropy(
+        student_logits, labels, reduction="none"
+    )
+
+
+@pytest.mark.parametrize("how", [{"direction": "reverse"}, {"loss": squares}], ids=["reverse", "own loss"])
+def test_another_loss_reaches_every_student(data, how):
+    table = sweep(grid(width=[5, 9], lr=[0.01, 0.02], init_seed=[0, 1]), data, **how, **RUN, **QUIET)
+    for row in table.itertuples():
+        history = distill(
+            mlp([D, row.width, C], row.init_seed), data.train.inputs, data.train.teacher_logits, data.train.labels,
+            lr=row.lr, device="cpu", progress=False, **how, **RUN,
+        )  # fmt: skip
         assert row.loss == pytest.approx(history.last["loss"], rel=1e-5)
 
 

@@ -10,7 +10,9 @@ from blobs import blobs, close, mixed
 from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
-from kdcourse.sweep import chunk, grid, sweep
+from kdcourse._process import matmul_precision
+from kdcourse.losses import kd_loss
+from kdcourse.sweep import chunk, grid, run, sweep
 
 QUIET = {"device": "cpu", "progress": False, "resume": False}
 RUN = {"epochs": 3, "batch_size": 64, "predictions": True}
@@ -91,6 +93,88 @@ def test_an_error_in_one_thread_stops_the_sweep_and_restores_the_threads(data, m
     assert torch.get_num_threads() == 2
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_overlapping_sweeps_leave_the_threads_as_they_were(data, monkeypatch, two_threads, fails):
+    """One sweep begins, the other begins and ends (or fails), and only then the first one ends."""
+    inner, begun, over = chunk.distill_stack, threading.Event(), threading.Event()
+
+    def watched(stack, *arguments, **options):
+        if stack.sizes[1] == 9:
+            begun.set()
+            assert over.wait(60)
+        elif fails:
+            raise ZeroDivisionError
+        return inner(stack, *arguments, **options)
+
+    monkeypatch.setattr(chunk, "distill_stack", watched)
+    tables = []
+    first = threading.Thread(
+        target=lambda: tables.append(sweep(grid(width=9, init_seed=range(4)), data, **RUN, **QUIET))
+    )
+    first.start()
+    assert begun.wait(60)
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            sweep(grid(width=5, init_seed=range(4)), data, **RUN, **QUIET)
+    else:
+        tables.append(sweep(grid(width=5, init_seed=range(4)), data, **RUN, **QUIET))
+    assert torch.get_num_threads() == 2
+    over.set()
+    first.join(60)
+    assert len(tables) == 2 - fails
+    counts = [torch.get_num_threads()]
+    new = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))  # starts with what was set last
+    new.start()
+    new.join()
+    assert counts == [2, 2]
+
+
+def test_settings_of_the_process_come_back_in_any_order_of_leaving():
+    before = torch.get_float32_matmul_precision()
+    for leaves_first in (0, 1):
+        users = [matmul_precision("high"), matmul_precision("medium")]
+        for user in users:
+            user.__enter__()
+        users.pop(leaves_first).__exit__(None, None, None)
+        assert torch.get_float32_matmul_precision() == "medium"
+        users[0].__exit__(None, None, None)
+        assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.parametrize(
+    ("students", "jobs", "sizes"),
+    [
+        ({8: 32}, 1, [32]),
+        ({8: 32}, 2, [16, 16]),
+        ({8: 200}, 2, [50, 50, 50, 50]),  # of at most 64, an even number
+        ({8: 3}, 4, [1, 1, 1]),
+        ({8: 6, 64: 6}, 1, [6, 6]),
+        ({8: 6, 64: 6}, 2, [6, 6]),
+        ({8: 6, 64: 6}, 4, [2, 2, 2, 6]),  # the wide ones take longest
+        ({8: 130}, 1, [44, 43, 43]),
+    ],
+)
+def test_stacks_are_as_large_as_they_can_be_with_all_cores_busy(students, jobs, sizes):
+    settings = pd.concat([grid(width=width, init_seed=range(count)) for width, count in students.items()])
+    stacks = run._plan(settings.reset_index(drop=True), 64, jobs)
+    assert [len(stack) for stack in stacks] == sizes
+    assert sorted(position for stack in stacks for position in stack) == list(range(len(settings)))
+
+
+def test_sweeps_that_run_side_by_side_take_one_thread_each(data, monkeypatch, two_threads):
+    inner, stacks = chunk.distill_stack, []
+
+    def watched(stack, *arguments, **options):
+        stacks.append((len(stack), torch.get_num_threads()))
+        return inner(stack, *arguments, **options)
+
+    monkeypatch.setattr(chunk, "distill_stack", watched)
+    calls = [joblib.delayed(sweep)(grid(width=width, init_seed=range(4)), data, **RUN, **QUIET) for width in (3, 4, 5)]
+    joblib.Parallel(2, backend="threading")(calls)
+    assert stacks == [(4, 1)] * 3
+    assert torch.get_num_threads() == 2
+
+
 @pytest.fixture
 def loky(monkeypatch):
     """Two processes, to which all data are sent for reading only; a warning about that would be an error."""
@@ -106,6 +190,19 @@ def test_other_processes_give_the_same_table_and_the_bar_counts_what_they_finish
     monkeypatch.setattr("kdcourse.sweep.run.tqdm", lambda **options: bars.append(tqdm(**options)) or bars[-1])
     close(sweep(mixed(), data, chunk=3, **RUN, **{**QUIET, "resume": tmp_path, "progress": True}), table)
     assert [(bar.n, bar.total, bar.disable) for bar in bars] == [(60, 60, True)]
+
+
+@pytest.mark.usefixtures("loky")
+def test_a_loss_travels_to_other_processes_with_what_it_holds(data):
+    weights = torch.tensor([1.0, 2.0, 0.5, 1.0])
+
+    def weighted(student_logits, teacher_logits, labels):
+        return weights[labels] * kd_loss(student_logits, teacher_logits, reduction="none")
+
+    settings = grid(width=[5, 9], init_seed=[0, 1])
+    found = sweep(settings, data, loss=weighted, **RUN, **QUIET)
+    with joblib.parallel_config(backend="threading"):
+        close(found, sweep(settings, data, loss=weighted, **RUN, **QUIET))
 
 
 # ---- in too little memory ----

@@ -1,18 +1,20 @@
 """A sweep goes on where it stopped, and never takes up what something else has left."""
 
+import functools
 import os
+import re
 import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from blobs import blobs, files, same
+from blobs import blobs, close, files, same
 
-from kdcourse import store
+from kdcourse import stack, store
 from kdcourse.data import Split
 from kdcourse.sweep import chunk, grid, kept, sweep
 from kdcourse.train import cosine
@@ -36,6 +38,14 @@ def trained(monkeypatch):
     return chunks
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 # ---- the same call again ----
 
 
@@ -43,7 +53,7 @@ def trained(monkeypatch):
 def test_the_same_call_trains_nothing_and_gives_the_same_table(tmp_path, trained, predictions):
     folder = tmp_path / "new" / "folder"
     table = sweep(GRID, DATA, resume=folder, predictions=predictions, **RUN)
-    assert len(trained) == len(files(folder)) == 6
+    assert (len(trained), len(files(folder))) == (6, 16)
     assert table["diverged_at"].isna().sum() == table["test_nll"].notna().sum() == 8
     before = files(folder)
     again = sweep(GRID, blobs(sizes={"train": 60, "validation": 20, "test": 20}), resume=str(folder),
@@ -95,6 +105,13 @@ def with_one_changed(split, part):
     return replace(DATA, **{split: new})
 
 
+LABELLED = torch.nn.CrossEntropyLoss(reduction="none")
+
+
+def labelled(student_logits, teacher_logits, labels):
+    return LABELLED(student_logits, labels)
+
+
 CHANGES = {
     "epochs": {"epochs": 3},
     "batch size": {"batch_size": 15},
@@ -110,7 +127,8 @@ CHANGES = {
     "weight decay": {"grid": grid(width=3, weight_decay=0.1)},
     "init seed": {"grid": grid(width=3, init_seed=1)},
     "order seed": {"grid": grid(width=3, order_seed=1)},
-    "company": {"grid": grid(width=3, init_seed=[0, 1])},
+    "direction": {"direction": "reverse"},
+    "loss": {"loss": labelled},
     "fewer examples": {"data": DATA.subset(59)},
     **{
         f"one of the {part} of {split}": {"data": with_one_changed(split, part)}
@@ -128,25 +146,120 @@ def test_whatever_changes_the_results_changes_the_files(tmp_path, trained, chang
     assert (len(trained), len(files(tmp_path))) == (2, 2)
 
 
-def test_another_version_of_the_engine_does_not_take_up_what_the_old_one_left(tmp_path, monkeypatch, trained):
-    copies = []
-    for module in kept.ENGINE:
-        path = tmp_path / Path(module.__file__).name
-        path.write_bytes(Path(module.__file__).read_bytes())
-        copies.append(SimpleNamespace(__file__=str(path)))
-    call = {"grid": grid(width=3), "data": DATA, "resume": tmp_path / "kept", **RUN}
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_student_is_found_whatever_its_company_and_the_number_of_cores(tmp_path, trained, threads, two_threads):
+    table = sweep(GRID, DATA, resume=tmp_path, **RUN)
+    del trained[:]
+    torch.set_num_threads(threads)
+    more = pd.concat([GRID[::3], grid(width=4, init_seed=[0, 1])], ignore_index=True)
+    found = sweep(more, DATA, resume=tmp_path, **{**RUN, "chunk": 64})
+    assert sorted(row["init_seed"] for settings in trained for row in settings) == [0, 1]
+    assert {row["width"] for settings in trained for row in settings} == {4}
+    same(found[:6], table[::3].reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("def logits_of_stack", "def logits_of_stack"),
+        ("self.optimizer.step()", "self.optimizer.step()  # a comment"),
+        ("def distill_stack(", "def distill_stack(\n"),
+        ('"""Fit every student', '"""Said otherwise: fit every student'),
+        ('f"stack must be', 'f"the stack, please, must be'),
+        ("epochs: int", "epochs: float"),
+        ("# A last step", "\n\n    # A last step"),
+    ],
+)
+def test_what_changes_no_result_does_not_change_the_engine(monkeypatch, part, change):
+    assert engine_of_a_copy(monkeypatch, part, change) == kept.engine()
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("loss * len(index)", "loss + len(index)"),
+        ("self.diverged_at == 0", "self.diverged_at == 1"),
+        ("batch_size: int = 1000", "batch_size: int = 999"),
+        ("gradient[self.rows]", "-gradient[self.rows]"),  # in a class that the training uses
+        ("from kdcourse.losses import blended,", "from kdcourse.models import blended,"),
+    ],
+)
+def test_what_changes_results_changes_the_engine(monkeypatch, part, change):
+    assert engine_of_a_copy(monkeypatch, part, change) != kept.engine()
+
+
+def engine_of_a_copy(monkeypatch, part, change):
+    """What the engine would be with stack.py changed so."""
+    source = Path(stack.__file__).read_text(encoding="utf-8")
+    assert part in source
+    copy = source.replace(part, change)
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            Path, "read_text", lambda path, **_: copy if path.name == "stack.py" else path.read_bytes().decode()
+        )
+        return kept.engine()
+
+
+def test_the_engine_holds_every_module_that_it_imports_except_checks_and_settings():
+    ours = re.compile(r"^from (kdcourse[\w.]*) import", flags=re.M)
+    engine = {module.__name__ for module, _ in kept.ENGINE}
+    imported = {name for module, _ in kept.ENGINE for name in ours.findall(Path(module.__file__).read_text("utf-8"))}
+    checks = {"kdcourse._arguments", "kdcourse._examples", "kdcourse._process", "kdcourse.stats"}
+    assert imported <= engine | checks
+
+
+@pytest.mark.parametrize("what", ["engine", "torch"])
+def test_another_version_does_not_take_up_what_the_old_one_left(tmp_path, monkeypatch, trained, what):
+    call = {"grid": grid(width=3), "data": DATA, "resume": tmp_path, **RUN}
     sweep(**call)
-    monkeypatch.setattr(kept, "ENGINE", copies)
+    if what == "engine":
+        monkeypatch.setattr(kept, "engine", lambda: ["another"])
+    else:
+        monkeypatch.setattr(torch, "__version__", "0.4.1")
     sweep(**call)
-    assert len(trained) == 1
-    for count, copy in enumerate(copies):
-        with open(copy.__file__, "a") as source:
-            source.write("# changed\n")
+    assert (len(trained), len(files(tmp_path))) == (2, 2)
+
+
+# ---- which loss made it ----
+
+
+def halved(student_logits, teacher_logits, labels):
+    return factor() * labelled(student_logits, teacher_logits, labels)
+
+
+def factor():
+    return 0.5
+
+
+def scaled(by):
+    return lambda student_logits, teacher_logits, labels: by * labelled(student_logits, teacher_logits, labels)
+
+
+def test_a_sweep_with_the_same_loss_is_found_and_with_another_one_it_is_not(tmp_path, monkeypatch, trained):
+    call = {"grid": grid(width=3), "data": DATA, "resume": tmp_path, **RUN}
+    for count, loss in enumerate([halved, scaled(2), scaled(3), functools.partial(halved), halved, scaled(2)]):
+        sweep(**call, loss=loss)
+        assert len(trained) == min(count + 1, 4)
+    monkeypatch.setattr(sys.modules[__name__], "factor", lambda: 0.25)  # a helper that the loss calls
+    sweep(**call, loss=halved)
+    assert len(trained) == 5
+
+
+def test_a_loss_that_has_no_name_of_its_own_is_not_kept(tmp_path, monkeypatch):
+    generator = torch.Generator()
+
+    def noisy(student_logits, teacher_logits, labels):
+        generator.manual_seed(0)
+        return labelled(student_logits, teacher_logits, labels)
+
+    call = {"grid": grid(width=3), "data": DATA, "loss": noisy, **RUN}
+    with pytest.raises(TypeError, match=r"with this loss, resume must be False: .*Generator.* no value"):
+        sweep(**call, resume=tmp_path)
+    monkeypatch.setenv("KDCOURSE_HOME", str(tmp_path))
+    with pytest.warns(UserWarning, match="loss cannot be told from others .* keeps nothing"):
         sweep(**call)
-        assert len(trained) == count + 2
-    monkeypatch.setattr(torch, "__version__", "0.4.1")
-    sweep(**call)
-    assert len(files(tmp_path / "kept")) == len(copies) + 2
+    sweep(**call, resume=False)
+    assert files(tmp_path / "sweeps") == {}
 
 
 # ---- where the files are ----
@@ -155,7 +268,7 @@ def test_another_version_of_the_engine_does_not_take_up_what_the_old_one_left(tm
 def test_by_default_finished_chunks_are_kept_in_the_folder_of_the_user(tmp_path, monkeypatch, trained):
     monkeypatch.setenv("KDCOURSE_HOME", str(tmp_path / "home"))
     table = sweep(GRID, DATA, **RUN)
-    assert len(files(tmp_path / "home" / "sweeps")) == 6
+    assert len(files(tmp_path / "home" / "sweeps")) == 16
     same(sweep(GRID, DATA, resume=None, **RUN), table)
     assert len(trained) == 6
 
@@ -198,10 +311,10 @@ def test_a_damaged_file_is_named_and_its_students_are_trained_again(tmp_path, tr
     whole = files(tmp_path)
     name = sorted(whole)[2]
     (tmp_path / name).write_bytes(damage(whole[name]))
-    with pytest.warns(UserWarning, match=f"{name} is not a whole .* trained again"):
+    with pytest.warns(UserWarning, match=f"{name} is not a whole .* Its student is trained again"):
         again = sweep(GRID, DATA, resume=tmp_path, predictions=True, **RUN)
-    assert len(trained) == 7
-    same(again, table, but=["seconds"])
+    assert [len(settings) for settings in trained] == [3, 3, 2, 3, 3, 2, 1]
+    close(again, table)  # alone, a student ends with other last digits
     assert files(tmp_path).keys() == whole.keys()
     same(sweep(GRID, DATA, resume=tmp_path, predictions=True, **RUN), again)
     assert len(trained) == 7
@@ -229,8 +342,8 @@ def test_an_error_keeps_what_was_finished_before_it(tmp_path, monkeypatch):
     monkeypatch.setattr(chunk, "distill_stack", third_time_unlucky)
     with pytest.raises(ZeroDivisionError):
         sweep(GRID, DATA, resume=tmp_path, **RUN)
-    assert len(files(tmp_path)) == 2
-    same(sweep(GRID, DATA, resume=tmp_path, **RUN), sweep(GRID, DATA, resume=False, **RUN), but=["seconds"])
+    assert len(files(tmp_path)) == 6
+    close(sweep(GRID, DATA, resume=tmp_path, **RUN), sweep(GRID, DATA, resume=False, **RUN))
     assert len(calls) == 3 + 4 + 6
 
 

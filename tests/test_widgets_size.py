@@ -4,13 +4,11 @@ import math
 
 import pandas as pd
 import pytest
-import torch
 
 from kdcourse import claims, data, devices
 from kdcourse.claims import sizes as full_run
 from kdcourse.claims.arms import teacher_accuracy
 from kdcourse.claims.lesson_04 import RATIOS
-from kdcourse.models import mlp
 from kdcourse.widgets import student_size
 
 # 36 per hour is 0.01 per second, so that 10 ms cost 0.0001: 1,000 requests of the teacher cost 0.1.
@@ -104,29 +102,6 @@ def test_the_stored_sizes_are_those_of_the_teacher_and_the_lesson():
         assert row["parameters"] == pytest.approx(teacher["parameters"] / row["ratio"], rel=0.25)
     assert all(0 < row["low_ms"] <= row["median_ms"] <= row["high_ms"] for row in stored["models"])
     assert set(stored["machine"]) == set(devices.machine())
-
-
-def test_the_benchmark_measures_every_model(monkeypatch):
-    import sys
-    from pathlib import Path
-    from types import SimpleNamespace
-
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "benchmarks"))
-    import sizes as benchmark
-
-    try:
-        inputs = torch.zeros(3, 4)
-        parameters = 10_000
-        garments = SimpleNamespace(
-            test=SimpleNamespace(inputs=inputs), class_names=("a", "b"), teacher_parameters=parameters
-        )
-        rows = benchmark.measure(garments, mlp([4, 50, 2], seed=0), rounds=6, seconds=1e-6)
-    finally:
-        del sys.modules["sizes"]
-    assert [row["ratio"] for row in rows] == [None, *RATIOS]
-    assert rows[0]["multiply_adds"] == 4 * 50 + 50 * 2
-    assert rows[1]["parameters"] == pytest.approx(parameters / 2, rel=0.01)
-    assert all(row["median_ms"] > 0 for row in rows)
 
 
 # ---- the state, from Python ----

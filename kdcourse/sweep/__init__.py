@@ -3,7 +3,7 @@
     table = sweep(grid(width=[16, 64], temperature=[1, 4], init_seed=range(8)), garments.subset(10_000), epochs=10)
 
 Students that share an architecture and their batches are trained as one stack, `chunk` of them at a time. A finished
-chunk is kept on disk under a name made from everything that determines it, so the same call goes on where it stopped.
+student is kept on disk under a name made from everything that determines it, so the same call goes on where it stopped.
 """
 
 from kdcourse.sweep.run import sweep

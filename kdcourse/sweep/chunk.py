@@ -7,13 +7,15 @@ process or on another machine.
 import math
 import time
 import warnings
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from kdcourse._process import matmul_precision
 from kdcourse.models import StudentStack, count_parameters
 from kdcourse.stack import distill_stack, logits_of_stack
 from kdcourse.stats.calibration import expected_calibration_error
@@ -24,27 +26,43 @@ PER_STUDENT = ["temperature", "soft_weight", "lr", "weight_decay"]
 class Chunk(NamedTuple):
     """What a chunk is, apart from the data: `settings` has one dict per student, in the order of the stack."""
 
-    settings: list
+    settings: list[dict]
     epochs: int
     batch_size: int
-    schedule: object
+    schedule: Callable[[float], float] | None
+    direction: str
+    loss: Callable | None
     device: str
     bf16: bool
     tf32: bool
     predictions: bool
 
 
-def train_chunk(place, chunk, *arrays, after_epoch=None):
-    """(place, rows, logits): one row of results per student, and {split: float32 [M, N, C]} if predictions are kept.
+def train_chunk(
+    place: int, chunk: Chunk, *arrays: np.ndarray, after_epoch: Callable[[int], object] | None = None
+) -> tuple[int, list[dict], dict[str, np.ndarray]]:
+    """Train and measure the students of a chunk.
 
-    place        given back as it came, for results that arrive in any order
-    arrays       inputs, labels and teacher logits of the training, the validation and the test split, as numpy arrays
-    after_epoch  called with how many students finished an epoch
+    Parameters
+    ----------
+    place
+        Given back as it came, for results that arrive in any order.
+    arrays
+        Inputs, labels and teacher logits of the training, the validation and the test split.
+    after_epoch
+        Called with how many students finished an epoch.
+
+    Returns
+    -------
+    place, rows, logits
+        One row of results per student, and {split: float32 [M, N, C]} if predictions are kept.
     """
     start = time.perf_counter()
     tensors = [_tensor(array) for array in arrays]
     train, *others = tensors[:3], tensors[3:6], tensors[6:]
-    with _tf32(chunk.tf32 and chunk.device.startswith("cuda")):
+    # The setting is the process's: chunks on a CPU do not touch it.
+    on_cuda = chunk.device.startswith("cuda")
+    with matmul_precision("high") if chunk.tf32 and on_cuda else nullcontext():
         rows, logits = _fit(chunk, train, dict(zip(("validation", "test"), others, strict=True)), after_epoch)
     for row in rows:
         row["seconds"] = (time.perf_counter() - start) / len(rows)
@@ -79,6 +97,8 @@ def _fit_at_once(chunk, train, splits, after_epoch):
         teacher_logits,
         labels,
         **{name: [row[name] for row in chunk.settings] for name in PER_STUDENT},
+        direction=chunk.direction,
+        loss=chunk.loss,
         epochs=chunk.epochs,
         batch_size=chunk.batch_size,
         order_seed=first["order_seed"],
@@ -129,17 +149,3 @@ def _tensor(array):
     with warnings.catch_warnings():  # other processes get the data for reading only, and nobody writes to them
         warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
         return torch.from_numpy(array)
-
-
-@contextmanager
-def _tf32(allowed):
-    """TensorFloat-32 for matrix products on CUDA inside a `with`, and the setting as it was afterwards."""
-    if not allowed:  # the setting is global: chunks that run side by side on a CPU must not touch it
-        yield
-        return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

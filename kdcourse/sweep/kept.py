@@ -1,60 +1,99 @@
-"""Finished chunks of a sweep on disk, each under a name made from everything that determines its results."""
+"""Finished students of a sweep on disk, each under a name made from everything that determines its results."""
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from kdcourse import losses, models, stack, store
+from kdcourse.data import DataSet
 from kdcourse.stats import calibration
 from kdcourse.sweep import chunk
+from kdcourse.sweep.identity import code_of, identity
 
-ENGINE = (chunk, calibration, losses, models, stack)  # another version of these may give other results
+# What the results come from: with another version of these, and of what they use around them, all is trained anew.
+ENGINE = (
+    (chunk, "train_chunk"),
+    (stack, "distill_stack"),
+    (stack, "logits_of_stack"),
+    (losses, "blended"),
+    (models, "StudentStack"),
+    (calibration, "expected_calibration_error"),
+)
 
 
 class Kept:
-    """Finished chunks on disk, one safetensors file each, whole or absent."""
+    """Finished students on disk, one safetensors file each, whole or absent.
 
-    def __init__(self, resume, data, factors, chunks):
+    What a student learns does not depend on its company (only its last digits do). So it is found again in any grid,
+    and on any number of cores.
+
+    Parameters
+    ----------
+    resume
+        A folder; None for one in this user's cache, False to keep nothing.
+    data
+        What the students are trained and measured on.
+    run
+        Everything else that they share and that determines the results, as JSON can hold it.
+    loss
+        The function they are trained with, if it is none of the everyday ones.
+    students
+        The settings of each.
+    """
+
+    def __init__(self, resume, data: DataSet, run: dict, loss: Callable | None, students: list[dict]):
+        self.folder, self.paths = None, []
         if resume is False:
-            self.folder = None
             return
         if resume is not None and not isinstance(resume, (str, os.PathLike)):
             raise TypeError(f"resume must be a folder, None or False, got {resume!r}")
-        self.folder = store.cache_folder("sweeps") if resume is None else Path(resume)
+        folder = store.cache_folder("sweeps") if resume is None else Path(resume)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)  # better known now than after training
-        except OSError as error:
-            if resume is not None:
+            folder.mkdir(parents=True, exist_ok=True)  # better known now than after training
+            made_by = None if loss is None else identity(loss)
+        except (OSError, TypeError) as error:
+            what = f"{folder} cannot be written" if isinstance(error, OSError) else "loss cannot be told from others"
+            if resume is None:
+                warnings.warn(f"{what} ({error}): this sweep keeps nothing", stacklevel=3)
+                return
+            if isinstance(error, OSError):
                 raise
-            warnings.warn(f"{self.folder} cannot be written ({error}): this sweep keeps nothing", stacklevel=3)
-            self.folder = None
-            return
-        common = {
-            "engine": [store.sha256(module.__file__) for module in ENGINE],
-            "torch": torch.__version__,
-            "data": [split.fingerprint() for split in (data.train, data.validation, data.test)],
-            "factors": factors,
-        }
-        common = store.fingerprint(common)
-        self.paths = []
-        for one in chunks:
-            about = one._asdict() | {"schedule": None, "common": common}
-            self.paths.append(self.folder / f"{store.fingerprint(about)}.safetensors")
+            raise TypeError(f"with this loss, resume must be False: {what} ({error})") from None
+        common = store.fingerprint(
+            run
+            | {
+                "engine": engine(),
+                "torch": torch.__version__,
+                "data": [split.fingerprint() for split in (data.train, data.validation, data.test)],
+                "loss": made_by,
+            }
+        )
+        self.folder = folder
+        self.paths = [folder / f"{store.fingerprint([common, student])}.safetensors" for student in students]
 
-    def load(self, number):
+    def load(self, number: int) -> tuple[dict, dict[str, np.ndarray]] | None:
+        """The row and the logits of a student, or None. A file that is damaged is named in a warning."""
         if self.folder is None or not self.paths[number].exists():
             return None
         try:
-            logits, rows = store.load_tensors(self.paths[number])
+            logits, row = store.load_tensors(self.paths[number])
         except store.DamagedFile as error:
-            warnings.warn(f"{error}. Its students are trained again", stacklevel=3)
+            warnings.warn(f"{error}. Its student is trained again", stacklevel=3)
             return None
-        return rows, {name: tensor.numpy() for name, tensor in logits.items()}
+        return row, {name: tensor.numpy() for name, tensor in logits.items()}
 
-    def save(self, number, rows, logits):
+    def save(self, number: int, row: dict, logits: dict[str, np.ndarray]) -> None:
+        """Keep what came out for a student."""
         if self.folder is None:
             return
-        rows = [{name: None if value != value else value for name, value in row.items()} for row in rows]
-        store.save_tensors(self.paths[number], {name: torch.from_numpy(array) for name, array in logits.items()}, rows)
+        row = {name: None if value != value else value for name, value in row.items()}  # JSON has no NaN
+        store.save_tensors(self.paths[number], {name: torch.from_numpy(array) for name, array in logits.items()}, row)
+
+
+def engine() -> list[str]:
+    """The code behind the results, without what changes none: comments, docstrings, messages, other functions."""
+    return [code_of(Path(str(module.__file__)).read_text(encoding="utf-8"), name) for module, name in ENGINE]

@@ -1,15 +1,12 @@
-"""Grids of students: train hundreds at once, and get one tidy row for each.
-
-    table = sweep(grid(width=[16, 64], temperature=[1, 4], init_seed=range(8)), garments.subset(10_000), epochs=10)
-
-Students that share an architecture and their batches are trained as one stack, `chunk` of them at a time. A finished
-chunk is kept on disk under a name made from everything that determines it, so the same call goes on where it stopped.
-"""
+"""The sweep itself: which students go into which stack, where the stacks run, and the table of what came out."""
 
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import CancelledError
-from contextlib import closing, contextmanager
+from contextlib import closing
+from os import PathLike
+from typing import Any
 
 import joblib
 import numpy as np
@@ -20,85 +17,125 @@ from tqdm.auto import tqdm
 
 from kdcourse._arguments import integer
 from kdcourse._examples import check_examples
+from kdcourse._process import arithmetic_threads
 from kdcourse.data import DataSet
+from kdcourse.devices import resolve_device
 from kdcourse.losses import blended_loss
-from kdcourse.models import mlp
-from kdcourse.stack import schedule_factors
+from kdcourse.models import StudentStack, mlp
+from kdcourse.stack import check_loss, only_one_per_student, schedule_factors
 from kdcourse.sweep.chunk import Chunk, train_chunk
 from kdcourse.sweep.kept import Kept
-from kdcourse.sweep.settings import check_settings, grid
-from kdcourse.train import resolve_device
-
-__all__ = ["grid", "sweep"]
+from kdcourse.sweep.settings import check_settings
 
 SHARED = ["hidden_layers", "width", "order_seed"]  # what the students of one stack have in common
 
 
 def sweep(
-    grid,
-    data,
+    grid: pd.DataFrame,
+    data: DataSet,
     *,
-    epochs,
-    batch_size=128,
-    schedule=None,
-    device="auto",
-    chunk=64,
-    resume=None,
-    progress=True,
-    predictions=False,
-    bf16=False,
-    tf32=False,
-):
+    epochs: int,
+    batch_size: int = 128,
+    schedule: Callable[[float], float] | None = None,
+    direction: str = "forward",
+    loss: Callable | None = None,
+    device: str = "auto",
+    chunk: int = 64,
+    resume: str | PathLike | bool | None = None,
+    progress: bool = True,
+    predictions: bool = False,
+    bf16: bool = False,
+    tf32: bool = False,
+) -> pd.DataFrame:
     """Train one student per row of `grid` on data.train, and measure each on data.validation and data.test.
 
-    grid         what `grid` returns, or a DataFrame with some of its columns; `width` must be there
-    data         DataSet with teacher logits in all three splits. A control is another teacher signal: see `controls`
-    epochs, batch_size, schedule
-                 as in `train.distill`
-    device       "auto" (CUDA, then MPS, then CPU) or a torch device name
-    chunk        at most this many students in one stack (on a CPU, fewer in a small sweep: then several stacks can run
-                 side by side). 32 to 64 stay in a CPU's cache; a GPU likes more
-    resume       folder for finished chunks; None: a folder in this user's cache; False: keep nothing
-    progress     show one progress bar
-    predictions  add the columns validation_logits and test_logits, a float32 array [N, C] for every student
-    bf16         forward passes in bfloat16;  tf32  TensorFloat-32 for the matrix products (CUDA only)
-    returns      a DataFrame with the index of `grid`: its settings, epochs, batch_size, examples, parameters, ratio
-                 (how many times smaller than the teacher), and for validation and test: accuracy, nll (nats), ece,
-                 agreement (share of examples on which student and teacher choose the same class); loss of the last
-                 epoch; diverged_at (the step at which the loss was no longer finite, else <NA>; the measures are then
-                 NaN); seconds (of its chunk, divided by its students)
+    Stacks run side by side, one thread each, on as many threads as `torch.get_num_threads()` says. Inside
+    `joblib.parallel_config(backend="dask")` they run on a Dask cluster, with the same results. A sweep inside a
+    `joblib.Parallel` runs on one thread.
 
-    Chunks run side by side, one thread each, on as many threads as `torch.get_num_threads()` says. Inside
-    `joblib.parallel_config(backend="dask")` they run on a Dask cluster, with the same results.
+    Parameters
+    ----------
+    grid
+        What `grid` returns, or a DataFrame with some of its columns; `width` must be there.
+    data
+        With teacher logits in all three splits. A control is another teacher signal: see `controls`.
+    epochs, batch_size, schedule, direction
+        As in `train.distill`.
+    loss
+        As in `stack.distill_stack`, the same for all students, whose grid then has no temperature and no soft_weight.
+        Finished students are kept under its code and the values it uses.
+    device
+        "auto" (CUDA, then MPS, then CPU) or a torch device name.
+    chunk
+        At most this many students in one stack, and no fewer than it takes to keep all cores busy. 32 to 64 stay in a
+        CPU's cache; a GPU likes more.
+    resume
+        Folder for finished students; None: a folder in this user's cache; False: keep nothing.
+    progress
+        Show one progress bar.
+    predictions
+        Add the columns validation_logits and test_logits, a float32 array [N, C] for every student.
+    bf16, tf32
+        Forward passes in bfloat16; TensorFloat-32 for the matrix products (CUDA only).
 
-    Raises TypeError or ValueError that names the argument, before anything is trained.
+    Returns
+    -------
+    DataFrame
+        With the index of `grid`: its settings, epochs, batch_size, examples, parameters, ratio (how many times smaller
+        than the teacher), and for validation and test: accuracy, nll (nats), ece, agreement (share of examples on which
+        student and teacher choose the same class); loss of the last epoch; diverged_at (the step at which the loss was
+        no longer finite, else <NA>; the measures are then NaN); seconds (of its stack, divided by its students).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument, before anything is trained.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from kdcourse.data import DataSet, Split
+    >>> from kdcourse.sweep import grid, sweep
+    >>> inputs = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    >>> half = [Split(part[:, :2].argmax(1), 3 * part[:, :2], inputs=part) for part in inputs.split(20)]
+    >>> data = DataSet("halves", *half, class_names=("left", "right"), teacher_parameters=100)
+    >>> table = sweep(grid(width=8, lr=0.1, init_seed=[0, 1]), data, epochs=20, resume=False, progress=False)
+    >>> bool((table["test_accuracy"] > 0.8).all()), table["ratio"].round(1).tolist()
+    (True, [1.7, 1.7])
     """
     settings = check_settings(grid)
     # Whatever the index is, and tables that were joined repeat theirs, a student is a position until the very end.
     index, settings = settings.index, settings.reset_index(drop=True)
-    data = _check_data(data)
+    _check_data(data, direction)
     epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
     chunk_size = integer("chunk", chunk, at_least=1)
     factors = schedule_factors(schedule, epochs, len(data.train), batch_size)
-    device = resolve_device(device)
-    template = Chunk([], epochs, batch_size, schedule, str(device), bool(bf16), bool(tf32), bool(predictions))
-    arrays = _arrays(data)
-    positions = list(_plan(settings, chunk_size, device))
-    chunks = [template._replace(settings=settings.iloc[rows].to_dict("records")) for rows in positions]
-    kept = Kept(resume, data, factors, chunks)
-    results = [kept.load(i) for i in range(len(chunks))]
-    tasks = [(i, one) for i, one in enumerate(chunks) if results[i] is None]
-    students = sum(len(one.settings) for _, one in tasks)
-    if progress and students < len(settings):
-        print(f"{len(settings) - students} of {len(settings)} students were trained before; kept in {kept.folder}")
-    with _bar(students, epochs, progress) as bar, closing(_train(tasks, arrays, device, bar)) as trained:
-        for i, rows, logits in trained:
-            kept.save(i, rows, logits)
-            results[i] = rows, logits
-    return _table(settings, positions, results, data, epochs, batch_size).set_axis(index)
+    where = resolve_device(device)
+    if loss is not None:
+        _check_loss(loss, settings, direction, data.train)
+    shared: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "direction": direction, "device": str(where)}
+    shared |= {"bf16": bool(bf16), "tf32": bool(tf32), "predictions": bool(predictions)}
+    students = settings.to_dict("records")
+    kept = Kept(resume, data, shared | {"factors": factors}, loss, students)
+    results = [kept.load(position) for position in range(len(students))]
+    left = [position for position, found in enumerate(results) if found is None]
+    if progress and len(left) < len(students):
+        print(f"{len(students) - len(left)} of {len(students)} students were trained before; kept in {kept.folder}")
+    jobs, in_threads = _jobs(where)
+    stacks = _plan(settings.loc[left], chunk_size, jobs)
+    tasks = {
+        place: Chunk([students[position] for position in rows], schedule=schedule, loss=loss, **shared)
+        for place, rows in enumerate(stacks)
+    }
+    with _bar(len(left), epochs, progress) as bar, closing(_train(tasks, _arrays(data), jobs, in_threads, bar)) as done:
+        for place, rows, logits in done:
+            for member, position in enumerate(stacks[place]):
+                results[position] = rows[member], {name: array[member] for name, array in logits.items()}
+                kept.save(position, *results[position])
+    return _table(settings, results, data, epochs, batch_size).set_axis(index)
 
 
-def _check_data(data):
+def _check_data(data, direction):
     if not isinstance(data, DataSet):
         raise TypeError(f"data must be a DataSet, got {type(data).__name__}")
     for name in ("train", "validation", "test"):
@@ -120,7 +157,14 @@ def _check_data(data):
             blended_loss(torch.zeros_like(logits), logits, labels)
         except (TypeError, ValueError) as error:
             raise type(error)(f"data.{name}: {error}") from None
-    return data
+    logits = data.train.teacher_logits
+    blended_loss(torch.zeros_like(logits), logits, data.train.labels.long(), direction=direction)
+
+
+def _check_loss(loss, settings, direction, train):
+    only_one_per_student(loss, settings["temperature"], settings["soft_weight"], direction)
+    logits = train.teacher_logits.detach().float()
+    check_loss(loss, StudentStack([train.inputs.shape[1], logits.shape[1]], [0, 1]), train.inputs, logits, train.labels)
 
 
 def _arrays(data):
@@ -133,29 +177,50 @@ def _arrays(data):
     ]
 
 
-def _plan(settings, chunk_size, device):
-    """Positions of the rows that go into each chunk: students of one kind, in chunks of about equal size."""
-    if device.type == "cpu":
-        # One stack on two threads gains little on a quiet machine and can collapse on a busy one; two stacks side by
-        # side do not. So even a small sweep is cut into some chunks. (Not by the number of cores: a chunk that was kept
-        # on one machine should be found on another.)
-        chunk_size = min(chunk_size, max(8, -(-len(settings) // 4)))
-    for _, rows in settings.groupby(SHARED):
-        # Sorted, so that a chunk is the same whatever the order of the grid, and equal learning rates are neighbours.
-        rows = rows.sort_values(["lr", "weight_decay", *rows.columns], kind="stable").index.to_numpy()
-        yield from np.array_split(rows, -(-len(rows) // chunk_size))
+def _jobs(device):
+    """How many stacks are trained at a time, and whether they are in threads of this process."""
+    backend, _ = get_active_backend(prefer="threads")
+    if not getattr(backend, "uses_threads", False):
+        return max(1, joblib.effective_n_jobs(None)), False  # whatever was configured
+    alone = device.type == "cpu" and not backend.nesting_level
+    return (torch.get_num_threads() if alone else 1), True
 
 
-def _train(tasks, arrays, device, bar):
+def _plan(settings, chunk_size, jobs):
+    """Positions of the students in each stack: all of one kind, and as many stacks as keep `jobs` busy to the end.
+
+    One stack on two threads gains little on a quiet machine and can collapse on a busy one; two stacks side by side do
+    not. So the largest stack is cut, again and again, until there is a multiple of `jobs`.
+    """
+    # Sorted, so that equal learning rates are neighbours.
+    kinds = [
+        rows.sort_values(["lr", "weight_decay", *rows.columns], kind="stable") for _, rows in settings.groupby(SHARED)
+    ]
+    counts = [-(-len(rows) // chunk_size) for rows in kinds]
+
+    def work(k):
+        return len(kinds[k]) / counts[k] * kinds[k]["width"].iloc[0] * kinds[k]["hidden_layers"].iloc[0]
+
+    while sum(counts) % jobs:
+        divisible = [k for k, rows in enumerate(kinds) if counts[k] < len(rows)]
+        if not divisible:
+            break
+        counts[max(divisible, key=work)] += 1
+    # The longest come first: at the end, nothing long is left for one core alone.
+    longest_first = sorted(range(len(kinds)), key=work, reverse=True)
+    return [stack for k in longest_first for stack in np.array_split(kinds[k].index.to_numpy(), counts[k])]
+
+
+def _train(tasks, arrays, jobs, in_threads, bar):
     """The results of `train_chunk`, as they come."""
     left, lost = dict(tasks), 0
     while left:
         try:
-            with closing(_train_once(list(left.items()), arrays, device, bar)) as trained:
-                for i, rows, logits in trained:
-                    del left[i]
+            with closing(_train_once(list(left.items()), arrays, jobs, in_threads, bar)) as trained:
+                for place, rows, logits in trained:
+                    del left[place]
                     lost = 0
-                    yield i, rows, logits
+                    yield place, rows, logits
         except CancelledError:
             # A Dask worker died that alone held the data. They are sent again, with the chunks that are left.
             lost += 1
@@ -163,12 +228,8 @@ def _train(tasks, arrays, device, bar):
                 raise
 
 
-def _train_once(tasks, arrays, device, bar):
-    backend, _ = get_active_backend(prefer="threads")
-    in_threads = getattr(backend, "uses_threads", False)
-    jobs = None  # whatever was configured
-    if in_threads:
-        jobs = 1 if device.type != "cpu" else max(1, min(torch.get_num_threads(), len(tasks)))
+def _train_once(tasks, arrays, jobs, in_threads, bar):
+    jobs = min(jobs, len(tasks)) if in_threads else None
     stop, idle = threading.Event(), threading.Semaphore(jobs or 0)
 
     def after_epoch(students):
@@ -177,41 +238,28 @@ def _train_once(tasks, arrays, device, bar):
         bar.update(students)
 
     def in_thread(*arguments):
-        with idle:
+        with idle, arithmetic_threads(1):
             after_epoch(0)
             return train_chunk(*arguments, after_epoch=after_epoch)
 
     train_one = in_thread if in_threads else train_chunk  # a bar cannot travel to another process
-    with _threads_per_job(jobs):
-        run = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered", batch_size=1)
-        results = run(joblib.delayed(train_one)(i, one, *arrays) for i, one in tasks)
-        try:
-            for i, rows, logits in results:
-                if not in_threads:
-                    bar.update(len(rows) * tasks[0][1].epochs)
-                yield i, rows, logits
-        finally:
-            stop.set()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # joblib's advice on results that nobody took: there was an error
-                results.close()
-            # Threads end with their epoch. One that still computes while Python shuts down would abort the process.
-            if in_threads:
-                for _ in range(jobs):
-                    idle.acquire()
-                idle.release(jobs)
-
-
-@contextmanager
-def _threads_per_job(jobs):
-    """While chunks run in threads of this process, each has one for its arithmetic."""
-    before = torch.get_num_threads()
-    if jobs is not None:
-        torch.set_num_threads(1)
+    run = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered", batch_size=1)
+    results = run(joblib.delayed(train_one)(place, one, *arrays) for place, one in tasks)
     try:
-        yield
+        for place, rows, logits in results:
+            if not in_threads:
+                bar.update(len(rows) * tasks[0][1].epochs)
+            yield place, rows, logits
     finally:
-        torch.set_num_threads(before)
+        stop.set()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # joblib's advice on results that nobody took: there was an error
+            results.close()
+        # Threads end with their epoch. One that still computes while Python shuts down would abort the process.
+        if in_threads:
+            for _ in range(jobs):
+                idle.acquire()
+            idle.release(jobs)
 
 
 class _Stopped(Exception):
@@ -228,20 +276,14 @@ def _bar(students, epochs, progress):
     )
 
 
-def _table(settings, positions, results, data, epochs, batch_size):
-    measured, logits = [None] * len(settings), {}
-    for rows, (measures, arrays) in zip(positions, results, strict=True):
-        for place, position in enumerate(rows):
-            measured[position] = measures[place]
-            for split, array in arrays.items():
-                logits.setdefault(f"{split}_logits", [None] * len(settings))[position] = array[place]
-    measured = pd.DataFrame(measured, index=settings.index)
+def _table(settings, results, data, epochs, batch_size):
+    measured = pd.DataFrame([row for row, _ in results], index=settings.index)
     table = settings.assign(epochs=epochs, batch_size=batch_size, examples=len(data.train))
     table["parameters"] = measured.pop("parameters")
     table["ratio"] = np.nan if data.teacher_parameters is None else data.teacher_parameters / table["parameters"]
     diverged_at, seconds = measured.pop("diverged_at").astype("Int64"), measured.pop("seconds")
     table = table.join(measured.astype("float64")).assign(diverged_at=diverged_at, seconds=seconds)
-    for name in ("validation_logits", "test_logits"):  # a file does not keep their order
-        if name in logits:
-            table[name] = pd.Series(logits[name], index=settings.index)
+    for split in ("validation", "test"):
+        if split in results[0][1]:
+            table[f"{split}_logits"] = pd.Series([logits[split] for _, logits in results], index=settings.index)
     return table

@@ -1,14 +1,15 @@
 """The settings of the students of a sweep: a DataFrame with one row per student."""
 
 import itertools
-import math
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-import torch
 
-from kdcourse._arguments import integer, number, positive
-from kdcourse.losses import soften
+from kdcourse._arguments import integer, not_negative, number, positive, share
+from kdcourse.losses import blended
+
+Several = float | Iterable[float]  # one value of a setting, or all that are tried
 
 DEFAULTS = {
     "width": None,
@@ -24,26 +25,48 @@ DEFAULTS = {
 
 def grid(
     *,
-    width,
-    hidden_layers=(1,),
-    temperature=(1.0,),
-    soft_weight=(1.0,),
-    lr=(1e-3,),
-    weight_decay=(0.0,),
-    init_seed=(0,),
-    order_seed=(0,),
-):
+    width: Several,
+    hidden_layers: Several = 1,
+    temperature: Several = 1.0,
+    soft_weight: Several = 1.0,
+    lr: Several = 1e-3,
+    weight_decay: Several = 0.0,
+    init_seed: Several = 0,
+    order_seed: Several = 0,
+) -> pd.DataFrame:
     """Every combination of the given settings, one row per student, for `sweep`.
 
-    width          units in each hidden layer, >= 1;  hidden_layers  how many such layers, >= 1
-    temperature, soft_weight, lr, weight_decay
-                   as in `train.distill`; soft_weight 0 is a student on hard labels, whatever its temperature
-    init_seed      fixes the initial weights;  order_seed  fixes the batches, and all students of a stack share them: to
-                   average over both kinds of luck, cross several of each (and give both to `stats.compare`)
-    Each may be a single value or several.
+    Each setting may be a single value or several. Rows are joined with pandas.concat, and thinned out like any
+    DataFrame: `sweep` takes every table with such columns.
 
-    Rows are joined with pandas.concat, and thinned out like any DataFrame: `sweep` takes every table with such columns.
-    Raises TypeError or ValueError that names the setting and the value.
+    Parameters
+    ----------
+    width, hidden_layers
+        Units in each hidden layer, and how many such layers; >= 1.
+    temperature, soft_weight, lr, weight_decay
+        As in `train.distill`; soft_weight 0 is a student on hard labels, whatever its temperature.
+    init_seed, order_seed
+        They fix the initial weights and the batches. All students of a stack share their batches: to average over both
+        kinds of luck, cross several of each (and give both to `stats.compare`).
+
+    Returns
+    -------
+    DataFrame
+        One column for each setting.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the setting, the value and the row.
+
+    Examples
+    --------
+    >>> grid(width=[8, 32], temperature=[1, 4])[["width", "temperature", "lr"]]
+       width  temperature     lr
+    0      8          1.0  0.001
+    1      8          4.0  0.001
+    2     32          1.0  0.001
+    3     32          4.0  0.001
     """
     settings = {
         "width": width,
@@ -64,7 +87,7 @@ def grid(
     return check_settings(table)
 
 
-def check_settings(table):
+def check_settings(table: pd.DataFrame) -> pd.DataFrame:
     """`table` with every column of `DEFAULTS`, each in its type. Raises an error that names the column and the row."""
     if not isinstance(table, pd.DataFrame):
         raise TypeError(f"grid must be a DataFrame, as `grid` makes it, got {type(table).__name__}")
@@ -79,13 +102,13 @@ def check_settings(table):
         "width": lambda name, value: integer(name, value, at_least=1),
         "hidden_layers": lambda name, value: integer(name, value, at_least=1),
         "temperature": _temperature,
-        "soft_weight": _share,
+        "soft_weight": share,
         "lr": positive,
-        "weight_decay": _decay,
+        "weight_decay": not_negative,
         "init_seed": lambda name, value: integer(name, value, at_least=0),
         "order_seed": lambda name, value: integer(name, value, at_least=0),
     }
-    columns = {}
+    columns: dict[str, list] = {}
     for name, check in kinds.items():
         values = table[name].tolist() if name in table.columns else [DEFAULTS[name]] * len(table)
         columns[name] = []
@@ -98,17 +121,6 @@ def check_settings(table):
 
 
 def _temperature(name, value):
-    soften(torch.zeros(1, 2), number(name, value))
-    return float(value)
-
-
-def _share(name, value):
-    if not 0 <= number(name, value) <= 1:
-        raise ValueError(f"{name} must be in [0, 1], got {value}")
-    return float(value)
-
-
-def _decay(name, value):
-    if not 0 <= number(name, value) < math.inf:
-        raise ValueError(f"{name} must be >= 0 and finite, got {value}")
-    return float(value)
+    value = number(name, value)
+    blended(value)
+    return value
