@@ -158,11 +158,11 @@ class Examples:
         self.has_labels = self._first[2] is not None
 
     def __len__(self) -> int:
-        return _rows(self.inputs) if self.loader is None else len(self.loader.dataset)
+        return _rows(self.inputs) if self.loader is None else len(self.loader.dataset)  # type: ignore[arg-type]
 
     def batch_size(self, given: int | None, otherwise: int) -> int:
         """The one that was given, else the DataLoader's, else another."""
-        usual = otherwise if self.loader is None else self.loader.batch_size
+        usual = otherwise if self.loader is None else self.loader.batch_size or 1
         return usual if given is None else integer("batch_size", given, at_least=1)
 
     def per_epoch(self, batch_size: int) -> int:

@@ -152,7 +152,7 @@ def cnn(
             layers += [_convolution(inputs, outputs, stride=2), Residual(outputs)]
         layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[-1], classes)]
     # Channels last is the layout that the CPU's convolution kernels work in; they need not reorder then.
-    return nn.Sequential(*layers).to(memory_format=torch.channels_last)
+    return nn.Sequential(*layers).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def count_parameters(model: nn.Module) -> int:

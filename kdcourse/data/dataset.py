@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class Split:
         if (inputs is None) == (pixels is None):
             raise ValueError("give exactly one of inputs and pixels")
         self.labels = labels
-        self.teacher_logits = teacher_logits
+        self.teacher_logits: Any = teacher_logits  # a tensor wherever there is a teacher
         self.pixels = pixels
         self.scale = scale
         self._flipped_logits = flipped_logits

@@ -68,7 +68,7 @@ def figure(width: float = 8.0, height: float = 3.6, **options) -> tuple[Figure, 
 
 def set_title(ax: Axes, title: str) -> None:
     """The finding, from the left edge of the axes, wrapped so that the figure does not cut it off."""
-    characters = int(9 * (ax.figure.get_figwidth() - 0.9))
+    characters = int(9 * (ax.figure.get_figwidth() - 0.9))  # type: ignore[union-attr]
     ax.set_title(textwrap.fill(title, characters), fontsize=12, loc="left")
 
 

@@ -54,7 +54,7 @@ class Explorer(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget, and beside it its state for a page that runs the same script."""
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        data, metadata = super()._repr_mimebundle_(**kwargs)  # type: ignore[misc]
         words = f"[explorer] {self.title}. It runs in JupyterLab, and on the course's site."
         return {**data, "text/plain": words, MIME: {"explorer": self.module, "state": self.state()}}, metadata
 

@@ -3,6 +3,7 @@
 import html
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from kdcourse.plots import COLOURS, MARKERS, figure
 from kdcourse.stats import Comparison
 
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "tried before": {"fmt": MARKERS[0], "color": COLOURS[0], "markersize": 6, "capsize": 3},
     "chosen now": {"fmt": MARKERS[2], "color": COLOURS[1], "markersize": 9, "capsize": 5},
 }

@@ -16,7 +16,7 @@ class Bounded(traitlets.Float):
         super().__init__(default, **options)
 
     def validate(self, owner: Any, value: Any) -> float:
-        value = number(self.name, value)
+        value = number(str(self.name), value)
         if not self.low <= value <= self.high:  # NaN is not
             raise ValueError(f"{self.name} must be in [{self.low:g}, {self.high:g}], got {value}")
         return value
@@ -37,7 +37,7 @@ class Whole(traitlets.Int):
         super().__init__(default, **options)
 
     def validate(self, owner: Any, value: Any) -> int:
-        value = integer(self.name, value, at_least=self.low)
+        value = integer(str(self.name), value, at_least=self.low)
         if value > self.high:
             raise ValueError(f"{self.name} must be in [{self.low}, {self.high}], got {value}")
         return value
@@ -51,7 +51,7 @@ class Place(traitlets.Int):
         super().__init__(0, **options)
 
     def validate(self, owner: Any, value: Any) -> int:
-        value, count = integer(self.name, value, at_least=0), len(getattr(owner, self.among))
+        value, count = integer(str(self.name), value, at_least=0), len(getattr(owner, self.among))
         if value >= count > 0:  # there are none yet while an explorer is made from its state
             raise ValueError(f"{self.name} must be in [0, {count}), got {value}")
         return value
@@ -72,7 +72,7 @@ class Logits(traitlets.List):
     def validate(self, owner: Any, value: Any) -> list[float]:
         if not hasattr(value, "__iter__"):
             raise TypeError(f"{self.name} must be a list of numbers, got {value!r}")
-        values = [number(self.name, one) for one in value]
+        values = [number(str(self.name), one) for one in value]
         classes = len(owner.class_names)
         if classes and len(values) != classes:
             raise ValueError(f"{self.name} must hold {classes} numbers, one for each class, got {len(values)}")

@@ -129,7 +129,7 @@ class BlendedLoss(Explorer):
         if not self.squared:
             soft = soft / self.temperature**2
         total = self.soft_weight * soft + (1 - self.soft_weight) * hard
-        return losses.LossTerms(total.item(), soft.item(), hard.item())
+        return losses.LossTerms(total.item(), soft.item(), hard.item())  # type: ignore[arg-type]
 
     @traitlets.observe("example_number")
     def _take_its_logits(self, _):
