@@ -409,6 +409,16 @@ def test_notebook_is_left_as_it_was_and_its_settings_do_not_matter():
     assert torch.equal(torch.get_rng_state(), state)  # the random inputs are not drawn from the learner's
 
 
+def test_random_inputs_are_fresh_in_every_check():
+    seen = []
+    for _ in range(2):
+        assert check.soften(lambda logits, T: seen.append(T) or with_an_axis(logits, T)).passed
+    first, second = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+    few = len(check.soften.small)
+    assert first[:few] == second[:few]
+    assert not set(first[few:]) & set(second[few:])
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_message_is_printed_where_characters_are_missing(encoding, monkeypatch):
     terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
