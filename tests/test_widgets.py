@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from explorer_page import stored
 from PIL import Image
 from test_plots import tiny_data_set
 from traitlets import TraitError
@@ -100,6 +101,13 @@ def test_a_notebook_stores_the_state_for_a_page(make):
         "tabbable",
         "tooltip",
     }
+
+
+@pytest.mark.parametrize("name", explorers())
+def test_an_explorer_can_be_made_again_from_what_its_lesson_has_stored(name):
+    kind, state = explorers()[name], stored()[name]
+    again = kind(**{key: value for key, value in state.items() if not kind.class_traits()[key].read_only})
+    assert again.state() == state
 
 
 def test_the_pictures_are_those_of_the_data_black_on_white():
