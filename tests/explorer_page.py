@@ -9,7 +9,7 @@ from browser import tab_to, watched
 from kdcourse._javascript import bundle
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
-from explorer_pictures import empty_page, mount  # noqa: E402
+from explorer_pictures import empty_page, mount, stored  # noqa: E402, F401
 
 
 @contextmanager

@@ -4,7 +4,9 @@ import base64
 import io
 import json
 import math
+import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from explorer_page import stored
 from PIL import Image
 from test_plots import tiny_data_set
 from traitlets import TraitError
@@ -37,8 +40,8 @@ def loss(**options):
 # ---- found by themselves ----
 
 
-def in_a_fresh_process(code):
-    return subprocess.check_output([sys.executable, "-c", code], text=True).split()
+def in_a_fresh_process(code, **options):
+    return subprocess.check_output([sys.executable, "-c", code], text=True, **options).split()
 
 
 def test_every_widget_is_found_and_there_when_it_is_asked_for():
@@ -65,6 +68,43 @@ def test_an_explorer_is_a_module_with_a_script_and_says_what_it_is_for():
         assert kind.question.endswith("?") or "?" in kind.question
         assert (STATIC.parent.parent / "notebooks" / f"{kind.lesson}.ipynb").exists()
         assert {*kind.opening, *kind.pictured} <= set(kind.class_trait_names(sync=True))
+
+
+NEW = {
+    "widgets/dial.py": """
+from kdcourse.widgets._explorer import Explorer
+from kdcourse.widgets._traits import Whole
+
+
+def dial():
+    return Dial()
+
+
+class Dial(Explorer):
+    title, question, lesson = "A dial", "How far does it go?", "99_last"
+    place = Whole(1, 0, 9).tag(sync=True)
+""",
+    "static/dial.js": """
+import { mount, words } from "./controls.js";
+export default { render: ({ model, el }) => mount(el, model, { title: "A dial", parts: [words().node], redraw: {} }) };
+""",
+}
+
+
+def test_a_new_explorer_is_two_files_and_nothing_else(tmp_path):
+    copy = shutil.copytree(STATIC.parent, tmp_path / "kdcourse", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in NEW.items():
+        (copy / name).write_text(text.lstrip(), encoding="utf-8")
+    code = """
+from kdcourse.widgets import dial
+from kdcourse.widgets._explorer import explorers
+print(dial().state()["place"], list(explorers())[-1], "function words" in dial()._esm)
+"""
+    assert in_a_fresh_process(code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}) == [
+        "1",
+        "dial",
+        "True",
+    ]
 
 
 def test_a_quiz_does_not_wait_for_torch():
@@ -100,6 +140,13 @@ def test_a_notebook_stores_the_state_for_a_page(make):
         "tabbable",
         "tooltip",
     }
+
+
+@pytest.mark.parametrize("name", explorers())
+def test_an_explorer_can_be_made_again_from_what_its_lesson_has_stored(name):
+    kind, state = explorers()[name], stored()[name]
+    again = kind(**{key: value for key, value in state.items() if not kind.class_traits()[key].read_only})
+    assert again.state() == state
 
 
 def test_the_pictures_are_those_of_the_data_black_on_white():
