@@ -85,6 +85,7 @@ def test_leaving_early_says_that_nothing_is_kept(monkeypatch, end):
         end = ""
     printed, status = session("quiz", NAME, typed="a\n3\n" + end)
     assert status == 0
+    assert "no option" not in printed
     assert "You left at question 3 of 5. Only a whole quiz is kept, so your answers are lost." in printed
     assert kept() == {}
 
