@@ -171,6 +171,7 @@ NOT_PLAIN += ["Is $x^2$ it?", r"Is \frac{1}{2} it?", r"\(x\)"]
         (changed(NUMBER, "answers", 2, GONE), "answers: [{"),
         (changed(NUMBER, "answers", 1, "range", [1]), "answers[1].range: [1]"),
         (changed(NUMBER, "answers", 1, "range", [2, 1]), "sum: 2 must be below 1"),
+        (changed(NUMBER, "answers", 0, "value", GONE), "answers[0]: 'value' is a required"),
         (changed(NUMBER, "answers", 0, "value", "0"), "answers[0].value: '0'"),
         (changed(NUMBER, "answers", 0, "value", True), "answers[0].value: True"),
         (changed(NUMBER, "answers", 0, "value", 1e15), "answers[0].value: 1000000000000000.0"),
