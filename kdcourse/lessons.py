@@ -10,6 +10,7 @@ import re
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,7 +86,7 @@ def _transformed(cell, form):
     return cell
 
 
-def find(names=()) -> list[Path]:
+def find(names: Sequence[str] = ()) -> list[Path]:
     """Paths of the lessons that `names` ask for, in order; all of them if it is empty.
 
     names   "01", "01_soft_labels" or "1"
@@ -166,7 +167,7 @@ def _form(path, solved):
                 os.environ["KDCOURSE_HOME"] = before
 
 
-def to_html(notebook):
+def to_html(notebook: Any) -> str:
     """A page as nbconvert makes it, but with the alternative text of the figures, which its own template leaves out."""
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter
@@ -180,7 +181,7 @@ alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"></div>
     return exporter.from_notebook_node(notebook)[0]
 
 
-def drop_transient_outputs(notebook):
+def drop_transient_outputs(notebook: Any) -> Any:
     """Remove what means nothing once the kernel is gone: progress bars, and widgets that nobody drives any more.
 
     A widget that brings something else along leaves that: a quiz its form in HTML, an explorer its state.

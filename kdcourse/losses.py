@@ -308,7 +308,9 @@ def _check_pair(student_logits, teacher_logits, temperature, mask, direction):
     return student, widen(teacher, given)[0], temperature
 
 
-def check_teacher_logits(teacher_logits, direction="forward", mask=None):
+def check_teacher_logits(
+    teacher_logits: torch.Tensor, direction: str = "forward", mask: torch.Tensor | None = None
+) -> torch.Tensor:
     """The teacher's logits, padding zeroed, if they are finite, or minus infinity where the direction allows it."""
     name = "teacher_logits" if direction == "forward" else 'with direction="reverse", teacher_logits'
     return _check_logits(name, teacher_logits, mask=mask, allow_minus_infinity=direction == "forward")

@@ -113,7 +113,7 @@ class Residual(nn.Module):
         super().__init__()
         self.body = nn.Sequential(_convolution(channels, channels), _convolution(channels, channels))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.body(x)
 
 

@@ -16,7 +16,7 @@ from torch.func import functional_call
 
 from kdcourse._arguments import integer, not_negative, number, positive
 from kdcourse._examples import check_examples, only_one, try_loss
-from kdcourse.losses import blended, blended_loss
+from kdcourse.losses import LossFunction, blended, blended_loss
 from kdcourse.models import StudentStack
 
 OnePerStudent: TypeAlias = float | Sequence[float] | torch.Tensor
@@ -177,7 +177,9 @@ def check_loss(
         raise ValueError(f"loss must be finite, got {values[~values.isfinite()][0].item()} before the first step")
 
 
-def only_one_per_student(loss, temperature, soft_weight, direction):
+def only_one_per_student(
+    loss: LossFunction | None, temperature: Sequence[float], soft_weight: Sequence[float], direction: str
+) -> None:
     """Raise ValueError if any student has a setting of the everyday loss beside a loss of its own."""
     for each_temperature, each_soft_weight in set(zip(temperature, soft_weight, strict=True)):
         only_one(loss, temperature=each_temperature, soft_weight=each_soft_weight, direction=direction)
@@ -213,7 +215,7 @@ class Step:
         self.diverged_at.copy_(torch.where(first, self.count, self.diverged_at))
         self.total.add_(loss * len(index))
 
-    def logits(self, inputs):
+    def logits(self, inputs: torch.Tensor) -> torch.Tensor:
         if not self.bf16:
             return self.stack(inputs)
         half = {name: weight.bfloat16() for name, weight in self.weights.items()}

@@ -181,7 +181,7 @@ def test_what_changes_no_result_does_not_change_the_engine(monkeypatch, part, ch
         ("self.diverged_at == 0", "self.diverged_at == 1"),
         ("batch_size: int = 1000", "batch_size: int = 999"),
         ("gradient[self.rows]", "-gradient[self.rows]"),  # in a class that the training uses
-        ("from kdcourse.losses import blended,", "from kdcourse.models import blended,"),
+        ("from kdcourse.losses import LossFunction, blended,", "from kdcourse.models import LossFunction, blended,"),
     ],
 )
 def test_what_changes_results_changes_the_engine(monkeypatch, part, change):
@@ -204,7 +204,13 @@ def test_the_engine_holds_every_module_that_it_imports_except_checks_and_setting
     ours = re.compile(r"^from (kdcourse[\w.]*) import", flags=re.M)
     engine = {module.__name__ for module, _ in kept.ENGINE}
     imported = {name for module, _ in kept.ENGINE for name in ours.findall(Path(module.__file__).read_text("utf-8"))}
-    checks = {"kdcourse._arguments", "kdcourse._examples", "kdcourse._process", "kdcourse.stats"}
+    checks = {
+        "kdcourse._arguments",
+        "kdcourse._examples",
+        "kdcourse._process",
+        "kdcourse.stats",
+        "kdcourse.stats.intervals",
+    }
     assert imported <= engine | checks
 
 

@@ -9,6 +9,8 @@ from kdcourse import store
 from kdcourse.data.dataset import SIDE, DataSet, Split
 from kdcourse.data.files import checked, teacher_parameters
 
+__all__ = ["load", "pictures_to_sheet", "sheet_to_pictures"]
+
 SHEET = 100  # pictures per row and per column of a contact sheet
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+__all__ = ["hashed_features", "load", "read_mails"]
+
 FEATURES = 4096
 CLASS_NAMES = ("ham", "spam")
 SPLITS = ("train", "validation", "test")

@@ -12,6 +12,8 @@ from kdcourse.stats.intervals import proportion_interval
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["expected_calibration_error", "fit_temperature", "reliability"]
+
 # How far `fit_temperature` looks, on either side of the typical distance between logits. Wide, because one class that
 # is ruled out by a logit of minus a billion stretches that distance.
 _REACH = 1e12

@@ -8,6 +8,8 @@ from scipy import optimize, special
 
 from kdcourse._arguments import confidence_level, integer, not_negative, number
 
+__all__ = ["UNSEEN", "examples_needed", "gap_interval", "gap_p_values", "t_interval", "t_p_values"]
+
 UNSEEN = 1e-8
 """How often the share that a gap leaves open may lie outside its confidence interval: part of every p-value here."""
 
