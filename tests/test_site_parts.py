@@ -122,9 +122,10 @@ def test_a_file_that_is_no_notebook_is_an_error_with_its_name(tmp_path, text):
         header(read(path), "01_broken")
 
 
-def test_a_lesson_states_its_title_and_minutes():
-    notebook = new_notebook(cells=[new_markdown_cell("# 07 · Seven\n\n**45 minutes** · needs nothing")])
-    assert header(notebook, "07_seven") == ("07 · Seven", 45)
+def test_a_lesson_states_its_title_its_minutes_and_its_aims():
+    text = "# 07 · Seven\n\n**45 minutes** · needs nothing\n\nYou will be able to\n- count,\n- count on."
+    notebook = new_notebook(cells=[new_markdown_cell(text)])
+    assert header(notebook, "07_seven") == ("07 · Seven", 45, "count; count on")
     with pytest.raises(SiteError, match="07_seven.ipynb must begin"):
         header(new_notebook(cells=[new_markdown_cell("# 07 · Seven")]), "07_seven")
 

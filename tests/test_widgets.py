@@ -4,9 +4,7 @@ import base64
 import io
 import json
 import math
-import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -68,43 +66,6 @@ def test_an_explorer_is_a_module_with_a_script_and_says_what_it_is_for():
         assert kind.question.endswith("?") or "?" in kind.question
         assert (STATIC.parent.parent / "notebooks" / f"{kind.lesson}.ipynb").exists()
         assert {*kind.opening, *kind.pictured} <= set(kind.class_trait_names(sync=True))
-
-
-NEW = {
-    "widgets/dial.py": """
-from kdcourse.widgets._explorer import Explorer
-from kdcourse.widgets._traits import Whole
-
-
-def dial():
-    return Dial()
-
-
-class Dial(Explorer):
-    title, question, lesson = "A dial", "How far does it go?", "99_last"
-    place = Whole(1, 0, 9).tag(sync=True)
-""",
-    "static/dial.js": """
-import { mount, words } from "./controls.js";
-export default { render: ({ model, el }) => mount(el, model, { title: "A dial", parts: [words().node], redraw: {} }) };
-""",
-}
-
-
-def test_a_new_explorer_is_two_files_and_nothing_else(tmp_path):
-    copy = shutil.copytree(STATIC.parent, tmp_path / "kdcourse", ignore=shutil.ignore_patterns("__pycache__"))
-    for name, text in NEW.items():
-        (copy / name).write_text(text.lstrip(), encoding="utf-8")
-    code = """
-from kdcourse.widgets import dial
-from kdcourse.widgets._explorer import explorers
-print(dial().state()["place"], list(explorers())[-1], "function words" in dial()._esm)
-"""
-    assert in_a_fresh_process(code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}) == [
-        "1",
-        "dial",
-        "True",
-    ]
 
 
 def test_a_quiz_does_not_wait_for_torch():

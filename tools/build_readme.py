@@ -1,14 +1,26 @@
-"""Write the generated tables of README.md: what the claims came to, and how long the lessons compute.
+"""Write the generated tables of README.md: the lessons, how long they compute, and what the claims came to.
 
 python tools/build_readme.py
 """
 
+import sys
 from pathlib import Path
 
-from kdcourse import claims, store
+from kdcourse import claims, lessons, store
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
+sys.path.insert(0, str(ROOT / "tools"))
+import site_notebooks  # noqa: E402
+
+
+def lesson_list():
+    """The lessons, their minutes, and what one is able to do afterwards, from their first cells."""
+    lines = ["| lesson | minutes | you will be able to |", "|---|---:|---|"]
+    for path in lessons.find():
+        title, minutes, able = site_notebooks.header(site_notebooks.read(path), path.stem)
+        lines.append(f"| [{title}](notebooks/{path.name}) | {minutes} | {able} |")
+    return "\n".join(lines)
 
 
 def timings():
@@ -46,7 +58,7 @@ def ledger():
     )
 
 
-TABLES = {"claims": ledger, "timings": timings}
+TABLES = {"lessons": lesson_list, "claims": ledger, "timings": timings}
 
 
 def with_table(text, name, table):

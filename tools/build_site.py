@@ -99,7 +99,7 @@ def lay_out(source):
 
 
 def _lessons(source, folder, known, repository):
-    """Write the lessons; returns [(stem, title, minutes)] and {name of an explorer: the one to show by itself}."""
+    """Write the lessons; returns [(stem, title, minutes, aims)] and {name of an explorer: the one to show}."""
     lessons, explorers = [], {}
     for path in sorted(folder.glob("[0-9][0-9]_*.ipynb")):
         notebook = read(path)

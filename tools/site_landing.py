@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from site_claims import summary
-from site_links import section
 
 from kdcourse import quiz
 from kdcourse.widgets._explorer import explorers as known_explorers
@@ -19,7 +18,7 @@ TIMINGS = ROOT / "benchmarks" / "results" / "lessons.json"
 def values(lessons, explorers, known):
     """{what a page can ask for: the text that it gets}.
 
-    lessons    [(stem, title, minutes)]
+    lessons    [(stem, title, minutes, what one is able to do afterwards)]
     explorers  {name: Explorer}
     known      what `site_links.pages` gives
     """
@@ -27,9 +26,9 @@ def values(lessons, explorers, known):
     measured = json.loads(TIMINGS.read_text(encoding="utf-8"))["lessons"]
     computes = [measured[stem]["full"] for stem, *_ in lessons if stem in measured]
     given = {
-        "lessons": lesson_list(lessons, readme, measured),
+        "lessons": lesson_list(lessons, measured),
         "number of lessons": str(len(lessons)),
-        "reading time": duration(sum(minutes for *_, minutes in lessons)),
+        "reading time": duration(sum(minutes for _, _, minutes, _ in lessons)),
         "computing time": f"{round(sum(one['seconds'] for one in computes) / 60)} minutes",
         "memory": f"{max(one['peak_megabytes'] for one in computes) / 1000:.1f} GB",
         "claims": summary(),
@@ -37,7 +36,7 @@ def values(lessons, explorers, known):
         "commands": f"```\n{commands(readme)}```",
         "licence": (ROOT / "LICENSE").read_text(encoding="utf-8").strip(),
         "citation": (ROOT / "CITATION.cff").read_text(encoding="utf-8").strip(),
-        "lesson pages": "\n".join(f"{title} <lessons/{stem}>" for stem, title, _ in lessons),
+        "lesson pages": "\n".join(f"{title} <lessons/{stem}>" for stem, title, *_ in lessons),
     }
     opened = {
         name: replace(explorers[name], state={**explorers[name].state, **kind.opening}).html("")
@@ -55,18 +54,14 @@ def _explorer_section(kind, html):
     return f"## {kind.title}\n\n{kind.question} {lesson}\n\n{html}"
 
 
-def lesson_list(lessons, readme, measured):
-    """The lessons as a list: title, minutes, what one is able to do afterwards (as the README has it)."""
-    aims = dict(
-        re.findall(r"^\| \d\d \| \[.+?\]\(notebooks/(\w+)\.ipynb\) \| (.+) \|$", section(readme, "Lessons"), re.M)
-    )
+def lesson_list(lessons, measured):
+    """The lessons as a list: title, minutes, what one is able to do afterwards."""
     items = []
-    for stem, title, minutes in lessons:
+    for stem, title, minutes, able in lessons:
         computes = f" · computes {measured[stem]['full']['seconds']:.0f} s" if stem in measured else ""
-        aim = f"<span>{html.escape(aims[stem])}</span>" if stem in aims else ""
         items.append(
             f'<li><a href="lessons/{stem}.html">{html.escape(title)}</a>'
-            f'<span class="kd-note">{minutes} minutes{computes}</span>{aim}</li>'
+            f'<span class="kd-note">{minutes} minutes{computes}</span><span>{html.escape(able)}</span></li>'
         )
     return '<ol class="kd-lessons">\n' + "\n".join(items) + "\n</ol>"
 

@@ -153,9 +153,12 @@ def _figure(output, place, folder, figures):
 
 
 def header(notebook, name):
-    """(title, minutes) that a lesson states in its first cell. Raises SiteError if it does not."""
+    """(title, minutes, what one is able to do afterwards) of a lesson's first cell. SiteError if it lacks one."""
     text = notebook.cells[0].source if notebook.cells else ""
     title, minutes = re.search(r"^# (.+)$", text, re.M), re.search(r"\*\*(\d+) minutes\*\*", text)
-    if not title or not minutes:
-        raise SiteError(f"{name}.ipynb must begin with a heading and **NN minutes**")
-    return title[1].strip(), int(minutes[1])
+    able = re.findall(r"^- (.+?)[,.]?$", text, re.M)
+    if not title or not minutes or not able:
+        raise SiteError(
+            f"{name}.ipynb must begin with a heading, **NN minutes**, and what one is able to do, as a list"
+        )
+    return title[1].strip(), int(minutes[1]), "; ".join(able)
