@@ -137,7 +137,7 @@ def progress(
         raise typer.BadParameter("needs --export csv or --export json beside it", param_hint="--out")
     quizzes = {name: quiz.load(name) for name in quiz.names()}
     table = progress.table(
-        {exercise.name: getattr(exercise, "lesson", "") for exercise in check.EXERCISES},
+        {exercise.name: exercise.lesson for exercise in check.EXERCISES},
         {name: (one.lesson, len(one.questions)) for name, one in quizzes.items()},
     )
     if export is None:

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from kdcourse._arguments import describe, integer, positive
 from kdcourse._examples import classes_of, home_of, in_mode
+from kdcourse._process import arithmetic_threads
 
 Costs: TypeAlias = float | np.ndarray | pd.Series
 
@@ -125,7 +126,7 @@ def latency(
     batch = inputs[:batch_size].cpu()
     turns: dict[str, list[float]] = {name: [] for name in models}
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_threads(threads))
+        stack.enter_context(arithmetic_threads(threads))
         stack.enter_context(torch.inference_mode())
         for model in models.values():
             stack.enter_context(in_mode(model, training=False))
@@ -212,16 +213,6 @@ def _counting():
             yield counter
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
-
-
-@contextlib.contextmanager
-def _threads(count):
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _answer(model, batch):

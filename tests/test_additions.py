@@ -289,7 +289,7 @@ def test_each_addition_touches_the_files_that_contributing_names_and_is_found(co
     add(course, {"quizzes/vote.json": json.dumps(QUIZ).replace("99_added-", "vote-")})
     touched["quiz"] = commit(course)
 
-    plain, exercise, explorer = LESSON.split("# %% [markdown]\n# ## ")
+    plain, exercise, explorer = (part.rstrip() for part in LESSON.split("# %% [markdown]\n# ## "))
     add(course, {"notebooks/source/99_added.py": plain, "quizzes/99_added.json": json.dumps(QUIZ)})
     run(course, "tools/build_notebooks.py", "99")
     touched["lesson"] = commit(course)

@@ -105,12 +105,12 @@ def run(*names: str, resume: str | bool | None = None, device: str = "auto") -> 
     ------
     ValueError
         For a claim that is not there, or that has no experiment.
-    RuntimeError
+    CourseError
         Outside a clone of the course, where results have no place.
     """
     experiments = [(claim, _experiment(claim)) for claim in find(*names) if claim.measure or names]
     if stored("results").is_relative_to(_course.CARRIED):
-        raise RuntimeError(f"the results of claims are written into a clone of the course: {_course.CLONE}")
+        raise _course.CourseError(f"the results of claims are written into a clone of the course: {_course.CLONE}")
     students = functools.partial(sweep, resume=resume, device=device, progress=False)
     bench = Bench(data.load("fashion-mnist"), students, device)
     for claim, measure in experiments:

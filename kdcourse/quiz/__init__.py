@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdcourse import _course
 from kdcourse.quiz.content import CARDS, Question, Quiz, QuizError, cards, folder, glossary, load, names
 from kdcourse.quiz.grading import Grade, NotAnAnswer, grade
 from kdcourse.quiz.page import to_html
 
 if TYPE_CHECKING:
+    _course.require_lab()
     from kdcourse.quiz.widget import QuizWidget
 
 __all__ = [
@@ -58,6 +60,7 @@ def show(name: str) -> QuizWidget:
     >>> widget.score, widget.completed
     (1, False)
     """
+    _course.require_lab()
     from kdcourse.quiz.widget import QuizWidget
 
     return QuizWidget(load(name))
