@@ -58,9 +58,7 @@ CLAIM = '''"""The experiments of lesson 99."""
 
 import numpy as np
 
-from kdcourse.claims.record import Arm, Claim, Part, claim
-
-__all__ = ["Claim", "more_is_more"]
+from kdcourse.claims.record import Arm, Part, claim
 
 
 @claim("more-is-more", "Two is more than one.", taught_in="everywhere")
