@@ -109,6 +109,25 @@ def test_blended_loss_agrees_with_a_naive_loop(shape, soft_weight):
         torch.testing.assert_close(terms.total, reduce(soft_weight * soft + (1 - soft_weight) * hard))
 
 
+def test_every_example_may_have_a_temperature_and_a_weight_of_its_own():
+    student, teacher, labels = draw(4, 3), draw(4, 3, seed=1), torch.tensor([0, 2, 1, 1])
+    temperatures, weights = [0.5, 1.0, 4.0, 60.0], [0.0, 0.3, 1.0, 0.5]
+    settings = [torch.tensor(values, dtype=torch.float64)[:, None] for values in (temperatures, weights)]
+    terms = blended_loss(student, teacher, labels, *settings, reduction="none")
+    hard = reference_hard(student, labels)
+    for k, (temperature, weight) in enumerate(zip(temperatures, weights, strict=True)):
+        soft = reference(student[[k]], teacher[[k]], temperature)[0]
+        assert terms.soft[k].item() == pytest.approx(soft.item())
+        assert terms.total[k].item() == pytest.approx((weight * soft + (1 - weight) * hard[k]).item())
+
+
+def test_the_gradient_of_the_hard_term_is_the_gap_to_the_label():
+    student, labels = draw(4, 3).requires_grad_(), torch.tensor([0, 2, 1, 1])
+    blended_loss(student, draw(4, 3, seed=1), labels, soft_weight=0.0).total.backward()
+    expected = (softmax(student.detach().numpy(), axis=1) - np.eye(3)[labels]) / 4
+    np.testing.assert_allclose(student.grad.numpy(), expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
 def test_labels_of_any_integer_type_give_cross_entropy(dtype):
     student, labels = draw(7, 4), torch.tensor([0, 3, 1, 2, 3, 0, 1])
