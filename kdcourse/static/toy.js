@@ -1,6 +1,5 @@
-// The toy problem of the step-through explorer: what kdcourse/widgets/_toy.py computes, in the browser. A test holds the
-// two together: one generator, one order of operations. Typed arrays, so that one training step takes a fraction of a
-// millisecond. A batch of points is a matrix, row after row.
+// The toy problem of the step-through explorer, generated and trained in the browser; a test holds it to torch. Typed
+// arrays, so that one training step takes a fraction of a millisecond. A batch of points is a matrix, row after row.
 
 export const TOY = {
   classes: 3,
