@@ -45,13 +45,13 @@ halved = Exercise(
     small=[(torch.tensor([2.0, 4.0]),)],
     praise="Half of it is enough.",
     hints=["Divide.", "By two.", "return values / 2"],
-    bugs=[
-        Bug("doubled", lambda values: values * 2, "You doubled."),
-        Bug("unchanged", lambda values: values.clone(), "Nothing was halved."),
-        Bug("squared", lambda values: values**2, "You squared."),
-        Bug("negative", lambda values: -values / 2, "The sign: a half has the sign of the whole."),
-        Bug("summed", lambda values: values.sum() / 2, "One number came back for all."),
-    ],
+    bugs={
+        "doubled": Bug(lambda values: values * 2, "You doubled."),
+        "unchanged": Bug(lambda values: values.clone(), "Nothing was halved."),
+        "squared": Bug(lambda values: values**2, "You squared."),
+        "negative": Bug(lambda values: -values / 2, "The sign: a half has the sign of the whole."),
+        "summed": Bug(lambda values: values.sum() / 2, "One number came back for all."),
+    },
 )
 '''
 CLAIM = '''"""The experiments of lesson 99."""

@@ -3,13 +3,10 @@
 An exercise needs no rows here: `test_check.py` tests it by what its own module says of it.
 """
 
-import functools
 import math
 import statistics
-from fractions import Fraction
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -49,25 +46,9 @@ def kd(s, t, T):
     return T**2 * kl_div(s, t.detach(), T)
 
 
-def kd_by_loops(student_logits, teacher_logits, temperature):
-    total = torch.zeros(())
-    examples, classes = student_logits.shape
-    for i in range(examples):
-        log_q = student_logits[i] / temperature - torch.logsumexp(student_logits[i] / temperature, 0)
-        log_p = teacher_logits[i] / temperature - torch.logsumexp(teacher_logits[i] / temperature, 0)
-        for c in range(classes):
-            total = total + log_p[c].exp() * (log_p[c] - log_q[c])
-    return temperature**2 * total / examples
-
-
 def kd_in_numpy(student_logits, teacher_logits, temperature):
     log_q, log_p = (special.log_softmax(z.double().numpy() / temperature, 1) for z in (student_logits, teacher_logits))
     return temperature**2 * (np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()
-
-
-def blend_by_nll(student_logits, teacher_logits, labels, temperature, soft_weight):
-    hard = F.nll_loss(student_logits.log_softmax(1), labels)
-    return hard + soft_weight * (kd_in_numpy(student_logits, teacher_logits, temperature) - hard)
 
 
 def blend_one_hot(s, t, y, T, alpha=0.5):
@@ -84,21 +65,16 @@ def limit_by_loops(student_logits, teacher_logits):
     return torch.tensor(rows)
 
 
-def limit_by_a_huge_temperature(z, v):
-    return 1e6 * (special.softmax(z.double().numpy() / 1e6, axis=1) - special.softmax(v.double().numpy() / 1e6, axis=1))
-
-
-def choice_in_pandas(temperatures, validation, test):
-    return pd.DataFrame(validation.numpy(), index=temperatures.tolist()).mean(axis=1).idxmax()
-
-
 def cross_entropy(logits, labels, T):
     return F.cross_entropy(logits / T, labels)
 
 
-def scaling_by_an_even_grid(logits, labels):
-    grid = np.arange(0.01, 7, 0.01)
-    return grid[np.argmin([cross_entropy(logits, labels, T) for T in grid])]
+def scaled_by(loss, low=0.05):
+    def answer(logits, labels):
+        grid = np.geomspace(low, 20, 300).tolist()
+        return grid[int(np.argmin([float(loss(logits, labels, T)) for T in grid]))]
+
+    return answer
 
 
 def scaling_by_scipy(logits, labels):
@@ -139,23 +115,12 @@ def width_by_trying_all(ratio, teacher_parameters, inputs, classes):
     return np.abs(sizes - teacher_parameters / ratio).argmin() + 1
 
 
-def width_in_fractions(ratio, teacher_parameters, inputs, classes):
-    exact = (teacher_parameters / Fraction(ratio) - classes) / (inputs + 1 + classes)
-    return max(1, math.ceil(exact - Fraction(1, 2)))
-
-
 def unguarded(one_time_cost, teacher_cost, student_cost):
     return 1000 * one_time_cost / (teacher_cost - student_cost)
 
 
-def paid_back(one, t, s, how=float):
-    return math.inf if s >= t else how(unguarded(one, t, s))
-
-
-def smallest_in_pandas(ratios, low, high, max_gap):
-    table = pd.DataFrame({"ratio": ratios, "high": high})
-    passed = table[table["high"] < max_gap]
-    return passed["ratio"].iloc[-1] if len(passed) else 1
+def paid_back(one, t, s):
+    return math.inf if s >= t else math.ceil(unguarded(one, t, s))
 
 
 def interval_by_counts(teacher_right, student_right):
@@ -187,11 +152,6 @@ def needed_by_counting(disagree, gap, max_gap):
     return n
 
 
-def needed_in_fractions(*case):
-    disagree, gap, limit = (Fraction(str(value)) for value in case)
-    return float("inf") if gap == limit else math.ceil(7.84 * (disagree - gap**2) / (limit - gap) ** 2)
-
-
 def read_by_loop(n, gap, low, high, max_gap, min_samples):
     verdicts = []
     for k in range(len(n)):
@@ -206,50 +166,34 @@ def read_by_loop(n, gap, low, high, max_gap, min_samples):
     return verdicts
 
 
-def read_in_pandas(n, gap, low, high, max_gap, min_samples):
-    table = pd.DataFrame({"n": n, "low": low, "high": high, "max_gap": max_gap})
-    verdict = pd.Series("watch", index=table.index)
-    verdict[table["high"] <= table["max_gap"]] = "pass"
-    verdict[table["low"] >= table["max_gap"]] = "flag"
-    verdict[table["n"] < min_samples] = "too few"
-    return verdict
-
-
 # fmt: off
 RIGHT = {
-    "retained_accuracy": [lambda *both: both[0] * both[1] ** -1, lambda s, t: torch.tensor(s) / t,
-                          lambda s, t: np.float64(s) / t],
+    "retained_accuracy": [lambda *both: both[0] * both[1] ** -1, lambda s, t: torch.tensor(s) / t],
     "soften": [soften_by_hand, losses.soften, lambda z, t: special.softmax(z.numpy() / t, axis=1),
-               lambda z, t: (z / t - (z / t).logsumexp(1, keepdim=True)).exp(),
                lambda z, t: torch.nn.Softmax(dim=1)(z.double() / t)],
     "entropy_bits": [bits_by_hand, lambda p: torch.distributions.Categorical(probs=p).entropy() / math.log(2),
                      lambda p: -(p * p.clamp_min(1e-30).log2()).sum(1)],
     "hard_targets": [lambda z: [row.index(max(row)) for row in z.tolist()], lambda z: np.argmax(z.numpy(), axis=1),
                      lambda z: z.softmax(1).topk(1).indices[:, 0]],
-    "kd_loss": [kd, kd_by_loops, kd_in_numpy, losses.kd_loss],
-    "blended_loss": [blend_by_nll, blend_one_hot, lambda *case: losses.blended_loss(*case).total,
+    "kd_loss": [kd, kd_in_numpy, losses.kd_loss],
+    "blended_loss": [blend_one_hot, lambda *case: losses.blended_loss(*case).total,
                      lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s, y)],
-    "limit_gradient": [limit_by_loops, limit_by_a_huge_temperature,
-                       lambda z, v: (z - v) @ (torch.eye(z.shape[1]) - 1 / z.shape[1]) / z.shape[1],
+    "limit_gradient": [limit_by_loops, lambda z, v: (z - v) @ (torch.eye(z.shape[1]) - 1 / z.shape[1]) / z.shape[1],
                        lambda z, v: gradient_of(lambda z: losses.kd_loss(z, v.double(), 1e5, reduction="none").sum())(
                            z.double())],
-    "choose_temperature": [choice_in_pandas,
-                           lambda T, v, t: float(T[max(range(len(v)), key=lambda k: sum(v[k].tolist()))]),
+    "choose_temperature": [lambda T, v, t: float(T[max(range(len(v)), key=lambda k: sum(v[k].tolist()))]),
                            lambda T, v, t: T[v.sum(1).argsort(descending=True, stable=True)][0].item()],
-    "fit_temperature": [scaling_by_an_even_grid, scaling_by_scipy, calibration.fit_temperature],
+    "fit_temperature": [scaled_by(cross_entropy), scaling_by_scipy, calibration.fit_temperature],
     "blend_gradient": [gradient_of(blend_reduced()), gradient_by_differences,
                        gradient_of(lambda *case: losses.blended_loss(*case, reduction="none").total.sum())],
-    "student_width": [width_by_trying_all, width_in_fractions, models.width_for_ratio],
-    "break_even": [*(functools.partial(paid_back, how=how) for how in (float, math.ceil, math.floor)), ship.break_even,
-                   lambda one, t, s: 1000 * one / torch.tensor(t - s).clamp_min(0)],
-    "smallest_student": [smallest_in_pandas,
-                         lambda r, lo, hi, gap: max((a for a, b in zip(r, hi, strict=True) if b <= gap), default=1),
+    "student_width": [width_by_trying_all, models.width_for_ratio],
+    "break_even": [paid_back, ship.break_even, lambda one, t, s: 1000 * one / torch.tensor(t - s).clamp_min(0)],
+    "smallest_student": [lambda r, lo, hi, gap: max((a for a, b in zip(r, hi, strict=True) if b <= gap), default=1),
                          lambda r, lo, hi, gap: np.where(hi.numpy() < gap, r.numpy(), 1.0).max()],
-    "paired_interval": [interval_by_counts, interval_by_loops, lambda t, s: np.array(interval_by_loops(t, s)),
+    "paired_interval": [interval_by_counts, interval_by_loops,
                         lambda t, s: (described(t, s).mean, *described(t, s).zconfint_mean())],
-    "examples_needed": [needed_by_counting, needed_in_fractions,
-                        *(lambda *case, how=how: how(needed_by_counting(*case)) for how in (torch.tensor, np.float64))],
-    "read_audit": [read_by_loop, read_in_pandas, lambda *case: tuple(read_by_loop(*case))],
+    "examples_needed": [needed_by_counting, lambda *case: np.float64(needed_by_counting(*case))],
+    "read_audit": [read_by_loop, lambda *case: tuple(read_by_loop(*case))],
 }
 # fmt: on
 
@@ -267,14 +211,6 @@ def test_right_answer_is_accepted_however_it_is_written(name):
 # ---- mistakes, in the words people write them in ----
 
 
-def scaled_by(loss, low=0.05, high=20, back=float):
-    def answer(logits, labels):
-        grid = np.geomspace(low, high, 300).tolist()
-        return back(grid[int(np.argmin([float(loss(logits, labels, T)) for T in grid]))])
-
-    return answer
-
-
 def written(gap, half):
     """An interval as it is typed: `half` of the two tensors of right answers, as floats."""
     return lambda t, s: [(m := gap(t.float(), s.float())), m - (h := half(t.float(), s.float())), m + h]
@@ -284,12 +220,8 @@ def difference(t, s):
     return t.mean() - s.mean()
 
 
-def share(p):
-    return p.mean() * (1 - p.mean())
-
-
-def needed(formula, otherwise=math.inf, how=math.ceil):
-    return lambda d, g, m: how(formula(d, g, m)) if g != m else otherwise
+def needed(formula):
+    return lambda d, g, m: math.ceil(formula(d, g, m)) if g != m else math.inf
 
 
 def verdicts(rule):
@@ -307,58 +239,38 @@ MISTAKES = {
     "kd_loss": [
         (lambda s, t, T: kl_div(s, t, T, "mean") * T**2, "divided by the classes"),
         (lambda s, t, T: kl_div(s, t, T, "mean"), "no T², and divided by the classes"),
-        (kl_div, "no T²"),
         (lambda s, t, T: losses.kd_loss(s, t, T, reduction="none"), "not reduced"),
         (lambda s, t, T: losses.kd_loss(s, t, T, direction="reverse"), "arguments swapped"),
-        (lambda s, t, T: kd(t, s, T), "arguments swapped"),
         (swapped_and_underflowing, "arguments swapped"),  # named before the NaN that comes with it
         (lambda s, t, T: F.kl_div((s / T).log_softmax(1), (t / T).log_softmax(1), reduction="batchmean") * T**2,
          "teacher in logarithms"),
-        (lambda s, t, T: F.kl_div((s / T).softmax(1), (t / T).softmax(1), reduction="batchmean") * T**2,
-         "student without a logarithm"),
         (lambda s, t, T: F.kl_div(s, t, reduction="batchmean"), "raw logits in place of probabilities"),
-        (lambda s, t, T: F.mse_loss(s, t), "squared difference of logits"),
         (lambda s, t, T: T**2 * F.cross_entropy(s / T, (t / T).softmax(1)), "cross-entropy"),
     ],
     "blended_loss": [
         (lambda *a: losses.blended_loss(*a[:4], 1 - a[4]).total, "weights exchanged"),
-        (lambda s, t, y, T, w: F.cross_entropy(s, y), "no soft term"),
         (lambda *a: losses.blended_loss(*a, reduction="none").total, "not reduced"),
+        (lambda s, t, y, T, w: w * kl_div(s, t, T) + (1 - w) * F.cross_entropy(s, y), "soft term: no T²"),
         (lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s.softmax(1), y),
          "cross-entropy of probabilities"),
-        (lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.nll_loss(s, y), "nll_loss of logits"),
     ],
     "limit_gradient": [
-        (lambda z, v: (z - v) / z.shape[-1], "means not removed"),
         (lambda z, v: 1000 * ((z / 1000).softmax(1) - (v / 1000).softmax(1)), "a large temperature, not the limit"),
         (lambda z, v: gradient_of(lambda z: losses.kd_loss(z, v.double(), 1e5))(z.double()),
          "divided by the examples too"),
-        (lambda z, v: z.softmax(1) - v.softmax(1), "probabilities in place of logits"),
-        (lambda z, v: ((z - z.mean(0)) - (v - v.mean(0))) / z.shape[1], "wrong axis"),
     ],
     "choose_temperature": [
         (lambda T, v, t: T[np.asarray(v).max(axis=1).argmax()], "the best single run"),
-        (lambda T, v, t: T[int(v.argmax()) // v.shape[1]], "the best single run"),
         (lambda T, v, t: T[torch.cat([v, t], 1).mean(1).argmax()], "chosen on both"),
         (lambda T, v, t: T[np.median(v.numpy(), axis=1).argmax()], "the median run"),
-        (lambda T, v, t: np.argmax(v.mean(1).numpy()), "the index"),
-        (lambda T, v, t: v.mean(1).max(), "the accuracy"),
         (lambda T, v, t: sorted(zip(v.mean(1).tolist(), T.tolist(), strict=True))[-1][1], "the last of equal ones"),
     ],
     "fit_temperature": [
         (scaled_by(lambda z, y, T: F.cross_entropy(z * T, y)), "upside down"),
-        (scaled_by(cross_entropy, back=math.log), "the logarithm of T"),
-        (scaled_by(cross_entropy, low=1), "never below 1"),
-        (scaled_by(cross_entropy, high=1), "never above 1"),
         (scaled_by(lambda z, y, T: -((z / T).argmax(1) == y).double().mean()), "lower end of the range"),
-        (scaled_by(lambda z, y, T: F.nll_loss(z / T, y)), "lower end of the range"),
-        (scaled_by(lambda z, y, T: cross_entropy(z, z.argmax(1), T)), "lower end of the range"),
-        (scaled_by(lambda z, y, T: -cross_entropy(z, y, T)), "lower end of the range"),
         (scaled_by(lambda z, y, T: cross_entropy(z, (y + 1) % z.shape[1], T)), "upper end of the range"),
-        (lambda z, y: torch.ones(()), "not fitted"),
         (scaled_by(lambda z, y, T: cross_entropy(z.softmax(1), y, T), low=0.01), "softmax before the temperature"),
         (scaled_by(lambda z, y, T: F.nll_loss((z / T).log_softmax(0), y)), "wrong axis"),
-        (lambda z, y: min(cross_entropy(z, y, T) for T in np.geomspace(0.1, 10, 500)), "the loss"),
     ],
     "blend_gradient": [
         (gradient_of(blend_reduced("batchmean", "mean")), "divided by the examples"),
@@ -366,88 +278,46 @@ MISTAKES = {
         (gradient_of(blend_reduced("mean", "mean")), "soft part divided by the classes"),
         (gradient_of(lambda *a: losses.blended_loss(*a, direction="reverse", reduction="none").total.sum()),
          "arguments swapped"),
-        (gradient_of(lambda *a: losses.blended_loss(*a[:4], 1 - a[4], reduction="none").total.sum()),
-         "weights exchanged"),
         (gradient_of(lambda z, v, y, T, w: losses.kd_loss(z, v, T, reduction="none").sum()), "soft part only"),
     ],
     "student_width": [
-        (lambda r, p, i, c: round((p / r - c) / (i + 1 + c)), "no hidden unit"),
         (lambda r, p, i, c: max(1, round((p / r - c) / (i + 1 + c))), "the larger of two"),
-        (lambda r, p, i, c: int((p / r - c) // (i + 1 + c)), "rounded down"),
         (lambda r, p, i, c: max(1, round(p / r / (i + c))), "biases forgotten"),
-        (lambda r, p, i, c: (p / r - c) / (i + 1 + c), "not rounded"),
-        (lambda *case: np.float64(width_by_trying_all(*case)), "a float"),
-        (lambda r, p, i, c: int(p / r), "the number of parameters"),
         (lambda r, p, i, c: models.width_for_ratio(1 / r, p, i, c), "multiplied by the ratio"),
     ],
     "break_even": [
         (unguarded, "negative"),
-        (lambda one, t, s: one / (t - s), "in thousands"),
         (lambda one, t, s: one / (t - s) if t > s else math.inf, "in thousands"),
-        (lambda one, t, s: 1000 * one / (s - t), "sign"),
-        (lambda one, t, s: 1000 * one / (t - s) if t < s else math.inf, "comparison turned over"),
-        (lambda one, t, s: math.inf if t > s else 1000 * one / (t - s), "comparison turned over"),
-        (lambda one, t, s: 1000 * one / abs(t - s), "paid back by a dearer student"),
         (lambda one, t, s: max(0, 1000 * one / (t - s)) if t != s else 0, "0 for never"),
     ],
     "smallest_student": [
-        (lambda r, lo, hi, g: r[lo <= g].max() if (lo <= g).any() else 1, "lower end"),
         (lambda r, lo, hi, g: r[hi <= g].min() if (hi <= g).any() else 1.0, "largest student that passes"),
-        (lambda r, lo, hi, g: max(r.tolist()), "always the smallest"),
-        (lambda r, lo, hi, g: sum(hi <= g), "the index"),
-        (lambda r, lo, hi, g: r[hi <= g].max() if (hi <= g).any() else 0, "no teacher to fall back on"),
         (lambda r, lo, hi, g: (r * (hi <= g)).max(), "no teacher to fall back on"),
         (lambda r, lo, hi, g: r[torch.where(hi <= g)[0][-1]] if (hi <= g).any() else r[0],
          "a student that does not pass"),
     ],
     "paired_interval": [
-        (written(difference, lambda t, s: 1.96 * ((share(t) + share(s)) / len(t)).sqrt()), "unpaired"),
         (written(difference, lambda t, s: 1.96 * (t.var() / len(t) + s.var() / len(s)).sqrt()), "unpaired"),
         (written(difference, lambda t, s: 1.96 * np.std((t - s).numpy()) / len(t) ** 0.5), "divided by N in s"),
-        (written(difference, lambda t, s: 1.96 * (t - s).std()), "spread of single examples"),
-        (written(difference, lambda t, s: 1.96 * (t - s).var() / len(t) ** 0.5), "variance"),
-        (written(difference, lambda t, s: 1.96 * (t - s).var() / len(t)), "variance"),
-        (written(difference, lambda t, s: 1.645 * (t - s).std() / len(t) ** 0.5), "1.645"),
-        (written(lambda t, s: (s - t).mean(), lambda t, s: 1.96 * (t - s).std() / len(t) ** 0.5), "sign"),
         (written(lambda t, s: (t != s).float().mean(), lambda t, s: 1.96 * (t != s).float().std() / len(t) ** 0.5),
          "differences without their sign"),
-        (written(lambda t, s: t.mean(), lambda t, s: 1.96 * (share(t) / len(t)).sqrt()), "one model only"),
-        (written(lambda t, s: s.mean(), lambda t, s: 1.96 * s.std() / len(s) ** 0.5), "one model only"),
-        (written(lambda t, s: 100 * difference(t, s), lambda t, s: 196 * (t - s).std() / len(t) ** 0.5), "percent"),
         (lambda t, s: [described(t, s).mean, *described(t, s).tconfint_mean()], "Student's t"),
         (written(difference, lambda t, s: 1.96 * ((t - s) ** 2).sum().sqrt() / len(t)), "mean not removed"),
     ],
     "examples_needed": [
         (needed(lambda d, g, m: (1.96 / (g - m)) ** 2 * (d - g * g)), "no power"),
-        (needed(lambda d, g, m: 7.84 * (d - g * g) / (g - m) ** 2, how=float), "not rounded"),
-        (needed(lambda d, g, m: 7.84 * (d - g * g) / (g - m) ** 2, how=int), "rounded down"),
         (lambda d, g, m: int(7.84 * (d - g * g) / (g - m) ** 2), "rounded down"),  # and divides by 0 elsewhere
-        (needed(lambda d, g, m: 7.84 * (d - g * g) / (g - m)), "distance not squared"),
-        (needed(lambda d, g, m: 2.8 * (d - g * g) ** 0.5 / (g - m)), "square forgotten"),
-        (needed(lambda d, g, m: 7.84 * d / (g - m) ** 2), "gap left in s²"),
         (lambda d, g, m: math.ceil(7.84 * (d - g * g) / g**2) if g else math.inf, "compared with 0"),
-        (needed(lambda d, g, m: 7.84 * d * (1 - d) / (g - m) ** 2), "variance of one share"),
-        (lambda d, g, m: math.ceil(7.84 * (d - g * g) / (g - m) ** 2) if g > m else math.inf, "never below max_gap"),
-        (needed(lambda d, g, m: 7.84 * (d - g * g) / (g - m) ** 2, otherwise=0), "0 for never"),
         (needed(lambda d, g, m: ((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / (g - m)) ** 2 * (d - g * g)),
          "more digits"),
     ],
     "read_audit": [
         (verdicts(lambda n, g, lo, hi, m: "too few" if n < 100 else "flag" if g > m else "pass"), "by the gap alone"),
-        (verdicts(lambda n, g, lo, hi, m: "too few" if n < 100 else "flag" if lo > m else "pass"), "not known passes"),
-        (verdicts(lambda n, g, lo, hi, m: "too few" if n < 100 else "flag" if hi > m else "pass"),
-         "not known is flagged"),
         (verdicts(lambda n, g, lo, hi, m:
                   "flag" if lo > m else "pass" if hi < m else "too few" if n < 100 else "watch"), "too few last"),
-        (verdicts(lambda n, g, lo, hi, m:
-                  "too few" if n <= 100 else "flag" if lo > m else "pass" if hi < m else "watch"),
-         "exactly enough is too few"),
-        (verdicts(lambda n, g, lo, hi, m: "too few" if n < 100 else "flag" if lo > 0 else "pass"
-                  if hi < m else "watch"), "any gap is flagged"),
         (verdicts(lambda n, g, lo, hi, m: "too few" if n < 100 else "flag" if lo > m else "pass"
                   if max(abs(lo), abs(hi)) < m else "watch"), "a better student does not pass"),
         (lambda n, g, lo, hi, m, k: read_by_loop(n, g, lo, hi, m[:1].expand(len(n)), k), "one max_gap for all"),
-        (lambda n, g, lo, hi, m, k: read_by_loop(n, g, lo, hi, m.mean().expand(len(n)), k), "one max_gap for all"),
         (lambda n, g, lo, hi, m, k: ["flag" if (n * g).sum() / n.sum() > m.mean() else "pass"] * len(n),
          "the average decides"),
     ],
@@ -457,10 +327,7 @@ NEAR_MISSES = {
     "soften": [
         (lambda z, t: (z / t).softmax(1)[:, :1], "shape [1, 3] is expected, and a tensor of shape [1, 1]"),
         (lambda z, t: z * torch.nan, "There is NaN in the result"),
-        (lambda z, t: z + torch.inf, "There is inf in the result"),
-        (lambda z, t: "probabilities", "returned a str that cannot be read as a tensor of shape [1, 3]"),
         (lambda z, t: z.softmax, "cannot be read as a tensor of shape [1, 3]. Is a pair of parentheses missing"),
-        (lambda z, t: z.to(torch.complex64), "returned a Tensor that cannot be read"),
         (lambda z, t: (z.softmax(1), t), "returned 2 things (a tuple). Return only a tensor of shape"),
         (lambda z, t: (z / t).softmax(1).round().long(), "These are whole numbers"),
         (lambda z, t: (z / t).softmax(1) - 0.3, "A probability is never negative"),
@@ -477,7 +344,6 @@ NEAR_MISSES = {
     "retained_accuracy": [
         (lambda s, t: -s / t, "never negative"),
         (lambda s, t: 1 + s / t, "the share is below 1"),
-        (lambda s, t: 1, "These are whole numbers"),
         (lambda s, t: s / t + 0.0003, "expected 0.8947 got 0.895"),  # shown, though small
     ],
     "kd_loss": [
@@ -494,18 +360,15 @@ NEAR_MISSES = {
     "limit_gradient": [
         (lambda z, v: z - z.mean(1, keepdim=True), "differ by a constant here"),
         (lambda z, v: (z - v - (z - v)[:, :1]) ** 2, "Each row should sum to 0: adding"),
-        (lambda z, v: 1.01 * limit_by_loops(z, v), "has no name for"),
     ],
     "choose_temperature": [
         (lambda T, v, t: T.mean(), "should be one of the temperatures that were tried"),
-        (lambda T, v, t: (T[v.mean(1).argmax()], v.mean(1).max()), "Return only one number"),
     ],
     "fit_temperature": [
         (lambda z, y: -scaling_by_scipy(z, y), "A temperature is positive"),
         (lambda z, y: scaling_by_scipy(z, y) / 9, "That is far too small"),
         (lambda z, y: scaling_by_scipy(z, y) * 9, "That is far too large"),
         (lambda z, y: 1.03 * scaling_by_scipy(z, y), "near, but not within 2 %"),
-        (lambda z, y: 0.97 * scaling_by_scipy(z, y), "near, but not within 2 %"),
     ],
     "blend_gradient": [
         (lambda z, v, y, T, w: T * z.softmax(1), "both parts are differences of two"),
@@ -519,7 +382,6 @@ NEAR_MISSES = {
         (lambda one, t, s: 7 - one, "A number of requests is positive"),
         (lambda one, t, s: 1000 * one / max(t - s, 0.001), "The student is not cheaper here"),
         (lambda one, t, s: one, "So few requests cost less than the one-time cost"),
-        (lambda one, t, s: 1.01 * paid_back(one, t, s), "has no name for"),
         (lambda one, t, s: math.inf if s > t else 1000 * one / (t - s), "ZeroDivisionError"),
         (lambda one, t, s: math.inf, "There is inf in the result"),
     ],
@@ -535,14 +397,12 @@ NEAR_MISSES = {
         (lambda t, s: [interval_by_counts(t, s)[0] + end for end in (0, -0.3, 0.3)], "the width is not"),
         (lambda t, s: interval_by_loops(t, s)[0], "a tuple of 3 numbers is expected, and one number came back"),
         (lambda t, s: interval_by_counts(t, s)[1:], "returned 2 things (a tuple). Return a tuple of 3 numbers."),
-        (lambda t, s: interval_by_loops(t, s)[:2], "a tuple of 3 numbers is expected, and a tensor of shape [2]"),
     ],
     "examples_needed": [
         (lambda *case: 7 - needed_by_counting(*case), "A number of examples is positive"),
         (lambda *case: needed_by_counting(*case) + 0.5, "no part of an example: round up"),
         (lambda *case: 5000 if case[1] == case[2] else needed_by_counting(*case), "is expected to be max_gap here"),
         (lambda *case: needed_by_counting(*case) // 3, "less than half of the time"),
-        (lambda d, g, m: None if g == m else needed_by_counting(d, g, m), "returned None"),
     ],
     "read_audit": [
         (lambda *case: ["fail"] * len(case[0]), "Only these words are verdicts"),
@@ -555,7 +415,6 @@ NEAR_MISSES = {
         (lambda *case: read_by_loop(*case)[0], "a list of 3 words is expected, and one word came"),
         (lambda *case: read_by_loop(*case)[:2], "a list of 3 words is expected, and a list of 2"),
         (lambda *case: case[0] < 100, "returned a Tensor that cannot be read as a list of 3 words"),
-        (lambda *case: ["flag", "pass", None], "returned a list that cannot be read"),
     ],
 }
 # fmt: on
@@ -576,8 +435,8 @@ def test_what_is_wrong_is_said_without_a_known_bug_too(name):
         result = exercise(answer)
         assert (result.status, result.bug) == ("not yet", None), (k, result.message)
         assert message in on_one_line(result.message), k
-    told = [message for _, message in NEAR_MISSES[name]]
-    assert [rule.name for rule in exercise.rules if not any(message in rule.message for message in told)] == []
+    untold = [rule for rule in exercise.rules if not any(told in rule.message for _, told in NEAR_MISSES[name])]
+    assert untold == []
 
 
 # ---- the random inputs, on which right answers may differ by rounding only ----

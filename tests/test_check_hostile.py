@@ -174,22 +174,11 @@ def is_answered(exercise, answer, place):
     assert "could not be judged" not in result.message, (place, result.message)
 
 
-@pytest.mark.parametrize(
-    "exercise",
-    [
-        check.soften,
-        check.blended_loss,
-        check.break_even,
-        check.fit_temperature,
-        check.paired_interval,
-        check.read_audit,
-    ],
-    ids=lambda exercise: exercise.name,
-)
-def test_odd_answer_and_odd_return_value_are_answered(exercise):
+@pytest.mark.parametrize("name", ["soften", "blended_loss", "fit_temperature", "paired_interval", "read_audit"])
+def test_odd_answer_and_odd_return_value_are_answered(name):
     for kind, answers in enumerate([ODD_ANSWERS, map(throws, ERRORS), map(returns, ODD_VALUES)]):
         for k, answer in enumerate(answers):
-            is_answered(exercise, answer, (kind, k))
+            is_answered(getattr(check, name), answer, (kind, k))
 
 
 python_objects = st.recursive(
@@ -218,12 +207,10 @@ def test_odd_answer_is_told_what_is_odd_about_it():
         (None, "should be a function; this is a NoneType"),
         (torch.ones(2, 3), "this is a Tensor. Pass the function itself: check.soften(soften), without calling it."),
         (lambda: 1, "soften should take (logits, temperature), in this order; yours takes ()."),
-        (lambda z, t, *, axis: 1, "yours takes (z, t, *, axis)."),
         (lambda a, b, c, *more, **named: 1, "yours takes (a, b, c, *more, **named)."),
         (keyword_only, "yours takes (*, logits, temperature)."),
         (lambda z, t: 1 / 0, "stopped with ZeroDivisionError: division by zero"),
         (lambda z, t: z.softmax(), "stopped with TypeError"),
-        (throws(KeyError("T")), "stopped with KeyError: 'T'"),
         (throws(SystemExit(3)), "stopped with SystemExit: 3"),
         (throws(UnprintableError()), "stopped with UnprintableError"),
         (throws(ValueError("a\x1b[31m\nb")), r"stopped with ValueError: a\x1b[31m b"),
@@ -234,7 +221,6 @@ def test_odd_answer_is_told_what_is_odd_about_it():
         (OddModule, "should be a function, and this is a class"),
         (print, "returned None. Is there a `return`"),
         (checks_itself, "returned a Result that cannot be read as a tensor"),
-        (returns([0.0] * 100_000), "returned a list that cannot be read as a tensor"),
         (returns(torch.ones(1).expand(2_000, 1_000)), "returned a Tensor that cannot be read as a tensor"),
         (returns(np.broadcast_to(1.0, (2_000, 1_000))), "returned a ndarray that cannot be read as a tensor"),
     ]:
@@ -257,21 +243,17 @@ def stub_with_docstring(*arguments):
     # your code here
 
 
-typed_at_a_prompt = {}
-exec("def stub(*arguments):\n    pass", typed_at_a_prompt)
+def forgets_to_return(*arguments):
+    total = len(arguments)
+    total += 1
 
 
-def test_stub_counts_as_not_attempted():
+def test_stub_counts_as_not_attempted_and_a_forgotten_return_does_not():
+    typed_at_a_prompt = {}
+    exec("def stub(*arguments):\n    pass", typed_at_a_prompt)
     stubs = [stub, stub_with_docstring, typed_at_a_prompt["stub"], throws(NotImplementedError), lambda *arguments: None]
     for answer in [*stubs, ..., returns(...), returns(NotImplemented)]:
         assert check.soften(answer).status == "not attempted"
-
-
-def test_forgotten_return_is_no_stub():
-    def forgets_to_return(*arguments):
-        total = len(arguments)
-        total += 1
-
     result = check.soften(forgets_to_return)
     assert (result.status, result.bug) == ("not yet", None)
     assert "returned None. Is there a `return` on every way through it?" in result.message
@@ -311,18 +293,10 @@ def prints(logits, temperature):
 
 def test_right_answer_is_accepted_in_whatever_it_is_wrapped_and_whatever_it_returns(capsys):
     for k, answer in enumerate([
-        AsAMethod().soften,
-        AsAMethod(),
-        AsAModule(),
-        with_an_axis,
-        functools.partial(with_an_axis, axis=1),
-        functools.wraps(stub)(lambda *arguments: with_an_axis(*arguments)),
-        functools.lru_cache(with_an_axis),
-        torch.no_grad()(with_an_axis),
-        torch.inference_mode()(with_an_axis),
-        prints,
-        lambda z, t: with_an_axis(z, t).to_sparse(),
-        lambda z, t: [list(row) for row in with_an_axis(z, t)],
+        AsAMethod().soften, AsAMethod(), AsAModule(), with_an_axis, functools.partial(with_an_axis, axis=1), prints,
+        functools.wraps(stub)(lambda *arguments: with_an_axis(*arguments)), functools.lru_cache(with_an_axis),
+        torch.no_grad()(with_an_axis), torch.inference_mode()(with_an_axis),
+        lambda z, t: with_an_axis(z, t).to_sparse(), lambda z, t: [list(row) for row in with_an_axis(z, t)],
         lambda z, t: np.array(with_an_axis(z, t).tolist(), dtype=object),
     ]):  # fmt: skip
         assert check.soften(answer).passed, k
@@ -396,7 +370,7 @@ def test_notebook_is_left_as_it_was_and_its_settings_do_not_matter():
         torch.set_grad_enabled(False)
         return check.kd_loss.reference(s, t, T)
 
-    state = torch.get_rng_state()
+    state, seen = torch.get_rng_state(), []
     torch.set_default_dtype(torch.float64)
     try:
         with torch.device("meta"):
@@ -406,30 +380,20 @@ def test_notebook_is_left_as_it_was_and_its_settings_do_not_matter():
         assert torch.is_grad_enabled()
     finally:
         torch.set_default_dtype(torch.float32)
-    assert torch.equal(torch.get_rng_state(), state)  # the random inputs are not drawn from the learner's
-
-
-def test_random_inputs_are_fresh_in_every_check():
-    seen = []
     for _ in range(2):
         assert check.soften(lambda logits, T: seen.append(T) or with_an_axis(logits, T)).passed
     first, second = seen[: len(seen) // 2], seen[len(seen) // 2 :]
     few = len(check.soften.small)
     assert first[:few] == second[:few]
-    assert not set(first[few:]) & set(second[few:])
+    assert not set(first[few:]) & set(second[few:])  # fresh random inputs in every check,
+    assert torch.equal(torch.get_rng_state(), state)  # and not drawn from the learner's generator
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
-def test_message_is_printed_where_characters_are_missing(encoding, monkeypatch):
-    terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+def test_message_is_printed_where_characters_are_missing_or_the_terminal_is_closed(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
-    assert check.kd_loss(check.kd_loss.bugs[0].function).bug == "no T²"
+    assert check.kd_loss(check.kd_loss.bugs["no T²"].functions[0]).bug == "no T²"
     terminal.flush()
     assert b"is missing. Softening makes the gradients smaller" in terminal.buffer.getvalue()
-
-
-def test_closed_terminal_does_not_matter(monkeypatch):
-    terminal = io.StringIO()
     terminal.close()
-    monkeypatch.setattr(sys, "stdout", terminal)
     assert check.soften(with_an_axis).passed

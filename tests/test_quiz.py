@@ -1,7 +1,9 @@
 """The files in `quizzes/`: complete, consistent, plain text, and giving nothing away; and that faults are seen."""
 
 import copy
+import functools
 import json
+import operator
 import subprocess
 import sys
 from collections import Counter
@@ -21,7 +23,8 @@ FILES = sorted(path for path in (ROOT / "quizzes").glob("*.json") if not path.st
 SCHEMAS = {path.name: json.loads(path.read_text("utf-8")) for path in (ROOT / "quizzes").glob("*.schema.json")}
 REGISTRY = Registry().with_resources((name, Resource.from_contents(schema)) for name, schema in SCHEMAS.items())
 QUESTIONS = [question for name in quiz.names() for question in quiz.load(name).questions]
-CHOICES = [question for question in QUESTIONS if question.type == "multiple_choice"]
+CHOICES = [question.answers for question in QUESTIONS if question.type == "multiple_choice"]
+RIGHT = [[answer["correct"] for answer in answers].index(True) for answers in CHOICES]
 
 
 def fault(stem, text):
@@ -67,9 +70,10 @@ def test_a_file_has_no_fault(path):
     assert fault(path.stem, path.read_text(encoding="utf-8")) == ""
 
 
-def test_ids_are_unique_over_all_files():
+def test_no_id_stands_twice_in_all_files_and_no_name_of_a_term():
     ids = [question.id for question in QUESTIONS] + [card["id"] for card in quiz.cards()]
-    assert [id for id, count in Counter(ids).items() if count > 1] == []
+    terms = [name.casefold() for entry in quiz.glossary() for name in (entry["term"], *entry["also_known_as"])]
+    assert [name for names in (ids, terms) for name, count in Counter(names).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("name", quiz.names())
@@ -82,25 +86,18 @@ def test_a_quiz_of_a_lesson_asks_about_that_lesson_and_links_to_those_there_are(
         assert "href" not in question or (ROOT / "notebooks" / question["href"]).exists()
 
 
-def test_no_name_of_a_term_is_that_of_another():
-    names = [name for entry in quiz.glossary() for name in (entry["term"], *entry["also_known_as"])]
-    assert [name for name, count in Counter(map(str.casefold, names)).items() if count > 1] == []
-
-
 def test_the_position_of_the_right_option_gives_nothing_away():
-    at = Counter([answer["correct"] for answer in question.answers].index(True) for question in CHOICES)
+    at = Counter(RIGHT)
     assert len(CHOICES) >= 20
-    assert {len(question.answers) for question in CHOICES} == {4}
+    assert set(map(len, CHOICES)) == {4}
     assert chisquare([at[position] for position in range(4)]).pvalue > 0.1
     assert max(at.values()) <= 0.4 * len(CHOICES)
 
 
 @pytest.mark.parametrize("extreme", [max, min])
 def test_the_length_of_the_right_option_gives_nothing_away(extreme):
-    hits = 0
-    for question in CHOICES:
-        lengths = [len(answer["answer"]) for answer in question.answers]
-        hits += lengths[[answer["correct"] for answer in question.answers].index(True)] == extreme(lengths)
+    lengths = [[len(answer["answer"]) for answer in answers] for answers in CHOICES]
+    hits = sum(one[right] == extreme(one) for one, right in zip(lengths, RIGHT, strict=True))
     assert hits <= 0.45 * len(CHOICES)
     assert binomtest(hits, len(CHOICES), 1 / 4, alternative="greater").pvalue > 0.05
 
@@ -121,11 +118,9 @@ GONE = object()
 
 def changed(entry, *path_and_value):
     """A copy of an entry with the value at the path set, or removed if it is GONE."""
-    entry = copy.deepcopy(entry)
     *parents, last, value = path_and_value
-    target = entry
-    for key in parents:
-        target = target[key]
+    entry = copy.deepcopy(entry)
+    target = functools.reduce(operator.getitem, parents, entry)
     if value is GONE:
         del target[last]
     else:
@@ -150,35 +145,21 @@ NOT_PLAIN += ["Is $x^2$ it?", r"Is \frac{1}{2} it?", r"\(x\)"]
         (changed(CHOICE, "answers", 0, "feedback", " "), "answers[0].feedback: "),
         (changed(CHOICE, "answers", 0, "correct", True), "answers: Too many items"),
         (changed(CHOICE, "answers", 1, "correct", False), "answers: [{"),
-        (changed(CHOICE, "answers", 1, "correct", "yes"), "answers"),
-        (changed(CHOICE, "answers", CHOICE["answers"][1:2]), "answers: [{"),
-        (changed(CHOICE, "answers", []), "answers: []"),
-        (changed(CHOICE, "answers", 1, "Blue"), "answers[1]: 'Blue' is not of type 'object'"),
         (changed(CHOICE, "answers", 0, "code", "1 + 1"), "answers[0]: Additional properties"),
         (changed(CHOICE, "answers", 0, "answer", "blue"), "two options are alike"),
         (changed(CHOICE, "answers", 0, "feedback", "<img src=x onerror=a()>"), "answers[0].feedback"),
-        (changed(CHOICE, "answers", 0, "answer", "x</b"), "answers[0].answer"),
-        (changed(CHOICE, "question", GONE), "'question' is a required"),
         *((changed(CHOICE, "question", text), "question: ") for text in NOT_PLAIN),
-        (changed(CHOICE, "lesson", "soft labels"), "lesson: "),
         (changed(CHOICE, "lesson", "../01_a"), "lesson: "),
-        (changed(CHOICE, "id", GONE), "'id' is a required"),
         (changed(CHOICE, "id", "__proto__"), "id: '__proto__'"),
         (changed(CHOICE, "type", "essay"), "type: 'essay'"),
-        (changed(CHOICE, "type", ["numeric"]), "type: ['numeric']"),
         (changed(CHOICE, "precision", 2), "False schema does not allow 2"),
         (changed(NUMBER, "precision", 0), "precision: 0"),
         (changed(NUMBER, "answers", 2, GONE), "answers: [{"),
-        (changed(NUMBER, "answers", 1, "range", [1]), "answers[1].range: [1]"),
         (changed(NUMBER, "answers", 1, "range", [2, 1]), "sum: 2 must be below 1"),
-        (changed(NUMBER, "answers", 0, "value", GONE), "answers[0]: 'value' is a required"),
         (changed(NUMBER, "answers", 0, "value", "0"), "answers[0].value: '0'"),
-        (changed(NUMBER, "answers", 0, "value", True), "answers[0].value: True"),
         (changed(NUMBER, "answers", 0, "value", 1e15), "answers[0].value: 1000000000000000.0"),
         (changed(NUMBER, "answers", 0, "type", "about"), "answers[0]: False schema does not allow 94"),
-        (changed(NUMBER, "answers", 0, "correct", True), "answers: Too many items"),
         (changed(NUMBER, "answers", 2, "correct", False), "answers[2]: False schema does not allow False"),
-        ("a question", "'a question' is not of type 'object'"),
     ],
 )
 def test_a_fault_of_a_question_is_seen_where_it_is(entry, where):
@@ -189,9 +170,7 @@ def test_a_fault_of_a_question_is_seen_where_it_is(entry, where):
     ("text", "what"),
     [
         ('[{"id": "a",', "line 1"),
-        ("", "line 1"),
         ("{}", "not of type 'array'"),
-        ("[]", "non-empty"),
         ('[{"id": "a", "correct": true, "correct": false}]', "a field stands twice"),
         ("[NaN]", "NaN is not a number"),
         ("[" * 100_000, "recursion"),

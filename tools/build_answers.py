@@ -36,7 +36,7 @@ def _key(one):
 
 
 def _known_bugs(exercise):
-    rows = [f"| {bug.name} | {bug.message} |" for bug in exercise.bugs]
+    rows = [f"| {name} | {bug.message} |" for name, bug in exercise.bugs.items()]
     return "\n".join(
         [f"### `{exercise.name}` (lesson {exercise.lesson[:2]})", "", "| wrong answer | message |", "|---|---|", *rows]
     )

@@ -30,7 +30,11 @@ def wrong_answers() -> list[tuple[str, str, str]]:
     >>> wrong_answers()[1]
     ('retained_accuracy', 'a difference', 'That is a difference in points. A share is a ratio.')
     """
-    return [(exercise.name, bug.name, bug.message) for exercise in __getattr__("EXERCISES") for bug in exercise.bugs]
+    return [
+        (exercise.name, name, bug.message)
+        for exercise in __getattr__("EXERCISES")
+        for name, bug in exercise.bugs.items()
+    ]
 
 
 def _names() -> list[str]:

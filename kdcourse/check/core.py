@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import torch
@@ -41,8 +41,8 @@ class Exercise:
         What a right answer buys.
     hints : sequence of str
         From a nudge to almost the answer.
-    bugs : sequence of Bug
-        The mistakes that are known by name.
+    bugs : dict of Bug
+        The mistakes that are known, by their names.
     rules : sequence of Rule
         Asked in this order of an answer that has no known bug.
     gradient_to, no_gradient_to : str, optional
@@ -64,7 +64,7 @@ class Exercise:
     ...     small=[(torch.tensor([1.0, 3.0]),)],
     ...     praise="Twice as much.",
     ...     hints=["Add it to itself."],
-    ...     bugs=[Bug("squared", lambda value: value**2, "You square the value.")],
+    ...     bugs={"squared": Bug(lambda value: value**2, "You square the value.")},
     ... )
     >>> result = double(lambda value: value * value)
     Not yet. You square the value.
@@ -84,7 +84,7 @@ class Exercise:
     small: Sequence[tuple]
     praise: str
     hints: Sequence[str]
-    bugs: Sequence[Bug]
+    bugs: Mapping[str, Bug]
     rules: Sequence[Rule] = ()
     gradient_to: str | None = None
     no_gradient_to: str | None = None

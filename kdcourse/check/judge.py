@@ -75,7 +75,8 @@ def _verdict(exercise, answer, cases, outcomes):
 
     bug, seen = _known_bug(exercise, cases, outcomes, wrong)
     if bug is not None:
-        return not_yet(bug.message, bug.name, _difference(exercise, cases[seen], wanted[seen], outcomes[seen]))
+        details = _difference(exercise, cases[seen], wanted[seen], outcomes[seen])
+        return not_yet(exercise.bugs[bug].message, bug, details)
     first = wrong[0]
     why = _what_it_is(exercise, answer, outcomes[first], wanted[first])
     if why is None:
@@ -84,18 +85,18 @@ def _verdict(exercise, answer, cases, outcomes):
 
 
 def _known_bug(exercise, cases, outcomes, wrong):
-    """(the first bug that does in every case what the answer does, the place of a case that shows it).
+    """(the name of the first bug that does in every case what the answer does, the place of a case that shows it).
 
     A known bug and a NaN or an error may come together: where no bug fits all cases, it has to fit those without.
     """
     finite = [k for k, outcome in enumerate(outcomes) if _is_finite(outcome)]
     for fitted in (range(len(cases)), finite):
         seen = [k for k in wrong if k in fitted and outcomes[k].numbers is not None]
-        for bug in exercise.bugs if seen else ():
-            for function in (bug.function, *bug.variants):
+        for name, bug in exercise.bugs.items() if seen else ():
+            for function in bug.functions:
                 made = ((call(function, cases[k], exercise.words), outcomes[k]) for k in fitted)
                 if all(close(*pair, exercise.tolerance) for pair in made):
-                    return bug, seen[0]
+                    return name, seen[0]
     return None, None
 
 

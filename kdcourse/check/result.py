@@ -45,30 +45,27 @@ class Result:
         """The check has printed the message already; a notebook need not repeat the object."""
 
 
-class Bug(NamedTuple):
-    """A mistake that people really make.
+class Bug:
+    """A mistake that people really make. Its name is the key under which an exercise has it.
 
     Parameters
     ----------
-    name : str
-        What the Result calls it.
     function : callable
         An answer that makes it.
     message : str
         What to say about it, and about nothing else.
-    variants : tuple of callable
+    *others : callable
         Other answers that make it.
 
     Examples
     --------
-    >>> Bug("a difference", lambda student, teacher: student - teacher, "A share is a ratio.").name
-    'a difference'
+    >>> Bug(lambda student, teacher: student - teacher, "A share is a ratio.").message
+    'A share is a ratio.'
     """
 
-    name: str
-    function: Callable
-    message: str
-    variants: tuple[Callable, ...] = ()
+    def __init__(self, function: Callable, message: str, *others: Callable) -> None:
+        self.functions = (function, *others)
+        self.message = message
 
 
 class Rule(NamedTuple):
@@ -76,8 +73,6 @@ class Rule(NamedTuple):
 
     Parameters
     ----------
-    name : str
-        For whoever reads the exercise.
     holds : callable
         From what an answer returned, as a float64 tensor, and the arguments it was given to whether the rule holds.
     message : str
@@ -85,10 +80,9 @@ class Rule(NamedTuple):
 
     Examples
     --------
-    >>> Rule("not negative", lambda share, *arguments: share >= 0, "A share is never negative.").holds(0.9, 0.85, 0.95)
+    >>> Rule(lambda share, *arguments: share >= 0, "A share is never negative.").holds(0.9, 0.85, 0.95)
     True
     """
 
-    name: str
     holds: Callable
     message: str

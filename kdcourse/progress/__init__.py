@@ -3,14 +3,4 @@
 from kdcourse.progress.overview import export, next_up, save_export, show, table
 from kdcourse.progress.record import answered_quiz, load, passed_exercise, path
 
-__all__ = [
-    "answered_quiz",
-    "export",
-    "load",
-    "next_up",
-    "passed_exercise",
-    "path",
-    "save_export",
-    "show",
-    "table",
-]
+__all__ = ["answered_quiz", "export", "load", "next_up", "passed_exercise", "path", "save_export", "show", "table"]

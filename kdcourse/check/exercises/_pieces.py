@@ -5,6 +5,8 @@ s, t and y are student logits, teacher logits and labels, T is the temperature, 
 
 import torch
 
+from kdcourse.check.core import Bug
+
 
 def logs(logits, temperature=1.0, axis=1):
     return (logits / temperature).log_softmax(axis)
@@ -59,8 +61,71 @@ def blend_arguments(generator):
     return student, teacher, labels, temperature, 1 - weight if heads else weight
 
 
-# Three small pairs of logits. Two examples show what goes wrong between examples; in the last, the teacher's
+def blend(soft, hard):
+    """An answer: the blend of `soft(s, t, T)` and `hard(s, t, y, T)`."""
+
+    def answer(student_logits, teacher_logits, labels, temperature, soft_weight):
+        of_soft = soft(student_logits, teacher_logits, temperature)
+        return soft_weight * of_soft + (1 - soft_weight) * hard(student_logits, teacher_logits, labels, temperature)
+
+    return answer
+
+
+def wrong_blends(soft, hard, part):
+    """The mistakes that a blend of losses and its gradient have in common; `part` is what the messages call a term."""
+
+    def by(of_soft, of_hard):
+        return lambda s, t, y, T, w: of_soft(w) * soft(s, t, T) + of_hard(w) * hard(s, t, y, T)
+
+    def hard_softened(power):
+        return blend(soft, lambda s, t, y, T: T**power * hard(s / T, t, y, T))
+
+    def soft_as_it_is(power):
+        return blend(lambda s, t, T: T**power * soft(s, t, 1), hard)
+
+    return {
+        "weights exchanged": Bug(
+            by(lambda w: 1 - w, lambda w: w),
+            f"The weights are exchanged: soft_weight belongs to the soft {part}, 1 − soft_weight to the hard one.",
+        ),
+        "no weights": Bug(
+            by(lambda w: 1, lambda w: 1), f"The two {part}s are added without weights: soft_weight has no effect."
+        ),
+        f"hard {part} at full weight": Bug(
+            by(lambda w: w, lambda w: 1), f"The hard {part} has its full weight. Multiply it by 1 − soft_weight."
+        ),
+        f"soft {part} at full weight": Bug(
+            by(lambda w: 1, lambda w: 1 - w), f"The soft {part} has its full weight. Multiply it by soft_weight."
+        ),
+        f"soft {part} only": Bug(
+            by(lambda w: w, lambda w: 0),
+            f"The labels have no say: only the soft {part} is there.",
+            by(lambda w: 1, lambda w: 0),
+        ),
+        f"hard {part} only": Bug(
+            by(lambda w: 0, lambda w: 1 - w),
+            f"The teacher has no say: only the hard {part} is there.",
+            by(lambda w: 0, lambda w: 1),
+        ),
+        f"hard {part} softened": Bug(
+            hard_softened(0),
+            f"The hard {part} is softened as well. Labels are compared with the student as it is, at T = 1.",
+            *map(hard_softened, (-1, 1, 2)),
+        ),
+        f"soft {part} not softened": Bug(
+            soft_as_it_is(0),
+            f"The soft {part} is taken at T = 1. Divide both logits by T before the softmax.",
+            *map(soft_as_it_is, (1, 2)),
+        ),
+        "the teacher's verdict for the labels": Bug(
+            blend(soft, lambda s, t, y, T: hard(s, t, t.argmax(1), T)),
+            f"The hard {part} compares with the teacher's arg-max. It should use the labels.",
+        ),
+    }
+
+
+# Small logits of student and teacher. TWO examples show what goes wrong between examples; in CERTAIN, the teacher's
 # probability of class 1 is exp(-200) at T = 2: zero in float32.
-ONE_STUDENT, ONE_TEACHER = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0]])
-STUDENT, TEACHER = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), torch.tensor([[3.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
-CERTAIN_STUDENT, CERTAIN_TEACHER = torch.tensor([[1.0, 0.0]]), torch.tensor([[400.0, 0.0]])
+ONE = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0]])
+TWO = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), torch.tensor([[3.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
+CERTAIN = torch.tensor([[1.0, 0.0]]), torch.tensor([[400.0, 0.0]])

@@ -3,15 +3,7 @@
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
-from kdcourse.check.exercises._pieces import (
-    ONE_STUDENT,
-    ONE_TEACHER,
-    STUDENT,
-    TEACHER,
-    blend_arguments,
-    divergence,
-    logs,
-)
+from kdcourse.check.exercises._pieces import ONE, TWO, blend, blend_arguments, divergence, logs, wrong_blends
 from kdcourse.check.exercises.limit_gradient import limit
 
 
@@ -35,12 +27,7 @@ def _one_hot(logits, labels):
 
 def _blend(soft=_soft, hard=_hard):
     """The blend, with one of its parts replaced."""
-
-    def answer(student_logits, teacher_logits, labels, temperature, soft_weight):
-        of_soft = soft(student_logits, teacher_logits, temperature)
-        return soft_weight * of_soft + (1 - soft_weight) * hard(student_logits, teacher_logits, labels, temperature)
-
-    return answer
+    return blend(soft, hard)
 
 
 def _reverse(s, t, T):
@@ -55,10 +42,7 @@ blend_gradient = Exercise(
     order=3,
     reference=_blend(),
     inputs=blend_arguments,
-    small=[
-        (ONE_STUDENT, ONE_TEACHER, torch.tensor([1]), 2.0, 0.25),
-        (STUDENT, TEACHER, torch.tensor([0, 1]), 4.0, 0.25),
-    ],
+    small=[(*ONE, torch.tensor([1]), 2.0, 0.25), (*TWO, torch.tensor([0, 1]), 4.0, 0.25)],
     praise="Two pulls on every logit: one towards the teacher's probability, one towards the label.",
     hints=[
         "The gradient of a sum is the sum of the gradients. Take the two parts one at a time.",
@@ -67,188 +51,109 @@ blend_gradient = Exercise(
         "T² stands before it, and the chain rule brings in 1/T.",
         "soft_weight * T * (softmax(z / T) − softmax(v / T)) + (1 − soft_weight) * (softmax(z) − one_hot(labels))",
     ],
-    bugs=[
-        Bug(
-            "weights exchanged",
-            lambda s, t, y, T, w: (1 - w) * _soft(s, t, T) + w * _hard(s, t, y, T),
-            "The weights are exchanged: soft_weight belongs to the soft part, 1 − soft_weight to the hard one.",
-        ),
-        Bug(
-            "no weights",
-            lambda s, t, y, T, w: _soft(s, t, T) + _hard(s, t, y, T),
-            "The two parts are added without weights: soft_weight has no effect.",
-        ),
-        Bug(
-            "hard part at full weight",
-            lambda s, t, y, T, w: w * _soft(s, t, T) + _hard(s, t, y, T),
-            "The hard part has its full weight. Multiply it by 1 − soft_weight.",
-        ),
-        Bug(
-            "soft part at full weight",
-            lambda s, t, y, T, w: _soft(s, t, T) + (1 - w) * _hard(s, t, y, T),
-            "The soft part has its full weight. Multiply it by soft_weight.",
-        ),
-        Bug(
-            "soft part only",
-            lambda s, t, y, T, w: w * _soft(s, t, T),
-            "The labels have no say: only the soft part is there.",
-            (lambda s, t, y, T, w: _soft(s, t, T),),
-        ),
-        Bug(
-            "hard part only",
-            lambda s, t, y, T, w: (1 - w) * _hard(s, t, y, T),
-            "The teacher has no say: only the hard part is there.",
-            (lambda s, t, y, T, w: _hard(s, t, y, T),),
-        ),
-        Bug(
-            "chain rule forgotten",
+    bugs={
+        **wrong_blends(_soft, _hard, "part"),
+        "chain rule forgotten": Bug(
             _blend(lambda s, t, T: T**2 * _difference(s, t, T)),
-            "The soft part carries T². The student's logits are divided by T, and the chain rule takes one T away "
-            "again.",
+            "The soft part carries T². The student's logits are divided by T, the chain rule takes one T away again.",
         ),
-        Bug(
-            "T² forgotten",
+        "T² forgotten": Bug(
             _blend(lambda s, t, T: _difference(s, t, T) / T),
             "The soft part carries 1/T: that is the gradient of the divergence alone. The loss has T² before it.",
         ),
-        Bug(
-            "T² and chain rule forgotten",
+        "T² and chain rule forgotten": Bug(
             _blend(_difference),
-            "The soft part has no factor T. T² stands before the divergence, and the chain rule takes one T of it "
-            "away.",
+            "The soft part has no factor T. T² stands before the divergence, and the chain rule takes one T away.",
         ),
-        Bug(
-            "T on the hard part too",
+        "T on the hard part too": Bug(
             _blend(hard=lambda s, t, y, T: T * _hard(s, t, y, T)),
             "The hard part carries a factor of T. Only the soft part is softened, so only that one has T in it.",
-            (_blend(hard=lambda s, t, y, T: T**2 * _hard(s, t, y, T)),),
+            _blend(hard=lambda s, t, y, T: T**2 * _hard(s, t, y, T)),
         ),
-        Bug(
-            "sign",
+        "sign": Bug(
             lambda s, t, y, T, w: -_blend()(s, t, y, T, w),
             "The sign of everything: that is the step downhill. The gradient is student minus target.",
         ),
-        Bug(
-            "sign of the soft part",
+        "sign of the soft part": Bug(
             _blend(lambda s, t, T: _soft(t, s, T)),
             "The sign of the soft part: it is the student's probability minus the teacher's.",
         ),
-        Bug(
-            "sign of the hard part",
+        "sign of the hard part": Bug(
             _blend(hard=lambda s, t, y, T: -_hard(s, t, y, T)),
             "The sign of the hard part: it is the student's probability minus the one-hot label.",
         ),
-        Bug(
-            "hard part softened",
-            _blend(hard=lambda s, t, y, T: _hard(s / T, t, y, T)),
-            "The hard part is softened as well. Labels are compared with the student as it is, at T = 1.",
-            (
-                _blend(hard=lambda s, t, y, T: _hard(s / T, t, y, T) / T),
-                _blend(hard=lambda s, t, y, T: _hard(s / T, t, y, T) * T),
-            ),
-        ),
-        Bug(
-            "soft part not softened",
-            _blend(lambda s, t, T: T * _difference(s, t, 1)),
-            "The soft part is taken at T = 1. Divide both logits by T before the softmax.",
-            (
-                _blend(lambda s, t, T: _difference(s, t, 1)),
-                _blend(lambda s, t, T: T**2 * _difference(s, t, 1)),
-            ),
-        ),
-        Bug(
-            "T on the teacher only",
+        "T on the teacher only": Bug(
             _blend(lambda s, t, T: T * (s.softmax(1) - (t / T).softmax(1))),
             "Only the teacher is softened. The student has to be compared at the same temperature.",
-            (_blend(lambda s, t, T: s.softmax(1) - (t / T).softmax(1)),),
+            _blend(lambda s, t, T: s.softmax(1) - (t / T).softmax(1)),
         ),
-        Bug(
-            "T on the student only",
+        "T on the student only": Bug(
             _blend(lambda s, t, T: T * ((s / T).softmax(1) - t.softmax(1))),
             "Only the student is softened. The teacher has to be compared at the same temperature.",
-            (_blend(lambda s, t, T: (s / T).softmax(1) - t.softmax(1)),),
+            _blend(lambda s, t, T: (s / T).softmax(1) - t.softmax(1)),
         ),
-        Bug(
-            "divided by the examples",
+        "divided by the examples": Bug(
             lambda s, t, y, T, w: _blend()(s, t, y, T, w) / len(s),
             "You divide by the number of examples: that is the gradient of their mean. Here each example has a loss of "
             'its own. With autograd, use reduction="sum".',
         ),
-        Bug(
-            "one part divided by the examples",
+        "one part divided by the examples": Bug(
             _blend(hard=lambda s, t, y, T: _hard(s, t, y, T) / len(s)),
             "One of the two parts is divided by the number of examples, and the other is not: a mean beside a sum. "
             "Then their weights depend on the size of the batch.",
-            (_blend(lambda s, t, T: _soft(s, t, T) / len(s)),),
+            _blend(lambda s, t, T: _soft(s, t, T) / len(s)),
         ),
-        Bug(
-            "soft part divided by the classes",
+        "soft part divided by the classes": Bug(
             _blend(lambda s, t, T: _soft(s, t, T) / s.shape[1]),
             "The soft part is divided by the number of classes, so the teacher has too little weight. "
             'In F.kl_div, reduction="mean" does that.',
-            (
-                lambda s, t, y, T, w: _blend(lambda s, t, T: _soft(s, t, T) / s.shape[1])(s, t, y, T, w) / len(s),
-                _blend(lambda s, t, T: _soft(s, t, T) / s.numel()),
-            ),
+            lambda s, t, y, T, w: _blend(lambda s, t, T: _soft(s, t, T) / s.shape[1])(s, t, y, T, w) / len(s),
+            _blend(lambda s, t, T: _soft(s, t, T) / s.numel()),
         ),
-        Bug(
-            "added up over the examples",
+        "added up over the examples": Bug(
             lambda s, t, y, T, w: _blend()(s, t, y, T, w).mean(0),
             "The examples have been added up, or averaged. Each keeps a row of its own: [B, C].",
-            (lambda s, t, y, T, w: _blend()(s, t, y, T, w).sum(0),),
+            lambda s, t, y, T, w: _blend()(s, t, y, T, w).sum(0),
         ),
-        Bug(
-            "one-hot label missing",
+        "one-hot label missing": Bug(
             _blend(hard=lambda s, t, y, T: s.softmax(1)),
             "The hard part has no label in it. Subtract the one-hot label from the student's probabilities.",
         ),
-        Bug(
-            "labels taken for one-hot",
+        "labels taken for one-hot": Bug(
             _blend(hard=lambda s, t, y, T: s.softmax(1) - y.unsqueeze(1)),
             "The index of the class is subtracted from all its row. Make it one-hot first: F.one_hot(labels, C).",
         ),
-        Bug(
-            "the teacher's verdict for the labels",
-            _blend(hard=lambda s, t, y, T: _hard(s, t, t.argmax(1), T)),
-            "The hard part compares with the teacher's arg-max. It should use the labels.",
-        ),
-        Bug(
-            "logits in the hard part",
+        "logits in the hard part": Bug(
             _blend(hard=lambda s, t, y, T: s - _one_hot(s, y)),
             "The hard part subtracts the label from logits. It needs the student's probabilities: softmax(z).",
         ),
-        Bug(
-            "logits in the soft part",
+        "logits in the soft part": Bug(
             _blend(lambda s, t, T: T * (s - t)),
             "The soft part is a difference of logits. It needs probabilities at T: softmax(z / T).",
-            (_blend(lambda s, t, T: s - t), _blend(lambda s, t, T: (s - t) / T)),
+            _blend(lambda s, t, T: s - t),
+            _blend(lambda s, t, T: (s - t) / T),
         ),
-        Bug(
-            "the limit for the soft part",
+        "the limit for the soft part": Bug(
             _blend(lambda s, t, T: limit(s, t)),
             "The soft part is the limit for a large T, from lesson 02. Here T is what it is: use the softmax at T.",
         ),
-        Bug(
-            "arguments swapped",
+        "arguments swapped": Bug(
             _blend(_reverse),
             "The soft part is the gradient of KL(student ‖ teacher), the reverse. The teacher comes first.",
         ),
-        Bug(
-            "wrong axis",
+        "wrong axis": Bug(
             lambda s, t, y, T, w: (
                 w * T * ((s / T).softmax(0) - (t / T).softmax(0)) + (1 - w) * (s.softmax(0) - _one_hot(s, y))
             ),
             "The softmax runs over axis 0, the examples. The classes are on axis 1.",
         ),
-    ],
+    },
     rules=[
         Rule(
-            "rows sum to 0",
             lambda g, *case: (g.sum(1).abs() < 1e-3).all(),
             "Each row should sum to 0: both parts are differences of two distributions, which sum to 1 each.",
         ),
         Rule(
-            "bounded",
             lambda g, s, t, y, T, w: (g.abs() <= w * T + (1 - w) + 1e-3).all(),
             "No entry can be larger than soft_weight · T + (1 − soft_weight): probabilities differ by 1 at most.",
         ),

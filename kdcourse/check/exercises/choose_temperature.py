@@ -49,98 +49,77 @@ choose_temperature = Exercise(
         "argmax gives the position of the best mean, the first of equal ones. Which temperature stands there?",
         "return temperatures[validation.mean(1).argmax()]",
     ],
-    bugs=[
-        Bug(
-            "chosen on test",
+    bugs={
+        "chosen on test": Bug(
             _chosen_by(lambda validation, test: test.mean(1)),
             "You choose on test. Then the test accuracy of the winner is flattered by the choice. Choose on "
             "validation, and leave test for the end.",
-            (_chosen_by(lambda validation, test: test.amax(1)),),
+            _chosen_by(lambda validation, test: test.amax(1)),
         ),
-        Bug(
-            "chosen on both",
+        "chosen on both": Bug(
             _chosen_by(lambda validation, test: (validation + test).mean(1)),
-            "Test has a say in your choice, half of it. Leave it out: only what no choice has looked at can be "
-            "reported.",
+            "Test has a say in your choice, half of it. Leave it out: only what no choice has seen can be reported.",
         ),
-        Bug(
-            "the best single run",
+        "the best single run": Bug(
             _chosen_by(lambda validation, test: validation.amax(1)),
             "One lucky run decides. The best of several seeds is best by luck as well: compare means over the seeds.",
         ),
-        Bug(
-            "the worst single run",
+        "the worst single run": Bug(
             _chosen_by(lambda validation, test: validation.amin(1)),
             "The worst seed of each temperature decides. That is cautious, but it is one run again: compare means.",
         ),
-        Bug(
-            "the median run",
+        "the median run": Bug(
             _chosen_by(lambda validation, test: validation.quantile(0.5, 1)),
-            "The median of the seeds decides. With so few seeds it throws away most of what was measured: use the "
-            "mean.",
-            (_chosen_by(lambda validation, test: validation.median(1).values),),
+            "The median of the seeds decides. With so few seeds it throws most of the measurements away: use the mean.",
+            _chosen_by(lambda validation, test: validation.median(1).values),
         ),
-        Bug(
-            "the worst temperature",
+        "the worst temperature": Bug(
             _chosen_by(lambda validation, test: -validation.mean(1)),
             "That is the temperature with the lowest accuracy: argmin belongs to a loss. For an accuracy, take argmax.",
         ),
-        Bug(
-            "the index",
+        "the index": Bug(
             lambda temperatures, validation, test: validation.mean(1).argmax(),
             "That is the position of the best temperature in the list. Return the temperature that stands there.",
-            (lambda temperatures, validation, test: validation.mean(1).argmax() + 1,),
+            lambda temperatures, validation, test: validation.mean(1).argmax() + 1,
         ),
-        Bug(
-            "wrong axis",
+        "wrong axis": Bug(
             _chosen_by(lambda validation, test: validation.mean(0)),
-            "The mean runs over axis 0, the temperatures, so that you chose the best seed. Average over the seeds: "
-            "axis 1.",
+            "The mean runs over axis 0, the temperatures, so you chose the best seed. Average over the seeds: axis 1.",
         ),
-        Bug(
-            "one seed only",
+        "one seed only": Bug(
             _chosen_by(lambda validation, test: validation[:, 0]),
             "Only one seed is looked at. The others were run so that the luck of one does not decide.",
-            (_chosen_by(lambda validation, test: validation[:, -1]),),
+            _chosen_by(lambda validation, test: validation[:, -1]),
         ),
-        Bug(
-            "the accuracy",
+        "the accuracy": Bug(
             lambda temperatures, validation, test: validation.mean(1).amax(),
             "That is the best accuracy. Return the temperature that reached it.",
-            (
-                lambda temperatures, validation, test: test.mean(1)[validation.mean(1).argmax()],
-                lambda temperatures, validation, test: validation.amax(),
-            ),
+            lambda temperatures, validation, test: test.mean(1)[validation.mean(1).argmax()],
+            lambda temperatures, validation, test: validation.amax(),
         ),
-        Bug(
-            "the last of equal ones",
+        "the last of equal ones": Bug(
             lambda temperatures, validation, test: temperatures[_last_best(validation.mean(1))],
             "Two temperatures are equally good here, and you take the last. Take the first, as argmax does: "
             "a rule for ties that is fixed beforehand leaves nothing to taste.",
         ),
-        Bug(
-            "one choice per seed",
+        "one choice per seed": Bug(
             lambda temperatures, validation, test: temperatures[validation.argmax(0)].mean(),
             "Each seed makes a choice of its own. Average the accuracies over the seeds first, then choose once.",
-            (lambda temperatures, validation, test: temperatures[validation.argmax(0)],),
+            lambda temperatures, validation, test: temperatures[validation.argmax(0)],
         ),
-        Bug(
-            "where validation and test agree",
+        "where validation and test agree": Bug(
             _chosen_by(lambda validation, test: -(validation - test).mean(1).abs()),
             "You choose where validation and test differ least. That is luck, not quality; and it looks at test.",
         ),
-        Bug(
-            "the steadiest",
+        "the steadiest": Bug(
             _chosen_by(lambda validation, test: -validation.std(1)),
-            "You choose the temperature whose seeds differ least. Steady is not the same as good: choose the best "
-            "mean.",
+            "You choose the temperature whose seeds differ least. Steady is not good: choose the best mean.",
         ),
-    ],
+    },
     rules=[
         Rule(
-            "one of them",
             lambda chosen, temperatures, validation, test: bool((temperatures == chosen).any()),
             "The answer should be one of the temperatures that were tried.",
-        ),
+        )
     ],
 )

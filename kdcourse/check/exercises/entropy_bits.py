@@ -32,49 +32,40 @@ entropy_bits = Exercise(
         "Your first answer may give nan for a probability of exactly 0. What is 0 · log 0 in the limit?",
         "-torch.special.xlogy(p, p).sum(1) / math.log(2); or clamp p before the logarithm",
     ],
-    bugs=[
-        Bug(
-            "nats, not bits",
+    bugs={
+        "nats, not bits": Bug(
             lambda p: -torch.special.xlogy(p, p).sum(1),
             "These are nats: the natural logarithm. Bits need the logarithm to base 2.",
         ),
-        Bug(
-            "log of zero",
+        "log of zero": Bug(
             lambda p: -(p * p.log2()).sum(1),
             "A probability of exactly 0 gives 0 · (−inf), which is NaN. In the limit that term is 0.",
         ),
-        Bug(
-            "log of zero, in nats",
+        "log of zero, in nats": Bug(
             lambda p: -(p * p.log()).sum(1),
             "A probability of exactly 0 gives NaN; and the natural logarithm gives nats, not bits.",
         ),
-        Bug("sign", lambda p: -_entropy(p), "The sign: entropy is never negative.", (lambda p: (p * p.log2()).sum(1),)),
-        Bug(
-            "wrong axis",
+        "sign": Bug(lambda p: -_entropy(p), "The sign: entropy is never negative.", lambda p: (p * p.log2()).sum(1)),
+        "wrong axis": Bug(
             lambda p: _entropy(p.T),
             "The sum runs over axis 0, the examples. Each example has its own entropy: sum over the classes.",
         ),
-        Bug(
-            "summed over everything",
+        "summed over everything": Bug(
             lambda p: _entropy(p).sum(),
             "One number came back for all examples together. Return one per example, [B].",
-            (lambda p: _entropy(p).mean(),),
+            lambda p: _entropy(p).mean(),
         ),
-        Bug(
-            "mean over classes",
-            lambda p: _entropy(p) / p.shape[1],
-            "You averaged over the classes; entropy sums over them.",
+        "mean over classes": Bug(
+            lambda p: _entropy(p) / p.shape[1], "You averaged over the classes; entropy sums over them."
         ),
-        Bug(
-            "the probability forgotten",
+        "the probability forgotten": Bug(
             lambda p: -p.log2().sum(1),
             "You sum the surprises as they are. Weigh each by its probability, and −log 0 does no harm either.",
         ),
-    ],
+    },
     rules=[
-        Rule("not negative", lambda bits, p: (bits >= -1e-4).all(), "Entropy is never negative."),
+        Rule(lambda bits, p: (bits >= -1e-4).all(), "Entropy is never negative."),
         Rule(
-            "at most log2(C)",
             lambda bits, p: (bits <= math.log2(p.shape[1]) + 1e-3).all(),
             "Entropy over C classes is at most log2(C) bits, which C equal probabilities have.",
         ),

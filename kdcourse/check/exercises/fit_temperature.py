@@ -50,9 +50,9 @@ def _confidence_gap(z, y, T):
 
 
 def _constant(temperatures, message):
-    """All of a bug but its name: always one of these temperatures, whatever the logits."""
+    """A bug: always one of these temperatures, whatever the logits."""
     functions = [lambda logits, labels, T=T: T for T in temperatures]
-    return functions[0], message, tuple(functions[1:])
+    return Bug(functions[0], message, *functions[1:])
 
 
 def _answers(generator):
@@ -88,104 +88,79 @@ fit_temperature = Exercise(
         "grid = torch.logspace(-1, 1, 500); losses = torch.stack([F.cross_entropy(logits / T, labels) for T in grid]); "
         "return grid[losses.argmin()]",
     ],
-    bugs=[
-        Bug(
-            "upside down",
+    bugs={
+        "upside down": Bug(
             lambda z, y: 1 / _best(z, y),
             "That is 1/T. Either you multiply the logits by what you fit, or you fit 1/T and forget to turn it over.",
         ),
-        Bug(
-            "the logarithm of T",
+        "the logarithm of T": Bug(
             lambda z, y: math.log(_best(z, y)),
             "That is log T. To search over log T is a good idea, since T stays positive; return exp of what you find.",
         ),
-        Bug(
-            "the loss",
+        "the loss": Bug(
             lambda z, y: _cross_entropy(z.double(), y, _best(z, y)),
             "That is a cross-entropy. Return the temperature at which it is lowest: argmin, not min.",
-            (lambda z, y: _cross_entropy(z.double(), y, 1.0),),
+            lambda z, y: _cross_entropy(z.double(), y, 1.0),
         ),
-        Bug(
-            "never below 1",
+        "never below 1": Bug(
             lambda z, y: max(_best(z, y), 1.0),
             "Your search never goes below T = 1. This model is not confident enough, and needs a T below 1.",
         ),
-        Bug(
-            "never above 1",
+        "never above 1": Bug(
             lambda z, y: min(_best(z, y), 1.0),
             "Your search never goes above T = 1. This model is too confident, and needs a T above 1.",
         ),
-        Bug(
-            "lower end of the range",
-            *_constant(
-                (0.1, 0.001, 0.01, 0.02, 0.05, 0.2, 0.25, 0.3, 0.5),
-                "The same small T comes back whatever the logits are, perhaps the lower end of your range. Is the loss "
-                "minimised, not maximised? Does F.cross_entropy get logits, not probabilities? And the accuracy will "
-                "not do: it is equal at every T.",
-            ),
+        "lower end of the range": _constant(
+            (0.1, 0.001, 0.01, 0.02, 0.05, 0.2, 0.25, 0.3, 0.5),
+            "The same small T comes back whatever the logits are, perhaps the lower end of your range. Is the loss "
+            "minimised, not maximised? Does F.cross_entropy get logits, not probabilities? And the accuracy will "
+            "not do: it is equal at every T.",
         ),
-        Bug(
-            "upper end of the range",
-            *_constant(
-                (10.0, 4.0, 5.0, 6.0, 8.0, 20.0, 50.0, 100.0, 1000.0),
-                "The same large T comes back whatever the logits are, perhaps the upper end of your range. Do the "
-                "labels belong to these rows, and do the classes count from 0?",
-            ),
+        "upper end of the range": _constant(
+            (10.0, 4.0, 5.0, 6.0, 8.0, 20.0, 50.0, 100.0, 1000.0),
+            "The same large T comes back whatever the logits are, perhaps the upper end of your range. Do the "
+            "labels belong to these rows, and do the classes count from 0?",
         ),
-        Bug(
-            "not fitted",
-            *_constant(
-                (1.0, 1.5, 2.0, 3.0),
-                "The same T comes back whatever the logits are. Is anything fitted? Try several T, and look at the "
-                "loss of each.",
-            ),
+        "not fitted": _constant(
+            (1.0, 1.5, 2.0, 3.0),
+            "The same T comes back whatever the logits are. Is anything fitted? Look at the loss of several T.",
         ),
-        Bug(
-            "softmax before the temperature",
+        "softmax before the temperature": Bug(
             _minimised(lambda z, y, T: _cross_entropy(z.softmax(1), y, T)),
             "You divide probabilities by T, and the softmax is applied twice. Divide the logits.",
         ),
-        Bug(
-            "wrong axis",
+        "wrong axis": Bug(
             _minimised(lambda z, y, T: _cross_entropy(z, y, T, axis=0)),
             "The softmax runs over axis 0, the examples. The classes are on axis 1.",
         ),
-        Bug(
-            "squared error",
+        "squared error": Bug(
             _minimised(_squared_error),
             "That T minimises the squared error of the probabilities, the Brier score. It is often near, but it is the "
             "cross-entropy that is asked for.",
         ),
-        Bug(
-            "confidence matched to accuracy",
+        "confidence matched to accuracy": Bug(
             _minimised(_confidence_gap),
             "That T makes the mean confidence equal to the accuracy. It looks only at the winners, and only on "
             "average; the cross-entropy looks at every answer.",
         ),
-        Bug(
-            "the accuracy",
+        "the accuracy": Bug(
             lambda z, y: (z.argmax(1) == y).double().mean(),
             "That is the accuracy, which no T changes. Return the temperature at which the cross-entropy is lowest.",
         ),
-    ],
+    },
     rules=[
+        Rule(lambda T, z, y: T > 0, "A temperature is positive. Search over log T, and this cannot happen."),
         Rule(
-            "positive", lambda T, z, y: T > 0, "A temperature is positive. Search over log T, and this cannot happen."
-        ),
-        Rule(
-            "not far too small",
             lambda T, z, y: _best(z, y) / 3 < T,
             "That is far too small: the loss is steep there. Is the softmax applied twice, or does logits.argmax stand "
             "in for the labels?",
         ),
         Rule(
-            "not far too large",
             lambda T, z, y: 3 * _best(z, y) > T,
             "That is far too large: all classes come out nearly alike. Does each label still belong to its row, and do "
             "the classes count from 0?",
         ),
         Rule(
-            "near is not near enough",
             lambda T, z, y: not NEAR < abs(T / _best(z, y) - 1) < 0.2,
             "That is near, but not within 2 % of the best. Is the grid too coarse, does your range end too early, "
             "or does the search stop too soon?",

@@ -18,50 +18,37 @@ hard_targets = Exercise(
         "A label is the index of the winning class.",
         "return teacher_logits.argmax(1)",
     ],
-    bugs=[
-        Bug(
-            "wrong axis",
+    bugs={
+        "wrong axis": Bug(
             lambda z: z.argmax(0),
             "argmax runs over axis 0: for each class, the example that has the most of it. Use axis 1.",
         ),
-        Bug(
-            "one number for all",
-            lambda z: z.argmax(),
-            "argmax without an axis flattens everything first and gives one number. Use axis 1.",
+        "one number for all": Bug(
+            lambda z: z.argmax(), "argmax without an axis flattens everything first and gives one number. Use axis 1."
         ),
-        Bug(
-            "values, not indices",
-            lambda z: z.amax(1),
-            "These are the largest logits. A label is the index of the class.",
+        "values, not indices": Bug(
+            lambda z: z.amax(1), "These are the largest logits. A label is the index of the class."
         ),
-        Bug(
-            "still soft",
+        "still soft": Bug(
             lambda z: z.softmax(1),
             "These are still soft labels: the teacher's doubts are all in them. Return only which class wins.",
         ),
-        Bug(
-            "one-hot",
+        "one-hot": Bug(
             lambda z: torch.nn.functional.one_hot(z.argmax(1), z.shape[1]),
             "One-hot rows are right in spirit; `train` wants class indices, int64 [B].",
         ),
-        Bug("least likely", lambda z: z.argmin(1), "That is the class the teacher finds least likely."),
-        Bug("counted from 1", lambda z: z.argmax(1) + 1, "You count the classes from 1. The first has index 0."),
-        Bug(
-            "floats, not indices",
+        "least likely": Bug(lambda z: z.argmin(1), "That is the class the teacher finds least likely."),
+        "counted from 1": Bug(lambda z: z.argmax(1) + 1, "You count the classes from 1. The first has index 0."),
+        "floats, not indices": Bug(
             lambda z: z.argmax(1).float(),
             "These are the right classes, but as floating-point numbers. `train` wants indices, int64.",
         ),
-        Bug(
-            "a column",
+        "a column": Bug(
             lambda z: z.argmax(1, keepdim=True),
             "The classes are right, but they stand in a column, [B, 1]. Return [B]: no keepdim.",
         ),
-    ],
+    },
     rules=[
-        Rule(
-            "in range",
-            lambda labels, z: ((labels >= 0) & (labels < z.shape[1])).all(),
-            "A class index lies from 0 to C − 1.",
-        ),
+        Rule(lambda labels, z: ((labels >= 0) & (labels < z.shape[1])).all(), "A class index lies from 0 to C − 1.")
     ],
 )

@@ -6,12 +6,9 @@ import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
 from kdcourse.check.exercises._pieces import (
-    CERTAIN_STUDENT,
-    CERTAIN_TEACHER,
-    ONE_STUDENT,
-    ONE_TEACHER,
-    STUDENT,
-    TEACHER,
+    CERTAIN,
+    ONE,
+    TWO,
     against_soft_targets,
     divergence,
     kl,
@@ -21,31 +18,20 @@ from kdcourse.check.exercises._pieces import (
     loss,
 )
 
-NATS = 1 / math.log(2)
-
-
-def _kl_of_swapped_axes(s, t, T):
-    return divergence(logs(t, T, 0), logs(s, T, 0)).mean()
-
 
 def _kl_div(log_input, target):
     """What F.kl_div computes with reduction "batchmean", whatever it is handed."""
     return (torch.special.xlogy(target, target) - target * log_input).sum() / len(target)
 
 
-def _kl_of_probabilities(s, t, T):
-    """The softmax applied twice, on both sides."""
-    return kl((s / T).softmax(1), (t / T).softmax(1), 1).mean()
-
-
 def _scaled(function, power=2):
     return lambda s, t, T: T**power * function(s, t, T)
 
 
-def _bug(name, mistake, message, *others):
+def _bug(mistake, message, *others):
     """A mistake that is recognised with T² and without it."""
     functions = [f for one in (mistake, *others) for f in (_scaled(one), one)]
-    return Bug(name, functions[0], message, tuple(functions[1:]))
+    return Bug(functions[0], message, *functions[1:])
 
 
 kd_loss = Exercise(
@@ -55,9 +41,9 @@ kd_loss = Exercise(
     reference=loss,
     inputs=logits_and_temperature,
     small=[
-        (ONE_STUDENT, ONE_TEACHER, 2.0),
-        (STUDENT, TEACHER, 2.0),
-        (CERTAIN_STUDENT, CERTAIN_TEACHER, 2.0),
+        (*ONE, 2.0),
+        (*TWO, 2.0),
+        (*CERTAIN, 2.0),
         (torch.tensor([[2.0, 0.0, 1.0]]), torch.tensor([[2.0, 0.0, 1.0]]), 2.0),
     ],
     praise="It also holds where a probability of the teacher is too small for float32.",
@@ -69,125 +55,102 @@ kd_loss = Exercise(
         "log_q = (student_logits / T).log_softmax(1); log_p likewise, of the teacher, detached; "
         "T**2 * (log_p.exp() * (log_p - log_q)).sum(1).mean()",
     ],
-    bugs=[
-        Bug(
-            "no T²",
+    bugs={
+        "no T²": Bug(
             lambda s, t, T: kl(s, t, T).mean(),
             "T² is missing. Softening makes the gradients smaller, by about 1/T²; T² makes up for it.",
         ),
-        Bug("T instead of T²", _scaled(lambda s, t, T: kl(s, t, T).mean(), 1), "You multiply by T. It should be T²."),
-        Bug(
-            "divided by T²",
+        "T instead of T²": Bug(_scaled(lambda s, t, T: kl(s, t, T).mean(), 1), "You multiply by T. It should be T²."),
+        "divided by T²": Bug(
             _scaled(lambda s, t, T: kl(s, t, T).mean(), -2),
             "You divide by T². The gradients are too small already: multiply.",
         ),
-        Bug(
-            "no T², and divided by the classes",
+        "no T², and divided by the classes": Bug(
             lambda s, t, T: kl(s, t, T).mean() / s.shape[1],
             "Two things: T² is missing, and the mean runs over the classes as well as over the examples. "
             'F.kl_div does that unless you ask for reduction="batchmean".',
         ),
-        Bug(
-            "divided by the classes",
+        "divided by the classes": Bug(
             lambda s, t, T: loss(s, t, T) / s.shape[1],
             "The mean runs over examples and classes, so the loss is too small by the number of classes. "
             'In F.kl_div, reduction="mean" does that; "batchmean" does not.',
         ),
-        _bug(
-            "summed over the examples",
+        "summed over the examples": _bug(
             lambda s, t, T: kl(s, t, T).sum(),
             "You sum over the examples, so the loss grows with the batch. Take their mean.",
         ),
-        _bug(
-            "sum over the wrong axis",
+        "sum over the wrong axis": _bug(
             lambda s, t, T: kl(s, t, T).sum() / s.shape[1],
             "You add up the examples, and take the mean over the classes. It is the other way round.",
         ),
-        Bug(
-            "one value per class",
+        "one value per class": Bug(
             lambda s, t, T: T**2 * logs(t, T).exp() * (logs(t, T) - logs(s, T)),
             "Nothing is added up: that is one value per example and class. Sum over the classes, then take the mean.",
-            (lambda s, t, T: logs(t, T).exp() * (logs(t, T) - logs(s, T)),),
+            lambda s, t, T: logs(t, T).exp() * (logs(t, T) - logs(s, T)),
         ),
-        _bug("not reduced", kl, "That is one value per example, [B]. Return their mean, one number."),
-        _bug(
-            "arguments swapped",
+        "not reduced": _bug(kl, "That is one value per example, [B]. Return their mean, one number."),
+        "arguments swapped": _bug(
             lambda s, t, T: kl(t, s, T).mean(),
             "This is KL(student ‖ teacher), the reverse. Either student and teacher have changed places, or the two "
             "arguments of F.kl_div have: the student's log-probabilities come first, then the teacher's probabilities.",
         ),
-        _bug(
-            "sign",
+        "sign": _bug(
             lambda s, t, T: -kl(s, t, T).mean(),
             "The sign: a divergence is never negative. It is log p − log q, not log q − log p.",
         ),
-        _bug(
-            "same logits on both sides",
+        "same logits on both sides": _bug(
             lambda s, t, T: kl(s, s, T).mean(),
             "This is always 0: both distributions come from the same logits. Look for a name that was copied.",
         ),
-        _bug(
-            "log of zero",
+        "log of zero": _bug(
             kl_with_log_of_zero,
             "A softened probability of the teacher can be too small for float32. Then it is 0, and 0 · log 0 is NaN. "
             "Take log_softmax instead of the logarithm of softmax.",
         ),
-        _bug(
-            "cross-entropy",
+        "cross-entropy": _bug(
             against_soft_targets,
             "That is the cross-entropy: it trains just as well, but it is not 0 for a student that equals its teacher. "
             "What KL has in addition is the teacher's own p · log p.",
         ),
-        _bug(
-            "softmax applied twice",
-            _kl_of_probabilities,
+        "softmax applied twice": _bug(
+            lambda s, t, T: kl((s / T).softmax(1), (t / T).softmax(1), 1).mean(),
             "The softmax is applied twice: probabilities went in where logits belong.",
             lambda s, t, T: kl(s.softmax(1), t.softmax(1), T).mean(),
         ),
-        _bug(
-            "softmax applied twice to the teacher",
+        "softmax applied twice to the teacher": _bug(
             lambda s, t, T: kl(s / T, (t / T).softmax(1), 1).mean(),
             "The softmax is applied twice to the teacher: its probabilities went in where its logits belong.",
             lambda s, t, T: kl(s, t.softmax(1), T).mean(),
         ),
-        _bug(
-            "softmax applied twice to the student",
+        "softmax applied twice to the student": _bug(
             lambda s, t, T: kl((s / T).softmax(1), t / T, 1).mean(),
             "The softmax is applied twice to the student: its probabilities went in where its logits belong.",
             lambda s, t, T: kl(s.softmax(1), t, T).mean(),
         ),
-        _bug(
-            "wrong axis",
-            _kl_of_swapped_axes,
+        "wrong axis": _bug(
+            lambda s, t, T: divergence(logs(t, T, 0), logs(s, T, 0)).mean(),
             "The softmax runs over axis 0, the examples. The classes are on axis 1.",
         ),
-        _bug(
-            "temperature ignored",
+        "temperature ignored": _bug(
             lambda s, t, T: kl(s, t, 1).mean(),
             "Nothing is softened: both sides are taken at T = 1. Divide the logits by T before the softmax.",
         ),
-        _bug(
-            "temperature multiplied",
-            lambda s, t, T: kl(s, t, 1 / T).mean(),
-            "You multiply the logits by T, which sharpens. Divide.",
+        "temperature multiplied": _bug(
+            lambda s, t, T: kl(s, t, 1 / T).mean(), "You multiply the logits by T, which sharpens. Divide."
         ),
-        _bug(
-            "T on the teacher only",
+        "T on the teacher only": _bug(
             lambda s, t, T: divergence(logs(t, T), logs(s)).mean(),
             "Only the teacher is softened. The student has to be compared at the same temperature.",
         ),
-        _bug(
-            "T on the student only",
+        "T on the student only": _bug(
             lambda s, t, T: divergence(logs(t), logs(s, T)).mean(),
             "Only the student is softened. The teacher has to be compared at the same temperature.",
         ),
-        _bug(
-            "base-2 logarithm",
-            lambda s, t, T: NATS * kl(s, t, T).mean(),
+        "base-2 logarithm": _bug(
+            lambda s, t, T: kl(s, t, T).mean() / math.log(2),
             "These are bits: a logarithm to base 2. Losses are in nats, the natural logarithm.",
         ),
-        _bug(
-            "raw logits in place of probabilities",
+        "raw logits in place of probabilities": _bug(
             lambda s, t, T: _kl_div(s / T, t / T),
             "Raw logits are compared as if they were probabilities. F.kl_div wants log-probabilities of the student "
             "first (log_softmax), then probabilities of the teacher (softmax).",
@@ -195,36 +158,30 @@ kd_loss = Exercise(
             lambda s, t, T: _kl_div(s / T, (t / T).softmax(1)),
             lambda s, t, T: _kl_div(logs(s, T), t / T),
         ),
-        _bug(
-            "squared difference of logits",
+        "squared difference of logits": _bug(
             lambda s, t, T: ((s - t) ** 2).mean(),
             "That is the squared difference of the logits. It is a loss of its own, but not this one: "
             "turn both into probabilities, and take their divergence.",
             lambda s, t, T: ((s - t) ** 2).sum(1).mean(),
             lambda s, t, T: (((s - t) / T) ** 2).mean(),
         ),
-        _bug(
-            "squared difference of probabilities",
+        "squared difference of probabilities": _bug(
             lambda s, t, T: (((s / T).softmax(1) - (t / T).softmax(1)) ** 2).mean(),
             "That is the squared difference of the probabilities (a Brier score). Take their divergence.",
             lambda s, t, T: (((s / T).softmax(1) - (t / T).softmax(1)) ** 2).sum(1).mean(),
         ),
-        _bug(
-            "student without a logarithm",
+        "student without a logarithm": _bug(
             lambda s, t, T: _kl_div((s / T).softmax(1), (t / T).softmax(1)),
             "The student's probabilities stand where their logarithms belong: F.kl_div wants log_softmax first.",
         ),
-        _bug(
-            "teacher in logarithms",
+        "teacher in logarithms": _bug(
             lambda s, t, T: _kl_div(logs(s, T), logs(t, T)),
-            "The teacher's log-probabilities stand where probabilities belong. "
-            "F.kl_div takes them only with log_target=True.",
+            "The teacher's log-probabilities stand where probabilities belong. F.kl_div needs log_target=True then.",
         ),
-    ],
+    },
     rules=[
-        Rule("not negative", lambda loss, s, t, T: loss >= -1e-4, "A divergence is never negative."),
+        Rule(lambda loss, s, t, T: loss >= -1e-4, "A divergence is never negative."),
         Rule(
-            "0 at equality",
             lambda loss, s, t, T: not torch.equal(s, t) or loss.abs() < 1e-4,
             "Student and teacher agree here, so the loss should be 0.",
         ),

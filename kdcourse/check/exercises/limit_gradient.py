@@ -45,121 +45,96 @@ limit_gradient = Exercise(
         "The softmax is about (1 + (z − mean(z)) / T) / C: that is where the means come from, one per row.",
         "Subtract from each row its own mean, for the student and for the teacher; their difference, divided by C.",
     ],
-    bugs=[
-        Bug(
-            "means not removed",
+    bugs={
+        "means not removed": Bug(
             lambda z, v: (z - v) / z.shape[1],
             "The means are still in. A softmax does not notice a constant added to a row, so its gradient cannot "
             "either: subtract each row's mean.",
         ),
-        Bug(
-            "student's mean only",
+        "student's mean only": Bug(
             lambda z, v: (_centred(z) - v) / z.shape[1],
             "Only the student's logits lose their mean. The teacher's softmax ignores a constant too: centre both.",
         ),
-        Bug(
-            "teacher's mean only",
+        "teacher's mean only": Bug(
             lambda z, v: (z - _centred(v)) / z.shape[1],
             "Only the teacher's logits lose their mean. The student's softmax ignores a constant too: centre both.",
         ),
-        Bug(
-            "wrong axis",
+        "wrong axis": Bug(
             lambda z, v: (_centred(z, 0) - _centred(v, 0)) / z.shape[1],
             "The means run over axis 0, the examples. Each example has its own mean, over its classes: axis 1.",
         ),
-        Bug(
-            "one mean for everything",
+        "one mean for everything": Bug(
             lambda z, v: (z - z.mean() - v + v.mean()) / z.shape[1],
             "One mean is taken over the whole batch. Each row has its own: mean(1, keepdim=True).",
         ),
-        Bug(
-            "logsumexp in place of the mean",
+        "logsumexp in place of the mean": Bug(
             lambda z, v: (z.log_softmax(1) - v.log_softmax(1)) / z.shape[1],
             "log_softmax subtracts the row's logsumexp. In the limit it is the mean that goes: "
             "the gradient of a row then sums to 0.",
         ),
-        Bug(
-            "sign",
+        "sign": Bug(
             lambda z, v: -limit(z, v),
             "The sign: that is teacher minus student. A gradient points uphill, so it is positive where the student's "
             "logit is too large.",
         ),
-        Bug(
-            "not divided by the classes",
+        "not divided by the classes": Bug(
             lambda z, v: limit(z, v) * z.shape[1],
             "The division by the number of classes is missing: at a high temperature each probability is near 1/C.",
         ),
-        Bug(
-            "divided by the classes twice",
+        "divided by the classes twice": Bug(
             lambda z, v: limit(z, v) / z.shape[1],
             "You divide by C². One division by C comes from the softmax; a second one comes of a mean over the "
             'classes, as F.kl_div takes it with reduction="mean".',
         ),
-        Bug(
-            "divided by the examples too",
+        "divided by the examples too": Bug(
             lambda z, v: limit(z, v) / len(z),
-            "You divide by B · C: that is the gradient of a mean over the batch. Here each example has a loss of its "
-            "own.",
+            "You divide by B · C: the gradient of a mean over the batch. Here each example has a loss of its own.",
         ),
-        Bug(
-            "divided by the examples instead",
+        "divided by the examples instead": Bug(
             lambda z, v: limit(z, v) * z.shape[1] / len(z),
             "You divide by B, the examples. It should be C, the classes: len(logits) is B, logits.shape[1] is C.",
         ),
-        Bug(
-            "added up over the examples",
+        "added up over the examples": Bug(
             lambda z, v: limit(z, v).sum(0),
             "The examples have been added up, or averaged. Each keeps a row of its own: [B, C].",
-            (lambda z, v: limit(z, v).mean(0),),
+            lambda z, v: limit(z, v).mean(0),
         ),
-        Bug(
-            "probabilities in place of logits",
+        "probabilities in place of logits": Bug(
             lambda z, v: z.softmax(1) - v.softmax(1),
             "That is a difference of probabilities: the gradient at T = 1. In the limit only the logits are left.",
-            (lambda z, v: (z.softmax(1) - v.softmax(1)) / z.shape[1],),
+            lambda z, v: (z.softmax(1) - v.softmax(1)) / z.shape[1],
         ),
-        Bug(
-            "a large temperature, not the limit",
+        "a large temperature, not the limit": Bug(
             _at_temperature(100),
             "That is the gradient at one large temperature, and not yet the limit. Let T grow on paper, until it is "
             "gone from the formula.",
-            tuple(map(_at_temperature, (10, 20, 50, 1000))),
+            *map(_at_temperature, (10, 20, 50, 1000)),
         ),
-        Bug(
-            "no T²",
+        "no T²": Bug(
             lambda z, v: torch.zeros_like(z),
-            "Everything is 0, which is the limit without T²: (q − p) / T shrinks like 1/T². The T² of the loss "
-            "makes up for that.",
+            "Everything is 0, the limit without T²: (q − p) / T shrinks like 1/T². The loss has T² against that.",
         ),
-        Bug(
-            "a factor of 2",
+        "a factor of 2": Bug(
             lambda z, v: 2 * limit(z, v),
-            "It is twice too large: the derivative of a squared difference has a 2. The loss that has this gradient "
-            "carries ½.",
+            "It is twice too large: the derivative of a squared difference has a 2. The loss here carries ½.",
         ),
-        Bug(
-            "the loss, not its gradient",
+        "the loss, not its gradient": Bug(
             lambda z, v: (_centred(z) - _centred(v)).square().sum(1) / (2 * z.shape[1]),
             "That is a loss, one number per example. Its gradient has one entry per logit, [B, C].",
-            (
-                lambda z, v: (_centred(z) - _centred(v)).square().mean(1),
-                lambda z, v: (_centred(z) - _centred(v)).square().mean(),
-            ),
+            lambda z, v: (_centred(z) - _centred(v)).square().mean(1),
+            lambda z, v: (_centred(z) - _centred(v)).square().mean(),
         ),
-        Bug(
-            "teacher forgotten",
+        "teacher forgotten": Bug(
             lambda z, v: _centred(z) / z.shape[1],
             "The teacher is not in it: this pulls all logits of the student together, whatever the teacher says.",
         ),
-    ],
+    },
     rules=[
         Rule(
-            "0 at equality",
             lambda g, z, v: not torch.allclose(_centred(z), _centred(v)) or g.abs().max() < 1e-4,
             "Student and teacher differ by a constant here, so their probabilities are equal and the gradient is 0.",
         ),
         Rule(
-            "rows sum to 0",
             lambda g, z, v: (g.sum(1).abs() < 1e-3).all(),
             "Each row should sum to 0: adding the same number to all logits of an example changes no probability.",
         ),

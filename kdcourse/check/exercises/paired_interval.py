@@ -78,160 +78,124 @@ paired_interval = Exercise(
         "gap = difference.mean(); half = 1.96 * difference.std() / len(difference) ** 0.5; "
         "return gap, gap - half, gap + half",
     ],
-    bugs=[
-        Bug(
-            "unpaired",
+    bugs={
+        "unpaired": Bug(
             _unpaired(lambda t, s, n: _Z * _both(t, s, n)),
             "You add the variances of the two accuracies, as if each model had its own examples. They share them: take "
             "the difference for each example first.",
-            (_unpaired(lambda t, s, n: _Z * _both(t, s, n, 1)),),
+            _unpaired(lambda t, s, n: _Z * _both(t, s, n, 1)),
         ),
-        Bug(
-            "two intervals subtracted",
+        "two intervals subtracted": Bug(
             _unpaired(lambda t, s, n: _Z * (_error(t, n) + _error(s, n))),
-            "You subtract the ends of two intervals, one for each model. The gap has one interval of its own, from the "
-            "differences.",
-            (_unpaired(lambda t, s, n: _Z * (_error(t, n, 1) + _error(s, n, 1))),),
+            "You subtract the ends of two intervals. The gap has one of its own, from the differences.",
+            _unpaired(lambda t, s, n: _Z * (_error(t, n, 1) + _error(s, n, 1))),
         ),
-        Bug(
-            "one model only",
+        "one model only": Bug(
             _unpaired(lambda t, s, n: _Z * _error(t, n, 1), lambda t, s: t),
             "That is an interval for the accuracy of one model. The gap between the two is asked for.",
-            (
-                _unpaired(lambda t, s, n: _Z * _error(t, n), lambda t, s: t),
-                _unpaired(lambda t, s, n: _Z * _error(s, n), lambda t, s: s),
-                _unpaired(lambda t, s, n: _Z * _error(s, n, 1), lambda t, s: s),
-            ),
+            _unpaired(lambda t, s, n: _Z * _error(t, n), lambda t, s: t),
+            _unpaired(lambda t, s, n: _Z * _error(s, n), lambda t, s: s),
+            _unpaired(lambda t, s, n: _Z * _error(s, n, 1), lambda t, s: s),
         ),
-        Bug(
-            "width of one model",
+        "width of one model": Bug(
             _unpaired(lambda t, s, n: _Z * _error(t, n)),
             "The gap is right, but its width is that of one model's accuracy. Use the spread of the differences.",
-            (
-                _unpaired(lambda t, s, n: _Z * _error(t, n, 1)),
-                _unpaired(lambda t, s, n: _Z * _error(s, n)),
-                _unpaired(lambda t, s, n: _Z * _error(s, n, 1)),
-            ),
+            _unpaired(lambda t, s, n: _Z * _error(t, n, 1)),
+            _unpaired(lambda t, s, n: _Z * _error(s, n)),
+            _unpaired(lambda t, s, n: _Z * _error(s, n, 1)),
         ),
-        Bug(
-            "spread of single examples",
+        "spread of single examples": Bug(
             _interval(lambda d: _Z * d.std()),
             "That is how far single differences spread. The mean of N of them is √N times as certain: divide by √N.",
         ),
-        Bug(
-            "divided by N",
-            _interval(lambda d: _Z * d.std() / len(d)),
-            "You divide s by N. The uncertainty of a mean shrinks with √N.",
+        "divided by N": Bug(
+            _interval(lambda d: _Z * d.std() / len(d)), "You divide s by N. The uncertainty of a mean shrinks with √N."
         ),
-        Bug(
-            "variance",
+        "variance": Bug(
             _interval(lambda d: _Z * d.var() / len(d) ** 0.5),
             "You use the variance s². The width is made of its root, the standard deviation.",
-            (_interval(lambda d: _Z * d.var() / len(d)), _interval(lambda d: _Z * d.var())),
+            _interval(lambda d: _Z * d.var() / len(d)),
+            _interval(lambda d: _Z * d.var()),
         ),
-        Bug(
-            "divided by N in s",
+        "divided by N in s": Bug(
             _interval(lambda d: _Z * d.std(correction=0) / len(d) ** 0.5),
             "Your s divides by N, as np.std does. For a sample, divide by N − 1: torch's std, or ddof=1 in NumPy.",
-            (_interval(lambda d: _Z * d.std() / (len(d) - 1) ** 0.5),),
+            _interval(lambda d: _Z * d.std() / (len(d) - 1) ** 0.5),
         ),
-        Bug(
-            "mean not removed",
+        "mean not removed": Bug(
             _interval(lambda d: _Z * d.square().mean().sqrt() / len(d) ** 0.5),
             "Your s is the root of the mean square. A standard deviation is measured from the mean, the gap.",
-            (_interval(lambda d: _Z * (d.square().sum() / (len(d) - 1)).sqrt() / len(d) ** 0.5),),
+            _interval(lambda d: _Z * (d.square().sum() / (len(d) - 1)).sqrt() / len(d) ** 0.5),
         ),
-        Bug(
-            "sign",
+        "sign": Bug(
             _interval(of=lambda t, s: _difference(s, t)),
-            "The sign: the gap is the teacher's accuracy minus the student's, so it is positive where the student is "
-            "worse.",
+            "The sign: the gap is the teacher's accuracy minus the student's, positive where the student is worse.",
         ),
-        Bug(
-            "differences without their sign",
+        "differences without their sign": Bug(
             _interval(of=lambda t, s: _difference(t, s).abs()),
-            "You count how often the two models differ, whoever is right. An example that only the student gets right "
-            "counts −1.",
-            (_interval(lambda d: _Z * d.abs().std() / len(d) ** 0.5),),
+            "You count how often the two models differ, whoever is right. Where only the student is, it counts −1.",
+            _interval(lambda d: _Z * d.abs().std() / len(d) ** 0.5),
         ),
-        Bug(
-            "size of the gap",
+        "size of the gap": Bug(
             _interval(gap=lambda d: d.mean().abs()),
             "You drop the sign of the gap. A student may be better than its teacher; then the gap is negative.",
         ),
-        Bug(
-            "examples where they differ only",
+        "examples where they differ only": Bug(
             _interval(of=lambda t, s: _where_they_differ(_difference(t, s))),
             "You leave out the examples on which both are right, or both wrong. They count, with a difference of 0.",
-            (_interval(lambda d: _Z * d.std() / len(_where_they_differ(d)) ** 0.5),),
+            _interval(lambda d: _Z * d.std() / len(_where_they_differ(d)) ** 0.5),
         ),
-        Bug(
-            "1.645",
+        "1.645": Bug(
             _interval(lambda d: 1.645 * d.std() / len(d) ** 0.5),
             "1.645 is the factor of a 90 % interval. For 95 % it is 1.96: 2.5 % are left out on each side.",
         ),
-        Bug(
-            "2.576",
+        "2.576": Bug(
             _interval(lambda d: 2.576 * d.std() / len(d) ** 0.5),
             "2.576 is the factor of a 99 % interval. For 95 % it is 1.96.",
-            (_interval(lambda d: 2.5758 * d.std() / len(d) ** 0.5),),
+            _interval(lambda d: 2.5758 * d.std() / len(d) ** 0.5),
         ),
-        Bug(
-            "no factor",
+        "no factor": Bug(
             _interval(lambda d: d.std() / len(d) ** 0.5),
             "That is one standard error to each side, an interval of about 68 %. For 95 %, multiply by 1.96.",
         ),
-        Bug(
-            "2",
-            _interval(lambda d: 2 * d.std() / len(d) ** 0.5),
-            "2 is the factor rounded. Use 1.96 here.",
-        ),
-        Bug(
-            "Student's t",
+        "2": Bug(_interval(lambda d: 2 * d.std() / len(d) ** 0.5), "2 is the factor rounded. Use 1.96 here."),
+        "Student's t": Bug(
             _interval(lambda d: -special.stdtrit(len(d) - 1, 0.025) * d.std() / len(d) ** 0.5),
             "That is the interval of Student's t, a little wider with few examples. Use 1.96 here.",
         ),
-        Bug(
-            "percent",
+        "percent": Bug(
             lambda *both: tuple(100 * end for end in _interval()(*both)),
             "These are points in percent. Return shares: 0.02 for 2 points.",
         ),
-        Bug(
-            "around zero",
+        "around zero": Bug(
             lambda *both: (_interval()(*both)[0], *_around(0, _interval(gap=lambda d: 0)(*both)[2])[1:]),
             "The interval lies around 0. It lies around the gap: gap − half, gap + half.",
-            (lambda *both: (_interval()(*both)[0], *[_interval(gap=lambda d: 0)(*both)[2]] * 2),),
+            lambda *both: (_interval()(*both)[0], *[_interval(gap=lambda d: 0)(*both)[2]] * 2),
         ),
-        Bug(
-            "ends exchanged",
+        "ends exchanged": Bug(
             lambda *both: tuple(_interval()(*both)[k] for k in (0, 2, 1)),
             "The ends are exchanged: return gap, low, high.",
         ),
-        Bug(
-            "another order",
+        "another order": Bug(
             lambda *both: tuple(_interval()(*both)[k] for k in (1, 0, 2)),
             "These are the right numbers in another order: return gap, low, high.",
-            (lambda *both: tuple(_interval()(*both)[k] for k in (1, 2, 0)),),
+            lambda *both: tuple(_interval()(*both)[k] for k in (1, 2, 0)),
         ),
-    ],
+    },
     rules=[
         Rule(
-            "gap first",
             lambda found, t, s: abs(found[0] - _difference(t, s).mean()) < 1e-4,
             "The first number is not the gap: the share that the teacher gets right minus the student's.",
         ),
         Rule(
-            "in order",
             lambda found, *both: found[1] <= found[0] <= found[2],
             "The gap is right, but it does not lie between the two ends. Return gap, low, high.",
         ),
         Rule(
-            "in the middle",
             lambda found, *both: abs(found[1] + found[2] - 2 * found[0]) < 2e-4,
             "The gap should lie in the middle: as far from low as from high.",
         ),
         Rule(
-            "width",
             lambda found, t, s: abs(found[2] - _interval()(t, s)[2]) < 2e-4,
             "The gap is right, and the width is not: 1.96 · s / √N to each side, with s from the N differences.",
         ),

@@ -32,32 +32,15 @@ def _read(
     return answer
 
 
-def _over_all(mean, limit):
-    """A bug: one verdict, by a mean gap; slices that are too few as they are, or not."""
+def _over_all(weight, few):
+    """A bug: one verdict, by a mean gap; slices that are too `few` as they are, or not."""
 
-    def in_all(value, n, max_gap):
-        return (mean(value, n) > limit(max_gap, n)).expand(len(n))
+    def answer(n, gap, low, high, max_gap, min_samples):
+        weights = weight(n)
+        verdict = "flag" if (gap * weights).sum() / weights.sum() > max_gap.mean() else "pass"
+        return ["too few" if few and size < min_samples else verdict for size in n]
 
-    def answer(few):
-        def read(n, gap, low, high, max_gap, min_samples):
-            over = in_all(gap, n, max_gap)
-            return ["too few" if few and size < min_samples else "flag" if over[0] else "pass" for size in n]
-
-        return read
-
-    return answer(True), answer(False)
-
-
-def _plain(value, n):
-    return value.mean()
-
-
-def _weighted(value, n):
-    return (value * n).sum() / n.sum()
-
-
-def _widest(value, n):
-    return value.max()
+    return answer
 
 
 def _instead_of(word, other):
@@ -112,154 +95,116 @@ read_audit = Exercise(
         "for size, low_end, high_end, limit in zip(n, low, high, max_gap): if size < min_samples, "
         'append "too few"; elif low_end > limit, "flag"; elif high_end < limit, "pass"; else "watch"',
     ],
-    bugs=[
-        Bug(
-            "by the gap alone",
+    bugs={
+        "by the gap alone": Bug(
             _read(lambda gap, low, high, limit: gap > limit, rest="pass"),
             "You judge by the gap alone, one number without its uncertainty. Look at the ends of the interval.",
-            (
-                _read(lambda gap, low, high, limit: gap > limit, lambda gap, low, high, limit: gap < limit),
-                _read(lambda gap, low, high, limit: gap > limit, few=lambda n, least: n < 0, rest="pass"),
-            ),
+            _read(lambda gap, low, high, limit: gap > limit, lambda gap, low, high, limit: gap < limit),
+            _read(lambda gap, low, high, limit: gap > limit, few=lambda n, least: n < 0, rest="pass"),
         ),
-        Bug(
-            "passed by the gap alone",
+        "passed by the gap alone": Bug(
             _read(passes=lambda gap, low, high, limit: gap < limit),
-            "You flag by the interval and pass by the gap. A small gap with a wide interval is not shown to be small: "
-            "high < max_gap.",
+            "You flag by the interval and pass by the gap. A wide interval shows no small gap: high < max_gap.",
         ),
-        Bug(
-            "flagged by the gap alone",
+        "flagged by the gap alone": Bug(
             _read(flag=lambda gap, low, high, limit: gap > limit),
             "You pass by the interval and flag by the gap. A gap is shown to be too large where low > max_gap.",
         ),
-        Bug(
-            "not known passes",
+        "not known passes": Bug(
             _read(rest="pass"),
             "A slice passes here whose interval reaches beyond max_gap. That a large gap is not shown does not show a "
             "small one: watch.",
-            (_read(rest="pass", passes=lambda gap, low, high, limit: low < limit),),
+            _read(rest="pass", passes=lambda gap, low, high, limit: low < limit),
         ),
-        Bug(
-            "not known is flagged",
+        "not known is flagged": Bug(
             _read(rest="flag"),
-            "A slice is flagged here because its interval reaches beyond max_gap. It may still be within: flag where "
-            "low > max_gap.",
+            "A slice is flagged because its interval reaches beyond max_gap. It may be within: flag if low > max_gap.",
         ),
-        Bug(
-            "flag and pass exchanged",
+        "flag and pass exchanged": Bug(
             _read(_within, _exceeds),
             "You flag where the interval lies below max_gap, and pass where it lies above. A large gap is the bad one.",
         ),
-        Bug(
-            "too few last",
+        "too few last": Bug(
             _read(order=("flag", "pass", "too few")),
-            "You ask last whether there are too few. A slice below min_samples gets no verdict, wherever its interval "
-            "lies.",
+            "You ask last whether there are too few. A slice below min_samples gets no other verdict.",
         ),
-        Bug(
-            "too few after the flags",
+        "too few after the flags": Bug(
             _read(order=("flag", "too few", "pass")),
             "You flag a slice before you ask whether it has enough examples. Ask that first.",
         ),
-        Bug(
-            "too few ignored",
+        "too few ignored": Bug(
             _read(few=lambda n, least: n < 0),
             "A slice with fewer than min_samples examples gets a verdict. It is “too few”, wherever its interval lies.",
         ),
-        Bug(
-            "too few are watched",
+        "too few are watched": Bug(
             _instead_of("too few", "watch"),
             "A slice with fewer than min_samples examples is watched. Here that has a word of its own: “too few”.",
         ),
-        Bug(
-            "exactly enough is too few",
+        "exactly enough is too few": Bug(
             _read(few=lambda n, least: n <= least),
             "A slice with exactly min_samples examples has enough: n < min_samples.",
         ),
-        Bug(
-            "enough is too few",
+        "enough is too few": Bug(
             _read(few=lambda n, least: n >= least),
             "The slices with enough examples are “too few”, and the others are judged: n < min_samples.",
-            (_read(few=lambda n, least: n > least),),
+            _read(few=lambda n, least: n > least),
         ),
-        Bug(
-            "one max_gap for all",
+        "one max_gap for all": Bug(
             _read(limit=lambda limit, n: limit[0]),
             "You hold all slices against one max_gap. Each has its own: max_gap[k] for slice k.",
-            (
-                _read(limit=lambda limit, n: limit[-1]),
-                _read(limit=lambda limit, n: limit.mean()),
-                _read(limit=lambda limit, n: limit.max()),
-                _read(limit=lambda limit, n: limit.min()),
-            ),
+            _read(limit=lambda limit, n: limit[-1]),
+            _read(limit=lambda limit, n: limit.mean()),
+            _read(limit=lambda limit, n: limit.max()),
+            _read(limit=lambda limit, n: limit.min()),
         ),
-        Bug(
-            "any gap is flagged",
+        "any gap is flagged": Bug(
             _read(flag=lambda gap, low, high, limit: low > 0),
             "You flag each gap that is shown to be above 0. Up to max_gap it was declared acceptable: low > max_gap.",
-            (
-                _read(lambda gap, low, high, limit: low > 0, order=("too few", "pass", "flag")),
-                _read(lambda gap, low, high, limit: low > 0, rest="pass"),
-                _read(lambda gap, low, high, limit: low > 0, lambda gap, low, high, limit: high < 0),
-            ),
+            _read(lambda gap, low, high, limit: low > 0, order=("too few", "pass", "flag")),
+            _read(lambda gap, low, high, limit: low > 0, rest="pass"),
+            _read(lambda gap, low, high, limit: low > 0, lambda gap, low, high, limit: high < 0),
         ),
-        Bug(
-            "a better student does not pass",
+        "a better student does not pass": Bug(
             _read(passes=lambda gap, low, high, limit: (high < limit) & (low > -limit)),
             "A student that is better than its teacher does not pass here. Only a loss has a limit: high < max_gap.",
-            (
-                _read(
-                    lambda gap, low, high, limit: (low > limit) | (high < -limit),
-                    lambda gap, low, high, limit: (high < limit) & (low > -limit),
-                ),
-                _read(lambda gap, low, high, limit: (low > limit) | (high < -limit)),
+            _read(
+                lambda gap, low, high, limit: (low > limit) | (high < -limit),
+                lambda gap, low, high, limit: (high < limit) & (low > -limit),
             ),
+            _read(lambda gap, low, high, limit: (low > limit) | (high < -limit)),
         ),
-        Bug(
-            "width of the interval",
+        "width of the interval": Bug(
             _read(passes=lambda gap, low, high, limit: high - low < limit),
             "You compare the width of the interval with max_gap. A narrow interval can lie far away: look at its ends.",
-            (
-                _read(passes=lambda gap, low, high, limit: high - low < 2 * limit),
-                _read(passes=lambda gap, low, high, limit: high - gap < limit),
-            ),
+            _read(passes=lambda gap, low, high, limit: high - low < 2 * limit),
+            _read(passes=lambda gap, low, high, limit: high - gap < limit),
         ),
-        Bug(
-            "the average decides",
-            _over_all(_weighted, _weighted)[0],
+        "the average decides": Bug(
+            _over_all(lambda n: n, True),
             "One average gap decides for all slices. An average can hide a slice: judge each by its own interval.",
-            (
-                *_over_all(_weighted, _weighted)[1:],
-                *_over_all(_weighted, _plain),
-                *_over_all(_plain, _plain),
-                *_over_all(_plain, _widest),
-            ),
+            _over_all(lambda n: n, False),
+            _over_all(torch.ones_like, True),
+            _over_all(torch.ones_like, False),
         ),
-    ],
+    },
     rules=[
         Rule(
-            "one of the words",
             lambda places, *case: (places >= 0).all(),
             "Only these words are verdicts: “too few”, “flag”, “pass” and “watch”, spelled like this.",
         ),
         Rule(
-            "too few",
             lambda places, n, gap, low, high, limit, least: ((places == 0) == (n < least)).all(),
             "“too few” is due where n < min_samples, and nowhere else.",
         ),
         Rule(
-            "flag",
             lambda places, n, gap, low, high, limit, least: (low > limit)[places == 1].all(),
             "A slice is flagged whose gap is not shown to exceed its max_gap: low > max_gap.",
         ),
         Rule(
-            "pass",
             lambda places, n, gap, low, high, limit, least: (high < limit)[places == 2].all(),
             "A slice passes whose gap is not shown to be within its max_gap: high < max_gap.",
         ),
         Rule(
-            "watch",
             lambda places, n, gap, low, high, limit, least: ((low <= limit) & (high >= limit))[places == 3].all(),
             "A slice is watched although its interval lies on one side of max_gap.",
         ),

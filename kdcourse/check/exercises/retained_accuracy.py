@@ -23,21 +23,20 @@ retained_accuracy = Exercise(
         "It is a ratio of the two accuracies, and it is below 1 when the student is the worse of the two.",
         "return student_accuracy / teacher_accuracy",
     ],
-    bugs=[
-        Bug(
-            "upside down", lambda s, t: t / s, "That is the teacher over the student: more than 1 for a worse student."
+    bugs={
+        "upside down": Bug(
+            lambda s, t: t / s, "That is the teacher over the student: more than 1 for a worse student."
         ),
-        Bug("a difference", lambda s, t: s - t, "That is a difference in points. A share is a ratio."),
-        Bug("the loss", lambda s, t: t - s, "That is what was lost, in points. What share was kept?"),
-        Bug("the lost share", lambda s, t: 1 - s / t, "That is the share that was lost. What share was kept?"),
-        Bug(
-            "a percentage", lambda s, t: 100 * s / t, "Nearly: give a share, such as 0.9, not a percentage, such as 90."
+        "a difference": Bug(lambda s, t: s - t, "That is a difference in points. A share is a ratio."),
+        "the loss": Bug(lambda s, t: t - s, "That is what was lost, in points. What share was kept?"),
+        "the lost share": Bug(lambda s, t: 1 - s / t, "That is the share that was lost. What share was kept?"),
+        "a percentage": Bug(
+            lambda s, t: 100 * s / t, "Nearly: give a share, such as 0.9, not a percentage, such as 90."
         ),
-    ],
+    },
     rules=[
-        Rule("not negative", lambda share, s, t: share >= 0, "A share of an accuracy is never negative."),
+        Rule(lambda share, s, t: share >= 0, "A share of an accuracy is never negative."),
         Rule(
-            "below 1 for a worse student",
             lambda share, s, t: share < 1,
             "This student is worse than its teacher, so it keeps less than all of the accuracy: the share is below 1.",
         ),

@@ -65,112 +65,87 @@ smallest_student = Exercise(
         "The smallest student has the largest ratio. If none is left, the teacher stays: 1.0.",
         "shown = ratios[high <= max_gap]; return shown.max() if len(shown) else 1.0",
     ],
-    bugs=[
-        Bug(
-            "lower end",
+    bugs={
+        "lower end": Bug(
             _largest(lambda low, high, gap: low <= gap),
             "You look at the lower end: a small gap is not excluded, but a large one is not either. "
             "The gap is shown to be small where the upper end is.",
         ),
-        Bug(
-            "middle of the interval",
+        "middle of the interval": Bug(
             _largest(lambda low, high, gap: (low + high) / 2 <= gap),
-            "You look at the middle of the interval, which is one number without its uncertainty. Look at the upper "
-            "end.",
+            "You look at the middle of the interval, which is a number without uncertainty. Look at the upper end.",
         ),
-        Bug(
-            "width of the interval",
+        "width of the interval": Bug(
             _largest(lambda low, high, gap: high - low <= gap),
-            "You compare the width of the interval with max_gap. A narrow interval can lie far away: its upper end "
-            "counts.",
-            (_largest(lambda low, high, gap: (high - low) / 2 <= gap),),
+            "You compare the width of the interval with max_gap. A narrow one can lie far away: the upper end counts.",
+            _largest(lambda low, high, gap: (high - low) / 2 <= gap),
         ),
-        Bug(
-            "no difference shown",
+        "no difference shown": Bug(
             _largest(lambda low, high, gap: (low <= 0) & (high >= 0)),
             "You ask whether the interval contains 0. That no gap is shown does not show that it is small: "
             "a wide interval contains 0 easily.",
-            (_largest(lambda low, high, gap: low <= 0),),
+            _largest(lambda low, high, gap: low <= 0),
         ),
-        Bug(
-            "both ends",
+        "both ends": Bug(
             _largest(lambda low, high, gap: (high <= gap) & (low >= -gap)),
-            "You ask both ends to be near 0. A student that is better than its teacher is welcome: only the upper end "
-            "counts.",
+            "You ask both ends to be near 0. A student that beats its teacher is welcome: only the upper end counts.",
         ),
-        Bug(
-            "largest student that passes",
+        "largest student that passes": Bug(
             _of_the_chosen(lambda ratios, high, chosen: ratios[chosen[0]]),
             "That is the smallest ratio that passes, and so the largest student. The smallest student is asked for.",
         ),
-        Bug(
-            "stops at the first failure",
+        "stops at the first failure": Bug(
             _before_the_first_failure,
             "You stop at the first size that fails. A later one passes on evidence of its own, and counts.",
         ),
-        Bug(
-            "the index",
+        "the index": Bug(
             _of_the_chosen(lambda ratios, high, chosen: chosen[-1]),
             "That is a position in the list, or a count. Return the ratio itself.",
-            (
-                _of_the_chosen(lambda ratios, high, chosen: chosen[-1], 0),
-                _of_the_chosen(lambda ratios, high, chosen: chosen[-1], -1),
-                _of_the_chosen(lambda ratios, high, chosen: chosen[-1] + 1),
-                _of_the_chosen(lambda ratios, high, chosen: len(chosen), 0),
-            ),
+            *(_of_the_chosen(lambda ratios, high, chosen: chosen[-1], none) for none in (0, -1)),
+            _of_the_chosen(lambda ratios, high, chosen: chosen[-1] + 1),
+            _of_the_chosen(lambda ratios, high, chosen: len(chosen), 0),
         ),
-        Bug(
-            "the gap",
+        "the gap": Bug(
             _of_the_chosen(lambda ratios, high, chosen: high[chosen[-1]]),
             "That is the upper end of the gap. Return the ratio it belongs to.",
         ),
-        Bug(
-            "best student",
+        "best student": Bug(
             lambda ratios, low, high, gap: ratios[high.argmin()],
             "That is the student with the smallest gap. Among those that are good enough, the smallest student is "
             "asked for; and there may be none.",
-            (
-                lambda ratios, low, high, gap: ratios[(low + high).argmin()],
-                _largest(lambda low, high, gap: (high <= gap) & (high == high.min())),
-            ),
+            lambda ratios, low, high, gap: ratios[(low + high).argmin()],
+            _largest(lambda low, high, gap: (high <= gap) & (high == high.min())),
         ),
-        Bug(
-            "always the smallest",
+        "always the smallest": Bug(
             lambda ratios, low, high, gap: ratios[-1],
             "That is the largest ratio there is, whatever its gap. Keep only those whose upper end is at most max_gap.",
         ),
-        Bug(
-            "comparison turned over",
+        "comparison turned over": Bug(
             _largest(lambda low, high, gap: high > gap),
             "You keep the sizes whose upper end is above max_gap. Keep those at or below it.",
-            (_largest(lambda low, high, gap: low > gap),),
+            _largest(lambda low, high, gap: low > gap),
         ),
-        Bug(
-            "no teacher to fall back on",
+        "no teacher to fall back on": Bug(
             _largest(_shown, otherwise=0.0),
             "No size passes here, so the teacher stays, and its ratio to itself is 1.0.",
-            (_largest(_shown, -1.0), _largest(_shown, torch.nan), _largest(_shown, torch.inf)),
+            *(_largest(_shown, otherwise) for otherwise in (-1.0, torch.nan, torch.inf)),
         ),
-        Bug(
-            "a student that does not pass",
+        "a student that does not pass": Bug(
             lambda ratios, low, high, gap: _largest(_shown, otherwise=ratios[0])(ratios, low, high, gap),
             "No size passes here, and you return one of them all the same. Keep the teacher: 1.0.",
-            (lambda ratios, low, high, gap: _largest(_shown, otherwise=ratios[-1])(ratios, low, high, gap),),
+            lambda ratios, low, high, gap: _largest(_shown, otherwise=ratios[-1])(ratios, low, high, gap),
         ),
-    ],
+    },
     rules=[
         Rule(
-            "one of them, or the teacher",
             lambda ratio, ratios, *case: ratio == 1 or bool((ratios == ratio).any()),
             "The answer should be one of the ratios, or 1.0 for the teacher.",
         ),
         Rule(
-            "shown",
             lambda ratio, ratios, low, high, gap: ratio == 1 or bool((ratios[_shown(low, high, gap)] == ratio).any()),
             "The gap of that size is not shown to be small enough: its upper end is above max_gap.",
         ),
         Rule(
-            "nothing smaller passes",
             lambda ratio, ratios, low, high, gap: not (ratios[_shown(low, high, gap)] > ratio).any(),
             "A smaller student passes as well: there is a larger ratio whose upper end is at most max_gap.",
         ),

@@ -23,53 +23,40 @@ soften = Exercise(
         "What does exp do to 10,000? Which function of PyTorch was made for that?",
         "softmax over axis 1, the classes, of logits / temperature",
     ],
-    bugs=[
-        Bug(
-            "temperature ignored",
-            lambda z, t: z.softmax(1),
-            "The temperature has no effect: these are the probabilities at T = 1.",
+    bugs={
+        "temperature ignored": Bug(
+            lambda z, t: z.softmax(1), "The temperature has no effect: these are the probabilities at T = 1."
         ),
-        Bug(
-            "temperature upside down",
+        "temperature upside down": Bug(
             lambda z, t: (z * t).softmax(1),
             "You multiply by the temperature. A higher temperature should make the probabilities flatter.",
         ),
-        Bug(
-            "wrong axis",
+        "wrong axis": Bug(
             lambda z, t: (z / t).softmax(0),
             "The softmax runs over axis 0, the examples. Each row, one example, should sum to 1.",
         ),
-        Bug(
-            "softened too late",
+        "softened too late": Bug(
             lambda z, t: z.softmax(1) / t,
             "You divide the probabilities, so that they sum to 1/T. Divide the logits, before the softmax.",
         ),
-        Bug(
-            "softmax applied twice",
+        "softmax applied twice": Bug(
             lambda z, t: (z / t).softmax(1).softmax(1),
             "The softmax is applied twice: probabilities went in where logits belong.",
         ),
-        Bug(
-            "softmax before the temperature",
+        "softmax before the temperature": Bug(
             lambda z, t: (z.softmax(1) / t).softmax(1),
             "The softmax is applied twice, once before the temperature. Divide the raw logits.",
         ),
-        Bug(
-            "overflow",
+        "overflow": Bug(
             lambda z, t: (z / t).exp() / (z / t).exp().sum(1, keepdim=True),
             "exp overflows for large logits, and inf / inf is NaN. Subtract the row's maximum first, or use softmax.",
         ),
-        Bug(
-            "log-probabilities",
-            lambda z, t: (z / t).log_softmax(1),
-            "These are log-probabilities. Take exp of them.",
-        ),
-    ],
+        "log-probabilities": Bug(lambda z, t: (z / t).log_softmax(1), "These are log-probabilities. Take exp of them."),
+    },
     rules=[
-        Rule("not negative", lambda p, z, t: (p >= 0).all(), "A probability is never negative."),
-        Rule("sums to 1", lambda p, z, t: _rows_sum_to_one(p), "Each row should sum to 1 over its classes."),
+        Rule(lambda p, z, t: (p >= 0).all(), "A probability is never negative."),
+        Rule(lambda p, z, t: _rows_sum_to_one(p), "Each row should sum to 1 over its classes."),
         Rule(
-            "same winner",
             lambda p, z, t: torch.equal(p.argmax(1), z.argmax(1)),
             "The largest logit should get the largest probability: a temperature never changes the winner.",
         ),

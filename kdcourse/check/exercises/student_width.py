@@ -75,123 +75,91 @@ student_width = Exercise(
         "exact = (teacher_parameters / ratio - classes) / (inputs + 1 + classes). Take the nearest integer, the "
         "smaller one of two equally near, and at least 1: max(1, math.ceil(exact - 0.5))",
     ],
-    bugs=[
-        Bug(
-            "a float",
-            lambda *case: float(_width()(*case)),
-            "The number is right, but it is a float. nn.Linear wants an int.",
+    bugs={
+        "a float": Bug(
+            lambda *case: float(_width()(*case)), "The number is right, but it is a float. nn.Linear wants an int."
         ),
-        Bug(
-            "biases forgotten",
+        "biases forgotten": Bug(
             _width(lambda width, i, c: i * width + width * c),
             "The biases are not counted: there is one for each hidden unit, and one for each class.",
         ),
-        Bug(
-            "hidden biases forgotten",
+        "hidden biases forgotten": Bug(
             _width(lambda width, i, c: i * width + width * c + c),
             "The biases of the hidden units are not counted: there are `width` of them.",
         ),
-        Bug(
-            "output biases forgotten",
+        "output biases forgotten": Bug(
             _width(lambda width, i, c: i * width + width + width * c),
             "The biases of the output layer are not counted: there are `classes` of them, whatever the width.",
         ),
-        Bug(
-            "output layer forgotten",
+        "output layer forgotten": Bug(
             _width(lambda width, i, c: i * width + width),
             "The output layer is not counted: width · classes weights, and classes biases.",
-            (_width(lambda width, i, c: i * width),),
+            _width(lambda width, i, c: i * width),
         ),
-        Bug(
-            "input layer forgotten",
+        "input layer forgotten": Bug(
             _width(lambda width, i, c: width * c + c),
             "The layer from the inputs is not counted: inputs · width weights, and width biases.",
-            (_width(lambda width, i, c: width * c),),
+            _width(lambda width, i, c: width * c),
         ),
-        Bug(
-            "two hidden layers",
+        "two hidden layers": Bug(
             _width(lambda width, i, c: _size(width, i, c) + width * width + width),
             "You count two hidden layers. This student has one: inputs → width → classes.",
         ),
-        Bug(
-            "multiplied by the ratio",
+        "multiplied by the ratio": Bug(
             _width(target=lambda r, p, i, c: p * r),
             "That student is `ratio` times larger than the teacher. Divide by the ratio.",
         ),
-        Bug(
-            "ratio ignored",
-            _width(target=lambda r, p, i, c: p),
-            "That student is as large as its teacher: the ratio has no effect.",
+        "ratio ignored": Bug(
+            _width(target=lambda r, p, i, c: p), "That student is as large as its teacher: the ratio has no effect."
         ),
-        Bug(
-            "ratio of the widths",
+        "ratio of the widths": Bug(
             _width(target=lambda r, p, i, c: _of_the_teacher(p, i, c) / r * (i + 1 + c) + c),
             "You divide a width by the ratio. The output biases do not shrink with the width, so this is not the "
             "ratio of the parameters.",
         ),
-        Bug(
-            "square root of the ratio",
+        "square root of the ratio": Bug(
             _width(target=lambda r, p, i, c: _of_the_teacher(p, i, c) / r**0.5 * (i + 1 + c) + c),
             "You divide by the square root of the ratio. With one hidden layer between fixed ends, the parameters grow "
             "with the width, not with its square.",
         ),
-        Bug(
-            "rounded down",
-            _down[0],
-            "You always round down. The nearest count is asked for, and it may lie above.",
-            (_down[1],),
+        "rounded down": Bug(
+            _down[0], "You always round down. The nearest count is asked for, and it may lie above.", _down[1]
         ),
-        Bug(
-            "rounded up",
-            _up[0],
-            "You always round up. The nearest count is asked for, and it may lie below.",
-            (_up[1],),
-        ),
-        Bug(
-            "not rounded",
+        "rounded up": Bug(_up[0], "You always round up. The nearest count is asked for, and it may lie below.", _up[1]),
+        "not rounded": Bug(
             _exact,
             "A layer has a whole number of units. Take the nearest integer, at least 1.",
-            (lambda *case: max(1, _exact(*case)),),
+            lambda *case: max(1, _exact(*case)),
         ),
-        Bug(
-            "no hidden unit",
+        "no hidden unit": Bug(
             lambda *case: math.ceil(_exact(*case) - 0.5),
             "A width of 0 comes out where the student should be tiny. A network needs one hidden unit: max(1, …).",
-            (lambda *case: round(_exact(*case)), _half_up[1]),
+            lambda *case: round(_exact(*case)),
+            _half_up[1],
         ),
-        Bug(
-            "the larger of two",
+        "the larger of two": Bug(
             _half_up[0],
             "Two widths come equally near here, and you take the larger one. The smaller one is asked for. "
             "(Python's round goes to the even one.)",
-            (lambda *case: max(1, round(_exact(*case))),),
+            lambda *case: max(1, round(_exact(*case))),
         ),
-        Bug(
-            "the number of parameters",
+        "the number of parameters": Bug(
             lambda r, p, i, c: round(p / r),
             "That is a number of parameters. Which hidden width leads to teacher_parameters / ratio of them?",
-            (
-                lambda r, p, i, c: p / r,
-                lambda r, p, i, c: int(p / r),
-                lambda r, p, i, c: _size(_width()(r, p, i, c), i, c),
-            ),
+            lambda r, p, i, c: p / r,
+            lambda r, p, i, c: int(p / r),
+            lambda r, p, i, c: _size(_width()(r, p, i, c), i, c),
         ),
-    ],
+    },
     rules=[
+        Rule(lambda width, *case: width >= 1, "A network needs at least one hidden unit."),
         Rule(
-            "at least 1",
-            lambda width, *case: width >= 1,
-            "A network needs at least one hidden unit.",
-        ),
-        Rule(
-            "neighbours are no nearer",
             lambda width, r, p, i, c: all(
                 abs(_size(float(width), i, c) - p / r) <= abs(_size(other, i, c) - p / r)
                 for other in (float(width) + 1, float(width) - 1)
                 if other >= 1
             ),
-            "One unit more or less comes nearer to teacher_parameters / ratio. Count the parameters of your width by "
-            "hand.",
+            "One unit more or less comes nearer to teacher_parameters / ratio. Count your parameters by hand.",
         ),
     ],
 )
