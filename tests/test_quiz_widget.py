@@ -70,14 +70,6 @@ def test_answers_that_are_none_are_refused_and_change_nothing(answers, message):
     assert (widget.answers, widget.score) == ({}, 0)
 
 
-def test_a_result_that_cannot_be_kept_does_not_stop_the_quiz(monkeypatch, tmp_path, questions):
-    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
-    monkeypatch.setenv("KDCOURSE_HOME", str(tmp_path / "file"))
-    widget = quiz.show(NAME)
-    widget.answers = {question.id: answer_to(question) for question in questions}
-    assert widget.completed
-
-
 def test_a_saved_notebook_has_the_quiz_as_widget_as_page_and_as_text():
     data, _ = quiz.show(NAME)._repr_mimebundle_()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"]
