@@ -1,5 +1,6 @@
 """What the tests of sweeps share: a small data set with a teacher that knows its formula, and a table of students."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -23,6 +24,14 @@ def blobs(seed=0, sizes=SIZES, spread=0.7):
         logits = inputs @ centres.T - centres.square().sum(1) / 2
         splits[name] = Split(labels, logits, inputs=inputs)
     return DataSet("blobs", **splits, class_names=("north", "east", "south", "west"), teacher_parameters=10_000)
+
+
+def with_changed(data, split, **parts):
+    """The data with parts of one split replaced, each by a function of what it was."""
+    old = getattr(data, split)
+    new = {name: getattr(old, name) for name in ("labels", "teacher_logits", "inputs")}
+    new |= {name: change(new[name]) for name, change in parts.items()}
+    return replace(data, **{split: Split(**new)})
 
 
 def mixed():

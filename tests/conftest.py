@@ -20,8 +20,10 @@ settings.load_profile("kdcourse")
 
 
 def pytest_collection_modifyitems(items):
-    """What `make check` leaves out beside what is marked: browsers, the site, clusters, lessons that run."""
+    """What needs a GPU is skipped where there is none; what `make check` leaves out is marked as slow."""
     for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         uses = {*getattr(item, "fixturenames", ())}
         if uses & {"browser", "site"} or re.search(r"test_sweep_dask|test_notebooks.*::test_\w+_runs_", item.nodeid):
             item.add_marker(pytest.mark.slow)
@@ -59,6 +61,46 @@ def drawn(monkeypatch):
     from figures import capture
 
     yield from capture(monkeypatch)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The settings of every chunk of a sweep that is trained from now on."""
+    from kdcourse.sweep import chunk
+
+    chunks, inner = [], chunk.train_chunk
+
+    def counted(place, chunk, *arrays, **options):
+        chunks.append(chunk.settings)
+        return inner(place, chunk, *arrays, **options)
+
+    monkeypatch.setattr("kdcourse.sweep.run.train_chunk", counted)
+    return chunks
+
+
+@pytest.fixture
+def before_each_stack(monkeypatch):
+    """A function that has another one called with every stack of a sweep, in its thread, before it is trained."""
+    from kdcourse.sweep import chunk
+
+    def call(function):
+        inner = chunk.distill_stack
+
+        def watched(stack, *arguments, **options):
+            function(stack)
+            return inner(stack, *arguments, **options)
+
+        monkeypatch.setattr(chunk, "distill_stack", watched)
+
+    return call
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 class LessonProgress:

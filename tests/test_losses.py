@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from kdcourse.losses import blended_loss, hard_per_example, kd_loss, soft_per_example, soften
+from kdcourse.losses import blended_loss, hard_per_example, kd_loss, soften
 
 SHAPES = [(5, 3), (2, 4, 6), (3, 10, 2), (2, 3, 4, 5)]
 TEMPERATURES = [0.01, 0.5, 1.0, 4.0, 20.0, 1000.0]
@@ -61,19 +61,6 @@ def test_kd_loss_agrees_with_a_naive_loop(shape, temperature, direction):
     assert mean.item() == pytest.approx(math.fsum(expected.flatten().tolist()) / expected.numel(), rel=1e-8)
 
 
-def test_kd_loss_of_two_classes_by_hand():
-    # Teacher (3/4, 1/4), student (1/2, 1/2).
-    teacher = torch.tensor([[math.log(3.0), 0.0]], dtype=torch.float64)
-    student = torch.zeros(1, 2, dtype=torch.float64)
-    assert kd_loss(student, teacher).item() == pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
-    assert kd_loss(student, teacher, direction="reverse").item() == pytest.approx(0.5 * math.log(4 / 3))
-
-
-def test_defaults_are_temperature_one_forward_and_mean():
-    student, teacher = draw(4, 3), draw(4, 3, seed=1)
-    assert kd_loss(student, teacher) == kd_loss(student, teacher, 1.0, direction="forward", mask=None, reduction="mean")
-
-
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 def test_ragged_sequences_average_over_valid_positions(direction):
     student, teacher = draw(3, 4, 5), draw(3, 4, 5, seed=1)
@@ -109,25 +96,6 @@ def test_blended_loss_agrees_with_a_naive_loop(shape, soft_weight):
         torch.testing.assert_close(terms.total, reduce(soft_weight * soft + (1 - soft_weight) * hard))
 
 
-def test_every_example_may_have_a_temperature_and_a_weight_of_its_own():
-    student, teacher, labels = draw(4, 3), draw(4, 3, seed=1), torch.tensor([0, 2, 1, 1])
-    temperatures, weights = [0.5, 1.0, 4.0, 60.0], [0.0, 0.3, 1.0, 0.5]
-    settings = [torch.tensor(values, dtype=torch.float64)[:, None] for values in (temperatures, weights)]
-    terms = blended_loss(student, teacher, labels, *settings, reduction="none")
-    hard = reference_hard(student, labels)
-    for k, (temperature, weight) in enumerate(zip(temperatures, weights, strict=True)):
-        soft = reference(student[[k]], teacher[[k]], temperature)[0]
-        assert terms.soft[k].item() == pytest.approx(soft.item())
-        assert terms.total[k].item() == pytest.approx((weight * soft + (1 - weight) * hard[k]).item())
-
-
-def test_the_gradient_of_the_hard_term_is_the_gap_to_the_label():
-    student, labels = draw(4, 3).requires_grad_(), torch.tensor([0, 2, 1, 1])
-    blended_loss(student, draw(4, 3, seed=1), labels, soft_weight=0.0).total.backward()
-    expected = (softmax(student.detach().numpy(), axis=1) - np.eye(3)[labels]) / 4
-    np.testing.assert_allclose(student.grad.numpy(), expected, rtol=1e-12)
-
-
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
 def test_labels_of_any_integer_type_give_cross_entropy(dtype):
     student, labels = draw(7, 4), torch.tensor([0, 3, 1, 2, 3, 0, 1])
@@ -135,13 +103,6 @@ def test_labels_of_any_integer_type_give_cross_entropy(dtype):
     terms = blended_loss(student, draw(7, 4, seed=1), labels.to(dtype), soft_weight=0.0)
     torch.testing.assert_close(terms.total, expected)
     torch.testing.assert_close(hard_per_example(student, labels).mean(), expected)
-
-
-def test_the_unchecked_loss_equals_the_checked_one():
-    student, teacher = draw(3, 4, 5), draw(3, 4, 5, seed=1)
-    for temperature in (2.0, torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64).view(3, 1, 1)):
-        each = soft_per_example(student, teacher, temperature)
-        torch.testing.assert_close(each, kd_loss(student, teacher, temperature, reduction="none"))
 
 
 @pytest.mark.parametrize("loss", ["forward", "reverse", "blended"])
@@ -196,17 +157,10 @@ def test_a_one_hot_teacher_gives_cross_entropy_at_the_temperature(temperature, o
     torch.testing.assert_close(student.grad.double(), temperature * (q - p), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("temperature", [4.0, 50.0, 100.0, 1000.0])
-def test_float32_stays_accurate_at_any_temperature(temperature):
-    student, teacher = draw(64, 10, dtype=torch.float32), draw(64, 10, seed=1, dtype=torch.float32)
-    expected = reference(student, teacher, temperature).mean().item()
-    assert kd_loss(student, teacher, temperature).item() == pytest.approx(expected, rel=2e-4)
-
-
-@pytest.mark.parametrize("dtype", HALVES)
-@pytest.mark.parametrize("temperature", [0.01, 1.0, 4.0, 1000.0])
+@pytest.mark.parametrize("dtype", [*HALVES, torch.float32])
+@pytest.mark.parametrize("temperature", [0.01, 1.0, 4.0, 50.0, 100.0, 1000.0])
 @pytest.mark.parametrize("scale", [3.0, 1e4])
-def test_half_precision_logits_give_a_float32_loss_that_is_right(scale, temperature, dtype):
+def test_logits_of_any_precision_give_a_float32_loss_that_is_right(scale, temperature, dtype):
     student = draw(16, 10, scale=scale, dtype=dtype).clamp(-1e4, 1e4).requires_grad_()
     teacher = draw(16, 10, seed=1, scale=scale, dtype=dtype).clamp(-1e4, 1e4)
     labels = torch.arange(16) % 10
@@ -241,23 +195,6 @@ def test_a_learnable_temperature_receives_its_gradient():
     assert temperature.grad.item() == pytest.approx(slope.item(), rel=1e-6)
 
 
-@pytest.mark.parametrize("temperature", [1e-50, 1e-40, 1e7, 1e8, 1e10])
-def test_a_temperature_that_cannot_be_resolved_is_refused_or_right(temperature):
-    student, teacher = draw(8, 10, dtype=torch.float32), draw(8, 10, seed=1, dtype=torch.float32)
-    try:
-        loss = kd_loss(student, teacher, temperature).item()
-    except ValueError as error:
-        assert "temperature" in str(error)  # noqa: PT017 - either outcome is sound
-        return
-    if temperature > 1:  # 1/(2C) of the squared differences of the centred logits
-        gap = (student - student.mean(1, keepdim=True) - teacher + teacher.mean(1, keepdim=True)).double()
-        limit = (gap**2).sum(1).mean().item() / (2 * 10)
-    else:  # one-hot on both sides: T times the gap between the student's best class and the teacher's
-        gap = student.max(1).values - student[torch.arange(8), teacher.argmax(1)]
-        limit = temperature * gap.double().mean().item()
-    assert loss == pytest.approx(limit, rel=1e-3)
-
-
 def test_a_reverse_divergence_that_would_be_infinite_is_refused():
     student, teacher = torch.zeros(2, 3), torch.zeros(2, 3)
     teacher[0, 1:] = -math.inf
@@ -266,13 +203,6 @@ def test_a_reverse_divergence_that_would_be_infinite_is_refused():
 
 
 # ---- soften ----
-
-
-def test_soften_matches_the_closed_form():
-    logits = torch.tensor([[0.0, math.log(2.0), math.log(5.0)]], dtype=torch.float64)
-    torch.testing.assert_close(soften(logits), torch.tensor([[1, 2, 5]], dtype=torch.float64) / 8)
-    roots = torch.tensor([[1, 2**0.5, 5**0.5]], dtype=torch.float64)
-    torch.testing.assert_close(soften(logits, 2.0), roots / roots.sum())
 
 
 @pytest.mark.parametrize("dtype", [*HALVES, torch.float32, torch.float64])

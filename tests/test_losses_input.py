@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from tiny import refusals
 
 from kdcourse.losses import blended_loss, kd_loss, soften
 
@@ -20,22 +21,17 @@ def with_value(tensor, value, *index):
     return changed
 
 
-@pytest.mark.parametrize(
-    ("temperature", "error", "message"),
-    [
-        (0, ValueError, r"temperature must be > 0, got 0"),
-        (-1.5, ValueError, r"temperature must be > 0, got -1\.5"),
-        (math.nan, ValueError, r"temperature .* got nan"),
-        (torch.tensor([[1.0], [2.0], [-3.0], [1.0]]), ValueError, r"temperature .* got -3"),
-        (torch.tensor([[1.0], [math.inf], [3.0], [1.0]]), ValueError, r"temperature .* got inf"),
-        (torch.tensor([1.0, 2.0, 3.0, 4.0]), ValueError, r"temperature .* got shape \[4\]"),
-        (torch.ones(4, 3), ValueError, r"temperature .* got shape \[4, 3\]"),
-        (torch.ones(0), TypeError, r"temperature .* shape \[0\]"),
-        (torch.tensor(True), TypeError, r"temperature .* torch\.bool"),
-        (torch.tensor(1j), TypeError, r"temperature .* torch\.complex"),
-        ("2", TypeError, r"temperature .* got '2'"),
-        (True, TypeError, r"temperature .* got True"),
-    ],
+@refusals(
+    "temperature",
+    (0, ValueError, r"temperature must be > 0, got 0"),
+    (1e-50, ValueError, "temperature must be from 1e-6 to 1e6, got 1e-50"),
+    (1e7, ValueError, "temperature must be from 1e-6 to 1e6, got 10000000"),
+    (math.nan, ValueError, r"temperature .* got nan"),
+    (torch.tensor([[1.0], [2.0], [-3.0], [1.0]]), ValueError, r"temperature .* got -3"),
+    (torch.tensor([[1.0], [math.inf], [3.0], [1.0]]), ValueError, r"temperature .* got inf"),
+    (torch.tensor([1.0, 2.0, 3.0, 4.0]), ValueError, r"temperature .* got shape \[4\]"),
+    (torch.tensor(True), TypeError, r"temperature .* torch\.bool"),
+    ("2", TypeError, r"temperature .* got '2'"),
 )
 def test_a_bad_temperature_is_named(temperature, error, message):
     with pytest.raises(error, match=message):
@@ -46,15 +42,12 @@ def test_a_bad_temperature_is_named(temperature, error, message):
         blended_loss(STUDENT, TEACHER, LABELS, temperature)
 
 
-@pytest.mark.parametrize(
-    ("soft_weight", "error", "message"),
-    [
-        (1.5, ValueError, r"soft_weight .* got 1\.5"),
-        (math.nan, ValueError, r"soft_weight .* got nan"),
-        (torch.tensor([[0.5], [-2.0], [0.5], [0.5]]), ValueError, r"soft_weight .* got -2\.0"),
-        (torch.full((4,), 0.5), ValueError, r"soft_weight .* got shape \[4\]"),
-        ("half", TypeError, r"soft_weight .* got 'half'"),
-    ],
+@refusals(
+    "soft_weight",
+    (1.5, ValueError, r"soft_weight .* got 1\.5"),
+    (math.nan, ValueError, r"soft_weight .* got nan"),
+    (torch.tensor([[0.5], [-2.0], [0.5], [0.5]]), ValueError, r"soft_weight .* got -2\.0"),
+    ("half", TypeError, r"soft_weight .* got 'half'"),
 )
 def test_a_bad_soft_weight_is_named(soft_weight, error, message):
     with pytest.raises(error, match=message):
@@ -63,7 +56,7 @@ def test_a_bad_soft_weight_is_named(soft_weight, error, message):
 
 @pytest.mark.parametrize(
     "teacher_logits",
-    [torch.zeros(4, 5), torch.zeros(1, 3), torch.zeros(4, 1), torch.zeros(4, 3, 1)],
+    [torch.zeros(1, 3), torch.zeros(4, 1), torch.zeros(4, 3, 1)],
     ids=lambda value: str(list(value.shape)),
 )
 def test_shapes_that_differ_are_refused_even_where_they_broadcast(teacher_logits):
@@ -75,34 +68,22 @@ def test_shapes_that_differ_are_refused_even_where_they_broadcast(teacher_logits
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_student_logit_that_is_not_finite_is_named_with_its_place(value):
+def test_a_logit_that_is_not_finite_is_named_with_its_place(value):
     with pytest.raises(ValueError, match=rf"student_logits must be finite, got {value} at index \[2, 1\]"):
         kd_loss(with_value(STUDENT, value, 2, 1), TEACHER)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_teacher_logit_that_is_nan_or_infinite_is_named(value):
-    with pytest.raises(ValueError, match=rf"teacher_logits must be finite, got {value} at index \[0, 2\]"):
-        kd_loss(STUDENT, with_value(TEACHER, value, 0, 2))
+    row = with_value(TEACHER, value, 3)  # a teacher may rule classes out, but not all of them
+    with pytest.raises(ValueError, match=rf"teacher_logits must be finite, got {value} at index \[3, 0\]"):
+        kd_loss(STUDENT, row)
     with pytest.raises(ValueError, match=rf"logits must be finite, got {value}"):
-        soften(with_value(TEACHER, value, 0, 2))
+        soften(row)
 
 
-def test_a_teacher_that_gives_every_class_probability_zero_is_refused():
-    with pytest.raises(ValueError, match=r"teacher_logits must be finite, got -inf at index \[3, 0\]"):
-        kd_loss(STUDENT, with_value(TEACHER, -math.inf, 3))
-
-
-@pytest.mark.parametrize(
-    ("logits", "error", "message"),
-    [
-        ([[1.0, 2.0]], TypeError, "must be a floating-point tensor, got list"),
-        (torch.zeros(4, 3, dtype=torch.int64), TypeError, "must be a floating-point tensor, got torch.int64"),
-        (torch.zeros(4, 3, dtype=torch.complex64), TypeError, "must be a floating-point tensor, got torch.complex64"),
-        (torch.zeros(3), ValueError, r"got shape \[3\]"),
-        (torch.zeros(0, 3), ValueError, r"got shape \[0, 3\]"),
-        (torch.zeros(4, 0), ValueError, r"got shape \[4, 0\]"),
-    ],
+@refusals(
+    "logits",
+    ([[1.0, 2.0]], TypeError, "must be a floating-point tensor, got list"),
+    (torch.zeros(4, 3, dtype=torch.int64), TypeError, "must be a floating-point tensor, got torch.int64"),
+    (torch.zeros(3), ValueError, r"got shape \[3\]"),
+    (torch.zeros(0, 3), ValueError, r"got shape \[0, 3\]"),
 )
 def test_logits_that_are_no_float_tensor_with_classes_are_refused(logits, error, message):
     with pytest.raises(error, match=f"^logits.*{message}"):
@@ -113,17 +94,12 @@ def test_logits_that_are_no_float_tensor_with_classes_are_refused(logits, error,
         kd_loss(STUDENT, logits)
 
 
-@pytest.mark.parametrize(
-    ("labels", "error", "message"),
-    [
-        (torch.tensor([0, 1, 3, 0]), ValueError, r"labels must be in \[0, 3\), got 3 at index \[2\]"),
-        (torch.tensor([0, -1, 2, 0]), ValueError, r"labels must be in \[0, 3\), got -1 at index \[1\]"),
-        (LABELS.float(), TypeError, r"labels .* got torch\.float32"),
-        (LABELS.bool(), TypeError, r"labels .* got torch\.bool"),
-        ([0, 1, 2, 0], TypeError, r"labels .* got list"),
-        (LABELS[:3], ValueError, r"labels must have shape \[4\].*got \[3\]"),
-        (LABELS[:, None], ValueError, r"labels must have shape \[4\].*got \[4, 1\]"),
-    ],
+@refusals(
+    "labels",
+    (torch.tensor([0, 1, 3, 0]), ValueError, r"labels must be in \[0, 3\), got 3 at index \[2\]"),
+    (LABELS.float(), TypeError, r"labels .* got torch\.float32"),
+    ([0, 1, 2, 0], TypeError, r"labels .* got list"),
+    (LABELS[:, None], ValueError, r"labels must have shape \[4\].*got \[4, 1\]"),
 )
 def test_bad_labels_are_named(labels, error, message):
     with pytest.raises(error, match=message):
@@ -138,14 +114,11 @@ def test_labels_out_of_range_are_refused_where_the_mask_counts_them():
         blended_loss(logits, logits, labels, mask=mask)
 
 
-@pytest.mark.parametrize(
-    ("mask", "error", "message"),
-    [
-        (torch.zeros(4, dtype=torch.bool), ValueError, "mask .* got all False"),
-        (torch.ones(4), TypeError, r"mask must be a bool tensor, got torch\.float32"),
-        ([True] * 4, TypeError, "mask .* got list"),
-        (MASK[:, None], ValueError, r"mask must have shape \[4\].*got \[4, 1\]"),
-    ],
+@refusals(
+    "mask",
+    (torch.zeros(4, dtype=torch.bool), ValueError, "mask .* got all False"),
+    (torch.ones(4), TypeError, r"mask must be a bool tensor, got torch\.float32"),
+    (MASK[:, None], ValueError, r"mask must have shape \[4\].*got \[4, 1\]"),
 )
 def test_a_bad_mask_is_named(mask, error, message):
     with pytest.raises(error, match=message):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import softmax
 
-from kdcourse.losses import blended_loss, kd_loss, soften
+from kdcourse.losses import blended_loss, kd_loss
 
 temperatures = st.floats(0.05, 100)
 directions = st.sampled_from(["forward", "reverse"])
@@ -27,16 +27,11 @@ def pairs(draw, reach=20.0, sizes=sizes, dtype=np.float64):
     return draw(logits_of(shape, reach, dtype)), draw(logits_of(shape, reach, dtype))
 
 
-@given(pairs(), temperatures, directions)
-def test_the_divergence_is_never_negative(pair, temperature, direction):
+@given(pairs() | pairs(dtype=np.float32), temperatures, directions)
+def test_the_divergence_is_not_negative_beyond_rounding(pair, temperature, direction):
     each = kd_loss(*pair, temperature, direction=direction, reduction="none")
-    assert (each >= -1e-14 * max(1, temperature**2)).all()
-
-
-@given(pairs(dtype=np.float32), temperatures, directions)
-def test_in_float32_it_is_not_negative_beyond_rounding(pair, temperature, direction):
-    each = kd_loss(*pair, temperature, direction=direction, reduction="none")
-    assert (each >= -1e-6 * max(1, temperature**2)).all()
+    rounding = 1e-14 if each.dtype == torch.float64 else 1e-6
+    assert (each >= -rounding * max(1, temperature**2)).all()
 
 
 @given(pairs(reach=1e4, dtype=np.float32), temperatures, directions)
@@ -151,22 +146,3 @@ def test_stacked_students_equal_separate_ones(stack, direction):
         )
         for term, other in zip(each, alone, strict=True):
             torch.testing.assert_close(term[m], other, rtol=1e-9, atol=1e-9)
-
-
-@given(pairs(), temperatures, st.floats(0, 1), directions)
-def test_the_total_is_the_weighted_sum_of_its_terms(pair, temperature, soft_weight, direction):
-    labels = torch.arange(len(pair[0])) % pair[0].shape[1]
-    terms = blended_loss(*pair, labels, temperature, soft_weight, direction=direction)
-    torch.testing.assert_close(terms.total, soft_weight * terms.soft + (1 - soft_weight) * terms.hard)
-    torch.testing.assert_close(terms.soft, kd_loss(*pair, temperature, direction=direction))
-
-
-@given(pairs(), temperatures)
-def test_softened_rows_sum_to_one_and_keep_the_order_of_classes(pair, temperature):
-    logits, other = pair
-    soft = soften(logits, temperature)
-    torch.testing.assert_close(soft.sum(1), torch.ones(len(logits), dtype=torch.float64))
-    assert (soft >= 0).all()
-    rising = logits.unsqueeze(2) >= logits.unsqueeze(1)
-    assert (soft.unsqueeze(2) >= soft.unsqueeze(1))[rising].all()
-    torch.testing.assert_close(soften(torch.stack([logits, other], 2), temperature)[..., 0], soft)

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
-from tiny import C, D, modes, numbers, same
+from tiny import C, D, modes, numbers, refusals, same, with_batch_norm_and_dropout
 from torch import nn
 
 from kdcourse import ship
@@ -18,15 +18,6 @@ from kdcourse.models import StudentStack, cnn, mlp
 from kdcourse.ship import break_even, cost_per_1000, latency, multiply_adds
 
 INPUTS = numbers(10, D)
-
-
-def with_batch_norm_and_dropout():
-    """A model whose modules are in different modes, on purpose."""
-    model = nn.Sequential(nn.Linear(D, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, C))
-    model.train()
-    model[1].eval()
-    model[3].eval()
-    return model
 
 
 def unchanged(model, before):
@@ -61,29 +52,11 @@ def test_a_stack_costs_as_much_as_its_students():
     assert multiply_adds(StudentStack([D, 8, C], [0, 1, 2]), INPUTS) == 3 * multiply_adds(mlp([D, 8, C]), INPUTS)
 
 
-class Attention(nn.Module):
-    """Self-attention on a row that is folded into `length` vectors; causal, through torch's fused function."""
-
-    def __init__(self, length, width):
-        super().__init__()
-        self.length, self.width = length, width
-        self.project = nn.Linear(width, 3 * width)
-
-    def forward(self, inputs):
-        x = inputs.view(-1, 1, self.length, self.width)
-        q, k, v = self.project(x).chunk(3, -1)
-        return nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True).flatten(1)
-
-
-def test_attention_counts_though_its_kernel_is_fused():
-    expected = 7 * 8 * 24 + 2 * 7 * 7 * 8  # the projection; queries by keys, and weights by values
-    assert multiply_adds(Attention(7, 8), torch.zeros(2, 56)) == expected
-
-
-def test_a_transformer_layer_counts_though_it_is_fused():
+def test_a_transformer_layer_counts_though_it_and_its_attention_are_fused():
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     model = nn.Sequential(nn.Unflatten(1, (7, 8)), layer, nn.Flatten())
-    expected = 7 * 8 * 24 + 2 * 7 * 7 * 8 + 7 * 8 * 8 + 2 * 7 * 8 * 16
+    attention = 7 * 8 * 24 + 2 * 7 * 7 * 8  # the projection; queries by keys, and weights by values
+    expected = attention + 7 * 8 * 8 + 2 * 7 * 8 * 16
     assert multiply_adds(model, torch.zeros(2, 56)) == expected
     assert torch.backends.mha.get_fastpath_enabled()
 
@@ -97,15 +70,12 @@ def test_counting_leaves_the_model_as_it_was(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"model": lambda x: x}, TypeError, "model must be an nn.Module, got function"),
-        ({"model": nn.ReLU()}, ValueError, "model must have a matrix product or a convolution, got none in ReLU"),
-        ({"inputs": INPUTS[:0]}, ValueError, r"inputs must be .* got torch\.float32 of shape \[0, 6\]"),
-        ({"inputs": torch.tensor(1.0)}, ValueError, r"inputs must be .* got torch\.float32 of shape \[\]"),
-        ({"inputs": INPUTS[:, :3]}, ValueError, r"inputs must fit the model, got torch\.float32 of shape \[10, 3\]"),
-    ],
+@refusals(
+    "arguments",
+    ({"model": lambda x: x}, TypeError, "model must be an nn.Module, got function"),
+    ({"model": nn.ReLU()}, ValueError, "model must have a matrix product or a convolution, got none in ReLU"),
+    ({"inputs": INPUTS[:0]}, ValueError, r"inputs must be .* got torch\.float32 of shape \[0, 6\]"),
+    ({"inputs": INPUTS[:, :3]}, ValueError, r"inputs must fit the model, got torch\.float32 of shape \[10, 3\]"),
 )
 def test_counting_names_what_it_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
@@ -121,14 +91,12 @@ QUICK = {"rounds": 6, "seconds": 1e-6, "progress": False}
 class Seen(nn.Module):
     """Answers, and notes under which conditions it was asked."""
 
-    def __init__(self, name="", log=None, fail_at=None):
+    def __init__(self, fail_at=None):
         super().__init__()
-        self.layer = nn.Linear(D, C)
-        self.name, self.log, self.fail_at = name, [] if log is None else log, fail_at
+        self.layer, self.log, self.fail_at = nn.Linear(D, C), [], fail_at
 
     def forward(self, inputs):
-        asked = (self.training, torch.is_inference_mode_enabled(), torch.get_num_threads(), len(inputs))
-        self.log.append((self.name, *asked))
+        self.log.append((self.training, torch.is_inference_mode_enabled(), torch.get_num_threads(), len(inputs)))
         if len(self.log) == self.fail_at:
             raise OSError("no more")
         return self.layer(inputs)
@@ -211,7 +179,7 @@ def test_models_run_in_eval_and_inference_mode_on_the_batch_with_the_threads_tha
     model = Seen()
     table = latency({"seen": model}, INPUTS, batch_size=3, threads=before + 1, **QUICK)
     fitting, *measuring = model.log  # the first call only asks whether the inputs fit
-    assert set(measuring) == {("", False, True, before + 1, 3)}
+    assert set(measuring) == {(False, True, before + 1, 3)}
     assert len(measuring) >= 3 + 6
     assert 0 < table.low_ms["seen"] <= table.median_ms["seen"] <= table.high_ms["seen"]
     assert torch.get_num_threads() == before
@@ -248,20 +216,16 @@ def test_a_progress_bar_shows_the_rounds(capsys):
     assert "measuring" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"models": {}}, ValueError, "models must hold at least one model, got none"),
-        ({"models": mlp([D, C])}, TypeError, "models must be a dict of nn.Modules by name, got Sequential"),
-        ({"models": {"f": lambda x: x}}, TypeError, r"models\['f'\] must be an nn.Module, got function"),
-        ({"models": {"wide": mlp([7, C])}}, ValueError, r"for 'wide', inputs must fit the model, got .* \[10, 6\]"),
-        ({"inputs": INPUTS.numpy()}, ValueError, "inputs must be a tensor .* got ndarray"),
-        ({"batch_size": 11}, ValueError, "batch_size must be at most the number of inputs, got 11 for 10 inputs"),
-        ({"batch_size": 0}, ValueError, "batch_size must be an integer >= 1, got 0"),
-        ({"rounds": 5}, ValueError, "rounds must be an integer >= 6, got 5"),
-        ({"threads": 0}, ValueError, "threads must be an integer >= 1, got 0"),
-        ({"seconds": 0}, ValueError, "seconds must be > 0, got 0"),
-    ],
+@refusals(
+    "arguments",
+    ({"models": {}}, ValueError, "models must hold at least one model, got none"),
+    ({"models": mlp([D, C])}, TypeError, "models must be a dict of nn.Modules by name, got Sequential"),
+    ({"models": {"f": lambda x: x}}, TypeError, r"models\['f'\] must be an nn.Module, got function"),
+    ({"models": {"wide": mlp([7, C])}}, ValueError, r"for 'wide', inputs must fit the model, got .* \[10, 6\]"),
+    ({"inputs": INPUTS.numpy()}, ValueError, "inputs must be a tensor .* got ndarray"),
+    ({"batch_size": 11}, ValueError, "batch_size must be at most the number of inputs, got 11 for 10 inputs"),
+    ({"rounds": 5}, ValueError, "rounds must be an integer >= 6, got 5"),
+    ({"seconds": 0}, ValueError, "seconds must be > 0, got 0"),
 )
 def test_measuring_names_what_it_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
@@ -293,7 +257,6 @@ def test_the_answer_of_another_device_is_waited_for():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_model_on_a_gpu_is_counted_and_measured_there():
     model, at_home = cnn(seed=0).cuda(), cnn(seed=0)
     inputs = torch.zeros(5, 784)
@@ -310,14 +273,7 @@ def test_a_model_on_a_gpu_is_counted_and_measured_there():
 def test_what_a_thousand_requests_cost():
     assert cost_per_1000(3600, 1) == 1  # an hour
     assert cost_per_1000(10, 0.9) == pytest.approx(0.9 * (1000 * 0.010) / (60 * 60))
-    assert cost_per_1000(0, 5) == 0
     assert isinstance(cost_per_1000(np.float32(3), 1), float)
-
-
-def test_break_even_of_ten_cents_against_one():
-    # Nine cents saved per 1,000 requests: 90 is earned back after a million of them.
-    assert break_even(90, 0.10, 0.01) == pytest.approx(1_000_000)
-    assert isinstance(break_even(np.int64(90), 1, 0), float)
 
 
 costs = st.floats(0, 1e6)
@@ -333,9 +289,7 @@ def test_at_break_even_both_ways_cost_the_same(one_time, teacher, student):
         assert saved == pytest.approx(one_time)
 
 
-@pytest.mark.parametrize(
-    ("costs", "requests"), [((0, 1, 1), math.inf), ((100, 1, 2), math.inf), ((0, 0, 0), math.inf), ((0, 2, 1), 0)]
-)
+@pytest.mark.parametrize(("costs", "requests"), [((100, 1, 2), math.inf), ((0, 0, 0), math.inf), ((0, 2, 1), 0)])
 def test_who_saves_nothing_never_breaks_even_and_who_cost_nothing_does_at_once(costs, requests):
     assert break_even(*costs) == requests
 
@@ -354,33 +308,21 @@ def test_arrays_and_series_come_back_as_they_came():
     assert cost_per_1000([3600, 7200], np.array([1, 2])).tolist() == [1, 4]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"teacher_cost": [1, -2.5]}, ValueError, r"teacher_cost must be >= 0 and finite, got -2\.5"),
-        ({"student_cost": pd.Series([1.0, math.nan])}, ValueError, "student_cost must be .* got nan"),
-        ({"teacher_cost": math.inf}, ValueError, "teacher_cost must be >= 0 and finite, got inf"),
-        ({"teacher_cost": "2"}, TypeError, "teacher_cost must be a number, .* got '2'"),
-        ({"one_time_cost": None}, TypeError, "one_time_cost must be a number, .* got None"),
-        (
-            {"teacher_cost": np.ones(3), "student_cost": np.ones((3, 1))},
-            ValueError,
-            r"student_cost must have the shape of teacher_cost, got \[3, 1\] and \[3\]",
-        ),
-        (
-            {"one_time_cost": pd.Series([1.0]), "teacher_cost": np.ones(1), "student_cost": pd.Series({"a": 1.0})},
-            ValueError,
-            r"student_cost must have the index of one_time_cost, got \['a'\] and \[0\]",
-        ),
-    ],
+@refusals(
+    "arguments",
+    ({"teacher_cost": [1, -2.5]}, ValueError, r"teacher_cost must be >= 0 and finite, got -2\.5"),
+    ({"teacher_cost": "2"}, TypeError, "teacher_cost must be a number, .* got '2'"),
+    (
+        {"teacher_cost": np.ones(3), "student_cost": np.ones((3, 1))},
+        ValueError,
+        r"student_cost must have the shape of teacher_cost, got \[3, 1\] and \[3\]",
+    ),
+    (
+        {"one_time_cost": pd.Series([1.0]), "teacher_cost": np.ones(1), "student_cost": pd.Series({"a": 1.0})},
+        ValueError,
+        r"student_cost must have the index of one_time_cost, got \['a'\] and \[0\]",
+    ),
 )
 def test_break_even_names_what_it_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
         break_even(**{"one_time_cost": 1, "teacher_cost": 2, "student_cost": 1, **arguments})
-
-
-@pytest.mark.parametrize("name", ["milliseconds", "price_per_hour"])
-@pytest.mark.parametrize("value", [-1.0, math.nan])
-def test_cost_per_1000_names_what_it_refuses(name, value):
-    with pytest.raises(ValueError, match=f"{name} must be >= 0 and finite, got {value}"):
-        cost_per_1000(**{"milliseconds": 1, "price_per_hour": 1, name: value})

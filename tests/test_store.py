@@ -99,19 +99,15 @@ def test_missing_folders_are_made_and_an_old_file_is_replaced(tmp_path):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-@pytest.mark.parametrize("writer", ["write_json", "write_tensors"])
+@pytest.mark.parametrize("writer", ["save_json(sys.argv[1], {})", "save_tensors(sys.argv[1], {'one': torch.ones(9)})"])
 def test_a_writer_killed_before_the_last_step_leaves_the_old_file(tmp_path, writer, step):
     path = tmp_path / "value"
     path.write_bytes(b"the old file")
-    call = {
-        "write_json": "store.save_json(sys.argv[1], {'new': True})",
-        "write_tensors": "import torch; store.save_tensors(sys.argv[1], {'weight': torch.ones(9)})",
-    }[writer]
     script = f"""
-import os, signal, sys
+import os, signal, sys, torch
 from kdcourse import store
 os.{step} = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
-{call}
+store.{writer}
 """
     finished = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
     assert finished.returncode == -signal.SIGKILL, finished.stderr
@@ -193,7 +189,7 @@ def test_a_file_that_is_no_json_is_called_damaged_by_name(tmp_path, content):
         store.load_json(path)
 
 
-@pytest.mark.parametrize("share", [0, 0.001, 0.02, 0.1, 0.5, 0.9, 1, "longer"])
+@pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.9, 1, "longer"])
 def test_a_tensor_file_of_another_length_is_called_damaged_by_name(tmp_path, share):
     path = tmp_path / "broken.safetensors"
     store.save_tensors(path, {"weight": torch.arange(1000.0)}, {"note": "x" * 200})

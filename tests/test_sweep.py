@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from kdcourse.data import Split
 from kdcourse.models import mlp
+from kdcourse.stats.calibration import expected_calibration_error
 from kdcourse.sweep import chunk, grid, sweep
 from kdcourse.train import cosine, distill
 
@@ -35,6 +36,13 @@ def data():
 @pytest.fixture(scope="module")
 def table(data):
     return sweep(mixed(), data, predictions=True, **RUN, **QUIET)
+
+
+def alone(row, data, **options):
+    """The student of a row, and its history, when it trains by itself."""
+    model = mlp([D, *[row.width] * row.hidden_layers, C], row.init_seed)
+    parts, settings = (data.train.inputs, data.train.teacher_logits, data.train.labels), {"device": "cpu", **RUN}
+    return model, distill(model, *parts, order_seed=row.order_seed, progress=False, **settings, **options)
 
 
 # ---- one tidy row per student ----
@@ -64,17 +72,6 @@ def test_without_a_known_teacher_there_is_no_ratio(data):
     assert table["ratio"].dtype == "float64"
 
 
-def naive_ece(probabilities, labels, bins=15):
-    total = 0.0
-    for k in range(bins):
-        inside = [row for row, p in enumerate(probabilities) if k / bins < p.max() <= (k + 1) / bins]
-        if inside:
-            confidence = sum(probabilities[row].max() for row in inside) / len(inside)
-            right = sum(probabilities[row].argmax() == labels[row] for row in inside) / len(inside)
-            total += len(inside) / len(labels) * abs(confidence - right)
-    return total
-
-
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_the_measures_are_those_of_the_logits(table, data, split):
     labels = getattr(data, split).labels.numpy()
@@ -85,49 +82,32 @@ def test_the_measures_are_those_of_the_logits(table, data, split):
         probabilities = softmax(logits.astype(np.float64), axis=1)
         assert row[f"{split}_accuracy"] == pytest.approx(accuracy_score(labels, logits.argmax(1)), abs=1e-12)
         assert row[f"{split}_nll"] == pytest.approx(log_loss(labels, probabilities, labels=range(C)), rel=1e-5)
-        assert row[f"{split}_ece"] == pytest.approx(naive_ece(probabilities, labels), abs=1e-6)
+        assert row[f"{split}_ece"] == pytest.approx(expected_calibration_error(probabilities, labels), abs=1e-6)
         assert row[f"{split}_agreement"] == pytest.approx((logits.argmax(1) == teacher).mean(), abs=1e-12)
 
 
 def test_every_row_is_the_student_that_distill_trains_alone(table, data):
     assert table["validation_accuracy"].nunique() > 5  # the rows differ, so a mix-up would show
     for row in table.itertuples():
-        alone = mlp([D, *[row.width] * row.hidden_layers, C], row.init_seed)
-        history = distill(
-            alone, data.train.inputs, data.train.teacher_logits, data.train.labels, temperature=row.temperature,
-            soft_weight=row.soft_weight, lr=row.lr, weight_decay=row.weight_decay, order_seed=row.order_seed,
-            device="cpu", progress=False, **RUN,
-        )  # fmt: skip
+        settings = {name: getattr(row, name) for name in ("temperature", "soft_weight", "lr", "weight_decay")}
+        model, history = alone(row, data, **settings)
         for split in ("validation", "test"):
-            said = alone(getattr(data, split).inputs).detach().numpy()
+            said = model(getattr(data, split).inputs).detach().numpy()
             np.testing.assert_allclose(getattr(row, f"{split}_logits"), said, rtol=1e-4, atol=1e-5)
         assert row.loss == pytest.approx(history.last["loss"], rel=1e-5)
 
 
 def squares(student_logits, teacher_logits, labels):
-    return (student_logits - teacher_logits).square().mean(1) + F.cross_entropy(
-        student_logits, labels, reduction="none"
-    )
+    hard = F.cross_entropy(student_logits, labels, reduction="none")
+    return (student_logits - teacher_logits).square().mean(1) + hard
 
 
-@pytest.mark.parametrize("how", [{"direction": "reverse"}, {"loss": squares}], ids=["reverse", "own loss"])
-def test_another_loss_reaches_every_student(data, how):
+@pytest.mark.parametrize("how", [{"direction": "reverse"}, {"loss": squares}, {"schedule": cosine}], ids=str)
+def test_how_it_is_trained_reaches_every_student(data, how):
     table = sweep(grid(width=[5, 9], lr=[0.01, 0.02], init_seed=[0, 1]), data, **how, **RUN, **QUIET)
     for row in table.itertuples():
-        history = distill(
-            mlp([D, row.width, C], row.init_seed), data.train.inputs, data.train.teacher_logits, data.train.labels,
-            lr=row.lr, device="cpu", progress=False, **how, **RUN,
-        )  # fmt: skip
+        _, history = alone(row, data, lr=row.lr, **how)
         assert row.loss == pytest.approx(history.last["loss"], rel=1e-5)
-
-
-def test_a_schedule_reaches_every_student(data):
-    table = sweep(grid(width=5, init_seed=[0, 1]), data, schedule=cosine, **RUN, **QUIET)
-    alone = mlp([D, 5, C], 1)
-    history = distill(
-        alone, data.train.inputs, data.train.teacher_logits, schedule=cosine, device="cpu", progress=False, **RUN
-    )
-    assert table["loss"][1] == pytest.approx(history.last["loss"], rel=1e-5)
 
 
 def test_logits_are_left_out_unless_asked_for(data, table):
@@ -144,12 +124,8 @@ def test_a_student_that_diverges_says_when_and_measures_nothing(data):
     table = sweep(grid(width=5, soft_weight=0, lr=[0.01, 1e30, 0.02]), data, **RUN, **QUIET)
     calm = sweep(grid(width=5, soft_weight=0, lr=[0.01, 0.02]), data, **RUN, **QUIET)
     lost = table.iloc[1]
-    alone = mlp([D, 5, C], 0)
     with pytest.raises(FloatingPointError, match=f"step {lost['diverged_at']:.0f}:"):
-        distill(
-            alone, data.train.inputs, data.train.teacher_logits, data.train.labels, soft_weight=0, lr=1e30,
-            device="cpu", progress=False, **RUN,
-        )  # fmt: skip
+        alone(list(table.itertuples())[1], data, soft_weight=0, lr=1e30)
     assert lost[[*MEASURES, "loss"]].isna().all()
     assert lost["parameters"] == (D + 1) * 5 + 6 * C
     assert table["diverged_at"].isna().tolist() == [True, False, True]
@@ -174,14 +150,9 @@ def test_bfloat16_measures_about_the_same(data):
     assert (rough["test_nll"] != plain["test_nll"]).all()
 
 
-def test_tf32_is_for_cuda_and_leaves_the_cpu_alone(data, monkeypatch):
-    inner, seen = chunk.distill_stack, []
-
-    def watched(*arguments, **options):
-        seen.append(torch.get_float32_matmul_precision())
-        return inner(*arguments, **options)
-
-    monkeypatch.setattr(chunk, "distill_stack", watched)
+def test_tf32_is_for_cuda_and_leaves_the_cpu_alone(data, before_each_stack):
+    seen = []
+    before_each_stack(lambda _: seen.append(torch.get_float32_matmul_precision()))
     sweep(grid(width=5), data, tf32=True, **RUN, **QUIET)
     assert seen == [torch.get_float32_matmul_precision()] == ["highest"]
 
@@ -237,7 +208,6 @@ def test_a_quiet_sweep_prints_nothing(data, capsys):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("precision", [{}, {"tf32": True}, {"bf16": True}], ids=["float32", "tf32", "bf16"])
 def test_a_gpu_gives_the_same_table(data, table, precision):
     # 3 epochs of 4 full batches and a small one; tf32 keeps 10 bits of each factor, bfloat16 keeps 7.
@@ -255,7 +225,6 @@ def test_a_gpu_gives_the_same_table(data, table, precision):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_says_which_student_diverged(data):
     settings = grid(width=5, soft_weight=0, lr=[0.01, 1e30, 0.02])
     expected, found = (sweep(settings, data, **RUN, **{**QUIET, "device": device}) for device in ("cpu", "cuda"))

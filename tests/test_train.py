@@ -115,13 +115,6 @@ def test_the_same_seeds_give_bit_identical_students():
         assert histories[0].equals(histories[1])
 
 
-def test_training_leaves_the_global_generator_alone():
-    before = torch.get_rng_state()
-    train(student(), INPUTS, LABELS, epochs=1, augment=lambda batch, generator: batch, **QUIET)
-    distill(student(), INPUTS, LOGITS, LABELS, soft_weight=0.5, epochs=1, **QUIET)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 def test_the_order_seed_decides_the_batches():
     def batches(order_seed):
         seen = []
@@ -150,41 +143,16 @@ def test_augmentation_gets_its_own_seeded_generator():
     assert not same(one, plain)
 
 
-def test_the_schedule_sees_the_share_of_training_that_is_done():
-    shares = []
-    history = train(student(), INPUTS, LABELS, epochs=3, batch_size=20, lr=0.5, **QUIET,
-                    schedule=lambda done: shares.append(done) or 0.1)  # fmt: skip
-    assert shares == pytest.approx([step / 9 for step in range(9)])
-    assert history.table["learning_rate"].tolist() == pytest.approx([0.05] * 3)
-    assert [cosine(done) for done in (0, 0.5, 1)] == pytest.approx([1, 0.5, 0], abs=1e-12)
-
-
 def test_history_holds_one_row_per_epoch():
-    validation = Split(LABELS, inputs=INPUTS)
-    history = train(student(), INPUTS, LABELS, epochs=3, validation=validation, **QUIET)
-    columns = {"loss", "validation_accuracy", "learning_rate", "seconds"}
+    settings = {"epochs": 3, "lr": 0.5, "schedule": lambda done: 0.1, **QUIET}
+    history = train(student(), INPUTS, LABELS, validation=(INPUTS, LABELS), **settings)
     assert len(history) == 3
     assert history.device == "cpu"
     assert history.table.index.tolist() == [1, 2, 3]
-    assert set(history.table.columns) == columns
-    assert history.last == history.rows[-1]
+    assert set(history.table.columns) == {"loss", "validation_accuracy", "learning_rate", "seconds"}
+    assert history.table["learning_rate"].tolist() == pytest.approx([0.05] * 3)
     assert history.last["epoch"] == 3
-    assert (history.table["seconds"] > 0).all()
     assert "<table" in history._repr_html_()
-    history = distill(student(), INPUTS, LOGITS, LABELS, soft_weight=0.5, epochs=1, **QUIET)
-    assert set(history.table.columns) == {"loss", "soft", "hard", "learning_rate", "seconds"}
-
-
-def test_training_learns():
-    model, settings = student(), {"lr": 0.03, "batch_size": 10, **QUIET}
-    history = train(model, INPUTS, LABELS, epochs=60, **settings)
-    assert history.last["loss"] < 0.5 * history.rows[0]["loss"]
-    assert accuracy(model, Split(LABELS, inputs=INPUTS), device="cpu") > 0.8
-    teacher = 3 * INPUTS[:, :C]  # something that a student of this size can say
-    model = student()
-    history = distill(model, INPUTS, teacher, epochs=60, temperature=4.0, **settings)
-    assert history.last["soft"] < 0.2 * history.rows[0]["soft"]
-    assert accuracy(model, Split(teacher.argmax(1), inputs=INPUTS), device="cpu") > 0.8
 
 
 def test_validation_accuracy_is_a_count_in_eval_mode():
@@ -204,13 +172,9 @@ def test_validation_accuracy_is_a_count_in_eval_mode():
     assert same(model, other)
 
 
-@pytest.mark.parametrize("way", ["train", "distill"])
-def test_bfloat16_keeps_weights_and_loss_in_float32(way):
+def test_bfloat16_keeps_weights_and_loss_in_float32():
     model, plain, settings = student(), student(), {"epochs": 5, "batch_size": 16, **QUIET}
-    if way == "train":
-        history, expected = (train(m, INPUTS, LABELS, bf16=m is model, **settings) for m in (model, plain))
-    else:
-        history, expected = (distill(m, INPUTS, LOGITS, bf16=m is model, **settings) for m in (model, plain))
+    history, expected = (distill(m, INPUTS, LOGITS, bf16=m is model, **settings) for m in (model, plain))
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
     assert not same(model, plain)
     assert history.last["loss"] == pytest.approx(expected.last["loss"], rel=0.02)
@@ -218,7 +182,6 @@ def test_bfloat16_keeps_weights_and_loss_in_float32(way):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("bf16", [False, True])
 def test_a_gpu_trains_the_same_student(bf16):
     settings = {"temperature": 4.0, "soft_weight": 0.5, "epochs": 3, "batch_size": 16, "progress": False}
@@ -233,7 +196,6 @@ def test_a_gpu_trains_the_same_student(bf16):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_gpu_gives_the_same_teacher_logits():
     teacher, inputs = cnn((4, 8), seed=0), numbers(20, 784)
     logits = teacher_logits(teacher, inputs, device="cuda")

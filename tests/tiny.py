@@ -1,6 +1,8 @@
 """What the tests of training share: fifty examples, what a teacher says of them, and a student with 8 hidden units."""
 
+import pytest
 import torch
+from torch import nn
 
 from kdcourse.models import mlp
 
@@ -19,6 +21,17 @@ def student(dtype=torch.float32):
     return mlp((D, 8, C), seed=0).to(dtype)
 
 
+def with_batch_norm_and_dropout():
+    """A model whose modules are in different modes, on purpose."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(D, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, C))
+    model.train()
+    model[1].eval()
+    model[3].eval()
+    return model
+
+
 def same(model, other):
     """Whether two models hold the same numbers, buffers included, to the last bit."""
     pairs = zip(model.state_dict().values(), other.state_dict().values(), strict=True)
@@ -32,3 +45,8 @@ def close(model, other, rtol=1e-9, atol=1e-10):
 
 def modes(model):
     return [module.training for module in model.modules()]
+
+
+def refusals(name, *rows):
+    """Parametrizes a test by values of an argument that are refused, the error, and what its message must match."""
+    return pytest.mark.parametrize((name, "error", "message"), rows)

@@ -65,14 +65,9 @@ def _defines(statement):
 
 class _Stripped(ast.NodeTransformer):
     def visit(self, node):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-        ):
-            node.body = body[1:] or [ast.Pass()]
+        match node:
+            case ast.AST(body=[ast.Expr(value=ast.Constant()), *rest]):  # a docstring
+                node.body = rest or [ast.Pass()]
         return super().visit(node)
 
     def visit_arg(self, node):
@@ -180,14 +175,11 @@ class _Described:
             return ["library", *_named(function), *map(self.value, given)]
         given += [cell.cell_contents for cell in function.__closure__ or ()]
         if function.__module__.split(".")[0] == "kdcourse":
-            code = [
-                function.__qualname__,
-                *_module(sys.modules[function.__module__], function.__qualname__.split(".")[0]),
-            ]
+            own = sys.modules[function.__module__]
+            code = [function.__qualname__, *_module(own, function.__qualname__.split(".")[0])]
         else:
-            code = self.code(function.__code__)
             names = sorted(_looked_up(function.__code__) & function.__globals__.keys())
-            code += [[name, self.value(function.__globals__[name])] for name in names]
+            code = [*self.code(function.__code__), *([name, self.value(function.__globals__[name])] for name in names)]
         return ["function", *code, *map(self.value, given)]
 
     def code(self, code):
@@ -234,9 +226,8 @@ def _named(thing):
 
 
 def _file(thing):
-    return getattr(sys.modules.get(thing.__module__), "__file__", None) or (
-        "" if thing.__module__ == "__main__" else _STDLIB
-    )
+    file = getattr(sys.modules.get(thing.__module__), "__file__", None)
+    return file or ("" if thing.__module__ == "__main__" else _STDLIB)
 
 
 def _installed(path):
@@ -245,10 +236,10 @@ def _installed(path):
 
 
 def _numbers(value):
-    array = (
-        value.detach().cpu().flatten().contiguous() if isinstance(value, torch.Tensor) else np.ascontiguousarray(value)
-    )
-    raw = array.view(torch.uint8).numpy() if isinstance(array, torch.Tensor) else array
+    if isinstance(value, torch.Tensor):
+        raw = value.detach().cpu().flatten().contiguous().view(torch.uint8).numpy()
+    else:
+        raw = np.ascontiguousarray(value)
     if raw.dtype == object:
         raise TypeError(f"an array of objects has no value that could be written down: {value!r}")
     return [type(value).__name__, str(value.dtype), str(list(value.shape)), hashlib.sha256(raw.tobytes()).hexdigest()]

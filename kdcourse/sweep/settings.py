@@ -1,7 +1,9 @@
 """The settings of the students of a sweep: a DataFrame with one row per student."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,15 +13,23 @@ from kdcourse.losses import blended
 
 Several = float | Iterable[float]  # one value of a setting, or all that are tried
 
-DEFAULTS = {
-    "width": None,
-    "hidden_layers": 1,
-    "temperature": 1.0,
-    "soft_weight": 1.0,
-    "lr": 1e-3,
-    "weight_decay": 0.0,
-    "init_seed": 0,
-    "order_seed": 0,
+
+def _temperature(name, value):
+    value = number(name, value)
+    blended(value)
+    return value
+
+
+# The default of each setting, and its check.
+SETTINGS: dict[str, tuple[Any, Callable]] = {
+    "width": (None, partial(integer, at_least=1)),
+    "hidden_layers": (1, partial(integer, at_least=1)),
+    "temperature": (1.0, _temperature),
+    "soft_weight": (1.0, share),
+    "lr": (1e-3, positive),
+    "weight_decay": (0.0, not_negative),
+    "init_seed": (0, partial(integer, at_least=0)),
+    "order_seed": (0, partial(integer, at_least=0)),
 }
 
 
@@ -68,49 +78,30 @@ def grid(
     2     32          1.0  0.001
     3     32          4.0  0.001
     """
-    settings = {
-        "width": width,
-        "hidden_layers": hidden_layers,
-        "temperature": temperature,
-        "soft_weight": soft_weight,
-        "lr": lr,
-        "weight_decay": weight_decay,
-        "init_seed": init_seed,
-        "order_seed": order_seed,
-    }
-    values = {name: list(value) if np.iterable(value) else [value] for name, value in settings.items()}
-    for name, several in values.items():
-        if not several or isinstance(settings[name], str):
-            raise ValueError(f"{name} must be a value or several, got {settings[name]!r}")
+    given = (width, hidden_layers, temperature, soft_weight, lr, weight_decay, init_seed, order_seed)
+    values = [list(value) if np.iterable(value) else [value] for value in given]
+    for name, value, several in zip(SETTINGS, given, values, strict=True):
+        if not several or isinstance(value, str):
+            raise ValueError(f"{name} must be a value or several, got {value!r}")
     # dtype=object: beside 8.5, pandas would turn a 4 into 4.0, and the error would be about the wrong one.
-    table = pd.DataFrame(list(itertools.product(*values.values())), columns=list(values), dtype=object)
+    table = pd.DataFrame(list(itertools.product(*values)), columns=list(SETTINGS), dtype=object)
     return check_settings(table)
 
 
 def check_settings(table: pd.DataFrame) -> pd.DataFrame:
-    """`table` with every column of `DEFAULTS`, each in its type. Raises an error that names the column and the row."""
+    """`table` with every column of `SETTINGS`, each in its type. Raises an error that names the column and the row."""
     if not isinstance(table, pd.DataFrame):
         raise TypeError(f"grid must be a DataFrame, as `grid` makes it, got {type(table).__name__}")
-    unknown = [name for name in table.columns if name not in DEFAULTS]
+    unknown = [name for name in table.columns if name not in SETTINGS]
     if unknown:
-        raise ValueError(f"grid must have no other columns than {', '.join(DEFAULTS)}; got {unknown[0]!r}")
+        raise ValueError(f"grid must have no other columns than {', '.join(SETTINGS)}; got {unknown[0]!r}")
     if "width" not in table.columns:
         raise ValueError("grid must have the column 'width', got none")
     if len(table) == 0:
         raise ValueError("grid must have at least one row, got none")
-    kinds = {
-        "width": lambda name, value: integer(name, value, at_least=1),
-        "hidden_layers": lambda name, value: integer(name, value, at_least=1),
-        "temperature": _temperature,
-        "soft_weight": share,
-        "lr": positive,
-        "weight_decay": not_negative,
-        "init_seed": lambda name, value: integer(name, value, at_least=0),
-        "order_seed": lambda name, value: integer(name, value, at_least=0),
-    }
     columns: dict[str, list] = {}
-    for name, check in kinds.items():
-        values = table[name].tolist() if name in table.columns else [DEFAULTS[name]] * len(table)
+    for name, (default, check) in SETTINGS.items():
+        values = table[name].tolist() if name in table.columns else [default] * len(table)
         columns[name] = []
         for row, value in zip(table.index, values, strict=True):
             try:
@@ -118,9 +109,3 @@ def check_settings(table: pd.DataFrame) -> pd.DataFrame:
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{error} (row {row!r} of the grid)") from None
     return pd.DataFrame(columns, index=table.index)
-
-
-def _temperature(name, value):
-    value = number(name, value)
-    blended(value)
-    return value
