@@ -12,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -72,11 +71,6 @@ def rows_of(path, *arguments):
     assert status in (0, 1), said
     found = json.loads(Path("out.json").read_text(encoding="utf-8"))
     return {row["level"]: row for row in found["rows"]} | {"all": found["overall"]}, found
-
-
-def sizes_of(path, *arguments):
-    rows, _ = rows_of(path, *arguments)
-    return {level: row["n"] for level, row in rows.items() if level != "all"}
 
 
 def refused(option, said, *arguments):
@@ -189,46 +183,24 @@ def test_the_help_names_the_defaults_that_hold():
 
 # ---- slices ----
 
-NAMES = ["group", "length", "a:4", "b*c", "b", "c", "d:levels*e"]
+NAMES = ["group", "length", "a:4", "b*c", "b", "c"]
 
 
 @pytest.mark.parametrize(
     ("text", "parts", "crossed"),
     [
         ("group", [("group", None)], False),
-        ("length:4", [("length", 4)], False),
         ("length:-1.5,2e3,1e4", [("length", [-1.5, 2000.0, 10000.0])], False),
-        ("length:levels", [("length", 0)], False),
         ("group*length:4", [("group", None), ("length", 4)], True),
         ("length:1,2 * group:levels", [("length", [1.0, 2.0]), ("group", 0)], True),
         ("a:4", [("a:4", None)], False),
-        ("a:4:5", [("a:4", 5)], False),
         ("b*c", [("b*c", None)], False),
+        ("a:4:5", [("a:4", 5)], False),
         ("b * c", [("b", None), ("c", None)], True),
-        ("d:levels*e", [("d:levels*e", None)], False),
     ],
 )
 def test_a_slice_is_a_column_and_how_to_cut_it(text, parts, crossed):
     assert parse_slice(text, NAMES) == (parts, crossed)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("size", "slices must name a column, got 'size'; there are 'group', 'length', 'a:4'"),
-        ("size:4", "must name a column, got 'size'"),
-        ("group*size", "must name a column, got 'size'"),
-        ("length:1", "must end in a number of bins >= 2, in edges that increase, or in levels, got 'length:1'"),
-        ("length:four", "or in levels, got 'length:four'"),
-        ("length:", "or in levels, got 'length:'"),
-        ("group*length:x", "or in levels, got 'length:x'"),
-        ("group*length*b", "slices must be crossed in pairs, got 'group*length*b'"),
-    ],
-)
-def test_a_slice_that_cannot_be_read_is_explained(text, said):
-    with pytest.raises(ValueError, match=re.escape(said)) as refused:
-        parse_slice(text, NAMES)
-    assert refused.value.argument == "slices"
 
 
 def test_crossings_and_bins_come_out_as_asked():
@@ -240,12 +212,6 @@ def test_crossings_and_bins_come_out_as_asked():
     assert rows["hard × 20 – 50"]["n"] == 60
 
 
-def test_numbers_are_levels_when_asked():
-    path = write_csv("p.csv", columns(year=[2000 + k % 20 for k in range(N)]))
-    assert len(sizes_of(path, *ASKED, "--slice", "year")) == 4
-    assert sizes_of(path, *ASKED, "--slice", "year:levels") == {str(2000 + k): 20 for k in range(20)}
-
-
 # ---- classes and levels as they are written ----
 
 
@@ -254,16 +220,14 @@ def test_numbers_are_levels_when_asked():
     [
         (["01", "1", "NA", "", " x", "1.0", "nan", "007"], "group",
          ["01", "1", "NA", "(missing)", " x", "1.0", "nan", "007"]),
-        ([f"{k:02}" for k in range(20)], "group", [f"{k:02}" for k in range(20)]),
         (["1", "1.0"], "group:levels", ["1", "1.0"]),
         (["NA", "", *range(8)], "group:5,7,7.5", ["(missing)", "< 5", "5 – 7", "7 – 7.5"]),
     ],
 )  # fmt: skip
 def test_levels_stay_as_they_are_written_and_what_is_missing_is_one(written, how, levels):
     groups = [written[k % len(written)] for k in range(N)]
-    sizes = sizes_of(write_csv("p.csv", columns(group=groups)), *ASKED, "--slice", how, "--min-samples", "10")
-    assert set(sizes) == set(levels)
-    assert sum(sizes.values()) == N
+    rows, _ = rows_of(write_csv("p.csv", columns(group=groups)), *ASKED, "--slice", how)
+    assert set(rows) == {*levels, "all"}
 
 
 def test_a_column_can_be_classes_and_numbers_at_once():
@@ -280,10 +244,7 @@ def test_a_column_can_be_classes_and_numbers_at_once():
     [
         (["0", "1"], ["0", "1"], ["0.0", "1.0"]),
         (["-1.0", "10000000000000000001"], ["-1", "10000000000000000001"], ["-1", "10000000000000000001.00"]),
-        (["True", "False"], ["True", "False"], ["True", "False"]),
-        (["01", "02"], ["01", "02"], ["01", "02"]),
         (["NA", "nan"], ["NA", "nan"], ["NA", "nan"]),
-        (["a b", "1"], ["a b", "1"], ["a b", "1"]),
     ],
 )
 def test_classes_of_all_columns_are_compared_alike(label, teacher, student):
@@ -298,11 +259,8 @@ def test_classes_of_all_columns_are_compared_alike(label, teacher, student):
     ("label", "student", "said"),
     [
         (["True", "False"], ["true", "false"], "student must write classes as labels do, got 'false' for 'False'"),
-        (["01", "02"], ["1", "2"], "got '1' for '01'"),
-        (["a", "b"], ["a ", "b"], "got 'a ' for 'a'"),
         (["x", "1"], ["x", "1.0"], "got '1.0' for '1'"),
         (["yes", "no"], ["1", "0"], "student must hold the classes 'no', 'yes', got '0', '1'"),
-        (["0", "1"], ["0", ""], "student must hold no missing values, got 250, the first in row 0"),
         (["a", "b"], ["a", ""], "student must hold no missing values, got 250, the first in row 0"),
     ],
 )
@@ -346,16 +304,9 @@ def test_parquet_columns_have_the_types_they_were_stored_with():
     assert next(row["gap"] for row in found["rows"] if row["level"] == "hard") == 0.25
 
 
-@pytest.mark.parametrize(
-    ("change", "option", "said"),
-    [
-        ({"student": ["0", "1"] * 200}, "--student", "student must be numbers, as labels are, got '0'"),
-        ({"student": [None, 1] * 200}, "--student", "student must hold no missing values, got 200, the first in row 0"),
-        ({"group": [[k] for k in range(N)]}, "--slice", "slices['group'] must hold single values"),
-    ],
-)
-def test_parquet_columns_of_other_types_are_refused(change, option, said):
-    refused(option, said, write_parquet("p.parquet", columns(**change)), *BY_GROUP)
+def test_a_parquet_column_of_lists_is_refused():
+    path = write_parquet("p.parquet", columns(group=[[k] for k in range(N)]))
+    refused("--slice", "slices['group'] must hold single values", path, *BY_GROUP)
 
 
 # ---- probabilities ----
@@ -398,12 +349,9 @@ HALF = [0.5] * N
     ("change", "option", "said"),
     [
         ({}, "--teacher", "the columns of two classes or more, got 'p_*', which matches []; there are 'id', 'y'"),
-        ({"p_0": [1.0] * N}, "--teacher", "of two classes or more, got 'p_*', which matches ['p_0']"),
         ({"p_0": [0.9] * N, "p_1": [0.2] * N}, "--teacher", "must be probabilities that sum to 1 in each row"),
-        ({"p_0": ["", *HALF[1:]], "p_1": HALF}, "--teacher", "got nan in row 0, column 0"),
         ({"p_0": [0.5, "?", *HALF[2:]], "p_1": HALF}, "--teacher", "['p_0'] must hold numbers, got '?' in row 1"),
         ({"p_0": HALF, "p_2": HALF}, "--label", "labels must be among the classes 0, 2"),
-        ({"p_a": HALF, "p_b": HALF}, "--student", "student must hold the classes 'a', 'b', got '0', '1'"),
         ({"p_0": HALF, "p_1": HALF, "q_0": HALF, "q_2": HALF}, "--baseline",
          "baseline must have the classes of teacher, but only one has '1', '2'"),
     ],
@@ -418,29 +366,22 @@ def test_bad_probabilities_are_refused(change, option, said):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("name", "content", "said"),
     [
-        (b"", "predictions must be CSV or Parquet, and p.csv cannot be read: Empty CSV file"),
-        (b"y,teacher,student,group,y\n1,1,1,a,1\n", "must have distinct column names, got 'y' twice"),
-        (b"y,teacher,student,group\n1,1,1\n", "Expected 4 columns, got 3"),
-        (b"y,teacher,student,group\n1,1,1,\xff\n", "invalid UTF8"),
-        (b"PAR1 and nothing else", "must be CSV or Parquet, and p.csv cannot be read: "),
-        (None, "p.csv: No such file"),
+        ("p.csv", b"", "predictions must be CSV or Parquet, and p.csv cannot be read: Empty CSV file"),
+        ("p.csv", b"y,teacher,student,group,y\n1,1,1,a,1\n", "must have distinct column names, got 'y' twice"),
+        ("p.csv", b"y,teacher,student,group\n1,1,1\n", "Expected 4 columns, got 3"),
+        ("p.csv", b"y,teacher,student,group\n1,1,1,\xff\n", "invalid UTF8"),
+        ("p.csv", b"PAR1 and nothing else", "must be CSV or Parquet, and p.csv cannot be read: "),
+        ("p.csv.gz", b"no gzip", "p.csv.gz"),
+        ("none.csv", b"", "none.csv: No such file"),
+        (".", b"", "cannot be read: .: Is a directory"),
     ],
 )
-def test_a_file_that_is_no_table_is_refused(content, said):
-    if content is not None:
-        Path("p.csv").write_bytes(content)
-    refused("PREDICTIONS", said, "p.csv", *BY_GROUP, "--html", "r.html")
-
-
-def test_a_folder_broken_gzip_and_a_table_without_rows_are_refused():
-    Path("folder").mkdir()
-    refused("PREDICTIONS", "cannot be read: folder: Is a directory", "folder", *BY_GROUP)
-    Path("p.csv.gz").write_bytes(b"no gzip")
-    refused("PREDICTIONS", "p.csv.gz", "p.csv.gz", *BY_GROUP)
-    empty = write_csv("p.csv", {name: [] for name in columns()})
-    refused("--label", "labels must hold at least one example, got none", empty, *BY_GROUP)
+def test_a_file_that_is_no_table_is_refused(name, content, said):
+    if name.startswith("p"):
+        Path(name).write_bytes(content)
+    refused("PREDICTIONS", said, name, *BY_GROUP, "--html", "r.html")
 
 
 def test_other_columns_are_not_even_looked_at():
@@ -449,7 +390,7 @@ def test_other_columns_are_not_even_looked_at():
     Path("p.csv").write_bytes(
         b"junk," + ",".join(table).encode() + b"\n" + b"".join(b'"\xff\n,",%b\n' % row for row in rows)
     )
-    assert sizes_of("p.csv", *BY_GROUP) == {"hard": 200, "easy": 200}
+    assert rows_of("p.csv", *BY_GROUP)[0]["hard"]["gap"] == 0.25
     for path in ["p.csv", write_parquet("p.parquet", table)]:
         assert list(files.read_columns(path, ["y"])) == ["y"]
 
@@ -466,15 +407,14 @@ def test_compressed_and_tab_separated_files_are_read(name):
 
 def test_a_file_of_many_blocks_is_read_whole():
     n = 60_000  # some megabytes: more than pyarrow reads at once
-    order = np.random.default_rng(0).permutation(n)
     table = {
-        "y": [f"class {k % 7}" for k in order],
-        "teacher": [f"class {k % 7}" for k in order],
-        "student": [f"class {k % 7 if k % 11 else (k + 1) % 7}" for k in order],
-        "group": [f"group {k % 50}" if k < n // 2 else f"late {k % 13}" for k in sorted(order)],
+        "y": [f"class {k % 7}" for k in range(n)],
+        "student": [f"class {k % 7 if k % 11 else (k + 1) % 7}" for k in range(n)],
+        "group": [f"group {k % 50}" if k < n // 2 else f"late {k % 13}" for k in range(n)],
         "unused": [k if k < n - 9 else "no number, and late" for k in range(n)],
         "padding": ["two\nlines, " * 6] * n,
     }
+    table["teacher"] = table["y"]
     assert Path(write_csv("p.csv", table)).stat().st_size > 4_000_000
     rows, _ = rows_of("p.csv", *BY_GROUP)
     frame = pd.DataFrame(table)
@@ -495,25 +435,21 @@ def test_the_file_of_thresholds_sets_the_policy_and_options_win():
     path = write_csv("p.csv", columns())
     policy = 'max_gap = 0.3\nmin_samples = 150\nconfidence = 0.9\n[thresholds]\n"group" = 0.1\n"group=hard" = 0.4\n'
     rows, found = rows_of(path, *BY_GROUP, "--slice", "length:4", *toml(policy))
-    settings = found["settings"]
-    assert [settings[name] for name in ("max_gap", "min_samples", "confidence")] == [0.3, 150, 0.9]
+    said = ["max_gap", "min_samples", "confidence"]
+    assert [found["settings"][name] for name in said] == [0.3, 150, 0.9]
     assert (rows["hard"]["max_gap"], rows["easy"]["max_gap"], rows["0 – 25"]["max_gap"]) == (0.4, 0.1, 0.3)
     assert rows["0 – 25"]["verdict"] == "too few"
     options = ["--max-gap", "0.2", "--min-samples", "7", "--confidence", "0.8"]
-    settings = rows_of(path, *BY_GROUP, *toml(policy), *options)[1]["settings"]
-    assert [settings[name] for name in ("max_gap", "min_samples", "confidence")] == [0.2, 7, 0.8]
+    _, found = rows_of(path, *BY_GROUP, *toml(policy), *options)
+    assert [found["settings"][name] for name in said] == [0.2, 7, 0.8]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("max_gap = ", "thresholds must be valid TOML, and t.toml is not: Invalid value (at "),
-        ("# \xff", "thresholds must be valid TOML, and t.toml is not: 'utf-8' codec"),
         ("maxgap = 0.1", "must hold max_gap, min_samples, confidence, thresholds only, got 'maxgap' in t.toml"),
-        ("max_gap = '0.1'", "max_gap must be a number, got '0.1'"),
         ("min_samples = 0", "min_samples must be an integer >= 1, got 0"),
-        ("confidence = 1", "confidence must be in (0, 1), got 1"),
-        ("thresholds = 0.1", "thresholds must be a dict of gaps by slice"),
         ("[thresholds]\nsize = 0.1", "thresholds must name slices, got 'size'; there are 'group'"),
     ],
 )
@@ -529,39 +465,36 @@ SPEED = "must name a column, got 'speed'; there are 'id', 'y', 'teacher', 'stude
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        *[
-            (option, "speed", SPEED)
-            for option in ("--label", "--teacher", "--student", "--baseline", "--id", "--slice")
-        ],
+        *[(option, "speed", SPEED) for option in ("--label", "--baseline", "--slice")],
         ("--id", "group", "ids must be unique, got 'hard' in 200 rows"),
         ("--slice", "id:levels", "slices['id'] must have at most 200 levels, got 400: bin its values, or group the"),
+        ("--slice", "group*size", "must name a column, got 'size'"),
+        (
+            "--slice",
+            "length:1",
+            "must end in a number of bins >= 2, in edges that increase, or in levels",
+        ),
+        ("--slice", "group*length:x", "or in levels, got 'length:x'"),
+        ("--slice", "group*length*y", "slices must be crossed in pairs, got 'group*length*y'"),
         ("--slice", "text:4", "slices['text'] must hold numbers, got 'long' in row 6"),
-        ("--slice", "length:50,20", "bins['length'] must be finite edges that increase"),
         ("--slice", "length:20,50*length:4", "slices['length'] must be cut in one way, got [20.0, 50.0] and 4"),
         ("--max-gap", "3", "max_gap must be in [0, 1), got 3.0"),  # not blamed on the file that it overrides
-        ("--min-samples", "0", "min_samples must be an integer >= 1, got 0"),
-        ("--confidence", "95", "confidence must be in (0, 1), got 95.0"),
         ("--confidence-bins", "4", "confidence_bins must be None unless the teacher gives probabilities"),
         ("--thresholds", "none.toml", "thresholds cannot be read: none.toml: No such file"),
         ("--html", "file/report", "file is no folder that can be written to"),
         ("--json", "folder", "it is a folder"),
-        ("--markdown", "p.csv", "must be a file of its own, got "),
+        ("--json", "full.json", "full.json cannot be written: No space left on device"),
         ("--markdown", "./r.html", "the file of --html"),
     ],
 )
-def test_a_bad_option_is_named(option, value, said):
-    Path("file").write_text("mine")
-    Path("folder").mkdir()
-    path = write_csv("p.csv", columns(text=[*range(6), "long", *range(7, N)]))
-    before = toml("max_gap = 0.1") if option == "--max-gap" else []
-    before += ["--html", "r.html"] if value == "./r.html" else []
-    refused(option, said, path, *BY_GROUP, *before, option, value)
-
-
-def test_a_disk_that_is_full_is_bad_luck_and_not_a_flag(monkeypatch):
+def test_a_bad_option_is_named(monkeypatch, option, value, said):
     def full(handle):
         raise OSError(28, "No space left on device")
 
-    path = write_csv("p.csv", columns())
+    Path("file").write_text("mine")
+    Path("folder").mkdir()
+    path = write_csv("p.csv", columns(text=[*range(6), "long", *range(7, N)]))
     monkeypatch.setattr(os, "fsync", full)
-    refused("--json", "r.json cannot be written: No space left on device", path, *BY_GROUP, "--json", "r.json")
+    before = toml("max_gap = 0.1") if option == "--max-gap" else []
+    before += ["--html", "r.html"] if value == "./r.html" else []
+    refused(option, said, path, *BY_GROUP, *before, option, value)

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from figures import assert_nothing_is_cut_off, capture
+from figures import assert_nothing_is_cut_off
 from matplotlib.collections import PathCollection
 
 from kdcourse.audit import audit
@@ -67,6 +67,10 @@ def page(found, tmp_path_factory):
     return path.read_text(encoding="utf-8")
 
 
+def rows_of(report):
+    return [*(row for _, row in report.table.iterrows()), report.overall]
+
+
 # ---- the finding in words ----
 
 
@@ -77,14 +81,11 @@ def page(found, tmp_path_factory):
         ({"a": (400, 80, 0), "b": (400, 90, 0), "c": (400, 0, 0)}, {},
          "2 of 3 slices lose more than allowed, and so do all examples together; worst: group = b"),
         ({"a": (900, 0, 0), "b": (900, 1, 0)}, {}, "All 2 slices stay within what is allowed"),
-        ({"a": (900, 0, 0)}, {}, "1 slice stays within what is allowed"),
         ({"a": (900, 0, 0), "b": (200, 6, 0), "c": (3, 0, 0), "d": (4, 0, 0)}, {},
          "None of 4 slices is shown to lose more than allowed; 1 undecided and 2 have too few examples"),
         ({"a": (99, 12, 0), "b": (99, 12, 0), "c": (99, 12, 0)}, {},
          "All examples together lose more than allowed, though none of 3 slices is shown to by itself; 3 have too few "
          "examples"),
-        ({"a": (99, 0, 0), "b": (900, 0, 0)}, {},
-         "None of 2 slices is shown to lose more than allowed; 1 has too few examples"),
         ({"a": (400, 8, 0), "b": (400, 8, 0)}, {"thresholds": {"group": 0.2}},  # only the whole is open
          "All 2 slices stay within what is allowed; all examples together are undecided"),
     ],
@@ -109,46 +110,33 @@ def test_the_text_holds_each_row_the_worst_first_and_the_finding_last(found):
     low, high = (f"{100 * found.table[end][0]:+.1f}" for end in ("low", "high"))
     assert table[0][:5] == ["group", "hard ham", "flag", "400", f"+19.0 [{low}, {high}]"]
     assert table[0][5:] == ["3.0", "99.0 %", "80.0 %", "90.0 %", "–"]
-    assert set(lines[6]) == {"-"}
     assert re.split(r"\s{2,}", lines[7])[:4] == ["overall", "all examples", "pass", "3,570"]
-    assert lines[-1] == headline(found)
-    assert found.method in lines
+    assert (lines[-1], found.method in lines) == (headline(found), True)
 
 
 def test_the_report_in_a_notebook_and_in_print_stops_at_the_worst_rows(found):
     lines = plain_text(found, most_rows=2).splitlines()
     assert [re.split(r"\s{2,}", line)[1] for line in lines[1:3]] == found.table["level"].tolist()[:2]
     assert lines[3] == "… and 3 more rows"
-    assert str(found) == repr(found) == plain_text(found)
-    assert found._repr_markdown_() == found.to_markdown()
     long = report({f"level {k:02}": (20, 0, 0) for k in range(33)})
     assert "… and 13 more rows" in str(long)
     assert "Note: teacher and student choose the same class for all 660 examples." in str(long)
-    table = [line for line in long.to_markdown().splitlines() if line.startswith("| group")]
-    assert len(table) == 30
-    assert "\nand 3 more\n" in long.to_markdown()
+    assert "\nand 3 more\n" in long._repr_markdown_()
 
 
 # ---- figure ----
 
 
 @pytest.fixture
-def drawn(monkeypatch):
-    yield from capture(monkeypatch)
+def picture(drawn):
+    """A function that gives a figure, its axes and its words."""
 
-
-@pytest.fixture
-def picture():
-    figures = []
-
-    def opened(report, **options):
-        fig, alt = drawing.picture(report, **options)
-        figures.append(fig)
+    def shown(report, **options):
+        drawing.draw(report, **options)
+        fig, alt = drawn()
         return fig, fig.axes[0], alt
 
-    yield opened
-    for fig in figures:
-        plt.close(fig)
+    return shown
 
 
 def markers(ax):
@@ -161,7 +149,7 @@ def intervals(ax):
 
 def test_the_figure_shows_gap_interval_and_size_of_every_row(found, picture):
     fig, ax, alt = picture(found)
-    rows = [*(row for _, row in found.table.iterrows()), found.overall]
+    rows = rows_of(found)
     assert [text.get_text() for text in ax.get_yticklabels()] == [*found.table["level"], "all examples"]
     places = ax.get_yticks()
     assert ax.yaxis_inverted()
@@ -178,10 +166,6 @@ def test_the_figure_shows_gap_interval_and_size_of_every_row(found, picture):
     assert words[3::2] == ["flag", "watch", "too few", "pass", "pass, student better", "pass"]
     assert fig.get_suptitle().replace("\n", " ") == headline(found)
     assert_nothing_is_cut_off(fig)
-
-
-def test_the_alternative_text_has_the_numbers(found, picture):
-    _, _, alt = picture(found)
     assert alt.startswith(
         f"{headline(found)}. Gap of each slice in points, with its 95 % interval. group = hard ham: +19.0 ["
     )
@@ -224,19 +208,15 @@ def test_the_figure_keeps_to_the_worst_rows_and_says_so(found, picture):
     assert [text.get_text() for text in ax.get_yticklabels()] == [*found.table["level"][:2], "all examples"]
     assert "3 more slices are not shown" in fig.get_supxlabel()
     assert "3 more slices are not shown" in alt
-    assert "news" not in alt
-    with pytest.raises(ValueError, match="most_rows must be an integer >= 1, got 0"):
-        drawing.picture(found, most_rows=0)
 
 
-def test_names_from_the_data_are_drawn_as_they_are_and_the_same_each_time(picture, drawn):
+def test_names_from_the_data_are_drawn_as_they_are_and_the_same_each_time(picture):
     one = hostile()
     assert drawing.svg(one) == drawing.svg(one)
     written = " ".join(ElementTree.fromstring(drawing.svg(one)).itertext())
     assert r"$\frac{1}{0}$ and $x$" in written
     assert "日本語" in written
-    one.plot()  # a warning, of letters that the font lacks, would be an error
-    _, ax, _ = picture(one)
+    _, ax, _ = picture(one)  # a warning, of letters that the font lacks, would be an error
     assert {text.get_text() for text in ax.get_yticklabels()} == {*map(printable, HOSTILE), "all examples"}
 
 
@@ -244,10 +224,9 @@ def test_plot_shows_the_figure_with_its_words_and_names_columns_where_there_are_
     truth = [k % 2 for k in range(300)]
     two = audit(truth, truth, truth, {"a": [k % 3 > 0 for k in range(300)], "b": ["x"] * 300})
     assert two.plot() is None
-    fig, alt = drawn()
+    fig, _ = drawn()
     labels = {text.get_text() for text in fig.axes[0].get_yticklabels()}
     assert labels == {"a = True", "a = False", "b = x", "all examples"}
-    assert alt.startswith("None of 3 slices is shown to lose more than allowed; 2 undecided. Gap of each slice")
 
 
 # ---- page ----
@@ -257,7 +236,6 @@ def test_the_page_is_complete_and_asks_nothing_of_the_network(page):
     soup = BeautifulSoup(page, "html.parser")
     assert soup.html["lang"] == "en"
     assert soup.title.get_text().startswith("Audit: 1 of 5 slices")
-    assert len(soup.find_all("main")) == len(soup.find_all("h1")) == 1
     assert [heading.name for heading in soup.find_all(re.compile("^h[1-6]$"))] == ["h1", *["h2"] * 4]
     addresses = [
         item.get(name) for item in soup.find_all(True) for name in ("src", "href", "srcset", "action") if item.get(name)
@@ -266,7 +244,7 @@ def test_the_page_is_complete_and_asks_nothing_of_the_network(page):
     assert len(addresses) == 2
     assert soup.find_all(["script", "iframe", "object", "form"]) == []
     assert re.findall(r"url\(|@import|https?:", re.sub(r"base64,[^\"]*", "", page)) == []
-    assert soup.img["alt"].startswith(headline(report(baseline=True, thresholds={"group=list": 0.05})))
+    assert soup.img["alt"].startswith(soup.title.get_text().removeprefix("Audit: "))
 
 
 def test_the_table_of_the_page_has_every_row_and_every_number(found, page):
@@ -279,8 +257,7 @@ def test_the_table_of_the_page_has_every_row_and_every_number(found, page):
         *["retained above chance", "agreement", "more examples needed", "handling"],
     ]
     rows = [[cell.get_text() for cell in line.find_all(["th", "td"])] for line in table.find_all("tr")[1:]]
-    expected = [*(row for _, row in found.table.iterrows()), found.overall]
-    for cells, row in zip(rows, expected, strict=True):
+    for cells, row in zip(rows, rows_of(found), strict=True):
         more = f"{row['more_needed']:,.0f}" if row["more_needed"] else "–"
         better = ", student better" if row["level"] == "news" else ""
         assert cells == [
@@ -298,20 +275,13 @@ def test_the_table_of_the_page_has_every_row_and_every_number(found, page):
             more,
             row["handling"],
         ]
-    assert [line.find("th", scope="row").get_text() for line in table.find_all("tr")[1:]] == [
-        row["level"] for row in expected
-    ]
 
 
 def test_the_page_says_what_was_asked_for_and_leaves_out_what_was_not_given(found, page, tmp_path):
     text = re.sub(r"\s+", " ", BeautifulSoup(page, "html.parser").main.get_text(" "))
     for said in [
-        *[
-            "teacher, student and baseline, by accuracy",
-            "3,570, the same ones for each model",
-            "Allowed gap 3.0 points",
-        ],
-        *["Allowed gap of group=list 5.0 points", "100 examples", found.method, "intervals are not corrected"],
+        *["teacher, student and baseline, by accuracy", "3,570, the same ones for each model", found.method],
+        *["Allowed gap 3.0 points", "Allowed gap of group=list 5.0 points", "100 examples"],
     ]:
         assert said in text
     better = text.split("beat the teacher")[1].split("What was compared")[0]
@@ -336,43 +306,32 @@ def test_names_are_shown_on_the_page_and_never_read_as_markup(tmp_path):
 # ---- JSON ----
 
 
-def strict(text):
+def as_json(report, path):
+    """What `to_json` writes, read by a reader that knows no NaN."""
+
     def refuse(name):
         raise AssertionError(f"{name} is not JSON")
 
-    return json.loads(text, parse_constant=refuse)
+    report.to_json(path / "audit.json")
+    return json.loads((path / "audit.json").read_text(encoding="utf-8"), parse_constant=refuse)
 
 
 def test_json_holds_the_whole_report(found, tmp_path):
-    found.to_json(tmp_path / "audit.json")
-    read = strict((tmp_path / "audit.json").read_text(encoding="utf-8"))
+    read = as_json(found, tmp_path)
     assert (read["schema"], read["schema_version"], read["status"]) == ("kdcourse.audit", 1, 1)
     assert read["headline"] == headline(found)
-    assert read["method"] == found.method
     assert read["corrected_for"] == found.corrected_for == 5
-    assert read["settings"]["max_gap"] == 0.03
-    assert read["settings"]["thresholds"] == {"group=list": 0.05}
-    assert read["settings"]["classes"] == [0, 1]
-    assert read["notes"] == found.notes
-    for one, (_, row) in zip(
-        [read["overall"], *read["rows"]], [(0, found.overall), *found.table.iterrows()], strict=True
-    ):
+    assert {name: read["settings"][name] for name in found.settings} == found.settings
+    for one, row in zip([*read["rows"], read["overall"]], rows_of(found), strict=True):
         assert set(one) == {*found.table.columns, "more_needed_unbounded"}
         for name, value in row.items():
             assert one[name] == (None if isinstance(value, float) and math.isnan(value) else value), name
-        assert isinstance(one["n"], int)
-        assert isinstance(one["more_needed"], int)
-        assert isinstance(one["student_better"], bool)
-        assert one["more_needed_unbounded"] is False
-    too_few = next(one for one in read["rows"] if one["verdict"] == "too few")
-    assert too_few["p_exceeds"] is None
+        assert [type(one[name]) for name in ["n", "more_needed", "student_better"]] == [int, int, bool]
 
 
 def test_json_says_when_no_number_of_examples_is_enough(tmp_path):
     one = report({"a": (200, 10, 0), "b": (500, 0, 0)}, max_gap=0.05)
-    assert math.isinf(one.table.loc[one.table["level"] == "a", "more_needed"].item())
-    one.to_json(tmp_path / "audit.json")
-    rows = {row["level"]: row for row in strict((tmp_path / "audit.json").read_text())["rows"]}
+    rows = {row["level"]: row for row in as_json(one, tmp_path)["rows"]}
     assert (rows["a"]["more_needed"], rows["a"]["more_needed_unbounded"]) == (None, True)
     assert (rows["b"]["more_needed"], rows["b"]["more_needed_unbounded"]) == (0, False)
     assert "no number is enough" in plain_text(one)
@@ -392,8 +351,7 @@ def test_gaps_come_in_the_units_of_the_score_and_with_the_decimals_that_the_limi
     assert "(profit)" in picture(one)[1].get_xlabel()
     one.to_html(tmp_path / "page.html")
     assert "mean difference of the score" in (tmp_path / "page.html").read_text(encoding="utf-8")
-    one.to_json(tmp_path / "audit.json")
-    assert strict((tmp_path / "audit.json").read_text())["rows"][0]["retained"] is None
+    assert as_json(one, tmp_path)["rows"][0]["retained"] is None
     assert re.search(r"hard ham .*\+19\.00 \[[^]]*\]  +0\.25  ", plain_text(report(max_gap=0.0025)))
 
 
@@ -409,13 +367,11 @@ def test_markdown_is_a_table_with_the_worst_first(found, tmp_path):
     assert (tmp_path / "new" / "audit.md").read_text(encoding="utf-8") == text == found.to_markdown()
     lines = text.splitlines()
     assert lines[0] == f"### Audit: {headline(found)}"
-    table = [cells(line) for line in lines if line.startswith("|")]
-    assert {len(row) for row in table} == {len(table[0])}
-    assert [row[1] for row in table[2:]] == [*found.table["level"], "all examples"]
-    verdict = table[0].index("verdict")
-    assert [row[verdict] for row in table[2:]][:2] == ["**flag**", found.table["verdict"][1]]
-    assert [set(cell) <= set("-:") for cell in table[1]] == [True] * len(table[0])
-    assert found.method in text
+    titles, under, *table = [cells(line) for line in lines if line.startswith("|")]
+    assert {len(row) for row in [under, *table]} == {len(titles)}
+    assert {*under} == {"---", "---:"}
+    assert [row[1] for row in table] == [*found.table["level"], "all examples"]
+    assert [row[titles.index("verdict")] for row in table][:2] == ["**flag**", found.table["verdict"][1]]
 
 
 def test_markdown_of_hostile_names_has_no_markup_of_theirs():

@@ -1,7 +1,6 @@
 """Slice columns: levels, bins, crossings, missing values, and columns of every kind."""
 
 import datetime
-import decimal
 import math
 
 import numpy as np
@@ -28,32 +27,19 @@ def levels(column, name="column", **settings):
     [
         (["b", "a", "b", "c"], {"a": 1, "b": 2, "c": 1}),
         ([True, False, True, True], {"False": 1, "True": 3}),
-        ([10, 9, 10, 2], {"2": 1, "9": 1, "10": 2}),
         ([1.0, 3.0, None, 3.0], {"1": 1, "3": 2, "(missing)": 1}),
-        (["a", None, "b", "a"], {"a": 2, "b": 1, "(missing)": 1}),
         ([True, None, False, True], {"False": 1, "True": 2, "(missing)": 1}),
         ([1, "1", "x", 1], {"1": 2, "'1'": 1, "'x'": 1}),  # as Python writes them, where names would clash
-        ([2, "x", 1, "a"], {"1": 1, "2": 1, "a": 1, "x": 1}),
         (["(missing)", None, "a", "a"], {"'(missing)'": 1, "'a'": 2, "(missing)": 1}),
         (["", " ", "a", "a"], {"''": 1, "' '": 1, "a": 2}),
-        (np.array(["b", "a", "b", "a"]), {"a": 2, "b": 2}),
         (torch.tensor([3, 1, 1, 1]), {"1": 3, "3": 1}),
-        (torch.tensor([True, False, False, False]), {"False": 3, "True": 1}),
         ([torch.tensor(3), torch.tensor(1), torch.tensor(1), torch.tensor(1)], {"1": 3, "3": 1}),
         (pd.Series(["b", pd.NA, "a", "a"], dtype="string"), {"a": 2, "b": 1, "(missing)": 1}),
         (pd.array([1, pd.NA, 2, 2], dtype="Int64"), {"1": 1, "2": 2, "(missing)": 1}),
-        (pd.array([True, pd.NA, False, False], dtype="boolean"), {"False": 2, "True": 1, "(missing)": 1}),
-        (pd.Series(["b", None, "a", "a"], dtype=pd.StringDtype("python")), {"a": 2, "b": 1, "(missing)": 1}),
         (pd.Series([1, pd.NA, 2, 2], dtype=object), {"1": 1, "2": 2, "(missing)": 1}),
         (pd.Categorical(["hi", "lo", "hi", None], ["lo", "hi"]), {"lo": 1, "hi": 2, "(missing)": 1}),
-        (pd.Index(["b", "a", "a", "a"]), {"a": 3, "b": 1}),
-        (("b", "a", "a", "a"), {"a": 3, "b": 1}),
-        (range(4), {"0": 1, "1": 1, "2": 1, "3": 1}),
         (pd.cut(pd.Series([1, 5, 5, 9]), [0, 4, 10]), {"(0, 4]": 1, "(4, 10]": 3}),
         ([datetime.date(2024, 1, 2)] * 3 + [datetime.date(2023, 1, 2)], {"2023-01-02": 1, "2024-01-02": 3}),
-        ([decimal.Decimal("1.5"), decimal.Decimal("0.5")] * 2, {"0.5": 2, "1.5": 2}),
-        ([None, None, np.nan, pd.NA], {"(missing)": 4}),
-        (np.full(4, np.nan), {"(missing)": 4}),
     ],
 )  # fmt: skip
 def test_levels_in_their_order(column, expected):
@@ -68,7 +54,6 @@ def test_up_to_12_whole_numbers_are_levels_and_more_are_binned():
     for missing in (None, math.nan, pd.NA):  # it makes no objects, and no floats, of numbers
         values = pd.Series([*range(13), missing] * 2, dtype=object)
         assert levels(values)[0] == binned | {"(missing)": 2}
-    assert list(levels([1, 2, None, 5] * 6)[0]) == ["1", "2", "5", "(missing)"]
     assert list(levels([1, 2, None, 5.5] * 6, bins=2)[0]) == ["1 – 2", "2 – 5.5", "(missing)"]
 
 
@@ -101,8 +86,6 @@ def test_quantile_bins_hold_what_a_sorted_list_says(values, bins):
     [
         ([0.5] * 6 + [1.5, 2.5], {"0.5 – 1.5": 6, "1.5 – 2.5": 2}),
         ([0.5, 1.5] + [2.5] * 6, {"0.5 – 2.5": 2, "2.5": 6}),  # the highest value alone
-        ([2.5] * 4, {"2.5": 4}),
-        ([-0.0, 1.5, 1.5, 1.5], {"0 – 1.5": 1, "1.5": 3}),
         ([-np.inf, 1.5, 2.5, 3.5, 4.5, np.inf], {"-inf – 2.5": 2, "2.5 – 3.5": 1, "3.5 – 4.5": 1, "4.5 – inf": 2}),
         ([1.00001, 1.00002, 1.00003, 1.00004],
             {"1.00001 – 1.00002": 1, "1.00002 – 1.00003": 1, "1.00003 – 1.00004": 2}),
@@ -130,7 +113,6 @@ def test_edges_cut_below_between_and_above():
         "column has no examples in '30 – 40'.",
         "column has no value for 1 example, the level (missing).",
     ]
-    assert levels([1, 2, 3], bins={"column": (2,)})[0] == {"< 2": 1, ">= 2": 2}
     found, notes = levels([1, 2, 3], bins={"column": np.array([0.0, 5.0])})
     assert found == {"0 – 5": 3}
     assert notes == ["column has one level only, '0 – 5': there is nothing to compare."]  # none on "< 0" and ">= 5"
@@ -143,8 +125,6 @@ def test_bins_can_be_asked_for_column_by_column():
     assert {name: len(names) for name, names in found.items()} == {"few": 2, "many": 8, "as it is": 40, "default": 4}
     assert "0.5" in found["as it is"]
     assert "A bin holds its lower edge and not its upper one; the last quantile bin holds both." in read.notes
-    read = read_slices({"many": slices["many"]}, 40, bins={"many": None})
-    assert (len(read.columns[0].levels), read.notes) == (40, [])
 
 
 def crossed(slices, **settings):

@@ -11,7 +11,6 @@ HOSTILE = [
     "<script>window.ran = 1</script>",
     '"><img src="https://example.org/x" onerror="window.ran = 1">',
     "</style></svg><svg onload='window.ran = 1'>",
-    "javascript:window.ran=1",
     "a_very_long_name_without_a_single_place_to_break_it_" * 3,
 ]
 # The width of an A4 page on its side less the margins, at 96 dots an inch.
@@ -115,7 +114,6 @@ def test_every_row_is_on_the_paper_and_nothing_is_cut_off(browser, tmp_path):
         looks = page.locator(".scroll").evaluate_all("boxes => boxes.map(box => getComputedStyle(box).overflowX)")
         assert looks == ["visible", "visible"]
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-        assert page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 27, 27)"
         assert page.locator("thead").evaluate("head => getComputedStyle(head).display") == "table-header-group"
     paper = page.pdf(prefer_css_page_size=True)
     assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") >= 3

@@ -101,14 +101,8 @@ def test_p_exceeds_is_the_largest_probability_of_so_extreme_an_outcome(only_a, o
     assert max(tail(share, less) for share in shares[::10] for less in [0.01, 0.1]) <= p_exceeds * 1.001
 
 
-@pytest.fixture(scope="module")
-def twelve():
-    """The 95 % interval of every outcome of 12 examples."""
-    return np.array([gap_interval(a, b, 12) for a, b in outcomes(12)])
-
-
-def test_with_twelve_examples_the_interval_covers_every_gap_whatever_the_models_share(twelve):
-    low, high = twelve.T
+def test_with_twelve_examples_the_interval_covers_every_gap_whatever_the_models_share():
+    low, high = np.array([gap_interval(a, b, 12) for a, b in outcomes(12)]).T
     gaps = np.concatenate([np.linspace(-0.98, 0.98, 50), low - 1e-9, high + 1e-9])  # worst just beyond an end
     covered, missed = [], []
     for gap in gaps[abs(gaps) < 1]:
@@ -362,11 +356,8 @@ COUNTS = {"only_a": 3, "only_b": 1, "n": 10}
     ("change", "message"),
     [
         ({"only_a": -1}, "only_a must be an integer >= 0, got -1"),
-        ({"only_a": 3.0}, r"only_a must be an integer >= 0, got 3\.0"),
         ({"only_b": True}, "only_b must be an integer >= 0, got True"),
-        ({"only_b": "1"}, "only_b must be an integer >= 0, got '1'"),
         ({"n": 0}, "n must be an integer >= 1, got 0"),
-        ({"n": None}, "n must be an integer >= 1, got None"),
         ({"n": 3}, r"only_a \+ only_b must be in \[0, 3\], got 3 \+ 1"),
     ],
 )
@@ -376,46 +367,35 @@ def test_counts_that_cannot_be_are_refused(call, change, message):
 
 
 @pytest.mark.parametrize(
-    ("call", "arguments", "error", "message"),
+    ("call", "change", "message"),
     [
-        (gap_interval, {**COUNTS, "confidence": 1}, ValueError, r"confidence must be in \(0, 1\), got 1"),
-        (gap_interval, {**COUNTS, "confidence": "95"}, TypeError, "confidence must be a number, got '95'"),
-        (gap_p_values, {**COUNTS, "margin": 1}, ValueError, r"margin must be in \(-1, 1\), got 1"),
-        (gap_p_values, {**COUNTS, "margin": -2.5}, ValueError, r"margin must be in \(-1, 1\), got -2\.5"),
-        (gap_p_values, {**COUNTS, "margin": math.nan}, ValueError, r"margin must be in \(-1, 1\), got nan"),
-        (gap_p_values, {**COUNTS, "margin": None}, TypeError, "margin must be a number, got None"),
-        (examples_needed, {**COUNTS, "margin": 1}, ValueError, r"margin must be in \(-1, 1\), got 1"),
-        (examples_needed, {**COUNTS, "margin": 0, "power": 1}, ValueError, r"power must be in \(0, 1\), got 1"),
-        (
-            examples_needed,
-            {**COUNTS, "margin": 0, "confidence": 0},
-            ValueError,
-            r"confidence must be in \(0, 1\), got 0",
-        ),
-        (t_interval, {"mean": math.nan, "deviation": 1, "n": 5}, ValueError, "mean must be finite, got nan"),
-        (t_interval, {"mean": 0, "deviation": -1, "n": 5}, ValueError, "deviation must be >= 0 and finite, got -1"),
-        (t_interval, {"mean": 0, "deviation": math.inf, "n": 5}, ValueError, "deviation must be >= 0 .* got inf"),
-        (t_interval, {"mean": 0, "deviation": 1, "n": 1}, ValueError, "n must be an integer >= 2, got 1"),
-        (
-            t_interval,
-            {"mean": 0, "deviation": 1, "n": 5, "confidence": 0},
-            ValueError,
-            r"confidence must be in .* got 0",
-        ),
-        (t_p_values, {"mean": [1.0, 2.0], "deviation": 1, "n": 5, "margin": 0}, TypeError, "mean must be a number"),
-        (
-            t_p_values,
-            {"mean": 0, "deviation": 1, "n": 5, "margin": math.inf},
-            ValueError,
-            "margin must be finite, got inf",
-        ),
+        (gap_interval, {"confidence": 1}, r"confidence must be in \(0, 1\), got 1"),
+        (gap_p_values, {"margin": 1}, r"margin must be in \(-1, 1\), got 1"),
+        (gap_p_values, {"margin": math.nan}, r"margin must be in \(-1, 1\), got nan"),
+        (examples_needed, {"margin": -1}, r"margin must be in \(-1, 1\), got -1"),
+        (examples_needed, {"margin": 0, "power": 1}, r"power must be in \(0, 1\), got 1"),
+        (examples_needed, {"margin": 0, "confidence": 0}, r"confidence must be in \(0, 1\), got 0"),
     ],
 )
-def test_what_is_refused_is_named(call, arguments, error, message):
-    with pytest.raises(error, match=message):
-        call(**arguments)
+def test_what_is_asked_of_counts_is_refused_by_name(call, change, message):
+    with pytest.raises(ValueError, match=message):
+        call(**COUNTS | change)
 
 
-@pytest.mark.parametrize("kind", [int, np.int64, np.uint8, np.int32])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mean": math.nan}, "mean must be finite, got nan"),
+        ({"deviation": -1}, "deviation must be >= 0 and finite, got -1"),
+        ({"n": 1}, "n must be an integer >= 2, got 1"),
+        ({"margin": math.inf}, "margin must be finite, got inf"),
+    ],
+)
+def test_what_is_asked_of_means_is_refused_by_name(change, message):
+    with pytest.raises(ValueError, match=message):
+        t_p_values(**{"mean": 0, "deviation": 1, "n": 5, "margin": 0} | change)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint8])
 def test_counts_may_come_from_a_table(kind):
     assert gap_interval(kind(3), kind(1), kind(10)) == gap_interval(3, 1, 10)

@@ -84,13 +84,13 @@ def picture(report: Report, most_rows: int | None = 30) -> tuple[Any, str]:
     return fig, f"{alt} {more}." if more else alt
 
 
-def svg(report: Report, most_rows: int | None = 30) -> bytes:
+def svg(report: Report) -> bytes:
     """The figure as SVG, in bytes: the same ones for the same report."""
     import matplotlib.pyplot as plt
 
     # Text stays text: the reader's fonts have letters that the ones of this machine may lack.
     with _any_glyph(), plt.rc_context({"svg.hashsalt": "kdcourse.audit", "svg.fonttype": "none"}):
-        fig, _ = picture(report, most_rows)
+        fig, _ = picture(report)
         file = io.BytesIO()
         try:
             fig.savefig(file, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
@@ -127,19 +127,9 @@ def _draw_row(ax, place, row, numbers, ends, share):
 
 def _beside(ax, y, number, word, **look):
     """Two columns to the right of the axes. Their distance is in points, so that the layout can make room for them."""
+    look |= {"va": "center", "fontsize": 9, "annotation_clip": False}
     for text, distance, align in [(number, 50, "right"), (word, 60, "left")]:
-        ax.annotate(
-            text,
-            (1, y),
-            (distance, 0),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            va="center",
-            ha=align,
-            fontsize=9,
-            annotation_clip=False,
-            **look,
-        )
+        ax.annotate(text, (1, y), (distance, 0), ("axes fraction", "data"), "offset points", ha=align, **look)
 
 
 @contextmanager

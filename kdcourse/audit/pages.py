@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import kdcourse
+from kdcourse.audit.figure import svg
 from kdcourse.audit.tables import (
     SHORT,
     Report,
@@ -31,9 +32,6 @@ from kdcourse.audit.tables import (
 )
 from kdcourse.store import replacing, save_json
 
-TEMPLATE = "report.html.jinja"
-SCHEMA = "kdcourse.audit"
-VERSION = 1
 StrPath = str | os.PathLike[str]
 
 
@@ -58,8 +56,6 @@ def write_html(report: Report, path: StrPath) -> None:
     """Write the report as a page, whole or not at all. Names from the data are shown and never read as markup."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    from kdcourse.audit.figure import svg
-
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -70,7 +66,7 @@ def write_html(report: Report, path: StrPath) -> None:
     )
     shown, rows, _ = table_of(report)
     lines = [(verdict.replace(" ", "-"), list(zip(shown, cells, strict=True))) for verdict, cells in rows]
-    text = environment.get_template(TEMPLATE).render(
+    text = environment.get_template("report.html.jinja").render(
         headline=headline(report),
         status=report.status,
         compared=_compared(report),
@@ -167,8 +163,8 @@ def content(report: Report) -> dict[str, Any]:
     `more_needed_unbounded` is then true.
     """
     return {
-        "schema": SCHEMA,
-        "schema_version": VERSION,
+        "schema": "kdcourse.audit",
+        "schema_version": 1,
         "kdcourse": kdcourse.__version__,
         "status": report.status,
         "headline": headline(report),

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from kdcourse.audit import figure, pages
 from kdcourse.audit.tables import plain_text
 
-MOST_ROWS = 20
 StrPath = str | os.PathLike[str]
 
 
@@ -101,8 +101,6 @@ class AuditReport:
 
     def plot(self) -> None:
         """Show a figure of the gaps with their intervals, the worst 30 slices and all examples together."""
-        from kdcourse.audit import figure
-
         figure.draw(self)
 
     def to_html(self, path: StrPath) -> None:
@@ -118,8 +116,6 @@ class AuditReport:
         OSError
             Where it cannot be written; it names the file.
         """
-        from kdcourse.audit import pages
-
         pages.write_html(self, path)
 
     def to_json(self, path: StrPath) -> None:
@@ -127,8 +123,6 @@ class AuditReport:
 
         Parameters and errors are those of `to_html`.
         """
-        from kdcourse.audit import pages
-
         pages.write_json(self, path)
 
     def to_markdown(self, path: StrPath | None = None) -> str:
@@ -136,15 +130,13 @@ class AuditReport:
 
         Parameters and errors are those of `to_html`.
         """
-        from kdcourse.audit import pages
-
         return pages.write_markdown(self, path)
 
     def _with(self, verdict):
         return self.table[self.table["verdict"] == verdict].reset_index(drop=True)
 
     def __str__(self):
-        return plain_text(self, MOST_ROWS)
+        return plain_text(self, most_rows=20)
 
     __repr__ = __str__
 

@@ -14,6 +14,8 @@ import numpy as np
 from kdcourse.stats import mean_interval
 
 if TYPE_CHECKING:  # matplotlib is imported by the first figure
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import ArrayLike
@@ -64,6 +66,25 @@ def figure(width: float = 8.0, height: float = 3.6, **options) -> tuple[Figure, 
     for ax in np.ravel(axes):
         ax.spines[["top", "right"]].set_visible(False)
     return fig, axes
+
+
+def plain(value: float) -> str:
+    """Three digits that count, and never 2.3e+05."""
+    return f"{float(f'{value:.3g}'):,.10g}"
+
+
+def units(percent: bool) -> tuple[int, str, Callable[[float], str]]:
+    """What to multiply results by, their unit, and how to write them."""
+    return (100, " %", "{:.1f}".format) if percent else (1, "", plain)
+
+
+def line_at(ax: Axes, reference: tuple[str, float] | None, percent: bool) -> list[str]:
+    """Draw the horizontal line, if there is one, and say it."""
+    if reference is None:
+        return []
+    (scale, unit, write), (name, value) = units(percent), reference
+    ax.axhline(scale * value, color="#666666", linestyle="--", linewidth=1, label=name)
+    return [f"{name}: {write(scale * value)}{unit}"]
 
 
 def set_title(ax: Axes, title: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import not_negative
-from kdcourse.plots.base import figure, interval_of, look, set_title, show
+from kdcourse.plots.base import figure, interval_of, line_at, look, plain, set_title, show, units
 
 # Where a name may stand: beside its point, or over or under its interval. Points to the right and up, and the side of
 # the text that is fixed there.
@@ -70,7 +70,7 @@ def curves(
     >>> curves(runs, x="T", y="accuracy", hue="arm", title="T = 4 is better", percent=True)  # doctest: +ELLIPSIS
     [figure] T = 4 is better. Means with 95 % intervals, 2 runs each. soft, T 1: 71.0 % [58.3, 83.7], 4: 81.0 %...
     """
-    arms, (scale, unit, write), xlabel = list(dict.fromkeys(table[hue])), _scale(percent), xlabel or x
+    arms, (scale, unit, write), xlabel = list(dict.fromkeys(table[hue])), units(percent), xlabel or x
     _check_positive(x, table[x])
     runs = {arm: {at: scale * own[y].to_numpy() for at, own in table[table[hue] == arm].groupby(x)} for arm in arms}
     spans = {arm: {at: interval_of(runs[arm][at], f"{arm} at {x} = {at:g}") for at in runs[arm]} for arm in arms}
@@ -100,7 +100,7 @@ def curves(
         )
         words.append(f"{arm}, {xlabel} {', '.join(said)}")
     words += [f"chosen on validation for {arm}: {at:,.10g}" for arm, at in (marked or {}).items()]
-    words += _line_at(ax, reference, scale, unit, write)
+    words += line_at(ax, reference, percent)
     ax.set_xscale("log")
     ax.set_xticks(places, [f"{place:,.10g}" for place in places])
     ax.minorticks_off()
@@ -173,7 +173,7 @@ def tradeoff(
     """
     _check_positive(x, table[x])
     apart = not_negative("apart", apart)
-    scale, unit, write = _scale(percent)
+    scale, unit, write = units(percent)
     fig, ax = figure(8.5, 4.6)
     ax.margins(0.08, 0.1)  # room for the names
     words: list[str] = []
@@ -190,8 +190,8 @@ def tradeoff(
         for at, cost, name, mean, below, above in zip(rows["at"], rows[x], rows[label], *values, strict=True):
             named.setdefault(str(name), {"point": (at, mean), "low": (at, below), "high": (at, above)})
             whose = "" if one is None else f", {group} {one}"
-            words.append(f"{name}{whose}: {_plain(cost)}, {write(mean)}{unit} [{write(below)}, {write(above)}]")
-    words += _line_at(ax, reference, scale, unit, write)
+            words.append(f"{name}{whose}: {plain(cost)}, {write(mean)}{unit} [{write(below)}, {write(above)}]")
+    words += line_at(ax, reference, percent)
     ax.set_xscale("log")
     _plain_ticks(ax.xaxis)
     if log_y:
@@ -215,28 +215,10 @@ def _side_by_side(table, x, group, apart):
     return table[x] * (1 + apart) ** np.array(steps)
 
 
-def _scale(percent):
-    return (100, " %", "{:.1f}".format) if percent else (1, "", _plain)
-
-
-def _plain(value):
-    """Three digits that count, and never 2.3e+05."""
-    return f"{float(f'{value:.3g}'):,.10g}"
-
-
 def _check_positive(name, values):
     for value in values:
         if not value > 0:
             raise ValueError(f"{name} must be > 0 on a logarithmic axis, got {value}")
-
-
-def _line_at(ax, reference, scale, unit, write):
-    """Draw the horizontal line, if there is one, and say it."""
-    if reference is None:
-        return []
-    name, value = reference
-    ax.axhline(scale * value, color="#666666", linestyle="--", linewidth=1, label=name)
-    return [f"{name}: {write(scale * value)}{unit}"]
 
 
 def _plain_ticks(axis):

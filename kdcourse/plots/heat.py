@@ -10,17 +10,9 @@ from kdcourse.stats import Comparison
 
 
 def surface(
-    comparisons: Mapping[tuple, Comparison],
-    *,
-    rows: Sequence,
-    columns: Sequence,
-    title: str,
-    xlabel: str,
-    ylabel: str,
-    scale: float = 100.0,
-    unit: str = "points",
+    comparisons: Mapping[tuple, Comparison], *, rows: Sequence, columns: Sequence, title: str, xlabel: str, ylabel: str
 ) -> None:
-    """A table of paired differences as colours, each cell with its number; what cannot be told from 0 is framed.
+    """Paired differences in points as colours, each cell with its number; what cannot be told from 0 is framed.
 
     Parameters
     ----------
@@ -31,10 +23,6 @@ def surface(
         The finding.
     xlabel, ylabel : str
         What columns and rows are.
-    scale : float
-        What to multiply by for display: 100 makes points of shares.
-    unit : str
-        What the numbers then are.
 
     Raises
     ------
@@ -51,7 +39,7 @@ def surface(
     for cell in cells.values():
         if cell not in comparisons:
             raise ValueError(f"comparisons must hold every row and column, got none for {cell}")
-    means = np.array([[scale * comparisons[row, column].mean for column in columns] for row in rows])
+    means = np.array([[100 * comparisons[row, column].mean for column in columns] for row in rows])
     reach = max(abs(means).max(), 1e-9)
     fig, ax = figure(max(4.6, 2.4 + 1.1 * len(columns)), 2.1 + 0.62 * len(rows))
     image = ax.imshow(means, cmap="PuOr_r", vmin=-reach, vmax=reach, aspect="auto")
@@ -59,7 +47,7 @@ def surface(
     for (r, c), (row, column) in cells.items():
         result = comparisons[row, column]
         # + 0.0 makes a plain zero of -0.0
-        mean, low, high = (f"{round(scale * value, 2) + 0.0:+.2f}" for value in result[:3])
+        mean, low, high = (f"{round(100 * value, 2) + 0.0:+.2f}" for value in result[:3])
         colour = _readable_on(image.cmap(image.norm(means[r, c])))
         text = f"{mean}\n[{low}, {high}]"
         ax.text(c, r, text, ha="center", va="center", color=colour, fontsize=8, linespacing=1.3)
@@ -68,11 +56,11 @@ def surface(
         words.append(f"{ylabel} {row}, {xlabel} {column}: {mean} [{low}, {high}], {result.verdict}")
     ax.set_xticks(range(len(columns)), columns)
     ax.set_yticks(range(len(rows)), rows)
-    ax.set_xlabel(f"{xlabel}\nmean and 95 % interval, in {unit}\nframed with dashes: not shown to differ")
+    ax.set_xlabel(f"{xlabel}\nmean and 95 % interval, in points\nframed with dashes: not shown to differ")
     ax.set_ylabel(ylabel)
     set_title(ax, title)
-    fig.colorbar(image, ax=ax, label=unit)
-    show(fig, f"{title}. Paired differences in {unit} with 95 % intervals. " + "; ".join(words) + ".")
+    fig.colorbar(image, ax=ax, label="points")
+    show(fig, f"{title}. Paired differences in points with 95 % intervals. " + "; ".join(words) + ".")
 
 
 def matrix(values: ArrayLike, names: Sequence[str], *, title: str, xlabel: str, ylabel: str, alt: str) -> None:

@@ -11,21 +11,16 @@ if TYPE_CHECKING:  # torch, which a figure of numbers does not need
     from kdcourse.data import DataSet
 
 
-def gallery(data_set: DataSet, split: str = "train", rows: int = 2) -> None:
-    """The first few pictures of every class, one class a column.
+def gallery(data_set: DataSet) -> None:
+    """The first two pictures of every class to train on, one class a column.
 
     Parameters
     ----------
     data_set : DataSet
         Of square pictures.
-    split : str
-        "train", "validation" or "test".
-    rows : int
-        How many of each class.
     """
-    part = getattr(data_set, split)
+    part, names, rows = data_set.train, data_set.class_names, 2
     side = int(part.inputs.shape[1] ** 0.5)
-    names = data_set.class_names
     fig, axes = figure(0.95 * len(names), 1.0 + 0.9 * rows, nrows=rows, ncols=len(names), squeeze=False)
     for label, name in enumerate(names):
         of_class = (part.labels == label).nonzero().flatten()[:rows]

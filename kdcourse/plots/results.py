@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from kdcourse.plots.base import COLOURS, MARKERS, figure, interval_of, look, set_title, show
+from kdcourse.plots.base import COLOURS, MARKERS, figure, interval_of, line_at, look, set_title, show, units
 from kdcourse.stats import Comparison
 
 
@@ -50,7 +50,7 @@ def intervals(
     [figure] Soft wins. Means with 95 % intervals. 100, soft: 6 [-6.71, 18.7], n = 2; 100, hard: 2 [-10.7, 14.7], n = 2.
     """
     groups, arms = list(dict.fromkeys(table[x])), list(dict.fromkeys(table[hue]))
-    scale, unit, digits = (100, " %", ".1f") if percent else (1, "", ".3g")
+    scale, unit, write = units(percent)
     runs_of = {pair: scale * own[y].to_numpy() for pair, own in table.groupby([hue, x], observed=True)}
     spans = {(arm, group): interval_of(runs, f"{arm}, {group}") for (arm, group), runs in runs_of.items()}
     fig, ax = figure(min(max(7.0, 1.0 + 0.55 * len(groups) * len(arms)), 9.5), 4.0)
@@ -70,10 +70,8 @@ def intervals(
             error = [[mean - low], [high - mean]]
             ax.errorbar(at, mean, error, fmt=marker, color=colour, capsize=4, markersize=7, label=label)
             label = None
-            words.append(f"{group}, {arm}: {mean:{digits}}{unit} [{low:{digits}}, {high:{digits}}], n = {len(runs)}")
-    if reference is not None:
-        ax.axhline(scale * reference[1], color="#666666", linestyle="--", linewidth=1, label=reference[0])
-        words.append(f"{reference[0]}: {scale * reference[1]:{digits}}{unit}")
+            words.append(f"{group}, {arm}: {write(mean)}{unit} [{write(low)}, {write(high)}], n = {len(runs)}")
+    words += line_at(ax, reference, percent)
     ax.set_xticks(range(len(groups)), groups)
     cut = " (cut at 0 and 100 %)" if percent else ""
     ax.set_xlabel(f"{x}\nmean and 95 % interval{cut}; each dot is one run")
@@ -121,21 +119,14 @@ def differences(
         ax.axvspan(-scale * margin, scale * margin, color="#dddddd", zorder=0)
     styles = {"better": 0, "worse": 1, "equivalent": 2, "inconclusive": 6}
     for k, (name, result) in enumerate(comparisons.items()):
-        style = styles[result.verdict]
+        colour, marker = COLOURS[styles[result.verdict]], MARKERS[styles[result.verdict]]
         mean, low, high = (scale * value for value in (result.mean, result.low, result.high))
         error = [[mean - low], [high - mean]]
         if pairs is not None:
             single = scale * np.asarray(pairs[name])
-            ax.plot(single, np.full(len(single), k + 0.22), ".", color=COLOURS[style], alpha=0.5, markersize=6)
-        ax.errorbar(mean, k, xerr=error, fmt=MARKERS[style], color=COLOURS[style], capsize=4, markersize=7)
-        ax.annotate(
-            result.verdict,
-            (1.01, k),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            color=COLOURS[style],
-            annotation_clip=False,
-        )
+            ax.plot(single, np.full(len(single), k + 0.22), ".", color=colour, alpha=0.5, markersize=6)
+        ax.errorbar(mean, k, xerr=error, fmt=marker, color=colour, capsize=4, markersize=7)
+        ax.text(1.01, k, result.verdict, transform=ax.get_yaxis_transform(), va="center", color=colour)
         words.append(f"{name}: {mean:+.2f} [{low:+.2f}, {high:+.2f}], n = {result.n}, {result.verdict}")
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
@@ -153,8 +144,9 @@ def verdicts(comparisons: Mapping[str, Comparison]) -> str:
 
     Examples
     --------
-    >>> verdicts({"a": Comparison(2, 1, 3, 8, "better"), "b": Comparison(3, 2, 4, 8, "better")})
-    'better 2×'
+    >>> better, worse = Comparison(2, 1, 3, 8, "better"), Comparison(-2, -3, -1, 8, "worse")
+    >>> verdicts({"a": worse, "b": better, "c": better})
+    'better 2×, worse 1×'
     """
     counts = Counter(result.verdict for result in comparisons.values())
     return ", ".join(f"{verdict} {n}×" for verdict, n in counts.most_common())
