@@ -22,6 +22,8 @@ from kdcourse import cli
 from kdcourse.audit import audit, command, files
 from kdcourse.audit.command import parse_slice
 
+pytestmark = pytest.mark.slow  # a process for every command
+
 N = 400
 ASKED = ["--label", "y", "--teacher", "teacher", "--student", "student"]
 BY_GROUP = [*ASKED, "--slice", "group"]

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from kdcourse import _course, claims, cli, data, stats
 from kdcourse.claims import Arm, Claim, Part, ledger, lesson_02, lesson_04
 
+pytestmark = pytest.mark.slow  # whole experiments
+
 HARD = claims.find("soft-beats-hard")[0]
 MEASURABLE = [claim for claim in claims.CLAIMS if claim.measure]
 every_measurable = pytest.mark.parametrize("claim", MEASURABLE, ids=lambda claim: claim.name)

@@ -9,6 +9,8 @@ from toy_bench import by_order, found, settings, which, world
 
 from kdcourse.claims import arms, lesson_03
 
+pytestmark = pytest.mark.slow  # whole experiments
+
 BY_BLOCK = [
     "soft-beats-hard",
     "low-data-gains-most",

@@ -11,6 +11,8 @@ from kdcourse.claims import lesson_02, lesson_03
 from kdcourse.models import StudentStack
 from kdcourse.stack import distill_stack, logits_of_stack
 
+pytestmark = pytest.mark.slow  # whole experiments
+
 
 def flat(row, some):
     return 0.8, 0.8

@@ -10,6 +10,8 @@ from toy_bench import found, ids, means, said, settings, speaker, trap, which, w
 
 from kdcourse.claims import lesson_04
 
+pytestmark = pytest.mark.slow  # whole experiments
+
 ALL, BLOCK = 50_000, 5_000
 BEST = {(1, 4, 0.003), (0, 1, 0.01)}
 GAINS = {2: 0.002, 5: 0.01, 10: 0.02, 20: 0.02, 50: 0.01, 100: 0.03, 200: 0.04}

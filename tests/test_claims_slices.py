@@ -14,6 +14,8 @@ from kdcourse import data
 from kdcourse.claims import lesson_05
 from kdcourse.stats import compare
 
+pytestmark = pytest.mark.slow  # whole experiments
+
 ALL, BLOCK, CLASSES = 50_000, 5_000, 10
 GROUPS = ["easy-ham-1", "easy-ham-2", "hard-ham-1", "spam-1", "spam-2"]
 LONG_TAILS = ["rare-and-hard-lose-most", "distillation-lifts-the-tail-over-hard-labels"]

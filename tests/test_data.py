@@ -13,6 +13,8 @@ from kdcourse import data, store
 from kdcourse.data import fashion_mnist, load
 from kdcourse.train import load_teacher, teacher_logits
 
+pytestmark = pytest.mark.slow  # the whole data sets
+
 # SHA-256 of the bytes after the header in the original IDX files of Fashion-MNIST (Xiao et al. 2017):
 # 60,000 and 10,000 pictures of 784 bytes after 16 bytes of header, one label per byte after 8 bytes.
 ORIGINAL = {

@@ -7,6 +7,8 @@ import pytest
 from kdcourse import data
 from kdcourse.train import load_teacher
 
+pytestmark = pytest.mark.slow  # the whole data sets, again and again
+
 TEACHER = ["fashion-mnist/teacher.safetensors", "fashion-mnist/teacher-logits.safetensors"]
 
 

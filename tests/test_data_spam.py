@@ -23,6 +23,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 import build_spam_assassin as builder  # noqa: E402
 import train_spam_teacher as trainer  # noqa: E402
 
+pytestmark = pytest.mark.slow  # the whole data sets
+
 FOLDER = data.folder() / "spam-assassin"
 GROUPS = {"easy-ham-1": 0, "easy-ham-2": 0, "hard-ham-1": 0, "spam-1": 1, "spam-2": 1}
 SIZES = {"train": 3289, "validation": 1114, "test": 1159}

@@ -22,6 +22,8 @@ from kdcourse.stats.paired import (
     t_p_values,
 )
 
+pytestmark = pytest.mark.slow  # all outcomes, enumerated
+
 margins = st.floats(-0.9, 0.9)
 
 

@@ -15,6 +15,8 @@ from kdcourse.stats import holm, mcnemar, proportion_interval
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 from experiments import SCENARIOS, simulate  # noqa: E402
 
+pytestmark = pytest.mark.slow  # simulations
+
 EXPERIMENTS = 2000  # a share of 95 % is then known to ±1 %, one of 2.5 % to ±0.7 %
 AS_PROMISED = [
     "5 pairs",

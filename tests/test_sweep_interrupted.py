@@ -17,6 +17,8 @@ from blobs import blobs, close, files
 from kdcourse import store
 from kdcourse.sweep import chunk, grid, kept, sweep
 
+pytestmark = pytest.mark.slow  # processes that are killed
+
 DATA = blobs(sizes={"train": 60, "validation": 20, "test": 20})
 MANY = grid(width=[3, 5], lr=0.01, init_seed=range(24))  # 48 students, in 24 stacks
 SMALL = {
@@ -43,7 +45,8 @@ def sweep_without_end(folder, threads):
 
 
 NURSERY = """
-import json, os, sys, torch
+import json, os, signal, sys, torch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background, it is ignored
 from test_sweep_interrupted import sweep_without_end
 torch.optim.AdamW([torch.zeros(1)])  # the first one imports a lot
 for line in sys.stdin:

@@ -14,6 +14,8 @@ from kdcourse._process import matmul_precision
 from kdcourse.losses import kd_loss
 from kdcourse.sweep import grid, run, sweep
 
+pytestmark = pytest.mark.slow  # other processes
+
 QUIET = {"device": "cpu", "progress": False, "resume": False}
 RUN = {"epochs": 3, "batch_size": 64, "predictions": True}
 

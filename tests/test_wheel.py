@@ -116,7 +116,10 @@ def test_a_solution_comes_from_the_sources_that_it_carries(elsewhere):
 @pytest.mark.parametrize("command", [["run", "01"], ["claims", "--run", "soft-beats-hard"]])
 def test_what_needs_a_clone_says_so_in_a_sentence(elsewhere, command):
     said = elsewhere("kdcourse", *command, status=2)
-    assert re.fullmatch(r"The package was installed without its (notebooks|data sets): clone the course .*\.\n", said)
+    what = (
+        "The package was installed without its notebooks|the results of claims are written into a clone of the course"
+    )
+    assert re.fullmatch(rf"({what}): clone the course and run this in its folder.*\n", said)
 
 
 def test_data_sets_are_found_in_a_clone(elsewhere, tmp_path):
