@@ -1,6 +1,8 @@
 """Damaged, missing or forged data files: each is named, with the way to get it back, and nothing is half loaded."""
 
+import hashlib
 import json
+import lzma
 
 import pytest
 
@@ -10,14 +12,7 @@ from kdcourse.train import load_teacher
 pytestmark = pytest.mark.slow  # the whole data sets, again and again
 
 TEACHER = ["fashion-mnist/teacher.safetensors", "fashion-mnist/teacher-logits.safetensors"]
-
-
-def truncate(content):
-    return content[: len(content) // 2]
-
-
-def lose_one_byte(content):
-    return content[:-1]
+MAILS = ["spam-assassin/mails.jsonl.xz", "spam-assassin/teacher-logits.safetensors"]
 
 
 def flip_one_bit(content):
@@ -25,12 +20,13 @@ def flip_one_bit(content):
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-def append(content):
-    return content + b"\0"
-
-
-def empty(content):
-    return b""
+DAMAGE = {  # what is done -> (how, what is said of it)
+    "half": (lambda content: content[: len(content) // 2], "truncated"),
+    "a byte less": (lambda content: content[:-1], "truncated"),
+    "empty": (lambda content: b"", "truncated"),
+    "a byte more": (lambda content: content + b"\0", "altered"),
+    "another bit": (flip_one_bit, "altered: its SHA-256"),
+}
 
 
 @pytest.fixture
@@ -51,36 +47,51 @@ def replace(path, content):
     path.write_bytes(content)
 
 
-def test_the_copy_is_whole(copy):
-    assert data.folder() == copy
-    assert "fashion-mnist/test.png" in data.verify()
-    assert data.checked("fashion-mnist/test.png") == copy / "fashion-mnist/test.png"
-
-
-@pytest.mark.parametrize("damage", [truncate, lose_one_byte, flip_one_bit, append, empty])
-@pytest.mark.parametrize("name", ["fashion-mnist/labels.safetensors", "fashion-mnist/train-3.png", *TEACHER])
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("name", ["fashion-mnist/train-3.png", *TEACHER, MAILS[0]])
 def test_verify_names_a_damaged_file(copy, name, damage):
-    replace(copy / name, damage((copy / name).read_bytes()))
-    word = {append: "altered", flip_one_bit: "altered: its SHA-256"}.get(damage, "truncated")
+    how, word = DAMAGE[damage]
+    replace(copy / name, how((copy / name).read_bytes()))
     with pytest.raises(data.DataError, match=rf"{name} is {word}.*git checkout -- .*{name}"):
         data.verify()
 
 
-@pytest.mark.parametrize("damage", [truncate, flip_one_bit])
-@pytest.mark.parametrize("name", ["labels.safetensors", "test.png", "teacher-logits.safetensors"])
+@pytest.mark.parametrize("damage", ["half", "another bit"])
+@pytest.mark.parametrize("name", ["fashion-mnist/labels.safetensors", "fashion-mnist/test.png", *TEACHER, *MAILS])
 def test_load_refuses_a_damaged_file_by_name(copy, name, damage):
-    path = copy / "fashion-mnist" / name
-    replace(path, damage(path.read_bytes()))
-    with pytest.raises(data.DataError, match=f"{name} is (truncated|altered).*git checkout"):
-        data.load("fashion-mnist")
+    how, word = DAMAGE[damage]
+    replace(copy / name, how((copy / name).read_bytes()))
+    call = load_teacher if name == TEACHER[0] else data.load
+    with pytest.raises(data.DataError, match=f"{name} is {word}.*git checkout"):
+        call(name.partition("/")[0])
 
 
-@pytest.mark.parametrize("name", ["labels.safetensors", "validation.png", "teacher-logits.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["fashion-mnist/labels.safetensors", "fashion-mnist/validation.png", TEACHER[1], *MAILS]
+)
 def test_a_missing_file_is_named_by_load_and_verify(copy, name):
-    (copy / "fashion-mnist" / name).unlink()
-    for call in (data.verify, lambda: data.load("fashion-mnist")):
+    (copy / name).unlink()
+    for call in (data.verify, lambda: data.load(name.partition("/")[0])):
         with pytest.raises(data.DataError, match=f"{name} is missing.*git checkout -- .*{name}"):
             call()
+
+
+def test_without_the_teacher_its_files_are_not_needed(copy):
+    for name in (*TEACHER, MAILS[1]):
+        (copy / name).unlink()
+    for name in ("fashion-mnist", "spam-assassin"):
+        alone = data.load(name, with_teacher=False)
+        assert [split.teacher_logits for split in (alone.train, alone.validation, alone.test)] == [None] * 3
+
+
+def test_a_teacher_of_other_mails_is_refused(copy):
+    content = lzma.compress(lzma.decompress((copy / MAILS[0]).read_bytes()), preset=0)
+    replace(copy / MAILS[0], content)
+    entries = json.loads((copy / "checksums.json").read_text())
+    entries[MAILS[0]] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    replace(copy / "checksums.json", json.dumps(entries).encode())
+    with pytest.raises(data.DataError, match=r"teacher-logits\.safetensors was made for other mails"):
+        data.load("spam-assassin", features=16)
 
 
 def test_a_folder_in_the_place_of_a_file_counts_as_missing(copy):
@@ -90,25 +101,10 @@ def test_a_folder_in_the_place_of_a_file_counts_as_missing(copy):
         data.verify()
 
 
-def test_without_the_teacher_its_files_are_not_needed(copy):
-    for name in TEACHER:
-        (copy / name).unlink()
-    assert len(data.load("fashion-mnist", with_teacher=False).test) == 10_000
-
-
-@pytest.mark.parametrize("damage", [truncate, flip_one_bit])
-def test_a_damaged_teacher_is_refused(copy, damage):
-    path = copy / "fashion-mnist/teacher.safetensors"
-    replace(path, damage(path.read_bytes()))
-    with pytest.raises(data.DataError, match=r"teacher\.safetensors is .*git checkout"):
-        load_teacher("fashion-mnist")
-
-
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("mnist-of-nobody", "$"),
-        ("", "$"),
+        ("mnist", "$"),
         ("spam-assassin", r": its teacher ships as logits, load\('spam-assassin'\)\.train\.teacher_logits$"),
     ],
 )
@@ -126,31 +122,15 @@ def test_a_file_that_nobody_recorded_cannot_be_got_back(copy):
         data.checked("fashion-mnist/nothing.png")
 
 
-def test_missing_checksums_are_named(copy):
+BROKEN = [None, b"", b'{"fashion-mnist/test.png": {"bytes": 40', b"\xff\xfe\x00", b"[]", b"{}"]
+BROKEN += [b'{"fashion-mnist/test.png": %s}' % entry for entry in (b"null", b'{"bytes": 4074311}', b'"0a982a82"')]
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_missing_or_broken_checksums_are_named_by_load_and_verify(copy, content):
     (copy / "checksums.json").unlink()
-    for call in (data.verify, lambda: data.load("fashion-mnist")):
-        with pytest.raises(data.DataError, match=r"checksums\.json is missing.*git checkout -- .*checksums\.json"):
-            call()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b'{"fashion-mnist/test.png": {"bytes": 40',
-        b"\xff\xfe\x00",
-        b"<html>404</html>",
-        b"null",
-        b"[]",
-        b"{}",
-        b'{"fashion-mnist/test.png": null}',
-        b'{"fashion-mnist/test.png": {}}',
-        b'{"fashion-mnist/test.png": {"bytes": 4074311}}',
-        b'{"fashion-mnist/test.png": "0a982a82"}',
-    ],
-)
-def test_broken_checksums_are_named_by_load_and_verify(copy, content):
-    replace(copy / "checksums.json", content)
+    if content is not None:
+        (copy / "checksums.json").write_bytes(content)
     for call in (data.verify, lambda: data.load("fashion-mnist")):
         with pytest.raises(data.DataError, match=r"checksums\.json.*git checkout -- .*checksums\.json"):
             call()

@@ -3,7 +3,6 @@
 import json
 import lzma
 import re
-import struct
 import sys
 from collections import Counter
 from email.message import EmailMessage
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.numpy import load_file
 from sklearn.utils import murmurhash3_32
 
 from kdcourse import data
@@ -72,27 +72,17 @@ def test_the_datasheet_has_the_counts_of_the_file(lines):
     assert f"{sum(line['length'] > 4000 for line in lines)} texts were cut" in page
 
 
-def test_enough_hard_ham_is_held_out(lines):
-    held_out = Counter(line["split"] for line in lines if line["group"] == "hard-ham-1")
-    assert held_out["test"] >= 90
-    assert held_out["train"] >= 90
-
-
 def test_no_mail_is_in_two_splits(lines):
     """Neither as it is, nor with other digits, blanks, punctuation or marks of an answer, nor with another ending."""
-    ids, texts, openings, families = {}, {}, {}, {}
+    seen, letters_before = {}, set()
     for line in lines:
         subject = re.sub(r"^(?:\W*(?:re|fw|fwd|aw)\b\W)*", "", line["subject"].lower())
         letters = "".join(filter(str.isalpha, re.sub(r"_[a-z]+_", "", subject + line["text"].lower())))
-        ids.setdefault(line["id"], set()).add(line["split"])
-        texts.setdefault(letters, []).append(line["split"])
-        openings.setdefault((subject, line["text"].lower()[:200]), set()).add(line["split"])
-        families.setdefault(line["family"], set()).add(line["split"])
-    assert max(map(len, ids.values())) == 1
-    assert max(len(set(splits)) for splits in texts.values()) == 1
-    assert max(map(len, texts.values())) == 1  # nor twice in one
-    assert max(map(len, openings.values())) == 1
-    assert max(map(len, families.values())) == 1
+        for what in (letters, (subject, line["text"].lower()[:200]), line["family"]):
+            seen.setdefault(what, set()).add(line["split"])
+        assert letters not in letters_before  # nor twice in one
+        letters_before.add(letters)
+    assert max(map(len, seen.values())) == 1
 
 
 def test_few_held_out_mails_are_mostly_in_training_mails(lines):
@@ -190,39 +180,21 @@ def test_inputs_of_a_split_are_those_of_its_subjects_and_texts(lines, mails):
         np.testing.assert_allclose(getattr(mails, name).inputs[-20:].numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_features_number_4096_unless_told_otherwise():
-    whole = load("spam-assassin", with_teacher=False)
-    assert whole.test.inputs.shape == (SIZES["test"], 4096)
-    assert whole.test.inputs.square().mean().item() == pytest.approx(1, abs=1e-4)
-
-
 def test_a_text_without_words_is_a_row_of_zeros():
     assert spam_assassin.hashed_features(["", "a ! ?"], 8).tolist() == [[0.0] * 8] * 2
     assert spam_assassin.hashed_features([], 8).shape == (0, 8)
 
 
-@pytest.mark.parametrize("features", [0, -1, 2.5, "4096", True])
-def test_features_of_no_sense_are_refused(features):
-    with pytest.raises(ValueError, match=f"features must be an integer >= 1, got {features!r}"):
-        load("spam-assassin", features=features)
-    with pytest.raises(ValueError, match=f"size must be an integer >= 1, got {features!r}"):
-        spam_assassin.hashed_features(["one"], features)
-
-
-def test_one_string_is_no_list_of_texts():
+def test_features_of_no_sense_are_refused():
+    for features in (0, True):
+        with pytest.raises(ValueError, match=f"features must be an integer >= 1, got {features!r}"):
+            load("spam-assassin", features=features)
+    with pytest.raises(ValueError, match=r"size must be an integer >= 1, got 2\.5"):
+        spam_assassin.hashed_features(["one"], 2.5)
     with pytest.raises(TypeError, match="texts must be a list of strings, got the one string 'buy now'"):
         spam_assassin.hashed_features("buy now", 8)
-
-
-def test_pictures_have_no_hashed_features():
     with pytest.raises(TypeError, match="features must be an option of 'fashion-mnist', which has none"):
         load("fashion-mnist", features=64)
-
-
-def test_loading_twice_gives_the_same(mails):
-    again = load("spam-assassin", features=256)
-    for name in SIZES:
-        assert getattr(again, name).fingerprint() == getattr(mails, name).fingerprint()
 
 
 # ---- what is known of an example goes where the example goes ----
@@ -243,50 +215,39 @@ def test_a_subset_and_a_missing_class_keep_about(mails):
     assert set(mails.without("spam").train.about["group"]) == {"easy-ham-1", "easy-ham-2", "hard-ham-1"}
 
 
-def test_about_does_not_change_the_fingerprint_and_may_be_left_out():
-    labels, inputs = torch.tensor([0, 1]), torch.ones(2, 3)
-    bare, told = Split(labels, inputs=inputs), Split(labels, inputs=inputs, about=pd.DataFrame({"k": ["a", "b"]}))
-    assert bare.about is None
-    assert bare[:1].about is None
+def test_about_stays_in_a_mirror_does_not_change_the_fingerprint_and_may_be_left_out():
+    labels, pixels = torch.tensor([0, 1]), torch.zeros(2, 784, dtype=torch.uint8)
+    bare, told = Split(labels, pixels=pixels), Split(labels, pixels=pixels, about=pd.DataFrame({"k": ["a", "b"]}))
+    assert bare.about is bare[:1].about is None
     assert told[1:].about["k"].tolist() == ["b"]
+    assert told.flipped().about["k"].tolist() == ["a", "b"]
     assert told.fingerprint() == bare.fingerprint()
     with pytest.raises(ValueError, match="about must have one row per label, got 3 for 2"):
-        Split(labels, inputs=inputs, about=pd.DataFrame({"k": [1, 2, 3]}))
-
-
-def test_mirrored_pictures_keep_about():
-    pixels = torch.zeros(2, 784, dtype=torch.uint8)
-    split = Split(torch.tensor([0, 1]), pixels=pixels, about=pd.DataFrame({"k": ["a", "b"]}))
-    assert split.flipped().about["k"].tolist() == ["a", "b"]
+        Split(labels, pixels=pixels, about=pd.DataFrame({"k": [1, 2, 3]}))
 
 
 # ---- the teacher ----
 
 
-def stored_logits(name):
-    """float16 values of a split, from the file's bytes: an 8-byte size, a JSON header, then the numbers."""
-    content = (FOLDER / "teacher-logits.safetensors").read_bytes()
-    (size,) = struct.unpack("<Q", content[:8])
-    entry = json.loads(content[8 : 8 + size])[name]
-    assert entry["dtype"] == "F16"
-    begin, end = entry["data_offsets"]
-    return np.frombuffer(content[8 + size + begin : 8 + size + end], "<f2").reshape(entry["shape"])
+@pytest.fixture(scope="module")
+def stored_logits():
+    return load_file(FOLDER / "teacher-logits.safetensors")
 
 
 @pytest.mark.parametrize("name", SIZES)
-def test_log_probabilities_are_probabilities_and_belong_to_their_mails(lines, mails, name):
-    stored = stored_logits(name).astype(np.float64)
+def test_log_probabilities_are_probabilities_and_belong_to_their_mails(lines, mails, stored_logits, name):
+    assert stored_logits[name].dtype == np.float16
+    stored = stored_logits[name].astype(np.float64)
     labels = np.array([line["label"] for line in lines if line["split"] == name])
     np.testing.assert_allclose(np.exp(stored).sum(1), 1, atol=2e-3)  # float16 holds 11 bits
     np.testing.assert_array_equal(getattr(mails, name).teacher_logits.numpy(), stored.astype(np.float32))
     assert (stored.argmax(1) == labels).mean() > 0.97
     assert (np.roll(stored, 1, axis=0).argmax(1) == labels).mean() < 0.8  # one row off is not half as right
-    assert (stored.max(1) < np.log(0.5)).sum() == 0
 
 
-def test_a_mail_that_is_plainly_spam_has_the_teachers_word_for_it(lines):
+def test_a_mail_that_is_plainly_spam_has_the_teachers_word_for_it(lines, stored_logits):
     held_out = [line for line in lines if line["split"] == "test"]
-    said = stored_logits("test")
+    said = stored_logits["test"]
     loud = [k for k, line in enumerate(held_out) if "click here" in line["text"].lower() and "$" in line["text"]]
     quiet = [k for k, line in enumerate(held_out) if " wrote:\n" in line["text"] and "$" not in line["text"]]
     assert min(len(loud), len(quiet)) >= 20
@@ -313,13 +274,15 @@ def test_the_teacher_is_as_large_as_its_card_says(mails):
     card = (FOLDER / "teacher-card.md").read_text(encoding="utf-8")
     assert f"| Parameters | {mails.teacher_parameters:,}: " in card
     assert mails.teacher_parameters > 100_000
-    assert load("spam-assassin", with_teacher=False, features=8).teacher_parameters is None
+    alone = load("spam-assassin", with_teacher=False)
+    assert alone.teacher_parameters is None
+    assert alone.test.inputs.shape == (SIZES["test"], 4096)  # so many unless told otherwise
 
 
-def test_the_card_has_the_accuracy_of_every_group(lines):
+def test_the_card_has_the_accuracy_of_every_group(lines, stored_logits):
     card = (FOLDER / "teacher-card.md").read_text(encoding="utf-8")
     held_out = [line for line in lines if line["split"] == "test"]
-    right = stored_logits("test").argmax(1) == [line["label"] for line in held_out]
+    right = stored_logits["test"].argmax(1) == [line["label"] for line in held_out]
     for group in GROUPS:
         chosen = right[[line["group"] == group for line in held_out]]
         assert f"| {group} | {len(chosen)} | {100 * chosen.mean():.1f}% |" in card
@@ -332,53 +295,6 @@ def test_temperature_undoes_a_scale():
     labels = (generator.random(4000) < chance).astype(int)
     assert trainer.best_temperature(logits, labels) == pytest.approx(1, abs=0.1)
     assert trainer.best_temperature(3 * logits, labels) == pytest.approx(3, abs=0.3)
-
-
-# ---- damage ----
-
-
-@pytest.fixture
-def copy(tmp_path, monkeypatch):
-    """A copy of the spam data that the package reads from."""
-    (tmp_path / "spam-assassin").mkdir()
-    for name in ("checksums.json", "spam-assassin/mails.jsonl.xz", "spam-assassin/teacher-logits.safetensors"):
-        (tmp_path / name).write_bytes((data.folder() / name).read_bytes())
-    monkeypatch.setenv("KDCOURSE_DATA", str(tmp_path))
-    return tmp_path
-
-
-@pytest.mark.parametrize("name", ["mails.jsonl.xz", "teacher-logits.safetensors"])
-@pytest.mark.parametrize("damage", ["shortened", "changed", "missing"])
-def test_a_damaged_file_is_named(copy, name, damage):
-    path = copy / "spam-assassin" / name
-    content = path.read_bytes()
-    path.unlink()
-    if damage == "shortened":
-        path.write_bytes(content[:-100])
-    elif damage == "changed":
-        path.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
-    with pytest.raises(data.DataError, match=rf"{name} is (truncated|altered|missing).*git checkout -- .*{name}"):
-        load("spam-assassin")
-
-
-def test_without_the_teacher_its_file_is_not_needed(copy):
-    (copy / "spam-assassin/teacher-logits.safetensors").unlink()
-    alone = load("spam-assassin", with_teacher=False, features=16)
-    assert [split.teacher_logits for split in (alone.train, alone.validation, alone.test)] == [None] * 3
-
-
-def test_a_teacher_of_other_mails_is_refused(copy):
-    path = copy / "spam-assassin/mails.jsonl.xz"
-    path.write_bytes(lzma.compress(lzma.decompress(path.read_bytes()), preset=0))
-    trainer.record()
-    with pytest.raises(data.DataError, match=r"teacher-logits\.safetensors was made for other mails"):
-        load("spam-assassin", features=16)
-
-
-def test_verify_covers_the_files():
-    names = {"spam-assassin/mails.jsonl.xz", "spam-assassin/teacher-logits.safetensors"}
-    assert names <= set(json.loads((data.folder() / "checksums.json").read_text(encoding="utf-8")))
-    assert names <= set(data.verify())
 
 
 # ---- how it is built ----
@@ -434,12 +350,10 @@ def test_copies_are_left_out_and_relatives_stay_together(corpus):
     assert len(kept) == 12 * 5 + 4
     assert not {"00012", "00014"} & set(kept)
     assert report["left out"] == {"same words": 1, "nearly the same": 1}
-    families = {number: kept[number]["family"] for number in ("00000", "00013", "00015", "00016", "00017")}
-    assert families["00000"] == families["00015"]  # an answer
-    assert families["00016"] == families["00017"]  # the same opening
-    assert len(set(families.values())) == 3
-    assert kept["00000"]["split"] == kept["00015"]["split"]
-    assert kept["00016"]["split"] == kept["00017"]["split"]
+    for one, other in [("00000", "00015"), ("00016", "00017")]:  # an answer; the same opening
+        for name in ("family", "split"):
+            assert kept[one][name] == kept[other][name]
+    assert len({kept[number]["family"] for number in ("00000", "00013", "00016")}) == 3
 
 
 def test_a_mail_that_somebody_wants_removed_is_left_out(corpus, monkeypatch):
@@ -463,10 +377,7 @@ def test_a_mail_that_somebody_wants_removed_is_left_out(corpus, monkeypatch):
         ("http://host.com?q=1 http://host.com", "http://host.com/_path_ http://host.com"),
         ("in /home/ann/x from 10.20.30.40", "in /home/ _user_ /x from _ip_"),
         ("key 4d3c2b1a0f9e8d7c no 12345678", "key _id_ no _number_"),
-        (
-            "Dear zzzz, on 2002-08-22 at 18:19:03 it cost $1,500",
-            "Dear _name_ , on 2002-08-22 at 18:19:03 it cost $1,500",
-        ),
+        ("Dear zzzz, on 2002-08-22 at 18:19:03 for $1,500", "Dear _name_ , on 2002-08-22 at 18:19:03 for $1,500"),
         ("begin 644 a.exe\nM1234\nend", "_attachment_"),
         ("-----BEGIN PGP SIGNATURE-----\nabc\n-----END PGP SIGNATURE-----", "_signature_"),
         ("ann @ host.org", "_email_"),
@@ -474,11 +385,9 @@ def test_a_mail_that_somebody_wants_removed_is_left_out(corpus, monkeypatch):
         ("at 415 863\n5459", "at _phone_"),
         ("at 1-800-BUY-NOW", "at _phone_"),
         ("at (04) 747 0943", "at _phone_"),
-        ("at 01702 530200", "at _phone_"),
         ("at 085 22 333", "at _phone_"),
         ("at 12 345 67 89 01", "at _phone_"),
         ("at 5 5 5 1 2 3 4", "at _phone_"),
-        ("at 555-1234", "at _phone_"),
         ("at 44 (717) 245-1690", "at _phone_"),
         ("version 2.4.18 of 1999, 50% of 30 days", "version 2.4.18 of 1999, 50% of 30 days"),
     ],
@@ -487,17 +396,9 @@ def test_masks_take_what_leads_to_a_person_and_leave_the_rest(text, expected):
     assert builder.tidy(builder.mask(text, Counter())) == expected
 
 
-def test_masks_are_counted():
-    counts = Counter()
-    builder.mask("ann@host.org, bob@host.org: 555-1234, http://host.com", counts)
-    assert +counts == {"email": 2, "phone": 1, "link": 1}
-
-
 def test_html_becomes_what_a_reader_sees():
-    page = (
-        "<html><head><style>p {}</style><script>var a;</script></head><body><p>Buy&nbsp;<b>n</b>ow<br>or<img alt='ad'>"
-    )
-    page += "<a href='http://shop.example/x'>here</a><!-- bayes --></p></body>"
+    page = "<html><head><style>p {}</style><script>var a;</script></head><body><p>Buy&nbsp;<b>n</b>ow<br>or"
+    page += "<img alt='ad'><a href='http://shop.example/x'>here</a><!-- bayes --></p></body>"
     assert builder.tidy(builder.html_text(page)) == "Buy now\nor _image_ ad http://shop.example/x here"
 
 
@@ -512,17 +413,11 @@ def test_encoded_words_and_charsets_are_decoded():
     parse = builder.email.message_from_bytes
     assert builder.subject_text(parse(b"Subject: =?ISO-8859-1?Q?J=F8rgen?= =?utf-8?B?w6k=?=\n\n")) == "Jørgené"
     head = b"Content-Type: text/plain; charset=%s\n\n"
-    for charset, content in [
-        (b"iso-8859-1", b"\xe9"),
-        (b"utf-8", b"\xc3\xa9"),
-        (b"no-such", b"\xc3\xa9"),
-        (b"utf-8", b"\xe9"),
-    ]:
+    for charset, content in [(b"iso-8859-1", b"\xe9"), (b"no-such", b"\xc3\xa9"), (b"utf-8", b"\xe9")]:
         assert builder.body_text(parse(head % charset + content)) == "é"
 
 
 def test_a_filters_verdict_is_taken_out():
     text = "one\nSPAM: 9.9 hits\n> SPAM: Start\ntwo"
     assert builder.without_verdict(text) == "one\ntwo"
-    assert builder.without_verdict("*****SPAM***** Buy") == " Buy"
-    assert builder.without_verdict("no SPAM: here") == "no SPAM: here"
+    assert builder.without_verdict("*****SPAM***** no SPAM: here") == " no SPAM: here"

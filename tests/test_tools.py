@@ -33,41 +33,24 @@ def test_the_card_says_what_the_stored_teacher_does():
     assert (folder / "teacher-card.md").read_text(encoding="utf-8") == train_teacher.card(folder)
 
 
-def one_dot(row, column, count=200):
-    pictures = torch.zeros(count, 28, 28)
-    pictures[:, row, column] = 1.0
-    return pictures.reshape(count, -1)
-
-
 def test_augmentation_mirrors_and_shifts_by_at_most_two_pixels():
-    generator = torch.Generator().manual_seed(0)
-    moved = train_teacher.augment(one_dot(14, 4), generator).view(-1, 28, 28)
+    dots = torch.zeros(200, 28, 28)
+    dots[:, 14, 4] = 1.0
+    moved = train_teacher.augment(dots.reshape(200, -1), torch.Generator().manual_seed(0)).view(-1, 28, 28)
     places = {tuple(place[1:].tolist()) for place in moved.nonzero()}
-    reachable = {(14 + dy, side + dx) for dy in range(-2, 3) for dx in range(-2, 3) for side in (4, 23)}
-    assert places <= reachable
+    assert places <= {(14 + dy, side + dx) for dy in range(-2, 3) for dx in range(-2, 3) for side in (4, 23)}
     assert len(places) > 40
-    assert {column for _, column in places} == {2, 3, 4, 5, 6, 21, 22, 23, 24, 25}
     assert int((moved != 0).sum(dim=(1, 2)).max()) == 1
 
 
 def test_augmentation_blanks_one_square_of_each_picture():
-    generator = torch.Generator().manual_seed(0)
     bright = torch.ones(100, 784)
     bright[:, 0] = -1.0  # the background
-    blanked = train_teacher.augment(bright, generator).view(-1, 28, 28)[:, 3:-3, 3:-3] == -1
+    blanked = train_teacher.augment(bright, torch.Generator().manual_seed(0)).view(-1, 28, 28)[:, 3:-3, 3:-3] == -1
     areas = blanked.sum(dim=(1, 2))
     assert int(areas.max()) == train_teacher.CUTOUT**2
     for picture in blanked[areas > 0]:
-        rows, columns = picture.any(1).nonzero().flatten(), picture.any(0).nonzero().flatten()
-        assert bool(picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].all())
-
-
-def test_one_cycle_rises_for_a_fifth_and_then_falls_to_almost_nothing():
-    values = [train_teacher.one_cycle(k / 100) for k in range(101)]
-    assert max(values) == values[20]
-    assert values[:21] == sorted(values[:21])
-    assert values[20:] == sorted(values[20:], reverse=True)
-    assert 0 < values[-1] < 0.01
+        assert picture.any(1).sum() * picture.any(0).sum() == picture.sum()
 
 
 SOURCE = """# %% [markdown]
@@ -108,24 +91,16 @@ def built(source, form):
 
 
 @pytest.mark.slow
-def test_the_learner_form_keeps_the_stub_and_folds_the_solution_away(source):
-    notebook = built(source, "learner")
-    kinds = [cell.cell_type for cell in notebook.cells]
-    assert kinds == ["markdown", "code", "code", "markdown", "code"]
-    assert "<details>" in notebook.cells[3].source
-    assert "return 42" in notebook.cells[3].source
-    assert notebook.cells[4].outputs[0].text == "Ellipsis\n"
-    assert "(../README.md)" in notebook.cells[0].source
-
-
-@pytest.mark.slow
-def test_the_solved_form_skips_the_stub_and_runs_the_solution(source):
-    notebook = built(source, "solved")
-    assert [cell.cell_type for cell in notebook.cells] == ["markdown", "code", "code", "code", "code"]
-    assert {"skip-execution", "nbval-skip"} <= set(notebook.cells[2].metadata["tags"])
-    assert notebook.cells[2].execution_count is None
-    assert notebook.cells[4].outputs[0].text == "42\n"
-    assert "(../../README.md)" in notebook.cells[0].source
+def test_the_learner_form_folds_the_solution_away_and_the_solved_form_runs_it(source):
+    learner, solved = built(source, "learner").cells, built(source, "solved").cells
+    assert [cell.cell_type for cell in learner] == ["markdown", "code", "code", "markdown", "code"]
+    assert [cell.cell_type for cell in solved] == ["markdown", "code", "code", "code", "code"]
+    assert re.search("<details>.*return 42", learner[3].source, flags=re.S)
+    assert {"skip-execution", "nbval-skip"} <= set(solved[2].metadata["tags"])
+    assert solved[2].execution_count is None
+    assert [cells[4].outputs[0].text for cells in (learner, solved)] == ["Ellipsis\n", "42\n"]
+    assert "(../README.md)" in learner[0].source
+    assert "(../../README.md)" in solved[0].source
 
 
 @pytest.mark.slow
@@ -149,11 +124,6 @@ def test_a_notebook_that_was_not_run_or_is_missing_is_drift(source):
     assert build_notebooks.drift(source, path) == ["00_tiny.ipynb does not exist"]
     build_notebooks.write(build_notebooks.build(source, "learner"), path)
     assert any("was not executed" in line for line in build_notebooks.drift(source, path))
-
-
-def test_building_twice_gives_the_same_cells(source):
-    first, second = (build_notebooks.build(source, "solved") for _ in range(2))
-    assert first == second
 
 
 @pytest.fixture
@@ -185,9 +155,7 @@ def test_the_cpu_build_of_torch_is_taken_on_linux_without_a_gpu(installed):
     assert installed("Linux", driver=True) == [False]
     assert installed("Linux", own_index=True) == [False]
     assert installed("Darwin") == [False]
-
-
-def test_torch_comes_from_the_default_index_where_its_own_does_not_answer(installed):
+    # Where that index does not answer, the default one is asked.
     assert installed("Linux", unreachable=[install.CPU_INDEX]) == [True, False]
 
 

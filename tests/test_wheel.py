@@ -79,22 +79,19 @@ def test_the_wheel_carries_the_course_and_is_small(wheel):
     assert wheel.stat().st_size < 1_500_000
 
 
-def test_the_installed_copy_is_the_one_that_runs(elsewhere, environment):
-    home = elsewhere("python", "-c", "import kdcourse; print(kdcourse.__file__)")
-    assert environment in Path(home).parents
-    assert elsewhere("kdcourse", "--version").strip() == f"kdcourse {__version__}"
-
-
-def test_quizzes_and_glossary_are_there(elsewhere, tmp_path):
-    assert "02_temperature" in elsewhere("kdcourse", "quiz")
-    assert "emperature" in elsewhere("kdcourse", "glossary", "temperature")
+def test_the_installed_copy_has_quizzes_glossary_ledger_lessons_and_solutions(elsewhere, environment, tmp_path):
+    assert environment in Path(elsewhere("python", "-c", "import kdcourse; print(kdcourse.__file__)")).parents
+    for command, said in [
+        (["--version"], f"kdcourse {__version__}"),
+        (["quiz"], "02_temperature"),
+        (["glossary", "temperature"], "emperature"),
+        (["claims", "soft-beats-hard"], "+2.32"),
+        (["progress", "--export", "csv"], "01_soft_labels"),
+    ]:
+        assert said in elsewhere("kdcourse", *command)
+    assert "def soften" in elsewhere("python", "-c", "from kdcourse import check; check.soften.solution()")
     elsewhere("kdcourse", "quiz", "vocabulary", "--html", "quiz.html")
     assert "kdcourse-quiz" in (tmp_path / "quiz.html").read_text(encoding="utf-8")
-
-
-def test_the_ledger_is_there_and_progress_knows_the_lessons(elsewhere):
-    assert "+2.32" in elsewhere("kdcourse", "claims", "soft-beats-hard")
-    assert "01_soft_labels" in elsewhere("kdcourse", "progress", "--export", "csv")
 
 
 def test_an_audit_runs_and_needs_nothing_of_the_lessons(elsewhere, tmp_path):
@@ -107,10 +104,6 @@ def test_an_audit_runs_and_needs_nothing_of_the_lessons(elsewhere, tmp_path):
     elsewhere("kdcourse", "audit", "predictions.csv", *columns, "--max-gap", "0.2", *outputs)
     elsewhere("kdcourse", "audit", "predictions.csv", *columns, "--max-gap", "0.001", status=1)
     assert all((tmp_path / name).stat().st_size > 100 for name in outputs[1::2])
-
-
-def test_a_solution_comes_from_the_sources_that_it_carries(elsewhere):
-    assert "def soften" in elsewhere("python", "-c", "from kdcourse import check; check.soften.solution()")
 
 
 @pytest.mark.parametrize("command", [["run", "01"], ["claims", "--run", "soft-beats-hard"]])

@@ -38,39 +38,33 @@ def loss(**options):
 # ---- found by themselves ----
 
 
-def in_a_fresh_process(code, **options):
-    return subprocess.check_output([sys.executable, "-c", code], text=True, **options).split()
+@pytest.mark.parametrize(
+    "code",
+    [  # the first puts a module where the function is expected
+        "import kdcourse.widgets.distillation_steps; from kdcourse.widgets import distillation_steps as made",
+        "import kdcourse.quiz.widget; from anywidget import AnyWidget as made",
+    ],
+)
+def test_what_needs_no_torch_does_not_wait_for_it(code):
+    code += "; import sys; print(callable(made), 'torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["True", "False"]
 
 
 def test_every_widget_is_found_and_there_when_it_is_asked_for():
-    public = {path.stem for path in (STATIC.parent / "widgets").glob("[a-z]*.py")}
-    assert set(widgets.__all__) == public
-    assert public <= set(dir(widgets))
-    assert [name for name in public if not callable(getattr(widgets, name))] == []
-    code = """
-import sys
-import kdcourse.widgets.distillation_steps  # puts a module where the function is expected
-from kdcourse.widgets import distillation_steps
-print(callable(distillation_steps), "torch" in sys.modules)
-"""
-    assert in_a_fresh_process(code) == ["True", "False"]
+    assert {path.stem for path in (STATIC.parent / "widgets").glob("[a-z]*.py")} == {*widgets.__all__}
+    assert {*widgets.__all__} <= {*dir(widgets)}
+    assert [name for name in widgets.__all__ if not callable(getattr(widgets, name))] == []
     with pytest.raises(AttributeError, match="'kdcourse.widgets' has no attribute 'sliders'"):
         _ = widgets.sliders
 
 
-def test_an_explorer_is_a_module_with_a_script_and_says_what_it_is_for():
-    assert set(explorers()) == {name for name in widgets.__all__ if (STATIC / f"{name}.js").exists()}
+def test_an_explorer_says_what_it_is_for():
     for name, kind in explorers().items():
         assert kind.module == name
         assert kind.title
-        assert kind.question.endswith("?") or "?" in kind.question
+        assert "?" in kind.question
         assert (STATIC.parent.parent / "notebooks" / f"{kind.lesson}.ipynb").exists()
         assert {*kind.opening, *kind.pictured} <= set(kind.class_trait_names(sync=True))
-
-
-def test_a_quiz_does_not_wait_for_torch():
-    code = "import sys, kdcourse.quiz.widget; print('torch' in sys.modules, 'anywidget' in sys.modules)"
-    assert in_a_fresh_process(code) == ["False", "True"]
 
 
 def test_a_bundle_is_one_module_that_imports_nothing_and_exports_what_its_own_file_does():
@@ -96,11 +90,8 @@ def test_a_notebook_stores_the_state_for_a_page(make):
     assert data["text/plain"].startswith(f"[explorer] {explorer.title}.")
     stored = json.loads(json.dumps(data[MIME]))
     assert stored == {"explorer": explorer.module, "state": json.loads(json.dumps(explorer.state()))}
-    assert set(stored["state"]) == {name for name in explorer.trait_names(sync=True) if name[0] != "_"} - {
-        "layout",
-        "tabbable",
-        "tooltip",
-    }
+    known = {name for name in explorer.trait_names(sync=True) if name[0] != "_"}
+    assert set(stored["state"]) == known - {"layout", "tabbable", "tooltip"}
 
 
 @pytest.mark.parametrize("name", explorers())
@@ -148,10 +139,6 @@ def test_the_terms_of_the_blended_loss_are_those_of_torch(squared):
     assert explorer.terms == pytest.approx([0.25 * soft + 0.75 * hard, soft, hard], rel=1e-3)
 
 
-def test_a_fixed_soft_weight_is_known_to_the_browser():
-    assert [(one.fixed_weight, one.soft_weight) for one in (loss(soft_weight=1), loss())] == [(True, 1.0), (False, 0.5)]
-
-
 def test_every_value_of_the_steps_can_be_set_and_only_the_browser_sets_results():
     explorer = distillation_steps(3, temperature=4, soft_weight=0.5, transfer_size=20)
     values = {"seed": 8, "temperature": 1.5, "soft_weight": 1.0, "transfer_size": 30, "point": 29}
@@ -159,9 +146,9 @@ def test_every_value_of_the_steps_can_be_set_and_only_the_browser_sets_results()
     for name, value in values.items():
         setattr(explorer, name, value)
     assert explorer.state().items() >= values.items()
-    for name, value in [("accuracies", {"teacher": 1.0}), ("differences", [9.0]), ("difference_seeds", [1])]:
+    for name in ("accuracies", "differences", "difference_seeds"):
         with pytest.raises(TraitError, match="read-only"):
-            setattr(explorer, name, value)
+            setattr(explorer, name, getattr(explorer, name))
 
 
 def test_another_setting_empties_what_was_measured_and_another_seed_keeps_the_differences():
@@ -194,24 +181,15 @@ def test_a_smaller_transfer_set_keeps_the_point_inside():
 @pytest.mark.parametrize(
     ("make", "name", "value", "error", "message"),
     [
-        (garments, "temperature", 0.4, ValueError, r"temperature must be in \[0.5, 32\], got 0.4"),
         (garments, "temperature", math.nan, ValueError, r"temperature must be in \[0.5, 32\], got nan"),
-        (garments, "temperature", "4", TypeError, "temperature must be a number, got '4'"),
         (garments, "picture_number", 3, ValueError, r"picture_number must be in \[0, 3\), got 3"),
-        (garments, "picture_number", -1, ValueError, "picture_number must be an integer >= 0, got -1"),
         (garments, "logits", [1, 2], ValueError, "logits must hold 3 numbers, one for each class, got 2"),
         (garments, "logits", [1, 2, math.inf], ValueError, "logits must be finite"),
-        (garments, "logits", "123", TypeError, "logits must be a number, got '123'"),
         (garments, "logits", 5, TypeError, "logits must be a list of numbers, got 5"),
-        (loss, "soft_weight", 1.5, ValueError, r"soft_weight must be in \[0, 1\], got 1.5"),
-        (loss, "example_number", 6, ValueError, r"example_number must be in \[0, 6\), got 6"),
         (loss, "squared", 1, TypeError, "squared must be True or False, got 1"),
-        (distillation_steps, "seed", 1.5, ValueError, "seed must be an integer >= 0, got 1.5"),
         (distillation_steps, "seed", 100_000, ValueError, r"seed must be in \[0, 99999\], got 100000"),
         (distillation_steps, "transfer_size", 9, ValueError, "transfer_size must be an integer >= 10, got 9"),
         (distillation_steps, "point", 40, ValueError, r"point must be in \[0, 40\), got 40"),
-        (distillation_steps, "speed", 0, ValueError, r"speed must be in \[0.25, 8\], got 0"),
-        (distillation_steps, "stage", 8, ValueError, r"stage must be in \[1, 7\], got 8"),
     ],
 )
 def test_a_state_that_makes_no_sense_is_refused_by_name_and_changes_nothing(make, name, value, error, message):
@@ -226,26 +204,19 @@ def test_a_state_that_makes_no_sense_is_refused_by_name_and_changes_nothing(make
     ("make", "wrong", "message"),
     [
         (garments, {"split": "valid"}, "split must be one of 'train', 'validation', 'test', got 'valid'"),
-        (garments, {"examples": []}, "examples must be one or more indices"),
         (garments, {"examples": [6]}, r"examples must be one or more indices in \[0, 6\), got \[6\]"),
         (garments, {"examples": [-1]}, "examples must be an integer >= 0, got -1"),
-        (garments, {"temperature": 100}, r"temperature must be in \[0.5, 32\], got 100"),
-        (
-            loss,
-            {"student_logits": STUDENT[:5]},
-            r"student_logits must be \[6, 3\], .* of validation, got shape \[5, 3\]",
-        ),
+        (loss, {"student_logits": STUDENT[:5]}, r"student_logits must be \[6, 3\], .* got shape \[5, 3\]"),
         (loss, {"student_logits": STUDENT / 0}, "student_logits must be finite"),
         (loss, {"soft_weight": 1.5}, r"soft_weight must be in \[0, 1\], got 1.5"),
         (distillation_steps, {"transfer_size": 201}, r"transfer_size must be in \[10, 200\], got 201"),
+        (
+            loss,
+            {"data_set": replace(tiny_data_set(), validation=Split(torch.tensor([0]), inputs=torch.zeros(1, 4)))},
+            "data_set.validation must hold the teacher's logits, got None",
+        ),
     ],
 )
 def test_bad_arguments_are_refused(make, wrong, message):
     with pytest.raises(ValueError, match=message):
         make(**wrong)
-
-
-def test_a_split_without_a_teacher_is_refused():
-    split = Split(torch.tensor([0, 1]), inputs=torch.zeros(2, 4))
-    with pytest.raises(ValueError, match="data_set.test must hold the teacher's logits, got None"):
-        loss(data_set=replace(tiny_data_set(), test=split), split="test")

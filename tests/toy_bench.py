@@ -60,6 +60,23 @@ def world(effect, *, teacher=0.9, pictures=50_000, teacher_parameters=460_000, s
     return SimpleNamespace(garments=garments, sweep=sweep, device="cpu", seen=seen)
 
 
+def flat(row, some):
+    """The effect of a world in which all students are as good."""
+    return 0.8, 0.8
+
+
+def spy(monkeypatch, module, name, trained, **changed):
+    """Note in `trained` each model that a function of a module trains: its weights before, and what it was given."""
+    original = getattr(module, name)
+
+    def train(model, inputs, signal, **options):
+        begun = [weight.detach().clone() for weight in model.parameters()]
+        trained.append({"with": name, "model": model, "begun": begun, "inputs": inputs, "signal": signal} | options)
+        return original(model, inputs, signal, **options | changed)
+
+    monkeypatch.setattr(module, name, train)
+
+
 def which(split):
     """The pictures of a split of the training pictures, as their positions in it."""
     return (split.inputs[:, 0].double() * 2**16).round().long().tolist()

@@ -80,15 +80,22 @@ def by_block(run, n, width, inits, *arms, signal=lambda data, block: data, fresh
     fresh   another number takes other initial weights, other orders, and other pictures where a block has some left
     """
     train, repetitions = run.garments.train, []
-    blocks = len(train) // BLOCK
-    for block in range(blocks):
+    count = len(train) // BLOCK
+    for block in range(count):
         first = block * BLOCK + min(fresh * n, BLOCK - n)
         data = signal(replace(run.garments, train=train[first : first + n]), block)
         # Initial weights of their own, too: with ten blocks that share nothing, a block is all that is independent.
-        order = block + fresh * blocks
+        order = block + fresh * count
         repetitions.append((data, range(order * inits, (order + 1) * inits), order))
     options, what = {"schedule": cosine, **TRAINING[n]}, label({"width": width, "examples": n})
     return [best_everywhere(run, repetitions, width, arm, options, what) for arm in arms]
+
+
+def blocks(run, size=BLOCK):
+    """(data set, init seeds, order seed) for each block of the training pictures; no two share a seed."""
+    train = run.garments.train
+    starts = range(0, len(train) - size + 1, size)
+    return [(replace(run.garments, train=train[k : k + size]), [i], i) for i, k in enumerate(starts)]
 
 
 def best_everywhere(run, repetitions, width, arm, options, what):

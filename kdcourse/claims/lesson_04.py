@@ -1,12 +1,10 @@
 """The experiments of lesson 04: students of several sizes, and assistants between a teacher and a small student."""
 
-from dataclasses import replace
-
 import numpy as np
 from tqdm.auto import tqdm
 
 from kdcourse import controls
-from kdcourse.claims.arms import BLOCK, best_everywhere, gain, pairs, seeds, students, teacher_accuracy
+from kdcourse.claims.arms import BLOCK, best_everywhere, blocks, gain, pairs, seeds, students, teacher_accuracy
 from kdcourse.claims.record import Arm, Part, claim, label
 from kdcourse.models import mlp, width_for_ratio
 from kdcourse.train import cosine, distill
@@ -150,12 +148,8 @@ def _limit(value, table):
 
 def _repetitions(run):
     """{pictures: [(data set, init seeds, order seed)]}: all pictures, and blocks of them; no two share a seed."""
-    train = run.garments.train
-    blocks = [replace(run.garments, train=train[k : k + BLOCK]) for k in range(0, len(train), BLOCK)]
-    return {
-        len(train): [(run.garments, [seed], seed) for seed in range(8)],
-        BLOCK: [(data, [k], k) for k, data in enumerate(blocks)],
-    }
+    everything = [(run.garments, [seed], seed) for seed in range(8)]
+    return {len(run.garments.train): everything, BLOCK: blocks(run, BLOCK)}
 
 
 def _assistant(run, data, ratio, seed, settings):

@@ -1,20 +1,16 @@
 """The experiments of lesson 05: where students lose what their teachers know, slice by slice."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from kdcourse import controls
-from kdcourse.claims.arms import BLOCK, best_everywhere, seeds, students
+from kdcourse.claims.arms import best_everywhere, blocks, seeds, students
+from kdcourse.claims.lesson_04 import HARD, SOFT
 from kdcourse.claims.record import Arm, Part, claim
 from kdcourse.data import load
 from kdcourse.train import cosine
 
 WIDTH, SPAM_WIDTH = 32, 4  # hidden units
 CLASSES = 10  # of garments
-# As many settings for the one arm as for the other.
-SOFT = {"temperature": [1, 4], "lr": [0.003, 0.01]}
-HARD = {"soft_weight": 0, "lr": [0.001, 0.003, 0.01, 0.03]}
 TRAINING = {"epochs": 20, "batch_size": 128, "schedule": cosine, "predictions": True}
 TAIL = {"epochs": 40, "batch_size": 64, "schedule": cosine, "predictions": True}
 RAREST = 5  # pictures that are left of the rarest class; the most frequent one keeps some five hundred
@@ -30,7 +26,7 @@ def gap_is_not_uniform(run):
     """Gap between teacher and student in the class where it is largest on validation, minus the mean gap of the other
     classes, on test; students of 32 hidden units on 5,000 pictures.
     """
-    table = best_everywhere(run, _blocks(run), WIDTH, SOFT, TRAINING, "by class")
+    table = best_everywhere(run, blocks(run), WIDTH, SOFT, TRAINING, "by class")
     on_validation, on_test = (_gaps_by_class(table, run.garments, split) for split in ("validation", "test"))
     worst = on_validation.mean(0).argmax()
     return [_gaps("worst class", table, on_test[:, worst], np.delete(on_test, worst, axis=1).mean(1))]
@@ -44,7 +40,7 @@ def rare_and_hard_lose_most(run):
     by its confidence on validation), and mail that looks like spam. Rare: classes with few pictures; each class has its
     turn. Pairs are blocks of pictures; for mail, what is repeated is the mail.
     """
-    table = best_everywhere(run, _blocks(run), WIDTH, SOFT, TRAINING, "by confidence")
+    table = best_everywhere(run, blocks(run), WIDTH, SOFT, TRAINING, "by confidence")
     sure = [_confidence(split) for split in (run.garments.validation, run.garments.test)]
     unsure = sure[1] < np.quantile(sure[0], 0.25)
     lost = _lost(table, run.garments.test)
@@ -109,17 +105,9 @@ def _mean_where(chosen, values):
     return np.where(chosen, values, 0).sum(1) / chosen[0].sum()
 
 
-def _blocks(run):
-    """(data set, init seeds, order seed) for each block of the training pictures."""
-    train = run.garments.train
-    starts = range(0, len(train) - BLOCK + 1, BLOCK)
-    return [(replace(run.garments, train=train[k : k + BLOCK]), [i], i) for i, k in enumerate(starts)]
-
-
 def _tails(run):
-    """The same blocks with a long tail; in block k the tail begins at class k, so that every class is rarest once."""
-    blocks = _blocks(run)
-    return [(controls.long_tail(data, RAREST, first=order % CLASSES), inits, order) for data, inits, order in blocks]
+    """The blocks with a long tail; in block k the tail begins at class k, so that every class is rarest once."""
+    return [(controls.long_tail(data, RAREST, first=k % CLASSES), inits, k) for data, inits, k in blocks(run)]
 
 
 def _rank(table):

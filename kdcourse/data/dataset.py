@@ -108,7 +108,7 @@ class Split:
         """
         if self.pixels is None:
             raise ValueError("only pictures can be flipped; this split has none")
-        mirrored = self.pixels.view(-1, SIDE, SIDE).flip(2).reshape(len(self), -1)
+        mirrored = self.pixels.view(-1, SIDE, SIDE).flip(2).reshape(-1, SIDE * SIDE)
         return Split(
             self.labels,
             self._flipped_logits,
