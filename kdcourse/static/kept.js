@@ -8,17 +8,13 @@ export function keptModel(content, grade) {
   const keeping = document.querySelector('meta[name="kdcourse-keep"]') !== null;
   const key = `kdcourse:quiz:${content.name}`;
   const kept = keeping ? read(key) : {};
-  const answers = {};
-  const firstTries = {};
+  const [answers, firstTries] = [{}, {}];
   for (const question of content.questions) {
     const given = kept.answers?.[question.id];
-    try {
-      const { correct } = grade(question, given);
-      answers[question.id] = given;
-      firstTries[question.id] = Boolean(kept.first_tries?.[question.id] ?? correct);
-    } catch {
-      // Not answered yet, or the question has changed since.
-    }
+    const graded = attempt(() => grade(question, given));
+    if (!graded) continue; // not answered yet, or the question has changed since
+    answers[question.id] = given;
+    firstTries[question.id] = Boolean(kept.first_tries?.[question.id] ?? graded.correct);
   }
   const model = pageModel({ content, answers, first_tries: firstTries });
   if (keeping) model.save_changes = () => write(key, { answers: model.get("answers"), first_tries: model.get("first_tries") });
@@ -27,26 +23,23 @@ export function keptModel(content, grade) {
 
 // An object that was kept under this key; an empty one if there is none, or no store, or something else in it.
 export function read(key) {
-  try {
-    const kept = JSON.parse(localStorage.getItem(key));
-    return kept !== null && typeof kept === "object" && !Array.isArray(kept) ? kept : {};
-  } catch {
-    return {};
-  }
+  const kept = attempt(() => JSON.parse(localStorage.getItem(key)));
+  return kept !== null && typeof kept === "object" && !Array.isArray(kept) ? kept : {};
 }
 
 export function write(key, value) {
-  try {
-    localStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    // A full or forbidden store: what is done holds until the page is left.
-  }
+  attempt(() => localStorage.setItem(key, JSON.stringify(value)));
 }
 
 export function remove(key) {
+  attempt(() => localStorage.removeItem(key));
+}
+
+// What work() returns, or null: a store can be full, or forbidden.
+function attempt(work) {
   try {
-    localStorage.removeItem(key);
+    return work();
   } catch {
-    // Nothing was kept, then.
+    return null;
   }
 }
