@@ -8,13 +8,17 @@ export function keptModel(content, grade) {
   const keeping = document.querySelector('meta[name="kdcourse-keep"]') !== null;
   const key = `kdcourse:quiz:${content.name}`;
   const kept = keeping ? read(key) : {};
-  const [answers, firstTries] = [{}, {}];
+  const answers = {};
+  const firstTries = {};
   for (const question of content.questions) {
     const given = kept.answers?.[question.id];
-    const graded = attempt(() => grade(question, given));
-    if (!graded) continue; // not answered yet, or the question has changed since
-    answers[question.id] = given;
-    firstTries[question.id] = Boolean(kept.first_tries?.[question.id] ?? graded.correct);
+    try {
+      const { correct } = grade(question, given);
+      answers[question.id] = given;
+      firstTries[question.id] = Boolean(kept.first_tries?.[question.id] ?? correct);
+    } catch {
+      // Not answered yet, or the question has changed since.
+    }
   }
   const model = pageModel({ content, answers, first_tries: firstTries });
   if (keeping) model.save_changes = () => write(key, { answers: model.get("answers"), first_tries: model.get("first_tries") });
@@ -23,23 +27,26 @@ export function keptModel(content, grade) {
 
 // An object that was kept under this key; an empty one if there is none, or no store, or something else in it.
 export function read(key) {
-  const kept = attempt(() => JSON.parse(localStorage.getItem(key)));
-  return kept !== null && typeof kept === "object" && !Array.isArray(kept) ? kept : {};
+  try {
+    const kept = JSON.parse(localStorage.getItem(key));
+    return kept !== null && typeof kept === "object" && !Array.isArray(kept) ? kept : {};
+  } catch {
+    return {};
+  }
 }
 
 export function write(key, value) {
-  attempt(() => localStorage.setItem(key, JSON.stringify(value)));
+  try {
+    localStorage.setItem(key, JSON.stringify(value));
+  } catch {
+    // A full or forbidden store: what is done holds until the page is left.
+  }
 }
 
 export function remove(key) {
-  attempt(() => localStorage.removeItem(key));
-}
-
-// What work() returns, or null: a store can be full, or forbidden.
-function attempt(work) {
   try {
-    return work();
+    localStorage.removeItem(key);
   } catch {
-    return null;
+    // Nothing was kept, then.
   }
 }
