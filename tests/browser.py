@@ -1,4 +1,4 @@
-"""What browser tests share: an installed Chromium, axe-core, keys, and a JupyterLab of one's own."""
+"""What browser tests share: an installed Chromium, axe-core, keys, and a notebook in a JupyterLab of its own."""
 
 import json
 import os
@@ -13,8 +13,10 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 WHY = "needs the extra kdcourse[browser], which conda-forge cannot give"
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=WHY).Axe
@@ -52,33 +54,39 @@ def tab_to(page, selector, back=False):
 
 
 @contextmanager
-def jupyterlab(folder, root, **environment):
-    """The address of a JupyterLab that shows the folder `root`, and keeps whatever it writes in `folder`."""
+def jupyterlab(browser, folder, notebook, height=1400, **environment):
+    """The page of a JupyterLab that shows a notebook, a list of code for one or its path in `folder`/root.
+
+    Its server keeps whatever it writes in `folder`. The page's `errors` are what it logs as errors, and exceptions.
+    """
+    root = folder / "root"
+    root.mkdir(exist_ok=True)
+    if isinstance(notebook, list):
+        cells = [new_code_cell(source, id=f"cell-{k}") for k, source in enumerate(notebook)]
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        notebook = "notebook.ipynb"
+        nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), root / notebook)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True)
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
-    (settings / "themes.jupyterlab-settings").write_text(json.dumps({"adaptive-theme": True}))
-    # All cells are on the page, not only those in view: a test asks for them by their place.
-    tracker = folder / "settings" / "@jupyterlab" / "notebook-extension"
-    tracker.mkdir(parents=True)
-    (tracker / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
-    folders = {"CONFIG": "config", "DATA": "data", "RUNTIME": "runtime"}
-    environment |= {f"JUPYTER_{name}_DIR": str(folder / path) for name, path in folders.items()}
-    environment |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
-    environment |= {"JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"), "IPYTHONDIR": str(folder / "ipython")}
+    settings = {
+        "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+        "apputils-extension/themes": {"adaptive-theme": True},
+        # All cells are on the page, not only those in view: a test asks for them by their place.
+        "notebook-extension/tracker": {"windowingMode": "none"},
+    }
+    for name, values in settings.items():
+        path = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values))
+    names = ["JUPYTER_CONFIG", "JUPYTER_DATA", "JUPYTER_RUNTIME", "JUPYTERLAB_SETTINGS", "JUPYTERLAB_WORKSPACES"]
+    folders = {f"{name}_DIR": name.rpartition("_")[2].lower() for name in names} | {"IPYTHONDIR": "ipython"}
+    environment |= {name: str(folder / path) for name, path in folders.items()}
     options = [f"--port={port}", f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={TOKEN}"]
     options += ["--ServerApp.port_retries=0", "--no-browser", "--allow-root"]
+    command = [sys.executable, "-m", "jupyterlab", *options]
     with open(folder / "jupyterlab.log", "w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-        )
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment})
     try:
         address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 120
@@ -87,7 +95,15 @@ def jupyterlab(folder, root, **environment):
                 process.wait(timeout=0.2)
             if process.poll() is not None or time.monotonic() > deadline:
                 pytest.fail((folder / "jupyterlab.log").read_text())
-        yield address
+        with browser.new_context(viewport={"width": 1280, "height": height}, color_scheme="light") as context:
+            page = context.new_page()
+            page.set_default_timeout(120_000)
+            page.errors = []
+            page.on("pageerror", lambda error: page.errors.append(str(error)))
+            page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+            page.goto(f"{address}/lab/tree/{notebook}?token={TOKEN}")
+            page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+            yield page
     finally:
         for child in [*psutil.Process(process.pid).children(recursive=True), process]:
             child.send_signal(signal.SIGTERM)

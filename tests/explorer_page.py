@@ -42,9 +42,8 @@ def in_module(page, module, script, *inputs):
 
 def call(page, module, name, inputs):
     """[what the exported function `name` of the module says to each list of arguments]; NaN and infinities survive."""
-    return in_module(
-        page, module, "(module, name, inputs) => inputs.map((given) => module[name](...given))", name, inputs
-    )
+    every = "(module, name, inputs) => inputs.map((given) => module[name](...given))"
+    return in_module(page, module, every, name, inputs)
 
 
 def model_value(page, name):

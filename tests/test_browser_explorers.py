@@ -1,6 +1,7 @@
 """What holds for every explorer that there is, as its lesson has stored it; then soft labels and the blended loss."""
 
 import io
+import itertools
 import json
 import random
 
@@ -147,7 +148,6 @@ def test_soft_labels_by_keyboard_alone(show):
     press(page, TEMPERATURE, *["ArrowRight"] * 10)
     assert model_value(page, "temperature") == pytest.approx(2)
     assert "At T = 2.0 the soft label says" in said(page)[0]
-    assert page.locator(TEMPERATURE).get_attribute("aria-valuetext").startswith("2.0: ")
     press(page, LOGITS, "End")
     assert model_value(page, "logits")[0] == 25
     assert page.locator(LOGITS).first.get_attribute("aria-valuetext") == "logit 25.0, soft label 1.00"
@@ -217,11 +217,10 @@ def test_the_blended_loss_shows_what_torch_computes(show):
         q = (student / temperature).softmax(0)
         soft = (temperature**2 if squared else 1) * (p * (p.log() - q.log())).sum()
         hard = -student.log_softmax(0)[example["label"]]
-        parts = [
-            torch.autograd.grad(part, student, retain_graph=True)[0] for part in (weight * soft, (1 - weight) * hard)
-        ]
-        both = parts[0] + parts[1]
-        expected = [soft, hard, weight * soft + (1 - weight) * hard, *(part.norm() for part in (*parts, both))]
+        total = weight * soft + (1 - weight) * hard
+        parts = [torch.autograd.grad(part, student, retain_graph=True)[0] for part in (weight * soft, total)]
+        both = parts[1]
+        expected = [soft, hard, total, *(part.norm() for part in (parts[0], both - parts[0], both))]
         rows = [row.split("\t") for row in page.locator("table tbody tr").all_inner_texts()]
         found = [float(row[1 if squared else 2].replace(",", "")) for row in rows]
         assert found == pytest.approx([one.item() for one in expected], rel=6e-3, abs=1e-9)
@@ -239,15 +238,14 @@ def test_the_axis_of_the_gradient_stays_while_temperature_and_weight_move_and_ho
     for number in range(4):
         set_model(page, example_number=number, logits=model_value(page, "examples")[number]["student"])
         ratios = set()
-        for temperature in (0.5, 3.0, 32.0):
-            for weight in (0.0, 0.4, 1.0):
-                set_model(page, temperature=temperature, soft_weight=weight)
-                fills = page.locator(".kdx-signed .kdx-fill")
-                scales = fills.evaluate_all("nodes => nodes.map(node => new DOMMatrix(node.style.transform).a)")
-                lengths = np.abs(np.reshape(scales, (3, 3)))
-                assert lengths.max() < 1
-                if weight < 1:
-                    ratios.add(round(lengths[:, 1].max() / (1 - weight), 4))  # the hard part knows no temperature
+        for temperature, weight in itertools.product((0.5, 3.0, 32.0), (0.0, 0.4, 1.0)):
+            set_model(page, temperature=temperature, soft_weight=weight)
+            fills = page.locator(".kdx-signed .kdx-fill")
+            scales = fills.evaluate_all("nodes => nodes.map(node => new DOMMatrix(node.style.transform).a)")
+            lengths = np.abs(np.reshape(scales, (3, 3)))
+            assert lengths.max() < 1
+            if weight < 1:
+                ratios.add(round(lengths[:, 1].max() / (1 - weight), 4))  # the hard part knows no temperature
         assert len(ratios) == 1
 
 

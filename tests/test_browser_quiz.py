@@ -4,18 +4,16 @@ import itertools
 import json
 import random
 import re
-from contextlib import closing
 from dataclasses import asdict
 
-import nbformat
 import pytest
-from browser import TOKEN, faults, jupyterlab, needs_chromium, run_cell, tab_to, watched
+from browser import faults, jupyterlab, needs_chromium, run_cell, tab_to, watched
+from explorer_page import in_module
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from quiz_keys import press_answer
 from sample_quiz import LESSON, NAME, SAMPLE, write_course
 
 from kdcourse import lessons, quiz
-from kdcourse._javascript import bundle
 from kdcourse.quiz.page import content, fragment
 from kdcourse.quiz.page import page as html_of
 
@@ -28,7 +26,7 @@ SHOWN = content(quiz.Quiz(NAME, "07 Colours", NAME, QUESTIONS), "https://example
 def tab(browser, tmp_path_factory):
     """The one page of this module, offline."""
     path = tmp_path_factory.mktemp("pages") / "page.html"
-    with closing(browser.new_context(offline=True)) as context:
+    with browser.new_context(offline=True) as context:
         page = context.new_page()
         page.set_default_timeout(30_000)
         page.complaints, page.path = watched(page, path.as_uri()), path
@@ -63,19 +61,15 @@ def focused(page, attribute="className"):
 
 TYPED = """95|95 %|94,5|95.5|105|1/8|−3|1,234|| |nan|1e999|1/0|0.125|-2.5|2\u202f000,5|12,5e1|--1|1 2|٣|5.|.5|1/2/3|%
 9.995|99.95|0.1|1e-7|1\u00a0000|+ 3|0,5|3.14|1\n""".replace("\n", "|").split("|")
-COMPARE = """async ([source, questions, cases]) => {
-    const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const { grade, NotAnAnswer } = await import(address);
-    return cases.map(([number, given]) => {
-        try {
-            const { correct, feedback } = grade(questions[number], given);
-            return [correct, feedback];
-        } catch (error) {
-            if (error instanceof NotAnAnswer) return error.message;
-            throw error;
-        }
-    });
-}"""
+COMPARE = """({ grade, NotAnAnswer }, questions, cases) => cases.map(([number, given]) => {
+    try {
+        const { correct, feedback } = grade(questions[number], given);
+        return [correct, feedback];
+    } catch (error) {
+        if (error instanceof NotAnAnswer) return error.message;
+        throw error;
+    }
+})"""
 
 
 def graded(question, given):
@@ -103,7 +97,7 @@ def test_python_and_javascript_grade_alike(open_page):
         if question.type == "many_choice":
             some += [list(each) for size in range(6) for each in itertools.combinations(range(6), size)]
         cases += [(number, given) for given in (numbers if question.type == "numeric" else some)]
-    there = open_page().evaluate(COMPARE, [bundle("grading"), [asdict(question) for question in questions], cases])
+    there = in_module(open_page(), "grading", COMPARE, [asdict(question) for question in questions], cases)
     assert len(cases) > 5000
     here = [graded(questions[number], given) for number, given in cases]
     assert {type(one) for one in here} == {list, str}
@@ -238,7 +232,7 @@ def test_quizzes_on_one_page_do_not_clash(open_page):
 
 def test_without_scripts_the_questions_and_their_answers_can_be_read(browser, tmp_path):
     (tmp_path / "page.html").write_text(html_of(SHOWN), encoding="utf-8")
-    with closing(browser.new_context(offline=True, java_script_enabled=False)) as context:
+    with browser.new_context(offline=True, java_script_enabled=False) as context:
         page = context.new_page()
         page.goto((tmp_path / "page.html").as_uri())
         assert page.locator("ol > li").count() == 5
@@ -268,26 +262,14 @@ def test_a_saved_notebook_shows_a_quiz_that_works_without_a_kernel(open_page, mo
 
 def test_the_quiz_in_jupyterlab(browser, tmp_path):
     write_course(tmp_path)
-    root = tmp_path / "root"
-    root.mkdir()
     code = [
         f'from kdcourse import quiz\n\none = quiz.show("{NAME}")\none',
         "print(one.score, one.completed, len(one.answers), one.answers)",
         "one.answers = {}\none",
         "",
     ]
-    notebook = new_notebook(cells=[new_code_cell(source, id=f"cell-{k}") for k, source in enumerate(code)])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(notebook, root / "quiz.ipynb")
-    size = {"width": 1200, "height": 2600}
     environment = {"KDCOURSE_HOME": str(tmp_path / "home"), "KDCOURSE_COURSE": str(tmp_path)}
-    with (
-        jupyterlab(tmp_path, root, **environment) as address,
-        closing(browser.new_context(viewport=size, color_scheme="light")) as context,
-    ):
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.goto(f"{address}/lab/tree/quiz.ipynb?token={TOKEN}")
+    with jupyterlab(browser, tmp_path, code, height=2600, **environment) as page:
         cells = page.locator(".jp-Notebook .jp-CodeCell")
 
         run_cell(page, 0)
@@ -298,7 +280,8 @@ def test_the_quiz_in_jupyterlab(browser, tmp_path):
             press_answer(page, QUESTIONS, k, right)
         assert said.inner_text() == "Question 5: right. 5 / 5 completed, 4 right at the first try."
         assert cells.count() == 4  # no key was taken for a command
-        assert page.locator(".kdcourse-quiz a").first.get_attribute("href") == f"{address}/lab/tree/{LESSON}.ipynb"
+        link = page.locator(".kdcourse-quiz a").first.get_attribute("href")
+        assert link == f"{page.evaluate('location.origin')}/lab/tree/{LESSON}.ipynb"
         assert faults(page, ".kdcourse-quiz") == []
 
         run_cell(page, 1)

@@ -251,15 +251,8 @@ def test_sliders_by_keyboard_set_the_traits(at_stage):
     page.get_by_label("soft weight").focus()
     page.keyboard.press("End")
     assert model_value(page, "soft_weight") == 1
-
-
-def test_a_seed_that_is_none_changes_nothing(at_stage):
-    page = at_stage(1)
-    tab_to(page, "input[type=number]")
-    for typed in ("-1", "100000", "1.5", ""):
-        page.keyboard.press("Control+A")
-        page.keyboard.press("Delete")
-        page.keyboard.insert_text(typed)
+    for none in ("100000", "1.5", ""):
+        page.get_by_label("seed").fill(none)
         assert model_value(page, "seed") == 0
 
 

@@ -40,9 +40,7 @@ def scalar_mulberry32(state):
         yield ((t ^ (t >> 14)) & 0xFFFFFFFF) / 4294967296
 
 
-DRAWS = (
-    "(toy, seed, stream, n) => { const next = toy.generator(seed, stream); return Array.from({ length: n }, next); }"
-)
+DRAWS = "(toy, seed, stream, length) => Array.from({ length }, toy.generator(seed, stream))"
 
 
 def test_the_generator_is_mulberry32_and_streams_share_no_numbers(toy):

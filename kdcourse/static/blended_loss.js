@@ -1,19 +1,10 @@
 // The loss explorer: one example, both terms of the blended loss, and what each asks of the student's logits.
 
 import {
-  assign,
-  button,
-  checkbox,
-  choice,
-  idle,
-  logitSlider,
-  mount,
-  slider,
-  temperatureSlider,
-  words,
+  assign, bar, button, checkbox, choice, idle, logitSlider, mount, setter, slider, table, temperatureSlider, words,
 } from "./controls.js";
-import { element } from "./dom.js";
-import { blendedLoss, norm, plain, ranked, signed, soften } from "./maths.js";
+import { element, setText } from "./dom.js";
+import { blendedLoss, plain, ranked, signed, soften } from "./maths.js";
 
 const STYLE = `
   & .kdx-loss-row { grid-template-columns: minmax(0, 5fr) minmax(0, 4fr) minmax(0, 4fr); min-height: 2rem; }
@@ -43,7 +34,7 @@ const STYLE = `
 `;
 
 // What the bars show, and the values of the loss. `now` is what blendedLoss returns.
-export function say(names, { label, teacher }, student, temperature, softWeight, squared, now) {
+function say(names, { label, teacher }, student, temperature, softWeight, squared, now) {
   const first = (logits) => {
     const shares = soften(logits, temperature);
     return ranked(shares).slice(0, 3).map((c) => `${names[c]} ${shares[c].toFixed(2)}`).join(", ");
@@ -64,12 +55,11 @@ export function say(names, { label, teacher }, student, temperature, softWeight,
 
 // The rows of the table: what it is, and its value with and without T².
 function ledger(withSquare, without) {
-  const lengths = (terms) => [
-    norm(terms.softGradient),
-    norm(terms.hardGradient),
-    norm(terms.softGradient.map((value, c) => value + terms.hardGradient[c])),
-  ];
-  const values = (terms) => [terms.soft, terms.hard, terms.total, ...lengths(terms)].map((one) => plain(Math.max(one, 0)));
+  const values = ({ soft, hard, total, softGradient, hardGradient }) => {
+    const both = softGradient.map((value, c) => value + hardGradient[c]);
+    const lengths = [softGradient, hardGradient, both].map((gradient) => Math.hypot(...gradient));
+    return [soft, hard, total, ...lengths].map((one) => plain(Math.max(one, 0)));
+  };
   const names = ["soft term", "hard term, at T = 1", "loss: both, weighted"];
   names.push("length of the gradient: soft part, weighted", "… hard part, weighted", "… both together");
   return names.map((name, k) => [name, values(withSquare)[k], values(without)[k]]);
@@ -77,49 +67,24 @@ function ledger(withSquare, without) {
 
 // The furthest that any gradient reaches at any temperature and weight, so that the axis stays while these are dragged.
 function reach(student, teacher, label) {
-  let largest = 1e-6;
+  const gradients = [blendedLoss(student, teacher, label, 1, 0).hardGradient];
   for (let exponent = -1; exponent < 5.05; exponent += 0.1) {
-    const { softGradient } = blendedLoss(student, teacher, label, 2 ** exponent, 1);
-    largest = Math.max(largest, ...softGradient.map(Math.abs));
+    gradients.push(blendedLoss(student, teacher, label, 2 ** exponent, 1).softGradient);
   }
-  const { hardGradient } = blendedLoss(student, teacher, label, 1, 0);
-  return 1.05 * Math.max(largest, ...hardGradient.map(Math.abs));
-}
-
-// Bars to the left or right of a zero in the middle, one for each class name; show(values, limit): the edge is ±limit.
-function signedBars(classNames) {
-  const fills = classNames.map((className) => element("span", { className: `kdx-fill ${className}` }));
-  const node = element("span", { className: "kdx-track kdx-signed", "aria-hidden": "true" }, ...fills);
-  const show = (values, limit) => {
-    values.forEach((value, k) => {
-      fills[k].style.transform = `scaleX(${Math.min(1, Math.max(-1, value / limit))})`;
-    });
-  };
-  return { node, show };
+  return 1.05 * Math.max(1e-6, ...gradients.flat().map(Math.abs));
 }
 
 function classRow(model, name, c) {
   const logit = logitSlider(model, name, c);
-  const fills = ["kdx-a", "kdx-b kdx-hatched", "kdx-outlined"].map((each) => element("span", { className: `kdx-fill ${each}` }));
-  const stack = element("span", { className: "kdx-track kdx-stack", "aria-hidden": "true" }, ...fills);
-  const shares = element("span", { className: "kdx-number" });
-  const gradient = signedBars(["kdx-c", "kdx-b kdx-hatched", "kdx-ink"]);
-  const pull = element("span", { className: "kdx-number" });
-  const row = element(
-    "div",
-    { className: "kdx-row kdx-loss-row" },
-    logit.node,
-    element("span", { className: "kdx-bar" }, stack, shares),
-    element("span", { className: "kdx-bar" }, gradient.node, pull),
-  );
+  const shares = bar("kdx-stack", "kdx-a", "kdx-b kdx-hatched", "kdx-outlined");
+  const gradient = bar("kdx-signed", "kdx-c", "kdx-b kdx-hatched", "kdx-ink");
+  const row = element("div", { className: "kdx-row kdx-loss-row" }, logit.node, shares.node, gradient.node);
   const show = (value, p, q, y, soft, hard, limit) => {
     const total = signed(soft + hard, 2);
     const said = `teacher ${p.toFixed(2)}, student ${q.toFixed(2)}, gradient ${total}`;
     logit.show(value, value.toFixed(1), `logit ${value.toFixed(1)}; ${said}`);
-    [p, q, y].forEach((share, k) => (fills[k].style.transform = `scaleX(${share})`));
-    shares.textContent = `${p.toFixed(2)} · ${q.toFixed(2)}`;
-    gradient.show([soft, hard, soft + hard], limit);
-    pull.textContent = total;
+    shares.show([p, q, y], `${p.toFixed(2)} · ${q.toFixed(2)}`);
+    gradient.show([soft, hard, soft + hard].map((one) => one / limit), total); // the edge is ±limit
   };
   return { row, show };
 }
@@ -142,15 +107,9 @@ function render({ model, el }) {
     change: (place) => assign(model, { example_number: place, logits: examples[place].student }),
   });
   const temperature = temperatureSlider(model);
-  const weight = slider({
-    label: "soft weight (α)",
-    min: 0,
-    max: 1,
-    step: 0.05,
-    change: (value) => assign(model, { soft_weight: value }),
-  });
+  const weight = slider({ label: "soft weight (α)", max: 1, step: 0.05, change: setter(model, "soft_weight") });
   weight.node.hidden = model.get("fixed_weight");
-  const squared = checkbox({ label: "T² in the soft term", change: (value) => assign(model, { squared: value }) });
+  const squared = checkbox({ label: "T² in the soft term", change: setter(model, "squared") });
   const reset = button("The student's own logits", () => assign(model, { logits: chosen().student }));
   const head = element(
     "div",
@@ -161,16 +120,10 @@ function render({ model, el }) {
   );
   const rows = names.map((name, c) => classRow(model, name, c));
   const said = words();
-  const body = element("tbody");
-  const header = ["", "with T²", "without T²"].map((text) => element(text ? "th" : "td", text ? { scope: "col" } : {}, text));
-  const table = element(
-    "table",
-    { className: "kdx-terms" },
-    element("caption", {}, "The loss, and what it asks for"),
-    element("thead", {}, element("tr", {}, ...header)),
-    body,
-  );
-  const cells = ledgerRows(body, 6);
+  const cells = Array.from({ length: 6 }, () => [element("th", { scope: "row" }), element("td"), element("td")]);
+  const body = element("tbody", {}, ...cells.map((row) => element("tr", {}, ...row)));
+  const terms = table("The loss, and what it asks for", ["", "with T²", "without T²"], body);
+  terms.className = "kdx-terms";
 
   let limit = 1;
   const draw = () => {
@@ -190,7 +143,7 @@ function render({ model, el }) {
     rows.forEach(({ show }, c) => {
       show(student[c], p[c], q[c], c === label ? 1 : 0, now.softGradient[c], now.hardGradient[c], limit);
     });
-    ledger(...both).forEach((line, k) => line.forEach((text, column) => (cells[k][column].textContent = text)));
+    ledger(...both).forEach((line, k) => line.forEach((text, column) => setText(cells[k][column], text)));
     const lines = say(names, chosen(), student, T, w, model.get("squared"), now);
     said.show(lines);
     el.dataset.alt = lines.join(" ");
@@ -200,23 +153,13 @@ function render({ model, el }) {
     draw();
   };
   const controls = [example.node, temperature.node, weight.node, squared.node, reset];
-  const parts = [element("div", { className: "kdx-controls" }, ...controls), head, ...rows.map(({ row }) => row), said.node, table];
-  const stop = mount(el, model, {
+  const parts = [element("div", { className: "kdx-controls" }, ...controls), head, ...rows.map(({ row }) => row), said.node, terms];
+  choose();
+  return mount(el, model, {
     title: "The blended loss",
     style: STYLE,
     parts,
     redraw: { "example_number logits": choose, "temperature soft_weight squared": draw },
-  });
-  choose();
-  return stop;
-}
-
-// Empty rows of a name and two numbers; the cells to write into.
-function ledgerRows(body, count) {
-  return Array.from({ length: count }, () => {
-    const cells = [element("th", { scope: "row" }), element("td"), element("td")];
-    body.append(element("tr", {}, ...cells));
-    return cells;
   });
 }
 

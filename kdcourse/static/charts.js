@@ -1,5 +1,7 @@
 // Charts as SVG that need no script to resize: places are percentages of the chart, texts keep their size.
 
+import { element } from "./dom.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 export function shape(tag, attributes = {}, ...children) {
@@ -12,6 +14,13 @@ export function shape(tag, attributes = {}, ...children) {
 // What stands at a value on an axis from low to high, in percent of it.
 export function percent(value, low, high) {
   return `${(100 * (value - low)) / (high - low)}%`;
+}
+
+// A span that begins so far to the right.
+export function placed(className, left, text = "") {
+  const node = element("span", { className }, text);
+  node.style.left = left;
+  return node;
 }
 
 // Round numbers from low to high, at most so many.
@@ -33,12 +42,12 @@ export function line(className, [x1, y1], [x2, y2]) {
 // A mark of up to 9 pixels: "circle", "square", "cross", "dot", or the "cap" at the end of an upright interval.
 export function mark(kind, className, [x, y]) {
   const inside = {
-    circle: () => shape("circle", { r: 4.5 }),
-    square: () => shape("rect", { x: -4, y: -4, width: 8, height: 8 }),
-    dot: () => shape("circle", { r: 2.5 }),
-    cap: () => shape("path", { d: "M-4 0H4" }),
-    cross: () => shape("path", { d: "M-5-5 5 5M-5 5 5-5" }),
-  }[kind]();
+    circle: shape("circle", { r: 4.5 }),
+    square: shape("rect", { x: -4, y: -4, width: 8, height: 8 }),
+    dot: shape("circle", { r: 2.5 }),
+    cap: shape("path", { d: "M-4 0H4" }),
+    cross: shape("path", { d: "M-5-5 5 5M-5 5 5-5" }),
+  }[kind];
   // A nested picture can be placed in percent, which a transform cannot.
   return shape("svg", { class: `kdx-chart-mark ${className}`, x, y }, inside);
 }
@@ -46,10 +55,10 @@ export function mark(kind, className, [x, y]) {
 // An empty chart with two axes. show({x, y, xLabel, yLabel, words, shapes}): x and y are [[place, text], ...], with
 // places in percent; words say what the chart shows.
 export function chart() {
-  const plot = shape("svg", { class: "kdx-chart", role: "img" });
+  const node = shape("svg", { class: "kdx-chart", role: "img" });
   const show = ({ x, y, xLabel, yLabel, words: said, shapes }) => {
-    plot.setAttribute("aria-label", said);
-    plot.replaceChildren(
+    node.setAttribute("aria-label", said);
+    node.replaceChildren(
       shape("line", { class: "kdx-chart-axis", x1: 0, y1: "100%", x2: "100%", y2: "100%" }),
       ...x.map(([place, text]) => shape("text", { x: place, y: "100%", dy: 18, "text-anchor": "middle" }, text)),
       ...y.map(([place]) => shape("line", { class: "kdx-chart-grid", x1: 0, y1: place, x2: "100%", y2: place })),
@@ -59,5 +68,5 @@ export function chart() {
       ...shapes,
     );
   };
-  return { node: plot, show };
+  return { node, show };
 }

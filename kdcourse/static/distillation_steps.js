@@ -1,7 +1,7 @@
 // The step-through explorer: distillation from the data to the result, on a toy problem that is trained here, in the page.
 
-import { assign, button, idle, mount, numberField, slider, temperatureSlider } from "./controls.js";
-import { element } from "./dom.js";
+import { assign, button, idle, mount, numberField, setter, slider, temperatureSlider } from "./controls.js";
+import { element, setText } from "./dom.js";
 import { resultsPanel } from "./steps_results.js";
 import { scene } from "./steps_scene.js";
 import { STYLE } from "./steps_style.js";
@@ -18,8 +18,9 @@ const SETTINGS = ["temperature", "soft_weight", "transfer_size"];
 
 function render({ model, el }) {
   const stillness = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const values = () => SETTINGS.map((name) => model.get(name));
   const settings = () => {
-    const [temperature, softWeight, transferSize] = SETTINGS.map((name) => model.get(name));
+    const [temperature, softWeight, transferSize] = values();
     return { temperature, softWeight, transferSize };
   };
   const stageNow = () => model.get("stage");
@@ -35,12 +36,12 @@ function render({ model, el }) {
   let last = null; // when the last frame came
   let stopped = false;
   let seen = false;
-  let measured = SETTINGS.map((name) => model.get(name)).join(); // the settings that the list of differences belongs to
+  let measured = values().join(); // the settings that the list of differences belongs to
   const behind = () => !midway && work.behind(stageNow());
 
   // ---- What can be pressed and moved ----
 
-  const setting = (name) => (value) => assign(model, { [name]: value });
+  const setting = (name) => setter(model, name);
   const play = button("Play", () => assign(model, { playing: !model.get("playing") }));
   const next = button("Next step", () => (midway ? finish() : stageNow() < LAST && go(stageNow() + 1)));
   const again = button("Start again", () => {
@@ -50,15 +51,10 @@ function render({ model, el }) {
     go(1);
   });
   const speed = slider({ label: "speed", min: -2, max: 3, step: 0.5, change: (exponent) => setting("speed")(2 ** exponent) });
-  const seed = numberField({
-    label: "seed",
-    min: 0,
-    max: 99999,
-    step: 1,
-    change: (value) => Number.isInteger(value) && setting("seed")(value),
-  });
+  const change = (value) => Number.isInteger(value) && setting("seed")(value);
+  const seed = numberField({ label: "seed", max: 99999, step: 1, change });
   const temperature = temperatureSlider(model);
-  const softWeight = slider({ label: "soft weight", min: 0, max: 1, step: 0.05, change: setting("soft_weight") });
+  const softWeight = slider({ label: "soft weight", max: 1, step: 0.05, change: setting("soft_weight") });
   const size = slider({
     label: "points in the transfer set",
     min: 10,
@@ -76,7 +72,8 @@ function render({ model, el }) {
   const status = element("p", { role: "status", className: "kdx-steps-status" }, title, element("span"));
   const shown = scene(el, () => draw());
   const results = resultsPanel(MORE, () => {
-    more = more ? null : { seeds: nextSeeds(), current: null };
+    const from = Math.max(model.get("seed"), ...model.get("difference_seeds")) + 1;
+    more = more ? null : { seeds: Array.from({ length: MORE }, (_, k) => from + k), current: null };
     drawResults();
     wake();
   });
@@ -87,8 +84,7 @@ function render({ model, el }) {
     waited = 0;
     due = 0;
     midway = watched && (stage === TEACHER_STAGE || stage === STUDENTS_STAGE);
-    if (midway && stage === TEACHER_STAGE) work.restart();
-    if (midway && stage === STUDENTS_STAGE) work.restartStudents();
+    if (midway) (stage === TEACHER_STAGE ? work.restart : work.restartStudents)();
     own = true;
     assign(model, { stage });
     own = false;
@@ -109,19 +105,19 @@ function render({ model, el }) {
     wake();
   };
   const publish = () => {
-    const values = {};
-    const now = SETTINGS.map((name) => model.get(name)).join();
-    const accuracies = work.accuracies();
-    const seeds = now === measured ? model.get("difference_seeds") : [];
-    if (now !== measured) Object.assign(values, { differences: [], difference_seeds: [] });
+    const now = values().join();
+    if (now !== measured) assign(model, { differences: [], difference_seeds: [] });
     measured = now;
-    if (accuracies.distilled !== undefined && !seeds.includes(work.seed)) {
-      values.differences = [...(seeds.length ? model.get("differences") : []), differenceInPoints(accuracies)];
-      values.difference_seeds = [...seeds, work.seed];
+    const accuracies = work.accuracies();
+    if (JSON.stringify(accuracies) !== JSON.stringify(model.get("accuracies"))) assign(model, { accuracies });
+    if (accuracies.distilled !== undefined && !model.get("difference_seeds").includes(work.seed)) {
+      addDifference(work.seed, accuracies);
     }
-    if (JSON.stringify(accuracies) !== JSON.stringify(model.get("accuracies"))) values.accuracies = accuracies;
-    if (Object.keys(values).length) assign(model, values);
   };
+  const addDifference = (trained, accuracies) => assign(model, {
+    differences: [...model.get("differences"), differenceInPoints(accuracies)],
+    difference_seeds: [...model.get("difference_seeds"), trained],
+  });
   const changed = () => {
     more = null;
     for (const one of new Set([work, displayed])) one.change(settings());
@@ -140,8 +136,7 @@ function render({ model, el }) {
       waited = READING_TIME; // who presses Play has read
       if (stillness.matches) {
         assign(model, { playing: false });
-        if (stageNow() < LAST) go(stageNow() + 1);
-        else go(1);
+        go(stageNow() < LAST ? stageNow() + 1 : 1);
       } else if (stageNow() === LAST) {
         work.restart();
         go(1);
@@ -186,20 +181,13 @@ function render({ model, el }) {
     if (trainers[0].done()) finish();
     else draw();
   };
-  const nextSeeds = () => {
-    const from = Math.max(model.get("seed"), ...model.get("difference_seeds")) + 1;
-    return Array.from({ length: MORE }, (_, k) => from + k);
-  };
   const trainMore = () => {
     more.current ??= pipeline(more.seeds[0], settings());
     if (!more.current.pursue(LAST, FRAME_BUDGET)) return;
     const [trained, ...left] = more.seeds;
-    const difference = differenceInPoints(more.current.accuracies());
+    const accuracies = more.current.accuracies();
     more = left.length ? { seeds: left, current: null } : null;
-    assign(model, {
-      differences: [...model.get("differences"), difference],
-      difference_seeds: [...model.get("difference_seeds"), trained],
-    });
+    addDifference(trained, accuracies);
     if (!more) results.finish();
   };
 
@@ -225,11 +213,8 @@ function render({ model, el }) {
       else chip.removeAttribute("aria-current");
     });
     const [name, text] = STAGES[stage - 1];
-    const heading = `Stage ${stage} of ${LAST}: ${name}. `;
-    if (title.textContent !== heading) {
-      title.textContent = heading;
-      status.lastChild.textContent = text;
-    }
+    setText(title, `Stage ${stage} of ${LAST}: ${name}. `);
+    setText(status.lastChild, text);
     const factor = model.get("speed");
     speed.show(Math.log2(factor), `${factor.toFixed(2).replace(/\.?0+$/, "")}×`);
     const typing = document.activeElement === seed.input && seed.input.getAttribute("aria-invalid") === "true";

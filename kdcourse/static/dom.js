@@ -17,6 +17,11 @@ export function rich(text) {
   return String(text).split("`").map((part, k) => (k % 2 ? element("code", {}, part) : part));
 }
 
+// Write a text where it differs.
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
 // A prefix for names and ids: two widgets on a page must not share them.
 export function uniquePrefix(widget) {
   return `${widget}-${Math.random().toString(36).slice(2)}`;
@@ -25,7 +30,7 @@ export function uniquePrefix(widget) {
 // The model of a widget on a page without a kernel. Like that of a notebook, it tells listeners what has changed.
 export function pageModel(values) {
   const listeners = {};
-  const model = {
+  return {
     get: (name) => values[name],
     set(name, value) {
       const before = values[name];
@@ -40,5 +45,4 @@ export function pageModel(values) {
       for (const event of events.split(" ")) listeners[event] = (listeners[event] ?? []).filter((one) => one !== listener);
     },
   };
-  return model;
 }

@@ -40,13 +40,15 @@ export function blendedLoss(studentLogits, teacherLogits, label, temperature, so
   };
 }
 
-export function norm(vector) {
-  return Math.hypot(...vector);
-}
-
 // Indices, the largest value first; equal ones keep their order.
 export function ranked(values) {
   return values.map((_, index) => index).sort((a, b) => values[b] - values[a]);
+}
+
+// The place of the value that is nearest; the first of two.
+export function nearest(values, value) {
+  const off = values.map((one) => Math.abs(one - value));
+  return off.indexOf(Math.min(...off));
 }
 
 // ---- Money: kdcourse.ship ----
@@ -172,6 +174,10 @@ export function plain(number) {
 
 export function thousands(number) {
   return WHOLE.format(number);
+}
+
+export function inPercent(share) {
+  return `${(100 * share).toFixed(1)} %`;
 }
 
 // With its sign; no minus before what is rounded to zero.

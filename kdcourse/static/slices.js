@@ -1,9 +1,9 @@
 // The explorer of an audit: at a limit, which slices are flagged, which pass, and what more examples would settle.
 
-import { percent, ticks } from "./charts.js";
-import { assign, mount, slider, words } from "./controls.js";
-import { element } from "./dom.js";
-import { examplesNeeded, holm, signed, thousands } from "./maths.js";
+import { percent, placed, ticks } from "./charts.js";
+import { assign, mount, slider, table, words } from "./controls.js";
+import { element, setText } from "./dom.js";
+import { examplesNeeded, holm, inPercent, nearest, signed, thousands } from "./maths.js";
 
 const OUT_OF_REACH = 20; // times the examples there are; then one had better monitor
 const SIGNS = { flag: "▲", watch: "?", "too few": "…", pass: "✓" };
@@ -25,12 +25,7 @@ const STYLE = `
   & .kdx-slices-tick { transform: translateX(-50%); }
   & .kdx-slices-zero { background: var(--kdx-line); height: 100%; width: 1px; }
   & .kdx-slices-limit { border-left: 2px dashed currentColor; height: 100%; }
-  & .kdx-slices-whisker {
-    background: var(--kdx-slices-colour);
-    height: 3px;
-    min-width: 1px;
-    top: calc(50% - 1.5px);
-  }
+  & .kdx-slices-whisker { background: var(--kdx-slices-colour); height: 3px; min-width: 1px; top: calc(50% - 1.5px); }
   & .kdx-slices-gap {
     background: var(--kdx-slices-colour);
     height: 0.7rem;
@@ -80,16 +75,15 @@ function moreNeeded(verdict, { n, only_teacher: b, only_student: c }, limit, min
 }
 
 // The finding in one line: how many slices there are of each verdict, and what the nearest undecided one lacks.
-export function summary(rows, verdicts) {
-  const slices = rows.map((row, k) => ({ ...row, ...verdicts[k] })).slice(1);
+export function summary(verdicts) {
   const counts = Object.entries(COUNTED).map(([verdict, name]) => {
-    const such = slices.filter((slice) => slice.verdict === verdict);
-    return `${name}: ${such.length}${verdict === "watch" ? nearest(such) : ""}`;
+    const such = verdicts.slice(1).filter((one) => one.verdict === verdict);
+    return `${name}: ${such.length}${verdict === "watch" ? lacking(such) : ""}`;
   });
   return counts.join(" · ");
 }
 
-function nearest(watched) {
+function lacking(watched) {
   const [first] = watched.filter(({ more }) => more < Infinity).sort((a, b) => a.more - b.more);
   if (!first) return "";
   const one = watched.length === 1 ? "it" : "one of them";
@@ -146,36 +140,34 @@ function gapOf(row) {
 }
 
 // Something at a value on the axis of gaps; the axis cuts what lies outside.
-function placed(className, value, [first, last], text = "") {
-  const node = element("span", { className: `kdx-slices-${className}` }, text);
-  node.style.left = percent(Math.min(last, Math.max(first, value)), first, last);
-  return node;
+function onAxis(className, value, [first, last], text) {
+  return placed(`kdx-slices-${className}`, percent(Math.min(last, Math.max(first, value)), first, last), text);
 }
 
 // The gap with its interval on the axis of the column; what goes on past an end has an arrow there.
 function drawing({ gap, low, high }, ends) {
   const [first, last] = ends;
-  const whisker = placed("whisker", low, ends);
+  const whisker = onAxis("whisker", low, ends);
   whisker.style.right = percent(last - Math.min(last, high), 0, last - first);
-  const parts = [placed("zero", 0, ends), element("span", { className: "kdx-slices-limit" }), whisker];
-  if (gap >= first && gap <= last) parts.push(placed("gap", gap, ends));
-  if (low < first) parts.push(placed("arrow", first, ends, "◂"));
-  if (high > last) parts.push(placed("arrow", last, ends, "▸"));
+  const parts = [onAxis("zero", 0, ends), element("span", { className: "kdx-slices-limit" }), whisker];
+  if (gap >= first && gap <= last) parts.push(onAxis("gap", gap, ends));
+  if (low < first) parts.push(onAxis("arrow", first, ends, "◂"));
+  if (high > last) parts.push(onAxis("arrow", last, ends, "▸"));
   return element("div", { className: "kdx-slices-drawing", "aria-hidden": "true" }, ...parts);
 }
 
 function axis(ends) {
   const text = (gap) => String(Number((100 * gap).toFixed(4))).replace("-", "−");
-  const marks = ticks(...ends, 4).map((gap) => placed("tick", gap, ends, text(gap)));
+  const marks = ticks(...ends, 4).map((gap) => onAxis("tick", gap, ends, text(gap)));
   return element("div", { className: "kdx-slices-ticks", "aria-hidden": "true" }, ...marks);
 }
 
 // One row of the table; show({verdict, more}) writes what depends on the sliders.
 function tableRow(row, ends, everything) {
-  const cell = (text, className = "") => element("td", { className }, text);
+  const cell = (text) => element("td", { className: "kdx-slices-number" }, text);
   const sign = element("span", { className: "kdx-slices-sign", "aria-hidden": "true" });
   const word = element("span", { className: "kdx-slices-word" });
-  const more = cell("", "kdx-slices-number");
+  const more = cell("");
   const of = everything ? [] : [element("span", {}, `${row.slice}: `)];
   const node = element(
     "tr",
@@ -183,36 +175,28 @@ function tableRow(row, ends, everything) {
     element("th", { scope: "row" }, element("div", { className: "kdx-slices-name" }, ...of, row.level)),
     element("td", { className: "kdx-slices-verdict" }, sign, word),
     element("td", { className: "kdx-slices-axis" }, drawing(row, ends)),
-    cell(gapOf(row), "kdx-slices-number"),
+    cell(gapOf(row)),
     more,
-    cell(thousands(row.n), "kdx-slices-number"),
-    ...[row.teacher, row.student].map((share) => cell(`${(100 * share).toFixed(1)} %`, "kdx-slices-number")),
+    ...[thousands(row.n), inPercent(row.teacher), inPercent(row.student)].map(cell),
   );
   const show = ({ verdict, more: count }) => {
     const needed = count === 0 ? "–" : count === Infinity ? "none would do" : thousands(count);
-    if (node.dataset.verdict !== verdict) {
-      node.dataset.verdict = verdict;
-      sign.textContent = SIGNS[verdict];
-      word.textContent = verdict;
-    }
-    if (more.textContent !== needed) more.textContent = needed;
+    if (node.dataset.verdict !== verdict) node.dataset.verdict = verdict;
+    setText(sign, SIGNS[verdict]);
+    setText(word, verdict);
+    setText(more, needed);
   };
   return { node, show };
 }
 
-function table(rows, ends) {
+function auditTable(rows, ends) {
   const heads = ["slice", "verdict", "gap (points)", "gap [interval]", "more needed", "n", "teacher", "student"];
   const [everything, ...others] = rows.map((row, k) => tableRow(row, ends, k === 0));
-  const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-  head.children[2].append(axis(ends));
-  const node = element(
-    "table",
-    { className: "kdx-slices-table" },
-    element("caption", {}, "Gap, teacher − student, by slice"),
-    element("thead", {}, head),
-    element("tbody", {}, ...others.map((row) => row.node)),
-    element("tbody", { className: "kdx-slices-all" }, everything.node),
-  );
+  const slices = element("tbody", {}, ...others.map((row) => row.node));
+  const all = element("tbody", { className: "kdx-slices-all" }, everything.node);
+  const node = table("Gap, teacher − student, by slice", heads, slices, all);
+  node.className = "kdx-slices-table";
+  node.tHead.rows[0].cells[2].append(axis(ends));
   const dashes = node.getElementsByClassName("kdx-slices-limit");
   const show = (verdicts, limit) => {
     // Line by line: a property of the whole table would have the browser style all of its cells anew.
@@ -222,30 +206,21 @@ function table(rows, ends) {
   return { node, show };
 }
 
-function closest(values, value) {
-  const off = values.map((one) => Math.abs(one - value));
-  return off.indexOf(Math.min(...off));
-}
-
 function render({ model, el }) {
   const [rows, limits, minimums] = ["rows", "limits", "minimums"].map((name) => model.get(name));
   const limit = slider({
     label: "limit: gap that a slice may have",
-    min: 0,
     max: limits.length - 1,
-    step: 1,
     change: (place) => assign(model, { max_gap: limits[place] }),
   });
   const minimum = slider({
     label: "fewest examples of a slice that is judged",
-    min: 0,
     max: minimums.length - 1,
-    step: 1,
     change: (place) => assign(model, { min_samples: minimums[place] }),
   });
   minimum.input.disabled = minimums.length === 1;
   const finding = element("p", { className: "kdx-finding" });
-  const grid = table(rows, model.get("ends"));
+  const grid = auditTable(rows, model.get("ends"));
   const region = { className: "kdx-slices-frame", role: "region", tabIndex: 0, "aria-label": "The audit's table" };
   const frame = element("div", region, grid.node);
   const confidence = `${Number((100 * model.get("confidence")).toPrecision(4))} %`;
@@ -253,12 +228,12 @@ function render({ model, el }) {
   const said = words();
 
   const draw = () => {
-    const place = closest(limits, model.get("max_gap"));
+    const place = nearest(limits, model.get("max_gap"));
     const fewest = model.get("min_samples");
     const verdicts = judged(rows, limits, place, fewest, model.get("confidence"));
-    const line = summary(rows, verdicts);
+    const line = summary(verdicts);
     limit.show(place, points(limits[place]), `${points(limits[place])}; ${line}`);
-    minimum.show(closest(minimums, fewest), thousands(fewest), `${thousands(fewest)}; ${line}`);
+    minimum.show(nearest(minimums, fewest), thousands(fewest), `${thousands(fewest)}; ${line}`);
     finding.textContent = `Limit ${points(limits[place])}: ${line}`;
     grid.show(verdicts, limits[place]);
     const lines = advice(rows, verdicts, limits[place], fewest, model.get("own_limits"));
@@ -273,10 +248,8 @@ function render({ model, el }) {
     element("p", { className: "kdx-note" }, key),
     said.node,
   ];
-  const redraw = { "max_gap min_samples": draw };
-  const stop = mount(el, model, { title: "An audit's limit", style: STYLE, parts, redraw });
   draw();
-  return stop;
+  return mount(el, model, { title: "An audit's limit", style: STYLE, parts, redraw: { "max_gap min_samples": draw } });
 }
 
 export default { render };

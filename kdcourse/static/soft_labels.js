@@ -10,7 +10,7 @@ const STYLE = `
 `;
 
 // What the picture shows, in words.
-export function say(names, label, logits, temperature) {
+function say(names, label, logits, temperature) {
   const soft = soften(logits, temperature);
   const order = ranked(soft);
   const first = order.slice(0, 3).map((c) => `${names[c]} ${soft[c].toFixed(2)}`);
@@ -46,8 +46,7 @@ function render({ model, el }) {
   const said = words();
   const rows = names.map((name, c) => {
     const logit = logitSlider(model, name, c);
-    const soft = bar("kdx-a");
-    const hard = bar("kdx-b");
+    const [soft, hard] = [bar("", "kdx-a"), bar("", "kdx-b")];
     const row = element("div", { className: "kdx-row" }, logit.node, soft.node, hard.node);
     return { row, logit, soft, hard };
   });
@@ -70,8 +69,8 @@ function render({ model, el }) {
     rows.forEach(({ logit, soft: share, hard }, c) => {
       const text = soft[c].toFixed(2);
       logit.show(logits[c], logits[c].toFixed(1), `logit ${logits[c].toFixed(1)}, soft label ${text}`);
-      share.show(soft[c], text);
-      hard.show(c === label ? 1 : 0, c === label ? "1" : "0");
+      share.show([soft[c]], text);
+      hard.show([c === label ? 1 : 0], c === label ? "1" : "0");
     });
     idle(reset, own().every((value, c) => value === logits[c]));
     const lines = say(names, label, logits, T);
@@ -80,14 +79,9 @@ function render({ model, el }) {
   };
   const controls = element("div", { className: "kdx-controls" }, picture.node, temperature.node, reset);
   const parts = [element("div", { className: "kdx-top" }, image, controls), head, ...rows.map(({ row }) => row), said.node];
-  const stop = mount(el, model, {
-    title: "Soft labels and temperature",
-    style: STYLE,
-    parts,
-    redraw: { "picture_number temperature logits": draw },
-  });
   draw();
-  return stop;
+  const redraw = { "picture_number temperature logits": draw };
+  return mount(el, model, { title: "Soft labels and temperature", style: STYLE, parts, redraw });
 }
 
 export default { render };

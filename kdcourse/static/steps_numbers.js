@@ -1,7 +1,7 @@
 // The numbers that flow through the step-through explorer, for one point: logits, soft label, the student's answer, loss.
 
-import { bar } from "./controls.js";
-import { element } from "./dom.js";
+import { bar, table } from "./controls.js";
+import { element, setText } from "./dom.js";
 import { blendedLoss, soften } from "./maths.js";
 import { SHAPES } from "./steps_words.js";
 
@@ -9,36 +9,26 @@ import { SHAPES } from "./steps_words.js";
 // flow: {label, temperature, softWeight, teacher, start, now, hard} with logits of the point: the teacher's, those of the
 // students before their training, and the two trained ones' as they stand.
 export function numbers() {
+  const shares = () => SHAPES.map((_, c) => bar("", `kdx-${"abc"[c]}`));
   const rows = [
-    row(3, "hard label", true),
-    row(3, "teacher's logits", false),
-    row(3, "teacher, T\u00a0=\u00a01", true),
-    row(4, "soft label", true),
-    row(5, "distilled student", true),
-    row(6, "student on labels, T\u00a0=\u00a01", true),
+    row(3, "hard label", shares()),
+    row(3, "teacher's logits", numbersOf(3, 1)),
+    row(3, "teacher, T\u00a0=\u00a01", shares()),
+    row(4, "soft label", shares()),
+    row(5, "distilled student", shares()),
+    row(6, "student on labels, T\u00a0=\u00a01", shares()),
   ];
-  const head = ["", ...SHAPES].map((text) => element(text ? "th" : "td", text ? { scope: "col" } : {}, text));
-  const answers = element(
-    "table",
-    {},
-    element("caption", {}),
-    element("thead", {}, element("tr", {}, ...head)),
-    element("tbody", {}, ...rows.map(({ node }) => node)),
-  );
   const lossRows = [
-    lossRow(5, "T² · KL"),
-    lossRow(6, "cross-entropy"),
-    lossRow(6, ""), // its name has the soft weight in it
-    lossRow(6, "loss of the student on labels"),
+    row(5, "T² · KL", numbersOf(2, 2)),
+    row(6, "cross-entropy", numbersOf(2, 2)),
+    row(6, "", numbersOf(2, 2)), // its name has the soft weight in it
+    row(6, "loss of the student on labels", numbersOf(2, 2)),
   ];
-  const times = ["", "before", "now"].map((text) => element(text ? "th" : "td", text ? { scope: "col" } : {}, text));
-  const losses = element(
-    "table",
-    { className: "kdx-steps-losses" },
-    element("caption", {}, "Its loss in the distilled student, before training and now"),
-    element("thead", {}, element("tr", {}, ...times)),
-    element("tbody", {}, ...lossRows.map(({ node }) => node)),
-  );
+  const body = (some) => element("tbody", {}, ...some.map((each) => each.node));
+  const answers = table("", ["", ...SHAPES], body(rows));
+  const about = "Its loss in the distilled student, before training and now";
+  const losses = table(about, ["", "before", "now"], body(lossRows));
+  losses.className = "kdx-steps-losses";
   const node = element("div", { className: "kdx-steps-numbers" }, answers, losses);
 
   const show = (stage, flow) => {
@@ -63,35 +53,22 @@ export function numbers() {
   return { node, show };
 }
 
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+// Cells of text; show([value]) writes it with so many decimals.
+function numbersOf(count, decimals) {
+  return Array.from({ length: count }, () => {
+    const node = element("span");
+    return { node, show: ([value]) => setText(node, value.toFixed(decimals)) };
+  });
 }
 
-// A row of the first table, there from a stage on; shares are drawn as bars too.
-function row(from, name, areShares) {
+// A row that is there from a stage on, with bars or numbers in its cells.
+function row(from, name, cells) {
   const head = element("th", { scope: "row" }, name);
-  const bars = SHAPES.map((_, c) => bar(`kdx-${"abc"[c]}`));
-  const cells = bars.map((each) => element("td", {}, areShares ? each.node : ""));
-  const node = element("tr", {}, head, ...cells);
+  const node = element("tr", {}, head, ...cells.map((cell) => element("td", {}, cell.node)));
   const show = (stage, values, newName) => {
     node.hidden = stage < from;
     if (newName) setText(head, newName);
-    cells.forEach((cell, c) => {
-      if (areShares) bars[c].show(values[c], values[c].toFixed(2));
-      else setText(cell, values[c].toFixed(1));
-    });
-  };
-  return { node, show };
-}
-
-function lossRow(from, name) {
-  const head = element("th", { scope: "row" }, name);
-  const cells = [element("td"), element("td")];
-  const node = element("tr", {}, head, ...cells);
-  const show = (stage, values, newName) => {
-    node.hidden = stage < from;
-    if (newName) setText(head, newName);
-    cells.forEach((cell, k) => setText(cell, values[k].toFixed(2)));
+    cells.forEach((cell, k) => cell.show([values[k]], values[k].toFixed(2)));
   };
   return { node, show };
 }

@@ -1,8 +1,8 @@
 // The three maps of the step-through explorer: decision regions as colours, their borders as lines, points as markers or
 // pies. Coordinates are those of the toy problem until `place` turns them into pixels.
 
-import { element } from "./dom.js";
-import { softmaxRow, TOY, toyLogits } from "./toy.js";
+import { element, setText } from "./dom.js";
+import { decision, softmaxRow, TOY, toyLogits } from "./toy.js";
 
 const GRID = 48; // places per side where a network is asked; the rest is interpolated
 const COLOURS = [[0, 114, 178], [213, 94, 0], [0, 158, 115]]; // Okabe and Ito's, as in explorer.css
@@ -22,12 +22,8 @@ export function ask(net) {
 
 // The share of the map on which two networks decide alike.
 export function agreement(one, other) {
-  const best = (scores, k) => {
-    const [a, b, c] = [scores[k], scores[k + 1], scores[k + 2]];
-    return a >= b && a >= c ? 0 : b >= c ? 1 : 2;
-  };
   let alike = 0;
-  for (let k = 0; k < one.length; k += 3) if (best(one, k) === best(other, k)) alike += 1;
+  for (let k = 0; k < one.length; k += 3) if (decision(one, k) === decision(other, k)) alike += 1;
   return (3 * alike) / one.length;
 }
 
@@ -96,6 +92,13 @@ export function mapFigure(title, resized) {
       context.fill();
     }
   };
+  const circle = (x, y, radius, width, colour) => {
+    context.beginPath();
+    context.arc(x, y, radius, 0, 2 * Math.PI);
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.stroke();
+  };
   const pies = ({ n, inputs, shares: parts }, chosen, theme) => {
     const radius = n > 100 ? 4.5 : 6;
     for (let turn = 0; turn <= n; turn += 1) {
@@ -113,22 +116,12 @@ export function mapFigure(title, resized) {
         context.fill();
         from = to;
       }
-      context.beginPath();
-      context.arc(x, y, own, 0, 2 * Math.PI);
-      context.lineWidth = 1.5;
-      context.strokeStyle = theme.halo;
-      context.stroke();
+      circle(x, y, own, 1.5, theme.halo);
     }
   };
   const ring = (inputs, k, theme) => {
-    const [x, y] = place(inputs, k);
-    for (const [width, colour] of [[5, theme.halo], [2.5, theme.ink]]) {
-      context.beginPath();
-      context.arc(x, y, 12, 0, 2 * Math.PI);
-      context.lineWidth = width;
-      context.strokeStyle = colour;
-      context.stroke();
-    }
+    circle(...place(inputs, k), 12, 5, theme.halo);
+    circle(...place(inputs, k), 12, 2.5, theme.ink);
   };
   const paint = (what) => {
     if (!size) return; // not on the page yet: the observer will ask again
@@ -142,9 +135,7 @@ export function mapFigure(title, resized) {
     if (what.chosen !== undefined) ring((what.pies ?? what.dots).inputs, what.chosen, theme);
   };
   const say = (...texts) => {
-    [source, state].forEach((line, k) => {
-      if (line.textContent !== texts[k]) line.textContent = texts[k];
-    });
+    [source, state].forEach((line, k) => setText(line, texts[k]));
   };
   const describe = (text) => canvas.setAttribute("aria-label", `${title}. ${text}`);
   const described = () => canvas.getAttribute("aria-label");

@@ -1,7 +1,8 @@
 // The result of the step-through explorer: what this seed says, what several seeds say together, and a way to more seeds.
 
+import { percent, placed } from "./charts.js";
 import { button } from "./controls.js";
-import { element } from "./dom.js";
+import { element, setText } from "./dom.js";
 import { compare } from "./maths.js";
 import { differenceInPoints } from "./toy.js";
 import { resultOf, verdictOf } from "./steps_words.js";
@@ -18,10 +19,10 @@ export function resultsPanel(howMany, press) {
   // differences: of all seeds that were trained; waiting: the seeds that are still to be trained, if any
   const show = (seed, accuracies, differences, softWeight, waiting) => {
     const summary = compare(differences);
-    setWords(result, resultOf(seed, accuracies, differenceInPoints(accuracies), softWeight));
-    setWords(verdict, verdictOf(summary, softWeight));
-    setWords(train, waiting ? "Stop" : `Train ${howMany} more seeds`);
-    setWords(progress, waiting ? `seed ${waiting[0]}: ${howMany - waiting.length} of ${howMany} trained` : "");
+    setText(result, resultOf(seed, accuracies, differenceInPoints(accuracies), softWeight));
+    setText(verdict, verdictOf(summary, softWeight));
+    setText(train, waiting ? "Stop" : `Train ${howMany} more seeds`);
+    setText(progress, waiting ? `seed ${waiting[0]}: ${howMany - waiting.length} of ${howMany} trained` : "");
     if (waiting || differences.length < 2) finished.textContent = ""; // what it says is of other settings
     spread.show(differences, summary);
   };
@@ -30,10 +31,6 @@ export function resultsPanel(howMany, press) {
   };
   const lines = () => (node.hidden ? [] : [result.textContent, verdict.textContent]);
   return { node, show, finish, lines };
-}
-
-function setWords(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }
 
 // A strip of dots, one for each difference, with a zero, the mean and its interval. The words beside it say the same.
@@ -45,25 +42,18 @@ function strip() {
   const show = (differences, result) => {
     const reach = Math.max(5, ...differences.map(Math.abs));
     const edge = 5 * Math.ceil(reach / 5);
-    const at = (value) => `${50 + (50 * Math.min(edge, Math.max(-edge, value))) / edge}%`;
+    const at = (value) => percent(Math.min(edge, Math.max(-edge, value)), -edge, edge);
     const dots = differences.map((value, k) => {
-      const dot = element("span", { className: "kdx-steps-dot" });
-      dot.style.left = at(value);
+      const dot = placed("kdx-steps-dot", at(value));
       dot.style.top = `${18 + 9 * (k % 4)}%`; // several rows, so that equal ones can be told apart
       return dot;
     });
-    const marks = [];
-    if (result.n > 1) {
-      const interval = element("span", { className: "kdx-steps-interval" });
-      interval.style.left = at(result.low);
-      interval.style.right = `calc(100% - ${at(result.high)})`;
-      const mean = element("span", { className: "kdx-steps-mean" });
-      mean.style.left = at(result.mean);
-      marks.push(interval, mean);
-    }
+    const interval = placed("kdx-steps-interval", at(result.low));
+    interval.style.right = at(-result.high);
+    const marks = result.n > 1 ? [interval, placed("kdx-steps-mean", at(result.mean))] : [];
     track.replaceChildren(...dots, ...marks);
-    setWords(low, `−${edge} points: labels better`);
-    setWords(high, `+${edge} points: distilled better`);
+    setText(low, `−${edge} points: labels better`);
+    setText(high, `+${edge} points: distilled better`);
   };
   return { node, show };
 }

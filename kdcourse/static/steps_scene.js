@@ -1,9 +1,9 @@
 // What the step-through explorer shows of the networks: three maps with their captions, and the numbers of one point.
 
 import { element } from "./dom.js";
+import { inPercent } from "./maths.js";
 import { numbers } from "./steps_numbers.js";
 import { agreement, ask, mapFigure, watchTheme } from "./steps_picture.js";
-import { percent } from "./steps_words.js";
 import { softmaxRow, STUDENTS_STAGE, TEACHER_STAGE, TOY, toyLogits } from "./toy.js";
 
 const [RUN, SOFTEN, MATCH] = [3, 4, 5]; // stages that add something to the maps
@@ -85,12 +85,12 @@ function logitsAt(net, points, k) {
 
 function stateOf(trainer, right) {
   if (!trainer) return "not trained yet";
-  return right === undefined ? `training: step ${trainer.step} of ${trainer.steps}` : `${percent(right)} of new points right`;
+  return right === undefined ? `training: step ${trainer.step} of ${trainer.steps}` : `${inPercent(right)} of new points right`;
 }
 
 function descriptionOf(name, regions, facts) {
   if (!regions[name]) return `Points on the three arms of a spiral, which overlap. ${facts}.`;
   const shown = `Regions in the colours of the class that the network decides for. ${facts}`;
   if (name === "teacher") return `${shown}.`;
-  return `${shown}; it decides as the teacher does on ${percent(agreement(regions[name], regions.teacher))} of the map.`;
+  return `${shown}; it decides as the teacher does on ${inPercent(agreement(regions[name], regions.teacher))} of the map.`;
 }

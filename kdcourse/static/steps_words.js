@@ -1,6 +1,6 @@
 // What the step-through explorer says: a name and two sentences for every stage, and one sentence for every verdict.
 
-import { signed } from "./maths.js";
+import { inPercent, signed } from "./maths.js";
 import { countWeights, TOY } from "./toy.js";
 
 export const SHAPES = ["circle", "triangle", "square"]; // the three classes; each has a colour and a marker of its own
@@ -43,15 +43,11 @@ export const STAGES = [
   ],
 ];
 
-export function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
-}
-
 // With soft weight 0 no soft label was used, and none made a difference.
 export function resultOf(seed, { teacher, hard, distilled }, difference, softWeight) {
   const accuracies =
-    `Seed ${seed}: teacher ${percent(teacher)}, student on labels ${percent(hard)}, distilled student ` +
-    `${percent(distilled)}.`;
+    `Seed ${seed}: teacher ${inPercent(teacher)}, student on labels ${inPercent(hard)}, distilled student ` +
+    `${inPercent(distilled)}.`;
   if (softWeight === 0) return accuracies;
   return `${accuracies} The soft labels made a difference of ${signed(difference, 1)} points.`;
 }

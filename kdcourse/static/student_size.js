@@ -1,14 +1,12 @@
 // The explorer of student sizes: what a student of a size retains, what it costs, and when it has paid for its making.
 
 import { chart, line, mark, percent, shape, ticks } from "./charts.js";
-import { assign, choice, mount, numberField, slider, words } from "./controls.js";
+import { assign, choice, mount, numberField, setter, slider, words } from "./controls.js";
 import { element } from "./dom.js";
-import { breakEven, costPer1000, plain, thousands } from "./maths.js";
+import { breakEven, costPer1000, nearest, plain, thousands } from "./maths.js";
 
 const HORIZONS = [["a day", 1], ["a week", 7], ["a month", 30], ["a year", 365], ["ten years", 3650]];
 const ENOUGH = 95; // percent of the teacher's accuracy
-const PRICES = [-2, 3]; // powers of ten on the sliders
-const LOADS = [2, 8];
 const MOST_MONEY = 1e12;
 const COSTS = [
   ["teacher", "circle", "kdx-size-teacher"],
@@ -40,34 +38,23 @@ const STYLE = `
   }
 `;
 
-// The place of the size whose ratio is nearest, as a factor; the smaller of two.
-export function nearest(sizes, ratio) {
-  const off = sizes.map((size) => Math.abs(Math.log(size.ratio / ratio)));
-  return off.indexOf(Math.min(...off));
+// The place of the size whose ratio is nearest, as a factor.
+function placeOf(sizes, ratio) {
+  return nearest(sizes.map((size) => Math.log(size.ratio)), Math.log(ratio));
 }
 
 // Percent retained, costs per 1,000 requests and over the horizon, break-even: all that is shown.
 export function numbersOf(curve, { ratio, price, requests_per_day: perDay, one_time_cost: once }) {
   const { teacher, sizes } = curve;
-  const size = sizes[nearest(sizes, ratio)];
+  const size = sizes[placeOf(sizes, ratio)];
   const [teacherCost, studentCost] = [teacher, size].map((model) => costPer1000(model.ms, price));
   const requests = breakEven(once, teacherCost, studentCost);
   const days = requests / perDay;
-  const last = HORIZONS.length - 1;
-  const fits = HORIZONS.findIndex(([, length]) => days <= length);
-  const [horizon, length] = HORIZONS[days === Infinity ? 3 : fits < 0 ? last : fits];
-  return {
-    ratio: size.ratio,
-    ...retained(teacher, size),
-    costs: [teacherCost, studentCost],
-    requests,
-    days,
-    perDay,
-    once,
-    horizon,
-    length,
-    spent: [(length * perDay * teacherCost) / 1000, once + (length * perDay * studentCost) / 1000],
-  };
+  const fits = HORIZONS.find(([, length]) => days <= length) ?? HORIZONS.at(-1);
+  const [horizon, length] = days === Infinity ? HORIZONS[3] : fits;
+  const costs = [teacherCost, studentCost];
+  const spent = [(length * perDay * teacherCost) / 1000, once + (length * perDay * studentCost) / 1000];
+  return { ratio: size.ratio, ...retained(teacher, size), costs, requests, days, perDay, once, horizon, length, spent };
 }
 
 // What the explorer says; the first line is the finding.
@@ -110,10 +97,10 @@ function rounded(exponent) {
   return Number((10 ** exponent).toPrecision(2));
 }
 
-// A slider for a number of many magnitudes, and a field in its place at the right for an exact one.
-function money({ label, range: [min, max], change }) {
+// A slider for a number of many magnitudes, from 10 ** min to 10 ** max, and a field in its place at the right for an exact one.
+function money({ label, min, max, change }) {
   const rough = slider({ label, min, max, step: 0.1, change: (exponent) => change(rounded(exponent)) });
-  const exact = numberField({ label: "", min: 0, max: MOST_MONEY, step: "any", change });
+  const exact = numberField({ label: "", max: MOST_MONEY, step: "any", change });
   exact.input.setAttribute("aria-label", `${label}, exact`);
   rough.node.classList.add("kdx-size-money");
   rough.node.lastChild.replaceWith(exact.input);
@@ -154,11 +141,7 @@ function accuracyChart(curve, here) {
     xLabel: "times smaller than the teacher",
     yLabel: "accuracy retained, % of the teacher's",
     words: `Percent of the teacher's accuracy that students of each size retain: ${said.join(", ")}.`,
-    shapes: [
-      line("kdx-size-enough", ["0%", y(ENOUGH)], ["100%", y(ENOUGH)]),
-      here,
-      ...students,
-    ],
+    shapes: [line("kdx-size-enough", ["0%", y(ENOUGH)], ["100%", y(ENOUGH)]), here, ...students],
   };
 }
 
@@ -175,9 +158,8 @@ function costChart(numbers, said) {
     return [line(look, ...ends), ...ends.map((end) => mark(kind, look, end))];
   };
   const met = (days * perDay * costs[0]) / 1000;
-  const crossing = days <= length
-    ? [line("kdx-size-even", [x(days), y(0)], [x(days), y(met)]), mark("cross", "kdx-size-even", [x(days), y(met)])]
-    : [];
+  const meeting = [x(days), y(met)];
+  const even = [line("kdx-size-even", [x(days), y(0)], meeting), mark("cross", "kdx-size-even", meeting)];
   return {
     x: ticks(0, length, 4).map((value) => [x(value), plain(value)]),
     y: ticks(0, top, 4).map((value) => [y(value), plain(value / scale)]),
@@ -187,7 +169,7 @@ function costChart(numbers, said) {
     shapes: [
       ...over("kdx-size-teacher", "circle", 0, spent[0]),
       ...over("kdx-size-student kdx-size-dashed", "square", once, spent[1]),
-      ...crossing,
+      ...(days <= length ? even : []),
     ],
   };
 }
@@ -202,35 +184,24 @@ function render({ model, el }) {
     options: curves.map(({ name }) => name),
     change: (place) => {
       const { sizes } = curves[place];
-      assign(model, { curve: place, ratio: sizes[nearest(sizes, model.get("ratio"))].ratio });
+      assign(model, { curve: place, ratio: sizes[placeOf(sizes, model.get("ratio"))].ratio });
     },
   });
   const size = slider({
     label: "times smaller than the teacher",
-    min: 0,
     max: 1,
-    step: 1,
     change: (place) => assign(model, { ratio: curves[model.get("curve")].sizes[place].ratio }),
   });
-  const price = money({
-    label: "price per machine-hour",
-    range: PRICES,
-    change: (value) => assign(model, { price: value }),
-  });
+  const price = money({ label: "price per machine-hour", min: -2, max: 3, change: setter(model, "price") });
   const load = slider({
     label: "requests per day",
-    min: LOADS[0],
-    max: LOADS[1],
+    min: 2, // powers of ten
+    max: 8,
     step: 0.1,
     change: (exponent) => assign(model, { requests_per_day: rounded(exponent) }),
   });
-  const once = numberField({
-    label: "one-time cost of the student",
-    min: 0,
-    max: MOST_MONEY,
-    step: "any",
-    change: (value) => assign(model, { one_time_cost: value }),
-  });
+  const making = { label: "one-time cost of the student", max: MOST_MONEY, step: "any" };
+  const once = numberField({ ...making, change: setter(model, "one_time_cost") });
   const finding = element("p", { className: "kdx-finding" });
   const [accuracies, costs] = [chart(), chart()];
   const said = words();
@@ -243,7 +214,7 @@ function render({ model, el }) {
     const chosen = curves[model.get("curve")];
     const numbers = numbersOf(chosen, values());
     const [first, ...lines] = say(chosen, values());
-    const place = nearest(chosen.sizes, model.get("ratio"));
+    const place = placeOf(chosen.sizes, model.get("ratio"));
     curve.show(model.get("curve"));
     size.input.max = chosen.sizes.length - 1;
     size.input.disabled = chosen.sizes.length === 1;
@@ -272,14 +243,9 @@ function render({ model, el }) {
     said.node,
     about,
   ];
-  const stop = mount(el, model, {
-    title: "Student size, cost and break-even",
-    style: STYLE,
-    parts,
-    redraw: { "curve ratio price requests_per_day one_time_cost": draw },
-  });
   draw();
-  return stop;
+  const redraw = { "curve ratio price requests_per_day one_time_cost": draw };
+  return mount(el, model, { title: "Student size, cost and break-even", style: STYLE, parts, redraw });
 }
 
 export default { render };

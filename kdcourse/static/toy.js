@@ -104,12 +104,17 @@ export function toyLogits(net, inputs, n = inputs.length / 2) {
   return values.at(-1);
 }
 
-export function accuracy(net, data) {
+// The class with the largest of three scores, from `at` on.
+export function decision(scores, at) {
+  const [a, b, c] = [scores[at], scores[at + 1], scores[at + 2]];
+  return a >= b && a >= c ? 0 : b >= c ? 1 : 2;
+}
+
+function accuracy(net, data) {
   const scores = toyLogits(net, data.inputs);
   let right = 0;
   for (let k = 0; k < data.n; k += 1) {
-    const [a, b, c] = [scores[3 * k], scores[3 * k + 1], scores[3 * k + 2]];
-    if ((a >= b && a >= c ? 0 : b >= c ? 1 : 2) === data.labels[k]) right += 1;
+    if (decision(scores, 3 * k) === data.labels[k]) right += 1;
   }
   return right / data.n;
 }
@@ -131,7 +136,7 @@ export function softmaxRow(scores, at, temperature, out) {
 // A network and all that its training with Adam remembers. `advance` makes the next steps; however they are cut into
 // pieces, the network after k of them is the same.
 // plan: {steps, rate, batch}; targets: {softWeight, temperature, teacherLogits}, or nothing for labels alone.
-export function trainer(start, data, { steps, rate, batch = data.n }, targets = { softWeight: 0 }) {
+function trainer(start, data, { steps, rate, batch = data.n }, targets = { softWeight: 0 }) {
   const net = start.map((layer) => ({ ...layer, weights: layer.weights.slice(), biases: layer.biases.slice() }));
   const parts = net.flatMap(({ weights, biases }) => [weights, biases]);
   const blank = () => parts.map((part) => new Float64Array(part.length));
@@ -223,15 +228,14 @@ export function pipeline(seed, settings) {
   let soft = null; // what the distilled student was made for
   let before = {}; // trained students, from before the settings changed
 
-  self.restart = () => {
-    before = {};
-    self.teacher = trainer(network(TOY.teacher.sizes, seed, "teacher"), training, TOY.teacher);
-    self.students = null;
-    known = {};
-  };
   self.restartStudents = () => {
     before = {};
     self.students = null;
+  };
+  self.restart = () => {
+    self.restartStudents();
+    self.teacher = trainer(network(TOY.teacher.sizes, seed, "teacher"), training, TOY.teacher);
+    known = {};
   };
   self.change = ({ temperature, softWeight, transferSize }) => {
     for (const [name, one] of Object.entries(self.students ?? {})) if (one.done()) before[name] = one;
