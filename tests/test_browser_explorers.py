@@ -12,7 +12,7 @@ from browser import faults, needs_chromium
 from explorer_page import model_value, press, said, set_model
 from explorer_pictures import PAINTED, picture, stored
 from PIL import Image
-from test_plots import tiny_data_set
+from tiny import tiny_data_set
 
 from kdcourse.losses import soften
 from kdcourse.widgets import blended_loss, soft_labels

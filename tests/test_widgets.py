@@ -14,7 +14,7 @@ import pytest
 import torch
 from explorer_page import stored
 from PIL import Image
-from test_plots import tiny_data_set
+from tiny import tiny_data_set
 from traitlets import TraitError
 
 from kdcourse import widgets

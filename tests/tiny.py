@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from kdcourse.data import DataSet, Split
 from kdcourse.models import mlp
 
 N, D, C = 50, 6, 4
@@ -50,3 +51,17 @@ def modes(model):
 def refusals(name, *rows):
     """Parametrizes a test by values of an argument that are refused, the error, and what its message must match."""
     return pytest.mark.parametrize((name, "error", "message"), rows)
+
+
+def tiny_data_set():
+    """Six pictures in each split, of three classes, and what a teacher says about them."""
+    generator = torch.Generator().manual_seed(0)
+    parts = {
+        name: Split(
+            torch.tensor([0, 1, 2, 0, 1, 2]),
+            torch.randn(6, 3, generator=generator),
+            pixels=torch.randint(0, 255, (6, 784), generator=generator, dtype=torch.uint8),
+        )
+        for name in ("train", "validation", "test")
+    }
+    return DataSet("tiny", **parts, class_names=("hat", "sock", "glove"))
