@@ -102,7 +102,7 @@ def squares(student_logits, teacher_logits, labels):
     return (student_logits - teacher_logits).square().mean(1) + hard
 
 
-@pytest.mark.parametrize("how", [{"direction": "reverse"}, {"loss": squares}, {"schedule": cosine}], ids=str)
+@pytest.mark.parametrize("how", [{"direction": "reverse"}, {"loss": squares}, {"schedule": cosine}])
 def test_how_it_is_trained_reaches_every_student(data, how):
     table = sweep(grid(width=[5, 9], lr=[0.01, 0.02], init_seed=[0, 1]), data, **how, **RUN, **QUIET)
     for row in table.itertuples():
