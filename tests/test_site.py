@@ -173,6 +173,7 @@ def test_the_workflow_makes_the_site_and_deploys_it():
     assert workflow[True].keys() == {"push", "workflow_dispatch"}  # YAML reads `on` as true
 
 
+@pytest.mark.slow  # Sphinx runs
 def test_a_page_that_sphinx_warns_about_is_an_error(tmp_path):
     source = tmp_path / "source"
     build_site.lay_out(source)

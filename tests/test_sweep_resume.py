@@ -18,6 +18,8 @@ from kdcourse import stack, store
 from kdcourse.sweep import grid, kept, sweep
 from kdcourse.train import cosine
 
+pytestmark = pytest.mark.slow  # sweeps that are trained again and again
+
 DATA = blobs(sizes={"train": 60, "validation": 20, "test": 20})
 GRID = grid(width=[3, 5], soft_weight=[0, 1], lr=[0.01, 1e30], init_seed=[0, 1])  # half of them diverge
 QUIET = {"device": "cpu", "progress": False}

@@ -13,6 +13,8 @@ from kdcourse.stats import Comparison
 from kdcourse.train import distill, train
 from kdcourse.widgets import _points, live
 
+pytestmark = pytest.mark.slow  # students are trained at every move
+
 SETTINGS = {"control": "temperature", "values": [1, 4, 16], "settings": {"width": 5}, "epochs": 2}
 SETTINGS |= {"against": {"soft_weight": 0, "temperature": 1}, "repeats": 3}
 
