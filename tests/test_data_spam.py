@@ -72,6 +72,11 @@ def test_the_datasheet_has_the_counts_of_the_file(lines):
     assert f"{sum(line['length'] > 4000 for line in lines)} texts were cut" in page
 
 
+def test_enough_hard_ham_is_held_out(lines):
+    held_out = Counter(line["split"] for line in lines if line["group"] == "hard-ham-1")
+    assert min(held_out["test"], held_out["train"]) >= 90
+
+
 def test_no_mail_is_in_two_splits(lines):
     """Neither as it is, nor with other digits, blanks, punctuation or marks of an answer, nor with another ending."""
     seen, letters_before = {}, set()

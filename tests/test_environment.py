@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -68,3 +69,16 @@ def test_the_workflow_tests_every_python_that_is_supported():
     assert {name.partition("-")[0] for name in matrix["os"]} == {"ubuntu", "macos", "windows"}
     assert f"3.{doctor.PYTHON[0][1]}" == matrix["python"][0]
     assert f"3.{doctor.PYTHON[1][1]}" == matrix["python"][-1]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_the_actions_of_a_workflow_have_a_version(path):
+    used = re.findall(r"uses: (\S+)", path.read_text(encoding="utf-8"))
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w./-]+@v\d[\w.]*", action)] == []
+
+
+def test_nothing_is_asked_for_twice():
+    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    for names in ([re.match(r"[\w.-]+(\[.*\])?", entry)[0] for entry in entries] for entries in lists):
+        assert len(names) == len(set(names))
