@@ -376,7 +376,7 @@ for case, result in four_or_one.items():
 # When pictures are few, each has to say more. The rings were one answer, but the best of several noisy means is a poor statistic. So we ask something weaker: does T = 4 *gain* more over T = 1? These
 # are differences *of* the differences above, block by block. They can come out *better* where the figure above says *inconclusive*: which of two gains is larger is another question, and it has no margin.
 #
-# Between the two transfer sets, more differs than their size: the epochs, the batch size and the number of steps do, too. Further down is a trap, *one learning rate*. If it shows that students who have not learned
+# Between the two transfer sets, more differs than their size: the epochs, the batch size and the number of steps do, too. Further down is a trap, *students who have not finished*. If it shows that students who have not learned
 # enough make T = 4 look worse, then too few passes over the 5,000 pictures would make "few pictures gain more" look larger than it is; too few over the 500, smaller.
 
 # %%
@@ -434,16 +434,16 @@ for part, result in habit.items():
     )
 
 # %% [markdown]
-# ## A trap: one learning rate for all temperatures
+# ## A trap: students who have not finished
 #
-# Suppose somebody tests the habit with the default learning rate of Adam, 0.001, and changes nothing but T. Small student, 500 pictures, T = 4 against T = 1 once more:
+# Take the small student and 500 pictures once more, T = 4 against T = 1, at Adam's default learning rate of 0.001. At that rate neither student is done by the last step. Is the verdict on the temperature still the same? The second row trains four times as long at the same rate. The third lets each temperature have the rate that validation chose for it.
 
 # %%
 case = CASES[0]
 arm = {"width": 32, "temperature": [1, 4], "lr": 0.001}
 
 
-def at_one_rate(epochs):
+def at_small_rate(epochs):
     """T = 4 − T = 1 on test, block by block."""
     rows = pd.concat([train_on(k, 500, arm, epochs=epochs) for k in BLOCKS])
     table = rows.pivot(
@@ -453,9 +453,9 @@ def at_one_rate(epochs):
 
 
 steps = {
-    "0.001 for both": at_one_rate(EPOCHS[500]),
-    "0.001, four times the epochs": at_one_rate(4 * EPOCHS[500]),
-    "each its own, from above": step[case],
+    "0.001, stopped early": at_small_rate(EPOCHS[500]),
+    "0.001, four times the epochs": at_small_rate(4 * EPOCHS[500]),
+    "the rate of each, from above": step[case],
 }
 
 # %%
@@ -470,18 +470,18 @@ plots.differences(
 )
 
 # %% [markdown]
-# What did the shared rate do to the comparison? That is the last row minus the first, a difference of two differences:
+# What did stopping early do to the comparison? That is the second row minus the first, a difference of two differences. The rate is the same in both:
 
 # %%
-name = "own rates minus 0.001 for both"
-shift = step[case] - steps["0.001 for both"]
+name = "trained on minus stopped early"
+shift = steps["0.001, four times the epochs"] - steps["0.001, stopped early"]
 trap = compare(shift, zero)
 plots.differences(
     {name: trap},
     title=trap.say(
-        better="One small learning rate makes T = 4 look worse than it is",
-        worse="One small learning rate makes T = 4 look better than it is",
-        inconclusive="Whether the learning rate matters: cannot tell",
+        better="Stopping early makes T = 4 look worse than it is",
+        worse="Stopping early makes T = 4 look better than it is",
+        inconclusive="Whether stopping early matters: cannot tell",
     ),
     xlabel="change of T = 4 − T = 1 (points)",
     scale=100,
@@ -489,8 +489,8 @@ plots.differences(
 )
 
 # %% [markdown]
-# A difference here is the trap: it is the rate's doing, not the temperature's. If, in the figure before, the second row lies above the first, an explanation is at hand. At T = 4 the loss asks for more, ten numbers and not one. A small
-# rate has not got there by the last step, and one measures how *fast* a temperature learns, not how *well* it teaches. The control is to let each arm choose its own rate.
+# A difference here belongs to the training, not to the temperature. At T = 4 the loss asks for ten numbers and not one, and that takes more steps. Stopped early, one measures how *fast* a temperature learns, not how *well* it teaches. The control is to train every arm
+# until validation stops improving, at a rate of its own.
 #
 # For the language models that they trained, Busbridge et al. (2025, appendix G.2) find T = 1 best, and that temperatures above 3 hurt. A temperature
 # belongs to a task, a student and a transfer set. Choose it as you choose a learning rate.
