@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from kdcourse.claims.record import Arm, Part, label
 from kdcourse.claims.settings import BLOCK, MOST_BLOCKS
+from kdcourse.models import mlp
 from kdcourse.sweep import grid
 from kdcourse.train import cosine
 
@@ -41,7 +42,8 @@ FEW, MANY = 500, 5_000  # training examples in experiments that look at two size
 
 def best(table, choose="validation_accuracy"):
     """The students with the settings that are best on validation (mean over the seeds), in the order of their seeds."""
-    chosen = table.groupby(SETTINGS)[choose].mean().idxmax()
+    # A student that diverged has no accuracy: its settings are none to choose.
+    chosen = table.fillna({choose: -np.inf}).groupby(SETTINGS)[choose].mean().idxmax()
     rows = table[(table[SETTINGS] == list(chosen)).all(axis=1)]
     return rows.sort_values(["order_seed", "init_seed"])
 
@@ -88,17 +90,16 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
 
     chosen = []
     for settings in arms:
-        found, on_edge = tried(settings), {}
+        found = tried(settings)
         while True:
             beyond = {name: value for name, value in edges(settings, found.iloc[0]).items() if name not in fixed}
-            on_edge = [name for name, value in beyond.items() if not value]
-            if len(on_edge) == len(beyond):
+            if not any(beyond.values()):
                 break
             for name, value in beyond.items():
                 if value:
                     found = best(pd.concat([found, tried({**settings, name: value})]), choose)
                     settings = {**settings, name: [*settings[name], *value]}
-        chosen.append(found.assign(edges=", ".join(on_edge)))
+        chosen.append(found.assign(edges=", ".join(beyond)))
     chosen = max(chosen, key=lambda found: found[choose].mean())
     choices = chosen.iloc[:1][["width", "hidden_layers", *SETTINGS]]
     # One small stack each, on one thread: so they run side by side. A GPU takes them one after the other.
@@ -110,7 +111,7 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
     return table.sort_values(["order_seed", "init_seed"]).assign(edges=chosen["edges"].iloc[0])
 
 
-# ---- what is repeated ----
+# ---- what is repeated, and what learns ----
 
 
 def repetitions(run, n, *, inits=1, sets=1, fresh=0, signal=lambda data, block: data):
@@ -149,8 +150,18 @@ def planned(run, n):
 
 
 def repeated(n):
-    """What is repeated, in one word: with few examples a block of them, else the seeds."""
-    return "block" if n <= BLOCK else "seed"
+    """What is repeated, in one word: with few examples (or two sizes of few) a block of them, else the seeds."""
+    return "block" if np.max(n) <= BLOCK else "seed"
+
+
+def inputs(data):
+    """How many inputs a network for this data set has: numbers, or ids to choose among."""
+    return data.vocabulary or data.train.inputs.shape[1]
+
+
+def network(data, width, seed):
+    """A network of the kind of the students, for teachers and assistants that an experiment trains itself."""
+    return mlp([inputs(data), width, len(data.class_names)], seed, ids=data.vocabulary is not None)
 
 
 def options(run, n):
@@ -191,8 +202,13 @@ def on_slice(values, chosen):
 
 def students(name, table, values):
     """The arm of the students in `table`, with the settings that they chose: `values` [students, test examples]."""
-    on_edge = [one for one in table["edges"].iloc[0].split(", ") if one] if "edges" in table else []
-    return Arm(name, values, table[SETTINGS].iloc[0].astype(float).to_dict(), tuple(on_edge))
+    return Arm(name, values, table[SETTINGS].iloc[0].astype(float).to_dict(), on_edge(table))
+
+
+def on_edge(*tables):
+    """The settings whose choice lies on an edge in one of these tables of students."""
+    said = ", ".join(table["edges"].iloc[0] for table in tables if "edges" in table)
+    return tuple(dict.fromkeys(name for name in said.split(", ") if name))
 
 
 def seeds(a, b=None):
@@ -206,8 +222,7 @@ def seeds(a, b=None):
 def part(run, key, a, b, shared, **looks):
     """The part that compares two arms whose values are [students, test examples], in the metric of the setting."""
     a, b = (arm._replace(values=run.setting.independent(arm.values, run.data.test)) for arm in (a, b))
-    looks = {**run.setting.looks(), **looks}
-    looks = {"repeated": repeated(key.get("examples", BLOCK)) if "examples" in key else "block", **looks}
+    looks = {"repeated": repeated(key.get("examples", BLOCK)), **run.setting.looks(), **looks}
     return Part(key, a, b, **seeds(*shared), **looks)
 
 
@@ -227,7 +242,7 @@ def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=(), **repeats):
 def gain(run, soft, hard, name="gain of soft labels over labels"):
     """The gain on test of the students in one table over those with the same seeds in another."""
     seeds(soft, hard)
-    return Arm(name, on_test(run, soft) - on_test(run, hard))
+    return Arm(name, on_test(run, soft) - on_test(run, hard), edges=on_edge(soft, hard))
 
 
 def constant(name, value, like):

@@ -64,4 +64,4 @@ def _repaired_recall(table, garments, label):
         accuracies = [((on_validation + bias * one).argmax(1) == validation).mean() for bias in biases]
         bias = biases[int(np.argmax(accuracies))]
         recalls.append(((on_test + bias * one).argmax(1) == test)[test == label])
-    return np.array(recalls)
+    return np.array(recalls, dtype=float)

@@ -17,6 +17,7 @@ from kdcourse.claims.arms import (
     best_everywhere,
     by_block,
     gain,
+    network,
     options,
     pairs,
     pairs_by_block,
@@ -26,7 +27,7 @@ from kdcourse.claims.arms import (
 from kdcourse.claims.record import Arm, Part, claim
 from kdcourse.claims.settings import BLOCK
 from kdcourse.losses import kd_loss
-from kdcourse.models import StudentStack, mlp
+from kdcourse.models import StudentStack
 from kdcourse.stack import distill_stack, logits_of_stack
 from kdcourse.train import cosine, distill, train
 
@@ -153,7 +154,7 @@ def smoothed_teacher(run):
 def _teacher(run, seed, amount):
     """A teacher with 256 hidden units, trained on all labels, smoothed by `amount`."""
     garments = run.data
-    teacher = mlp([garments.train.inputs.shape[1], 256, len(garments.class_names)], seed)
+    teacher = network(garments, 256, seed)
     same = {"epochs": 5, "batch_size": 128, "schedule": cosine, "order_seed": seed, "device": run.device}
     if amount == 0:
         train(teacher, garments.train.inputs, garments.train.labels, progress=False, **same)

@@ -4,10 +4,9 @@ import functools
 from dataclasses import replace
 
 from kdcourse import controls
-from kdcourse.claims.arms import ARMS, FEW, HARD, MANY, SOFT, pairs_by_block, planned
+from kdcourse.claims.arms import ARMS, FEW, HARD, MANY, SOFT, network, pairs_by_block, planned
 from kdcourse.claims.record import claim
 from kdcourse.claims.settings import BLOCK
-from kdcourse.models import mlp
 from kdcourse.train import cosine, teacher_logits, train
 
 BLENDS = {"soft_weight": [0.1, 0.5, 0.9], "temperature": [1, 4, 10], "lr": [0.003, 0.01, 0.03]}
@@ -75,8 +74,7 @@ def _teacher(run, data, block):
     """A network with 256 hidden units, trained on the labels of a data set for as long as validation likes it best."""
     trained = []
     for epochs in (2, 5, 10, 20):
-        inputs = data.train.inputs.shape[1] if data.vocabulary is None else data.vocabulary
-        teacher = mlp([inputs, 256, len(data.class_names)], 1_000 + block, ids=data.vocabulary is not None)
+        teacher = network(data, 256, 1_000 + block)
         same = {"batch_size": 128, "schedule": cosine, "order_seed": block, "device": run.device, "progress": False}
         train(teacher, data.train.inputs, data.train.labels, epochs=epochs, **same)
         said = teacher_logits(teacher, data.validation.inputs)

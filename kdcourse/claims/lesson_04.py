@@ -8,6 +8,8 @@ from kdcourse.claims.arms import (
     best_everywhere,
     constant,
     gain,
+    inputs,
+    network,
     of_teacher,
     on_test,
     options,
@@ -17,14 +19,14 @@ from kdcourse.claims.arms import (
     students,
 )
 from kdcourse.claims.record import claim, label
-from kdcourse.models import mlp, width_for_ratio
+from kdcourse.models import width_for_ratio
 from kdcourse.train import distill
 
 EVERYTHING = 50_000
 # As many settings for the one arm as for the other, in every comparison.
 SOFT = {"temperature": [1, 2, 4], "lr": [0.003, 0.01, 0.03]}
 HARD = {"soft_weight": 0, "lr": [0.001, 0.003, 0.01], "weight_decay": [0, 0.1, 1]}
-DIRECT = {"temperature": [1, 2, 4], "lr": [0.003, 0.01, 0.03]}
+DIRECT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01, 0.03]}  # with assistants of two sizes, SOFT is twice
 ASSISTANTS = [5, 20]  # how many times smaller than the teacher
 LIMIT, POINT = 0.05, 0.01
 
@@ -157,13 +159,11 @@ def _places(run):
 
 
 def _assistant(run, data, ratio, seed, settings, n):
-    inputs, classes = data.train.inputs.shape[1], len(data.class_names)
-    assistant = mlp([inputs, _width(data, ratio), classes], 100 + seed)
+    assistant = network(data, _width(data, ratio), 100 + seed)
     same = {"order_seed": 100 + seed, "device": run.device, "progress": False, **options(run, n)}
     distill(assistant, data.train.inputs, data.train.teacher_logits, **settings, **same)
     return assistant
 
 
 def _width(data, ratio):
-    inputs = data.train.inputs.shape[1] if data.vocabulary is None else data.vocabulary
-    return width_for_ratio(ratio, data.teacher_parameters, inputs, len(data.class_names))
+    return width_for_ratio(ratio, data.teacher_parameters, inputs(data), len(data.class_names))
