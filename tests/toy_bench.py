@@ -107,14 +107,20 @@ def trap(chosen, on_test):
     return (0.8, on_test) if chosen else (0.7, 0.99)
 
 
-def spy(monkeypatch, module, name, trained, *, untrained=False, **changed):
-    """Note in `trained` each model that a function of a module trains: its weights before, and what it was given."""
+def spy(monkeypatch, module, name, trained, *, untrained=False):
+    """Note in `trained` each model that a function of a module trains: its weights before, and what it was given.
+
+    Where they are to stay `untrained`, each is made different from all others, and nothing more.
+    """
     original = getattr(module, name)
 
     def train(model, inputs, signal, **options):
         begun = [weight.detach().clone() for weight in model.parameters()]
         trained.append({"with": name, "model": model, "begun": begun, "inputs": inputs, "signal": signal} | options)
-        return None if untrained else original(model, inputs, signal, **options | changed)
+        if not untrained:
+            return original(model, inputs, signal, **options)
+        *_, bias = model.parameters()
+        return bias.data.add_(torch.randn(len(bias), generator=torch.Generator().manual_seed(len(trained))))
 
     monkeypatch.setattr(module, name, train)
 
