@@ -1,4 +1,4 @@
-"""Both kinds of luck, seeds crossed with examples: against REML, analyses of variance, loops, and laws that must hold."""
+"""Both kinds of luck, seeds crossed with examples: against REML, analyses of variance, loops, and laws."""
 
 import copy
 import math

@@ -90,7 +90,7 @@ SHARED_EFFECT = 0.3  # of an example on the students that share a seed
 
 
 def _outcomes(random, design, examples, seed_effect, example_effect):
-    """(outcomes [n, N], their variance): normal, with mean 0. The seeds' effects move the mean as much as the examples'."""
+    """(outcomes [n, N], their variance): normal, of mean 0. Seeds, if they matter, move it as much as examples do."""
     n, seeds = DESIGNS[design]
     levels = list(seeds.values()) or [np.arange(n)]
     outcomes = random.standard_normal((n, examples), dtype=np.float32)

@@ -131,18 +131,19 @@ def compare(
     freedom, the residual's where that floor holds, and 1 where there are but 2 inits or orders. Pairs may be missing
     at random. Nested seeds count as clusters of the wider one.
 
-    All of this for the means of the rows, if there are examples; seeds and examples are then crossed too, as readers
-    and cases are in radiology (multi-reader multi-case). To the variance above, c / N is added, c the covariance
-    between two rows that share no seed, averaged over all such rows, at least 0 (Obuchowski & Rockette 1995,
-    doi:10.1080/03610919508813243; for such pairs of rows without a normal distribution, Gallas 2006,
-    doi:10.1016/j.acra.2005.11.030). What an example does to one student alone is in the variance of the rows already.
-    Degrees of freedom: Satterthwaite's of the sum, N - 1 for c (Hillis 2007, doi:10.1002/sim.2532, has infinitely
-    many); with but 2 independent units 1, as above.
+    With examples, all of this holds of the means of the rows; seeds and examples are then crossed in their turn, as
+    readers and cases are in radiology (multi-reader multi-case). To the variance above, c / N is added: c is the
+    covariance, over examples, of two rows that share no seed, averaged over all such rows, but at least 0 (Obuchowski &
+    Rockette 1995, doi:10.1080/03610919508813243; Gallas 2006, doi:10.1016/j.acra.2005.11.030, by moments too). What an
+    example does to single students is in the variance of the rows already. Degrees of freedom: Satterthwaite's of the
+    sum, with N - 1 for c (Hillis 2007, doi:10.1002/sim.2532, neglects its uncertainty), and 1 where there are but 2
+    independent units.
 
     The note compares with a bootstrap of the pairs, or clusters, or inits and orders, and independently of the examples
-    (Hesterberg 2015, doi:10.1080/00031305.2015.1089789; more than 100 examples count as normal). It speaks where an end of the interval differs by more than a tenth of the
-    half-width, or 2.2 / units if that is more; half of that is enough where the verdict differs too. The verdict is
-    always Student's. Fewer than 5 units are too few for a bootstrap, and it is left out beyond 1,000 units.
+    (Hesterberg 2015, doi:10.1080/00031305.2015.1089789; the mean of more than 100 examples is taken as normal). It
+    speaks where an end of the interval differs by more than a tenth of the half-width, or 2.2 / units if that is more;
+    half of that is enough where the verdict differs too. The verdict is always Student's. Fewer than 5 units are too
+    few for a bootstrap, and it is left out beyond 1,000 units.
 
     benchmarks/coverage.py measures how often all this is right.
 
