@@ -171,7 +171,7 @@ def options(run, n):
 
 def by_block(run, n, width, *arms, fixed=(), **repeats):
     """For each arm, the students with its best settings, on n examples; `repeats` as `repetitions` has them."""
-    places, what = repetitions(run, n, **repeats), label({"width": width, "examples": n})
+    places, what = repetitions(run, n, **repeats), label({"width": width, "examples": n}, run.setting.name)
     return [best_everywhere(run, places, width, arm, options(run, n), what, fixed=fixed) for arm in arms]
 
 

@@ -62,6 +62,7 @@ def _part(claim, part):
 
 def _arm(arm, part):
     chosen = ", ".join(f"{name} {value:g}" for name, value in (arm["chosen"] or {}).items())
+    chosen += f"; on an edge: {', '.join(arm['edges'])}" if arm.get("edges") else ""
     mean = "" if arm["mean"] is None else f" {part['scale'] * arm['mean']:.2f}"
     return f"{arm['name']}{mean}{f' ({chosen})' if chosen else ''}"
 
@@ -116,5 +117,5 @@ def covered(part: dict) -> str:
     >>> covered({"setting": "flights", "covers": {"block": 10, "init": 2, "example": 10_000}})
     '10 blocks × 2 initialisations × 10,000 flights'
     """
-    nouns = COUNTED | {"example": EXAMPLES.get(setting_of(part), "examples")}
+    nouns = COUNTED | {"example": part.get("example") or EXAMPLES.get(setting_of(part), "examples")}
     return " × ".join(f"{count:,} {nouns.get(what, f'{what}s')}" for what, count in part["covers"].items())

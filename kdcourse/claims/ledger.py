@@ -16,6 +16,7 @@ import numpy as np
 
 from kdcourse import _course, data, devices, store
 from kdcourse.claims.record import Claim, Key, Part, part_id
+from kdcourse.claims.settings import SETTINGS, Setting
 from kdcourse.claims.verdicts import setting_of
 from kdcourse.data import DataSet
 from kdcourse.stats import compare
@@ -29,15 +30,10 @@ DIGITS = 6  # of what is stored; a comparison of pairs is made of the rounded va
 class Bench:
     """What an experiment gets: a setting and its data, `sweep` with where it keeps its chunks filled in, the device."""
 
-    setting: str
+    setting: Setting
     data: DataSet
     sweep: Callable
     device: str
-
-    @property
-    def garments(self) -> DataSet:
-        """The data, by the name that experiments of one setting have used."""
-        return self.data
 
 
 def _discovered() -> Iterator[Claim]:
@@ -131,7 +127,7 @@ def run(
     for claim, setting in jobs:
         assert claim.measure is not None  # `planned` leaves these out
         start = time.perf_counter()
-        bench = Bench(setting, load(setting), students, device)
+        bench = Bench(SETTINGS[setting], load(setting), students, device)
         parts = [part._replace(setting=setting) for part in claim.measure(bench)]
         seconds = round(time.perf_counter() - start, 1)
         about = {"date": str(datetime.date.today()), "machine": devices.machine(), "seconds": seconds}
@@ -207,6 +203,7 @@ def _compared(part, confidence):
         "scale": part.scale,
         "repeated": part.repeated,
         "covers": covers(part.repeated, len(means[0]), **seeds) | ({"example": a.shape[1]} if per_example else {}),
+        "example": part.example,
         "example_error": _rounded([part.scale * found.example_error])[0] if per_example else None,
         "pairs": {"a": means[0], "b": means[1], **seeds},
     }
@@ -230,7 +227,8 @@ def covers(repeated: str, n: int, init_seed: list | None, order_seed: list | Non
 
 
 def _arm(arm, values):
-    return {"name": arm.name, "mean": _rounded([sum(values) / len(values)])[0], "chosen": arm.chosen}
+    said = {"name": arm.name, "mean": _rounded([sum(values) / len(values)])[0], "chosen": arm.chosen}
+    return said | ({"edges": list(arm.edges)} if arm.edges else {})
 
 
 def _rounded(values):
@@ -249,12 +247,13 @@ def result(name: str) -> dict | None:
     dict or None
         `claim`; `settings`, each with `date`, `machine` and `seconds`; and `parts`. A part has its `setting`, `key` and
         `metric`; `mean`, `low`, `high` and `margin` in `unit`, which are `scale` times the values; `n`, the number of
-        independent units of training; `verdict` and `note`; the `arms` a and b, each with its name, its mean, and the
-        settings that were chosen where they are known; and the `pairs`: one value of both arms for each pair, the mean
-        over examples, with the seeds that they share, or None where they were not kept. `covers` says which luck the
-        interval covers, and of how many ({"block": 10, "init": 2, "example": 10000}); `example_error` is what the
-        choice of examples alone adds to the standard error, None where the interval does not cover it. `repeated` says
-        what a new order_seed brings.
+        independent units of training; `verdict` and `note`; the `arms` a and b, each with its name, its mean, the
+        settings that were chosen where they are known, and `edges` where some of these lie on one; and the `pairs`: one
+        value of both arms for each pair, the mean over examples, with the seeds that they share, or None where they
+        were not kept. `covers` says which luck the interval covers, and of how many ({"block": 10, "init": 2,
+        "example": 10000}), `example` what the examples are called; `example_error` is what the choice of examples alone
+        adds to the standard error, None where the interval does not cover it. `repeated` says what a new order_seed
+        brings.
 
     Examples
     --------

@@ -51,7 +51,7 @@ def omitted_class(run):
             students(arm, table, _repaired_recall(table, garments, label))
             for arm, table in [("soft labels", soft), ("arg-max labels", hard)]
         )
-        looks = {"repeated": "seed", "metric": "recall", "example": "picture"}
+        looks = {"repeated": "seed", "metric": "recall", "example": "pictures"}
         parts.append(Part({"class": name}, a, b, **seeds(soft, hard), **looks))
     return parts
 

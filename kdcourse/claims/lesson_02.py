@@ -136,7 +136,7 @@ def t_squared_keeps_gradients(run):
     norms = {t: Arm("gradient norm, base-2 logarithm", np.concatenate(several)) for t, several in norms.items()}
     pairs_share = {"init_seed": np.tile(inits, len(orders)), "order_seed": np.repeat(orders, len(inits))}
     looks = {"margin": np.log2(1.25), "scale": 1.0, "unit": "doublings", "repeated": "seed"} | pairs_share
-    looks |= {"metric": "gradient norm", "example": "picture"}
+    looks |= {"metric": "gradient norm", "example": "pictures"}
     return [Part({"temperature": [high, low]}, norms[high], norms[low], **looks) for low, high in [(1, 4), (4, 20)]]
 
 

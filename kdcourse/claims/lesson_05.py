@@ -57,7 +57,7 @@ def gap_is_not_uniform(run):
     "rare-and-hard-lose-most",
     "Rare and hard examples lose most.",
     taught_in="Hooker et al. 2019; Lukasik et al. 2022",
-    settings=("fashion-mnist", "wordnet-glosses", "flights"),
+    settings=("fashion-mnist", "wordnet-glosses", "flights", "spam-assassin"),
     parts="slices",
 )
 def rare_and_hard_lose_most(run):

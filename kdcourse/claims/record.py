@@ -76,12 +76,14 @@ def _said(name, value, setting):
 class Arm(NamedTuple):
     """One side of a comparison: values in pairs, higher is better, and what its students chose on validation.
 
-    `values` are [n], one for each pair, or [n, N]: one for each test example as well, the same N in every row.
+    `values` are [n], one for each pair, or [n, N]: one for each test example as well, the same N in every row. `edges`
+    names the settings whose choice lies on the edge of what could be tried.
     """
 
     name: str
     values: np.ndarray
     chosen: dict | None = None
+    edges: tuple[str, ...] = ()
 
 
 class Part(NamedTuple):
@@ -99,8 +101,8 @@ class Part(NamedTuple):
         Differences smaller than this do not matter; in the unit of the values.
     scale, unit : float, str
         Differences are shown times `scale`, in `unit`.
-    setting, metric : str
-        The name of the data set, and of what the values are.
+    setting, metric, example : str
+        The name of the data set, of what the values are, and of what they are means over, in the plural: "pictures".
     """
 
     key: Key
@@ -114,6 +116,7 @@ class Part(NamedTuple):
     unit: str = "points"
     setting: str = "fashion-mnist"
     metric: str = "accuracy"
+    example: str = "examples"
 
 
 @dataclass(frozen=True)

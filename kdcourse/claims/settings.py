@@ -20,7 +20,7 @@ class Setting:
     name : str
         Of the data set, for `data.load`.
     example : str
-        What one test example is called; where they come in groups that share their luck, what a group is called.
+        What test examples are called, in the plural; where they come in groups that share their luck, the groups.
     training : dict
         {training examples: epochs and batch size}: about as many passes as each can use, the same for every arm.
     width : int
@@ -90,7 +90,7 @@ SETTINGS = {
     for setting in (
         Setting(
             "fashion-mnist",
-            "picture",
+            "pictures",
             {
                 100: {"epochs": 40, "batch_size": 20},
                 500: {"epochs": 40, "batch_size": 64},
@@ -99,10 +99,10 @@ SETTINGS = {
             },
             ratios=(2, 5, 10, 20, 50, 100, 200),
         ),
-        Setting("spam-assassin", "mail", {}, width=4),
+        Setting("spam-assassin", "mails", {}, width=4),
         Setting(
             "wordnet-glosses",
-            "gloss",
+            "glosses",
             {
                 500: {"epochs": 40, "batch_size": 64},
                 5_000: {"epochs": 20, "batch_size": 128},
@@ -113,7 +113,7 @@ SETTINGS = {
         ),
         Setting(
             "flights",
-            "day",
+            "days",
             {
                 500: {"epochs": 40, "batch_size": 64},
                 5_000: {"epochs": 20, "batch_size": 128},
