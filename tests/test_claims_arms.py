@@ -1,13 +1,19 @@
-"""What the experiments share: settings chosen on validation, blocks that share nothing, arms that are treated alike."""
+"""What the experiments share: choices made on validation, blocks that share nothing, arms that are treated alike."""
 
+import functools
 import itertools
+from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats as scipy_stats
 from toy_bench import by_order, flat, found, settings, which, world
 
 from kdcourse.claims import arms, lesson_03
+from kdcourse.claims.settings import SETTINGS
 
 pytestmark = pytest.mark.slow  # whole experiments
 
@@ -17,14 +23,14 @@ BY_BLOCK += ["soft-labels-resist-noise", "sweet-spot-5-20", "gap-is-not-uniform"
 BY_BLOCK += ["distillation-lifts-the-tail-over-hard-labels"]
 
 
-@pytest.fixture(autouse=True)
-def untrained_teachers(monkeypatch):
-    monkeypatch.setattr(lesson_03, "train", lambda *arguments, **options: None)
-
-
-def share_no_seed(*benches):
-    one, other = (pd.concat([call.grid for call in bench.seen]) for bench in benches)
-    return not any({*one[name]} & {*other[name]} for name in ("init_seed", "order_seed"))
+@functools.cache
+def run(name):
+    """A bench on which the experiment of this claim was run, where no teacher is trained and no arm is better."""
+    bench = world(flat)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lesson_03, "train", lambda *arguments, **options: None)
+        found(name, bench)
+    return bench
 
 
 # ---- the best settings, and pairs ----
@@ -41,110 +47,113 @@ def test_the_best_settings_are_the_combination_with_the_highest_mean_on_validati
     rows = []
     for (t, lr), mean in accuracies.items():
         spread = 0 if mean == 0.85 else 0.2  # the best single student has other settings
+        scores = [mean + spread, mean, mean, mean - spread]
         test = [1 - mean, 0.2, 0.3, 0.4]
-        values = [mean + spread, mean, mean, mean - spread]
-        rows.append(table(temperature=[t], lr=[lr], validation_accuracy=values, test_accuracy=test))
+        rows.append(table(temperature=[t], lr=[lr], validation_accuracy=scores, score=scores[::-1], on_test=test))
+    rows.append(table(lr=[1], validation_accuracy=[0.99, 0.99, 0.99, np.nan], score=[0]))  # one of these diverged
     chosen = arms.best(pd.concat(rows).sample(frac=1, random_state=0))
-    assert chosen["test_accuracy"].tolist() == pytest.approx([0.15, 0.2, 0.3, 0.4])  # in the order of their seeds
-    arm = arms.students("soft labels", chosen)
-    assert arm.chosen == {"temperature": 2, "soft_weight": 1, "lr": 0.1, "weight_decay": 0}
+    assert chosen["on_test"].tolist() == pytest.approx([0.15, 0.2, 0.3, 0.4])  # in the order of their seeds
+    assert arms.students("soft labels", chosen, None).chosen == {
+        "temperature": 2, "soft_weight": 1, "lr": 0.1, "weight_decay": 0
+    }  # fmt: skip
+    assert set(arms.best(pd.concat(rows), "score")["lr"]) == {0.1}
 
 
-@pytest.mark.parametrize("pair", [lambda a, b: arms.pairs({}, ("a", a), ("b", b)), arms.gain])
+@pytest.mark.parametrize("pair", [lambda run, a, b: arms.pairs(run, {}, ("a", a), ("b", b)), arms.gain])
 def test_arms_with_other_seeds_are_refused(pair):
-    rows = table(test_accuracy=[0.5, 0.6, 0.7, 0.8])
+    rows = table(test_right=[[1], [0], [1], [1]])
     with pytest.raises(ValueError, match="the arms must have the same seeds, got 4 and 3 students"):
-        pair(rows, rows[:3])
+        pair(None, rows, rows[:3])
     with pytest.raises(ValueError, match="must have the same seeds, got 4 and 4 students"):
-        pair(rows, rows.assign(init_seed=[0, 1, 0, 2]))
+        pair(None, rows, rows.assign(init_seed=[0, 1, 0, 2]))
+
+
+SOFT = {"temperature": [1, 2, 4], "lr": [0.003, 0.01, 0.03]}
+HARD = {"soft_weight": 0, "lr": [0.003, 0.01, 0.03], "weight_decay": [0, 0.1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("arm", "best_at", "fixed", "also", "chosen", "edges"),
+    [
+        (SOFT, (2, 0.01, 0), [], {}, {}, ()),
+        (SOFT, (4, 0.01, 0), [], {"temperature": [7]}, {}, ()),
+        (SOFT, (1, 0.3, 0), [], {"temperature": [0.5], "lr": [0.1, 0.3, 1]}, {}, ()),
+        (SOFT, (9.9, 0.003, 0), [], {"temperature": [7, 10, 20], "lr": [0.001]}, {"temperature": 10}, ()),
+        (SOFT, (0.1, 5, 0), [], {"temperature": [0.5, 0.25], "lr": [0.1, 0.3, 1]}, {"temperature": 0.25, "lr": 1},
+         ("temperature", "lr")),
+        (SOFT, (20, 0.03, 0), ["temperature"], {"lr": [0.1]}, {"temperature": 4}, ()),
+        (HARD, (1, 0.01, 0), [], {}, {}, ()),
+        (HARD, (1, 0.01, 20), [], {"weight_decay": [10]}, {"weight_decay": 10}, ("weight_decay",)),
+    ],
+)  # fmt: skip
+def test_more_is_tried_beyond_an_edge_until_no_choice_lies_on_one(arm, best_at, fixed, also, chosen, edges):
+    """On the first few blocks only; the others train what was chosen. What cannot be left is reported."""
+    best_at = dict(zip(["temperature", "lr", "weight_decay"], best_at, strict=True))
+
+    def effect(row, some):
+        if row.order_seed >= arms.TRIED_ON:  # from the fourth block on, others would look better
+            return 0.9 * (row.lr != best_at["lr"]), 0.5
+        far = sum(abs(np.log((getattr(row, name) + 0.1) / (at + 0.1))) for name, at in best_at.items())
+        return 0.8 - 0.02 * far, 0.5
+
+    bench = world(effect)
+    places = arms.repetitions(bench, 500, inits=2)
+    students = arms.best_everywhere(bench, places, 64, arm, arms.options(bench, 500), "students", fixed=fixed)
+    expected = {"soft_weight": 1, **best_at, **arm, **chosen} | {k: v for k, v in best_at.items() if k not in chosen}
+    found = arms.students("arm", students, None)
+    assert (found.chosen, found.edges) == (expected, edges)
+    grids = [[*np.atleast_1d(arm.get(name, default)), *also.get(name, [])] for name, default in
+             [("temperature", 1), ("soft_weight", 1), ("lr", None), ("weight_decay", 0)]]  # fmt: skip
+    tried, *others = ([one for one in bench.seen if one.predictions == kept] for kept in (False, "right"))
+    rows = settings(tried)[["temperature", "soft_weight", "lr", "weight_decay"]]
+    assert sorted(map(tuple, rows.to_numpy())) == sorted(itertools.product(*grids))
+    assert {order for one in tried for order in one.grid["order_seed"]} == {0, 1, 2}
+    assert [one.grid["order_seed"].tolist() for one in others[0]] == [[k, k] for k in range(10)]
+    assert len(settings(others[0])) == 1
 
 
 # ---- blocks ----
 
 
-@pytest.mark.parametrize(("n", "fresh", "first"), [(100, 0, 0), (500, 1, 500), (500, 2, 1000), (5_000, 1, 0)])
-def test_a_block_gives_its_first_pictures_and_while_it_has_some_others_when_asked_for_fresh_ones(n, fresh, first):
-    usual, again = world(flat), world(flat)
-    arms.by_block(usual, n, 64, 2, {"lr": 0.1})
-    arms.by_block(again, n, 64, 2, {"lr": 0.1}, fresh=fresh)
-    assert [which(one.data.train) for one in again.seen] == [
-        list(range(5_000 * block + first, 5_000 * block + first + n)) for block in range(10)
-    ]
-    assert share_no_seed(usual, again) == bool(fresh)
-
-
-def test_settings_are_tried_on_a_few_blocks_and_the_others_train_what_was_chosen_there():
-    def effect(row, some):
-        early = row.order_seed < arms.TRIED_ON
-        return (0.8 if (row.lr == 0.2) == early else 0.7), 0.5  # from the fourth block on, another lr would look better
-
-    bench = world(effect)
-    soft, hard = arms.by_block(bench, 500, 64, 4, {"lr": [0.1, 0.2, 0.3]}, [{"soft_weight": 0, "lr": [0.1, 0.2]}])
-    tried = [set(one.grid["lr"]) for one in bench.seen]
-    assert tried == [{0.1, 0.2, 0.3}] * 3 + [{0.2}] * 7 + [{0.1, 0.2}] * 3 + [{0.2}] * 7
-    for arm, soft_weight in [(soft, 1), (hard, 0)]:
-        assert set(arm["lr"]) == {0.2}
-        assert set(arm["soft_weight"]) == {soft_weight}
-        # Ten orders of four initial weights, none of which any two orders share.
-        assert arm[["order_seed", "init_seed"]].to_numpy().tolist() == [[k // 4, k] for k in range(40)]
-
-
-# ---- fair arms ----
-
-
 @pytest.mark.parametrize(
-    ("name", "first", "chances"),
+    ("n", "repeats", "first"),
     [
-        ("soft-beats-hard", lambda row: row.soft_weight == 1, 12),
-        ("low-data-gains-most", lambda row: row.soft_weight == 1, 12),
-        ("t-4-to-10", lambda row: 4 <= row.temperature <= 10, 6),
-        ("best-temperature-moves", lambda row: row.temperature == 4, 2),
-        ("soft-labels-resist-noise", lambda row: row.soft_weight == 1, 12),
-        ("distillation-lifts-the-tail-over-hard-labels", lambda row: row.soft_weight == 1, 4),
+        (100, {}, [0]),
+        (500, {"fresh": 1}, [500]),
+        (500, {"sets": 4, "fresh": 4}, [2_000, 2_500, 3_000, 3_500]),
+        (5_000, {"fresh": 1}, [0]),
     ],
 )
-def test_both_arms_of_an_experiment_have_as_many_chances_and_train_equally_long(name, first, chances):
-    bench = world(flat)
-    found(name, bench)
-    everything, everywhere = bench.seen, bench.garments.train.teacher_logits
-
-    def case(one):
-        return size(one), torch.equal(one.data.train.teacher_logits, everywhere[which(one.data.train)])
-
-    for one_case in {case(one) for one in everything}:
-        bench.seen = [one for one in everything if case(one) == one_case]
-        assert len(settings(bench, first)) == len(settings(bench, lambda row: not first(row))) == chances
-        assert all(one.options == bench.seen[0].options for one in bench.seen)
-        orders = [
-            by_order([one for one in bench.seen if one.grid.apply(first, axis=1).all() == a], bench) for a in (0, 1)
-        ]
-        assert orders[0] == orders[1]
+def test_a_block_gives_its_first_examples_and_while_it_has_some_others_when_asked_for_more(n, repeats, first):
+    bench, fresh = world(flat), repeats.get("fresh", 0)
+    places = arms.repetitions(bench, n, inits=2, **repeats)
+    assert [which(data.train) for data, _, _ in places] == [
+        list(range(5_000 * block + begin, 5_000 * block + begin + n)) for begin in first for block in range(10)
+    ]
+    # No two orders share initial weights, nor do two sets.
+    orders = list(range(10 * fresh, 10 * (fresh + len(first))))
+    assert [order for _, _, order in places] == orders
+    assert [init for _, inits, _ in places for init in inits] == list(range(2 * orders[0], 2 * orders[-1] + 2))
 
 
-def test_the_pure_losses_have_at_least_as_many_chances_as_the_blends():
-    bench = world(flat)
-    found("blend-beats-either", bench)
-    for n in (500, 5_000):
-        pure, blends = (settings(bench, lambda r, w=w: (r.soft_weight in (0, 1)) == w, n) for w in (True, False))
-        assert (set(pure["soft_weight"]), set(blends["soft_weight"])) == ({0, 1}, {0.1, 0.5, 0.9})
-        assert len(pure) >= len(blends) > 10
+def test_what_does_not_fit_a_block_is_one_set_for_all_seeds():
+    bench = world(flat, examples=40_000)
+    places = arms.repetitions(bench, 50_000, inits=2)
+    assert [(len(data.train), *inits, order) for data, inits, order in places] == [(40_000, k, k) for k in range(16)]
 
 
 @pytest.mark.parametrize("name", BY_BLOCK)
 def test_an_experiment_keeps_its_blocks_apart(name):
-    """Two orders have no initial weights in common and, where there are enough of them, no pictures."""
-    bench = world(flat)
-    found(name, bench)
-    bench.seen = [one for one in bench.seen if one.data.name == "toy"]
-    for _, calls in itertools.groupby(sorted(bench.seen, key=size), key=size):
+    """Two orders have no initial weights in common and, where there are enough of them, no examples."""
+    bench = run(name)
+    for (n, _), calls in itertools.groupby(sorted(bench.seen, key=size), key=size):
         calls = list(calls)
         assert all(one.options == calls[0].options for one in calls)
         orders = by_order(calls, bench)
-        everything = len(calls[0].data.train) == 50_000
-        assert len(orders) == (8 if everything else 10)
-        pictures, inits = zip(*orders.values(), strict=True)
+        assert len(orders) in ([8, 16] if n == 50_000 else [10, 40])
+        examples, inits = zip(*orders.values(), strict=True)
         assert len(set().union(*inits)) == sum(map(len, inits))
-        assert len(set().union(*pictures)) == (50_000 if everything else sum(map(len, pictures)))
+        assert len(set().union(*examples)) == (50_000 if n == 50_000 else sum(map(len, examples)))
 
 
 def size(call):
@@ -153,14 +162,97 @@ def size(call):
     return n if n in (100, 500, 5_000, 50_000) else 0, call.grid["width"].iloc[0]
 
 
-def test_the_second_run_of_the_blends_shares_no_seed_and_where_possible_no_picture_with_the_first_runs():
-    first, second = world(flat), world(flat)
-    found("soft-beats-hard", first)
-    found("blend-beats-either", second)
-    assert share_no_seed(first, second)
-    used, fresh = (
-        {k for one in bench.seen if len(one.data.train) == 500 for k in which(one.data.train)}
-        for bench in (first, second)
-    )
-    assert not used & fresh
-    assert len(used) == len(fresh) == 5_000
+def test_the_second_run_of_the_blends_shares_no_seed_and_where_possible_no_example_with_the_first_runs():
+    used = []
+    for name in ("soft-beats-hard", "blend-beats-either"):
+        bench = run(name)
+        small = [one for one in bench.seen if len(one.data.train) == 500]
+        orders = by_order(small, bench)
+        used.append((set(orders), set().union(*(inits for _, inits in orders.values())),
+                     {k for where, _ in orders.values() for k in where}))  # fmt: skip
+    for one, other in zip(*used, strict=True):
+        assert len(one) == len(other) > 0
+        assert not one & other
+
+
+# ---- fair arms ----
+
+
+@pytest.mark.parametrize(
+    ("name", "arm_of", "chances"),
+    [
+        ("soft-beats-hard", lambda row: row.soft_weight, [18, 18]),
+        ("low-data-gains-most", lambda row: row.soft_weight, [18, 18]),
+        ("t-4-to-10", lambda row: 4 <= row.temperature <= 10, [9, 9]),
+        ("best-temperature-moves", lambda row: row.temperature, [3, 3]),
+        ("blend-beats-either", lambda row: row.soft_weight in (0, 1), [27, 36]),  # the pure losses have more
+        ("soft-labels-resist-noise", lambda row: row.soft_weight, [18, 18]),
+        ("distillation-lifts-the-tail-over-hard-labels", lambda row: (row.loss, row.soft_weight), [9, 9, 9]),
+    ],
+)
+def test_the_arms_of_an_experiment_have_as_many_chances_the_same_data_and_train_equally_long(name, arm_of, chances):
+    bench = run(name)
+    everywhere = bench.data.train.teacher_logits
+
+    def case(one):
+        clean = torch.equal(one.data.train.teacher_logits, everywhere[which(one.data.train)])
+        return *size(one), len(one.data.validation), clean
+
+    for _, calls in itertools.groupby(sorted(bench.seen, key=case), key=case):
+        calls = list(calls)
+        assert all(one.options == calls[0].options for one in calls)
+        by_arm = {}
+        for one in calls:
+            for arm in {arm_of(row) for row in one.grid.itertuples()}:
+                by_arm.setdefault(arm, []).append(one)
+        assert (
+            sorted(len(settings(some, lambda row, a=arm: arm_of(row) == a)) for arm, some in by_arm.items()) == chances
+        )
+        first, *others = (by_order(some, bench) for some in by_arm.values())
+        assert all(other == first for other in others)
+
+
+# ---- what each example adds ----
+
+
+def test_what_examples_add_has_the_metric_as_its_mean():
+    random = np.random.default_rng(0)
+    labels, logits = random.integers(2, size=300), random.normal(size=(3, 300, 2)).astype("float32")
+    logits[..., 1] += labels
+    test, rows = SimpleNamespace(labels=torch.from_numpy(labels)), pd.DataFrame({"test_logits": list(logits)})
+    margins, pairs = logits[..., 1].astype(float) - logits[..., 0], labels.sum() * (1 - labels).sum()
+    by_hand = {
+        "accuracy": [np.mean(one.argmax(1) == labels) for one in logits],
+        "AUROC": [scipy_stats.mannwhitneyu(one[labels == 1], one[labels == 0]).statistic / pairs for one in margins],
+        "log-likelihood": [-torch.nn.functional.cross_entropy(torch.tensor(one), test.labels).item() for one in logits],
+    }
+    for metric, expected in by_hand.items():
+        scores = replace(SETTINGS["flights"], metric=metric).scores(rows, test)
+        assert scores.shape == (3, 300)
+        assert scores.mean(1) == pytest.approx(expected, abs=1e-6)
+
+
+def test_days_are_summed_and_the_mean_of_a_student_stays():
+    random = np.random.default_rng(1)
+    values, days = random.normal(size=(4, 500)), random.choice([*"abcdefgh"], 500, p=np.arange(1, 9) / 36)
+    by_day = SETTINGS["flights"].independent(values, SimpleNamespace(about=pd.DataFrame({"date": days})))
+    sums = pd.DataFrame(values.T).groupby(days).sum().T.to_numpy()
+    assert by_day == pytest.approx(sums * 8 / 500)
+    assert by_day.mean(1) == pytest.approx(values.mean(1))
+    assert SETTINGS["fashion-mnist"].independent(values, None) is values
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_slice_has_its_mean_and_the_spread_that_a_bootstrap_of_the_examples_gives_it(several):
+    """How many examples of a slice there are is chance, too."""
+    random = np.random.default_rng(2)
+    values = random.exponential(size=(2, 400)) + 3
+    chosen = random.random((2, 400) if several else 400) < 0.2
+    values += 5 * chosen
+    each = np.broadcast_to(chosen, values.shape)
+    on_slice = arms.on_slice(values, chosen)
+    assert on_slice.mean(1) == pytest.approx([row[inside].mean() for row, inside in zip(values, each, strict=True)])
+    again = random.integers(400, size=(4_000, 400))
+    for row, value, inside in zip(on_slice, values, each, strict=True):
+        resampled = (value * inside)[again].sum(1) / inside[again].sum(1)
+        assert row.std() / np.sqrt(400) == pytest.approx(resampled.std(), rel=0.06)

@@ -1,30 +1,19 @@
 """The experiments of lessons 01 to 03, on a sweep whose results are known: they find just that, in fair pairs."""
 
+import functools
 import itertools
 
 import numpy as np
 import pytest
 import torch
-from toy_bench import by_order, flat, found, ids, means, said, speaker, spy, trap, which, width, world
+from scipy import stats as scipy_stats
+from toy_bench import by_order, flat, found, means, positions, speaker, spy, trap, which, width, world
 
 from kdcourse.claims import lesson_02, lesson_03
 from kdcourse.models import StudentStack
 from kdcourse.stack import distill_stack, logits_of_stack
 
 pytestmark = pytest.mark.slow  # whole experiments
-
-
-def better_by(gain, better):
-    """Students for which `better(row)` holds are better by `gain`, on validation and on test."""
-    return lambda row, some: (0.8 + gain * better(row),) * 2
-
-
-def from_4_to_10(row):
-    return 4 <= row.temperature <= 10
-
-
-def blended(row):
-    return row.soft_weight not in (0, 1)
 
 
 # ---- what there is to find is found, with the settings that validation chose ----
@@ -38,12 +27,12 @@ def soft_and_hard(row, some):
 
 def few_and_many(row, some):
     gain = {100: 0.03, 500: 0.01, 5_000: 0.01}[len(some.train)]
-    return (0.7 + gain * (row.soft_weight == 1),) * 2
+    return flat(row, some)[0], 0.7 + gain * (row.soft_weight == 1)
 
 
 def temperatures(row, some):
-    inside = from_4_to_10(row)
-    return trap(row.lr == 0.003 and row.temperature == (7 if inside else 20), 0.83 if inside else 0.815)
+    inside = 4 <= row.temperature <= 10
+    return trap(row.lr == 0.01 and row.temperature == (7 if inside else 20), 0.83 if inside else 0.815)
 
 
 def moving_temperature(row, some):
@@ -53,37 +42,53 @@ def moving_temperature(row, some):
 
 
 def blends(row, some):
-    if not blended(row):  # the soft one is better on validation, and its own best setting is at T = 2
+    if row.soft_weight in (0, 1):  # the soft one is better on validation, and its own best setting is at T = 2
         return trap(row.soft_weight == 1 and row.temperature == 2 and row.lr == 0.01, 0.82)
-    return trap(row.soft_weight == 0.9 and row.temperature == 4 and row.lr == 0.003, 0.83)
-
-
-YES, NO, UNKNOWN = "supported", "not_supported", "inconclusive"
+    return trap(row.soft_weight == 0.5 and row.temperature == 4 and row.lr == 0.01, 0.83)
 
 
 @pytest.mark.parametrize(
-    ("name", "effect", "expected", "verdicts", "pairs"),
+    ("name", "effect", "expected", "margin", "units"),
     [
-        ("soft-beats-hard", soft_and_hard, [2, 2, 2], [YES] * 3, [20] * 3),
-        ("low-data-gains-most", few_and_many, [2, 0], [YES, UNKNOWN], [20] * 2),
-        ("t-4-to-10", temperatures, [1.5] * 4, [YES] * 4, [20, 20, 10, 10]),
-        ("t-4-to-10", better_by(0.0065, from_4_to_10), [0.65] * 4, [YES] * 4, [20, 20, 10, 10]),
-        ("t-4-to-10", better_by(0.005, from_4_to_10), [0.5] * 4, [UNKNOWN] * 4, [20, 20, 10, 10]),
-        ("t-4-to-10", better_by(0.0035, from_4_to_10), [0.35] * 4, [NO] * 4, [20, 20, 10, 10]),
-        ("t-4-to-10", better_by(-0.005, from_4_to_10), [-0.5] * 4, [UNKNOWN] * 4, [20, 20, 10, 10]),
-        ("best-temperature-moves", moving_temperature, [1.2, 0.8, 0.7, 1.1], [YES] * 4, [10] * 4),
-        ("blend-beats-either", blends, [1, 1], [YES] * 2, [20] * 2),
-        ("blend-beats-either", better_by(0.0015, blended), [0.15] * 2, [NO] * 2, [20] * 2),
-        ("blend-beats-either", better_by(0.0025, blended), [0.25] * 2, [UNKNOWN] * 2, [20] * 2),
+        ("soft-beats-hard", soft_and_hard, [2, 2, 2, 2], 0, [40, 40, 10, 16]),
+        ("low-data-gains-most", few_and_many, [2, 0], 0, [10, 10]),
+        ("t-4-to-10", temperatures, [1.5] * 4, 0.5, [40, 10, 40, 10]),
+        ("best-temperature-moves", moving_temperature, [1.2, 0.8, 0.7, 1.1], 0, [10] * 4),
+        ("blend-beats-either", blends, [1, 1], 0.25, [40, 10]),
     ],
 )
-def test_an_effect_is_found_as_large_as_it_is(name, effect, expected, verdicts, pairs):
-    """The margins are half a point (temperatures) and a quarter of one (blends); n loses no pair."""
+def test_an_effect_is_found_as_large_as_it_is(name, effect, expected, margin, units):
     result = found(name, world(effect))
     assert means(result) == pytest.approx(expected, abs=0.1)
     assert width(result) < 0.3
-    assert [said(result)[one] for one in ids(result)] == verdicts
-    assert [one["n"] for one in result["parts"]] == pairs
+    assert [(one["margin"], one["n"]) for one in result["parts"]] == [(margin, n) for n in units]
+    assert {(one["setting"], one["metric"]) for one in result["parts"]} == {("fashion-mnist", "accuracy")}
+
+
+# ---- other settings ----
+
+
+def test_of_flights_the_area_under_the_curve_is_compared_and_days_are_what_is_drawn():
+    def says(row, some, name):
+        split, random = getattr(some, name), np.random.default_rng([row.init_seed, int(row.soft_weight)])
+        margin = random.normal(size=len(split)) + split.labels.numpy() * (1 + 0.5 * row.soft_weight)
+        return np.stack([np.zeros_like(margin), margin], 1)
+
+    bench = world(flat, setting="flights", says=says)
+    parts = found("soft-beats-hard", bench)["parts"]
+    tested = [one for one in bench.seen if one.predictions]
+    labels, days = bench.data.test.labels.numpy(), bench.data.test.about["date"].nunique()
+    for part, n in zip(parts, [500, 5_000, 50_000], strict=True):
+        for name, soft in [("a", 1), ("b", 0)]:
+            rows = [(one, row) for one in tested if len(one.data.train) == n for row in one.grid.itertuples()]
+            rows = sorted((row.order_seed, row.init_seed, row, one) for one, row in rows if row.soft_weight == soft)
+            margins = [says(row, one.data, "test")[:, 1] for *_, row, one in rows]
+            by_hand = [scipy_stats.mannwhitneyu(one[labels == 1], one[labels == 0]).statistic for one in margins]
+            pairs = labels.sum() * (1 - labels).sum()
+            assert part["pairs"][name] == pytest.approx(np.array(by_hand) / pairs, abs=1e-5)
+        assert (part["setting"], part["metric"], part["unit"]) == ("flights", "AUROC", "points")
+        assert part["covers"]["example"] == days
+        assert part["example_error"] > 0
 
 
 # ---- lesson 01 ----
@@ -91,16 +96,8 @@ def test_an_effect_is_found_as_large_as_it_is(name, effect, expected, verdicts, 
 
 def test_the_left_out_class_is_nowhere_in_the_training_pictures():
     bench = world(flat, teacher=0.8)
-    seen = []
-
-    def sweep(grid, some, **options):
-        seen.append(some.train)
-        nothing = [np.zeros((2_000, 10), dtype=np.float32)] * len(grid)
-        return grid.assign(validation_logits=nothing, test_logits=nothing, test_accuracy=0)
-
-    bench.sweep = sweep
-    parts = found("omitted-class-is-learned", bench)["parts"]
-    assert [one["key"]["class"] for one in parts] == ["sneaker", "trouser", "bag", "shirt"]
+    result, seen = found("omitted-class-is-learned", bench), [one.data.train for one in bench.seen]
+    assert [one["key"]["class"] for one in result["parts"]] == ["sneaker", "trouser", "bag", "shirt"]
     for soft, hard, label in zip(seen[::2], seen[1::2], [7, 1, 8, 6], strict=True):
         for train in (soft, hard):
             assert not (train.labels == label).any()
@@ -112,22 +109,19 @@ def test_the_left_out_class_is_nowhere_in_the_training_pictures():
 
 def test_the_bias_of_the_left_out_class_is_the_one_that_validation_asks_for():
     """One arm needs a small bias on validation and a large one on test, the other the reverse."""
-    low = {1: (9.25, 5.25), 2: (5.25, 9.25)}  # call -> how much too low the class is, on validation and on test
+    low = {4.0: {"validation": 9.25, "test": 5.25}, 1.0: {"validation": 5.25, "test": 9.25}}  # how much too low it is
 
-    def sweep(grid, some, **options):
-        calls.append(grid)
-        logits = []
-        for split, by in zip((some.validation, some.test), low.get(len(calls), (0, 0)), strict=True):
-            said = 5 * torch.nn.functional.one_hot(split.labels, 10).float()
-            said[:, 7] -= by
-            logits.append([said.numpy()] * len(grid))
-        return grid.assign(validation_logits=logits[0], test_logits=logits[1], test_accuracy=0)
+    def says(row, some, name):
+        logits = 5 * np.eye(10, dtype=np.float32)[getattr(some, name).labels]
+        logits[:, 7] -= low[row.temperature][name] * (len(calls) < 3)
+        return logits
 
-    bench, calls = world(flat), []
-    bench.sweep = sweep
+    bench = world(lambda row, some: (calls.add(id(some)), flat(row, some))[1], says=says)
+    calls = set()
     sneaker, *others = found("omitted-class-is-learned", bench)["parts"]
     assert sneaker["mean"] == pytest.approx(100)  # chosen on test, both arms would have found all
     assert [one["mean"] for one in others] == [0, 0, 0]
+    assert sneaker["covers"]["example"] == (bench.data.test.labels == 7).sum()
 
 
 # ---- lesson 02 ----
@@ -136,18 +130,23 @@ def test_the_bias_of_the_left_out_class_is_the_one_that_validation_asks_for():
 def test_gradients_are_those_of_the_loss_times_t_squared(monkeypatch):
     """Far above the logits' size, T² · KL has a gradient that no longer depends on T; below, it does."""
     monkeypatch.setattr(lesson_02, "BLOCK", 1_000)
-    bench = world(flat, pictures=1_000)
+    bench = world(flat, examples=1_000)
     parts = lesson_02.t_squared_keeps_gradients.measure(bench)
     assert [part.key for part in parts] == [{"temperature": [4, 1]}, {"temperature": [20, 4]}]
-    some = bench.garments.train
+    some = bench.data.train
     stack = StudentStack([6, 64, 10], range(8))
     distill_stack(stack, some.inputs, some.teacher_logits, some.labels, soft_weight=0.0, epochs=1, order_seed=3)
     z = logits_of_stack(stack, some.inputs).double().numpy()
     t = some.teacher_logits.T.double().numpy()
     for temperature, norms in [(1, parts[0].b), (4, parts[0].a), (20, parts[1].a)]:
         q, p = (np.exp(x / temperature) / np.exp(x / temperature).sum(-2, keepdims=True) for x in (z, t))
-        by_hand = np.log2(temperature * np.linalg.norm(q - p, axis=1).mean(1))  # T² · (q − p) / T
-        assert norms.values[-8:] == pytest.approx(by_hand, abs=1e-4)
+        each = temperature * np.linalg.norm(q - p, axis=1)  # T² · (q − p) / T
+        assert norms.values[-8:].mean(1) == pytest.approx(np.log2(each.mean(1)), abs=1e-4)
+        # And a picture's part in the logarithm: what the mean loses without it, at first order.
+        without = (each.sum(1, keepdims=True) - each) / (each.shape[1] - 1)
+        jackknife = np.log2(each.mean(1, keepdims=True) / without) * (each.shape[1] - 1)
+        influence = norms.values[-8:] - norms.values[-8:].mean(1, keepdims=True)
+        assert influence == pytest.approx(jackknife, abs=0.02)
 
 
 @pytest.fixture
@@ -161,9 +160,19 @@ def teachers(monkeypatch):
 
 
 def test_a_smoothed_teacher_differs_from_its_plain_twin_in_nothing_but_its_labels(teachers):
-    bench = world(flat, pictures=600)
-    found("smoothed-teacher-teaches-worse", bench)
-    everything = bench.garments.train
+    cost = {1: 0.0, 4: 0.01, 10: 0.02}
+
+    def effect(row, some):
+        smoothed = speaker(some, [one["model"] for one in teachers[1::2]]) is not None
+        return trap(row.lr == 0.01, 0.8 - cost[row.temperature] * smoothed)
+
+    bench = world(effect, examples=600)
+    result = found("smoothed-teacher-teaches-worse", bench)
+    assert means(result) == pytest.approx([0, -1, -2], abs=0.1)
+    assert width(result) < 0.4
+    assert [one["n"] for one in result["parts"]] == [6, 6, 6]  # the teacher is the unit
+
+    everything = bench.data.train
     assert [one["with"] for one in teachers] == ["train", "distill"] * 6
     for seed, (plain, smoothed) in enumerate(zip(teachers[::2], teachers[1::2], strict=True)):
         assert torch.equal(plain["signal"], everything.labels)
@@ -189,86 +198,81 @@ def test_a_smoothed_teacher_differs_from_its_plain_twin_in_nothing_but_its_label
         assert plain == smoothed == {pair: (list(range(100 * pair, 100 * pair + 100)), {2 * pair, 2 * pair + 1})}
 
 
-def test_what_smoothing_costs_is_found_at_each_temperature_with_settings_from_validation(teachers):
-    def effect(row, some):
-        smoothed = speaker(some, [one["model"] for one in teachers[1::2]]) is not None
-        cost = {1: 0.0, 4: 0.01, 10: 0.02}[row.temperature]
-        return trap(row.lr == 0.003, 0.8 - cost * smoothed)
-
-    bench = world(effect, pictures=600)
-    result = found("smoothed-teacher-teaches-worse", bench)
-    assert means(result) == pytest.approx([0, -1, -2], abs=0.1)
-    assert width(result) < 0.4
-    assert said(result) == {"temperature=1": UNKNOWN, "temperature=4": YES, "temperature=10": YES}
-    for part in result["parts"]:  # the teacher is the unit
-        assert len(set(part["pairs"]["order_seed"])) == 6
-        assert len(set(part["pairs"]["init_seed"])) == part["n"] == 12
-
-
 # ---- lesson 03 ----
 
-
-@pytest.fixture
-def misled_teachers(monkeypatch):
-    """The teachers trained on wrong labels, each with how it was trained; one epoch is enough to know them by."""
-    trained = []
-    spy(monkeypatch, lesson_03, "train", trained, epochs=1)
-    return trained
+NOISY = [("clean", 500, 2_000), ("clean", 5_000, 2_000), ("misled", 500, 2_000), ("same labels", 500, 2_000)]
+NOISY += [("same labels", 5_000, 2_000), ("clean", 500, 500)]
 
 
-def hears_the_teacher(some, clean):
-    return torch.equal(some.train.teacher_logits, clean.train.teacher_logits[which(some.train)])
+@pytest.mark.parametrize("setting", ["fashion-mnist", "wordnet-glosses"])
+def test_resistance_to_noise_is_what_soft_labels_gain_over_labels_of_which_three_in_ten_are_wrong(setting, monkeypatch):
+    """The same ones for both arms, and for a teacher that learned from the same labels; a misled one saw others."""
+    teachers = []
+    spy(monkeypatch, lesson_03, "train", teachers, untrained=True)
+    gains = {"clean": 0.02, "misled": -0.08, "same labels": -0.04}
 
+    @functools.cache
+    def about(some):
+        """The teacher of its soft labels, what kind of teacher it is, and which of its labels are wrong."""
+        where, clean = which(some.train), bench.data.train
+        differ = tuple((some.train.labels != clean.labels[where]).nonzero().flatten().tolist())
+        if torch.equal(some.train.teacher_logits, clean.teacher_logits[where]):
+            return None, "clean", differ
+        teacher = teachers[speaker(some, [one["model"] for one in teachers])]
+        return teacher, "misled" if len(teacher["inputs"]) == 4_000 else "same labels", differ
 
-def wrong(labels, where, clean):
-    """Which of these labels, of the training pictures at `where`, are not the right ones."""
-    return (labels != clean.train.labels[where]).nonzero().flatten().tolist()
-
-
-def test_resistance_to_noise_is_what_soft_labels_gain_over_labels_of_which_three_in_ten_are_wrong(misled_teachers):
     def effect(row, some):
+        _, kind, differ = about(some)
         if row.soft_weight == 1:
-            on_test = 0.82 if hears_the_teacher(some, bench.garments) else 0.72
-            return trap(row.temperature == 4 and row.lr == 0.01, on_test)
-        share = len(wrong(some.train.labels, which(some.train), bench.garments)) / len(some.train)
-        return trap(row.lr == 0.001 and row.weight_decay == 1, 0.80 + 0.01 * (len(some.train) == 500) - 0.2 * share)
+            return trap(row.temperature == 4 and row.lr == 0.01, 0.8 + gains[kind])
+        on_test = 0.8 + 0.01 * (len(some.train) == 500) - 0.2 * len(differ) / len(some.train)
+        return trap(row.lr == 0.003 and row.weight_decay == 0.1, on_test)
 
-    bench = world(effect)
+    bench = world(effect, setting=setting)
     result = found("soft-labels-resist-noise", bench)
-    assert means(result) == pytest.approx([7, 8, -3], abs=0.1)
+    expected = [100 * (gains[teacher] + 0.06 - 0.01 * (n == 500)) for teacher, n, _ in NOISY]
+    assert means(result) == pytest.approx(expected, abs=0.1)
     assert width(result) < 0.3
-    assert said(result) == {
-        "examples=500,teacher=clean": YES,
-        "examples=5000,teacher=clean": YES,
-        "examples=500,teacher=misled": NO,
-    }
+    assert {one["setting"] for one in result["parts"]} == {setting}
 
-
-def test_three_labels_in_ten_are_wrong_for_both_arms_and_for_a_misled_teacher_on_other_pictures(misled_teachers):
-    bench = world(flat)
-    found("soft-labels-resist-noise", bench)
-    clean, differs = bench.garments, {}
+    clean, differs = bench.data, {}
     for one in bench.seen:
-        train, where = one.data.train, which(one.data.train)
+        train, where, validation = one.data.train, which(one.data.train), one.data.validation
         assert torch.equal(train.inputs, clean.train.inputs[where])
-        differ = wrong(train.labels, where, clean)
+        teacher, kind, differ = about(one.data)
         assert len(differ) == 0.3 * len(train)
-        of_block = differs.setdefault((len(train), hears_the_teacher(one.data, clean)), {})
-        assert of_block.setdefault(where[0], differ) == differ  # the same ones for both arms
-        if not hears_the_teacher(one.data, clean):  # then a teacher that has learned on the same block
-            assert 5_000 * speaker(one.data, [teacher["model"] for teacher in misled_teachers]) == where[0]
-    assert set(differs) == {(500, True), (5_000, True), (500, False)}
+        assert torch.equal(validation.labels, clean.validation.labels[: len(validation)])
+        of_block = differs.setdefault((kind, len(train), len(validation)), {})
+        assert of_block.setdefault(where[0], differ) == differ
+        if kind == "same labels":
+            assert torch.equal(teacher["inputs"], train.inputs)
+            assert torch.equal(teacher["signal"], train.labels)
+        elif teacher:
+            others = positions(teacher["inputs"])
+            assert others == list(range(where[0] + 1_000, where[0] + 5_000))
+            assert (teacher["signal"] != clean.train.labels[others]).sum() == 0.3 * 4_000
+    assert [*differs] == NOISY
     for of_block in differs.values():
-        assert len({tuple(differ) for differ in of_block.values()}) == len(of_block) == 10  # every block has its own
-    # None of that was written into the pictures that everybody else uses.
-    assert torch.equal(clean.train.labels, world(flat).garments.train.labels)
+        assert len({*of_block.values()}) == len(of_block) == 10  # every block has its own
+    # None of that was written into the examples that everybody else uses.
+    assert torch.equal(clean.train.labels, world(flat, setting=setting).data.train.labels)
 
-    assert len(misled_teachers) == 10
-    for block, teacher in enumerate(misled_teachers):
-        where = list(range(5_000 * block + 1_000, 5_000 * (block + 1)))
-        assert torch.equal(teacher["inputs"], clean.train.inputs[where])
-        assert len(wrong(teacher["signal"], where, clean)) == 0.3 * 4_000
-        assert teacher["device"] == bench.device
-    for a, b in itertools.combinations(misled_teachers, 2):
-        assert not torch.equal(a["begun"][0], b["begun"][0])
-        assert not torch.equal(a["signal"], b["signal"])
+
+def test_a_teacher_of_noisy_labels_trains_for_as_long_as_validation_likes_best(monkeypatch):
+    right = {2: 0.5, 5: 0.7, 10: 0.9, 20: 0.9}  # as good, ten epochs are the fewer
+
+    def train(model, inputs, labels, *, epochs, **options):
+        model.epochs = epochs
+
+    def says(model, inputs):
+        split = bench.data.validation
+        assert inputs is split.inputs
+        labels = torch.where(
+            torch.arange(len(split)) < right[model.epochs] * len(split), split.labels, split.labels - 1
+        )
+        return torch.nn.functional.one_hot(labels % 10, 10).float()
+
+    monkeypatch.setattr(lesson_03, "train", train)
+    monkeypatch.setattr(lesson_03, "teacher_logits", says)
+    bench = world(flat, examples=600)
+    assert lesson_03._teacher(bench, bench.data, 0).epochs == 10

@@ -1,19 +1,19 @@
 """The experiments of lesson 04: what is known of students of seven sizes, and of assistants, is what they find."""
 
+import functools
 import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from toy_bench import flat, found, ids, means, said, settings, speaker, spy, trap, which, width, world
+from toy_bench import by_order, flat, found, means, positions, settings, speaker, spy, trap, which, width, world
 
 from kdcourse.claims import lesson_04
 
 pytestmark = pytest.mark.slow  # whole experiments
 
 ALL, BLOCK = 50_000, 5_000
-BEST = {(1, 4, 0.003), (0, 1, 0.01)}
 GAINS = {2: 0.002, 5: 0.01, 10: 0.02, 20: 0.02, 50: 0.01, 100: 0.03, 200: 0.04}
 
 
@@ -22,31 +22,31 @@ def parameters(width):
     return (6 + 1) * width + (width + 1) * 10
 
 
-def ratio_of(width, teacher=460_000):
-    return min(GAINS, key=lambda ratio: abs(np.log(teacher / parameters(width) / ratio)))
+def ratio_of(width):
+    return min(GAINS, key=lambda ratio: abs(np.log(46_000 / parameters(width) / ratio)))
 
 
 def accuracy(ratio, n, soft):
     return 0.9 - 0.0006 * ratio - 0.02 * (n == BLOCK) + GAINS[ratio] * (2 if n == BLOCK else 1) * soft
 
 
-def by_size(row, some):
+def chosen(row):
     """Each arm has one setting that is best on validation; the others are better on test."""
-    chosen = (row.soft_weight, row.temperature, row.lr) in BEST
-    return trap(chosen, accuracy(ratio_of(row.width), len(some.train), row.soft_weight))
+    if row.soft_weight == 1:
+        return (row.temperature, row.lr) == (2, 0.01)
+    return (row.lr, row.weight_decay) == (0.003, 0.1)
 
 
 @pytest.fixture(scope="module")
 def bench():
-    return world(by_size)
+    return world(lambda row, some: trap(chosen(row), accuracy(ratio_of(row.width), len(some.train), row.soft_weight)))
 
 
 @pytest.fixture(scope="module")
 def teacher(bench):
-    """Its accuracy in points, by a loop of its own."""
-    test = bench.garments.test
-    right = [int(z.argmax()) == int(label) for z, label in zip(test.teacher_logits, test.labels, strict=True)]
-    return 100 * sum(right) / len(test)
+    """Whether it is right about each test picture, by a loop of its own."""
+    test = bench.data.test
+    return np.array([int(z.argmax()) == int(label) for z, label in zip(test.teacher_logits, test.labels, strict=True)])
 
 
 def keys(side_of=lambda ratio: {}, ratios=tuple(GAINS)):
@@ -60,49 +60,46 @@ def test_the_sweet_spot_is_the_gain_at_10_minus_the_gain_outside_the_range(bench
     expected = [100 * more * (GAINS[10] - GAINS[ratio]) for more in (1, 2) for ratio in outside]
     assert means(result) == pytest.approx(expected, abs=0.15)
     assert width(result) < 0.6
-    assert list(said(result).values()) == ["supported"] * 4 + ["not_supported"] * 4
+    assert [one["n"] for one in result["parts"]] == [8] * 4 + [10] * 4
 
 
 @pytest.mark.parametrize("gains", [(0.002, 0.004), (0.015, -0.015)])
 def test_at_half_the_size_it_is_measured_how_far_the_gain_stays_under_a_point(gains):
     """A gain of more than a point speaks against the claim, a loss of more than one for it."""
-
-    def effect(row, some):
-        gain = gains[len(some.train) == BLOCK]
-        return trap((row.soft_weight, row.temperature, row.lr) in BEST, 0.8 + gain * row.soft_weight)
-
-    result = found("below-5x-use-small", world(effect))
+    bench = world(lambda row, some: trap(chosen(row), 0.8 + gains[len(some.train) == BLOCK] * row.soft_weight))
+    result = found("below-5x-use-small", bench)
     assert means(result) == pytest.approx([1 - 100 * gain for gain in gains], abs=0.1)
     assert width(result) < 0.6
     assert [one["margin"] for one in result["parts"]] == [0, 0]
-    assert said(result) == {
-        f"side=under,ratio=2,examples={n}": "supported" if gain < 0.01 else "not_supported"
-        for n, gain in zip((ALL, BLOCK), gains, strict=True)
-    }
 
 
 def test_the_gap_is_measured_over_the_limit_above_20_times_and_under_it_up_to_there(bench, teacher):
     result = found("above-20x-gap", bench)
-    over = {(n, ratio): teacher - 100 * accuracy(ratio, n, 1) - 5 for n in (ALL, BLOCK) for ratio in GAINS}
+    over = {(n, r): 100 * (teacher.mean() - accuracy(r, n, 1)) - 5 for n in (ALL, BLOCK) for r in GAINS}
     # One teacher for all students: here, the luck of a student's seed does not cancel.
     assert means(result) == pytest.approx([gap if ratio > 20 else -gap for (_, ratio), gap in over.items()], abs=2)
     assert [one["key"] for one in result["parts"]] == keys(lambda ratio: {"side": "over" if ratio > 20 else "under"})
+    # All students of this world are as good at every picture: the luck of the pictures is the teacher's alone.
+    by_pictures = 100 * teacher.std(ddof=1) / np.sqrt(len(teacher))
+    assert [one["example_error"] for one in result["parts"]] == pytest.approx([by_pictures] * 14, rel=0.01)
 
 
 def test_95_percent_is_of_the_teachers_accuracy(bench, teacher):
     result = found("95-percent-at-10x", bench)
-    expected = [100 * (100 * accuracy(10, n, 1) / teacher - 0.95) for n in (ALL, BLOCK)]
+    expected = [100 * (accuracy(10, n, 1) - 0.95 * teacher.mean()) for n in (ALL, BLOCK)]
     assert means(result) == pytest.approx(expected, abs=2)
     assert [one["key"] for one in result["parts"]] == keys(ratios=[10])
+    assert [one["arms"]["b"]["mean"] for one in result["parts"]] == pytest.approx([0.95 * teacher.mean()] * 2, abs=1e-5)
 
 
 def test_the_sizes_are_those_of_the_ratios_and_at_each_both_arms_have_as_many_chances():
-    bench = world(by_size)
+    bench = world(flat)
     lesson_04.sizes(bench)
     widths = pd.concat([one.grid["width"] for one in bench.seen]).unique()
-    assert sorted(460_000 / parameters(units) for units in widths) == pytest.approx(lesson_04.RATIOS, rel=0.01)
+    assert sorted(46_000 / parameters(units) for units in widths) == pytest.approx(bench.setting.ratios, rel=0.04)
     for n, units, soft in itertools.product([ALL, BLOCK], widths, [1, 0]):
-        assert len(settings(bench, lambda row, u=units, w=soft: (row.width, row.soft_weight) == (u, w), n)) == 4
+        calls = [one for one in bench.seen if len(one.data.train) == n]
+        assert len(settings(calls, lambda row, u=units, w=soft: (row.width, row.soft_weight) == (u, w))) == 9
 
 
 # ---- assistants ----
@@ -110,119 +107,122 @@ def test_the_sizes_are_those_of_the_ratios_and_at_each_both_arms_have_as_many_ch
 
 @pytest.fixture
 def assistants(monkeypatch):
-    """Six hundred pictures in blocks of sixty; and the assistants trained on them, each with how it was trained."""
-    monkeypatch.setattr(lesson_04, "BLOCK", 60)
-    schedule = next(iter(lesson_04.TRAINING.values()))
-    monkeypatch.setattr(lesson_04, "TRAINING", {n: schedule | {"epochs": 2, "batch_size": 30} for n in (600, 60)})
+    """The assistants that are trained, each with how it would be."""
     trained = []
-    spy(monkeypatch, lesson_04, "distill", trained)
+    spy(monkeypatch, lesson_04, "distill", trained, untrained=True)
     return trained
 
 
-def small_world(effect):
-    return world(effect, pictures=600, teacher_parameters=4_600)
+def listener(assistants):
+    """A function that gives the assistant that students of a data set hear, or None."""
+
+    @functools.cache
+    def hears(some):
+        k = speaker(some, [one["model"] for one in assistants])
+        return None if k is None else assistants[k]
+
+    return hears
 
 
-def assistant_of(some, assistants):
-    return speaker(some, [one["model"] for one in assistants])
+def units(assistant):
+    return assistant["model"][0].out_features
 
 
-def units(model):
-    return model[0].out_features
+def test_assistants_of_two_sizes_learn_from_the_teacher_on_the_pictures_of_the_students_that_hear_them(
+    assistants, monkeypatch
+):
+    """With one and without, there are as many chances, and as many steps; or as many as assistant and student have."""
+    sizes = lesson_04.sizes
 
+    def forgotten(run):
+        """What was swept to choose the settings of the assistants is no chance of their students."""
+        students = sizes(run)
+        run.seen.clear()
+        return students
 
-def test_assistants_of_two_sizes_learn_from_the_teacher_on_the_pictures_of_the_students_that_hear_them(assistants):
-    bench = small_world(flat)
-    found("assistant-bridges-gap", bench)
-    everything = bench.garments.train
-    assert len(assistants) == 2 * (8 + 10)
-    sizes = [4_600 / parameters(units(one["model"])) for one in assistants]
-    assert sizes == pytest.approx([5] * 8 + [20] * 8 + [5] * 10 + [20] * 10, rel=0.03)
+    monkeypatch.setattr(lesson_04, "sizes", forgotten)
+    # Of the assistants, the smaller is better for students of the 100th part, the larger for the others.
+    best = {50: 5, 100: 20, 200: 5}
+    hears = listener(assistants)
+
+    def effect(row, some):
+        at, on_test = flat(row, some)
+        assistant = hears(some)
+        right = assistant is not None and best.get(ratio_of(row.width)) == ratio_of(units(assistant))
+        return at + 0.001 * right, on_test
+
+    bench = world(effect)
+    result = found("assistant-bridges-gap", bench)
+    assert [one["key"] for one in result["parts"]] == [
+        {"ratio": ratio, "examples": n, "compute": compute}
+        for n in (ALL, BLOCK)
+        for ratio in best
+        for compute in ("equal for the student", "equal in all")
+    ]
+    everything = bench.data.train
+    assert [ratio_of(units(one)) for one in assistants] == [5] * 8 + [20] * 8 + [5] * 10 + [20] * 10
     for one in assistants:
-        where = (one["inputs"][:, 0].double() * 2**16).round().long()
-        assert torch.equal(one["signal"], everything.teacher_logits[where])
+        assert torch.equal(one["signal"], everything.teacher_logits[positions(one["inputs"])])
+        usual = bench.setting.training[len(one["inputs"])]
+        assert {name: one[name] for name in usual} == usual  # as long as a student
         assert one["device"] == bench.device
-        assert (one["epochs"], one["batch_size"]) == (2, 30)  # as long as a student
-    for n in (600, 60):
-        same = [one for one in assistants if len(one["inputs"]) == n and units(one["model"]) == 13]
+    for n, size in itertools.product((ALL, BLOCK), (5, 20)):
+        same = [one for one in assistants if len(one["inputs"]) == n and ratio_of(units(one)) == size]
         first = {tuple(one["begun"][0].flatten().tolist()) for one in same}
         assert len(first) == len({one["order_seed"] for one in same}) == len(same)
-    heard = {}
+
+    arms, heard = {}, {}
     for one in bench.seen:
-        k = assistant_of(one.data, assistants)
-        if k is None:
+        assistant, n, (ratio,) = hears(one.data), len(one.data.train), set(map(ratio_of, one.grid["width"]))
+        (order,) = set(one.grid["order_seed"])
+        if assistant is None:
             assert torch.equal(one.data.train.teacher_logits, everything.teacher_logits[which(one.data.train)])
         else:
-            assert torch.equal(one.data.train.inputs, assistants[k]["inputs"])
-            (order,) = set(one.grid["order_seed"])
-            assert heard.setdefault(k, order) == order  # its own students, and nobody else's
-            assert not set(one.grid["init_seed"]) & {assistants[k]["order_seed"]}
-        assert one.data.validation is bench.garments.validation
-        assert one.data.test is bench.garments.test
-    assert sorted(heard) == list(range(len(assistants)))
+            assert torch.equal(one.data.train.inputs, assistant["inputs"])
+            assert heard.setdefault(id(assistant), order) == order  # its own students, and nobody else's
+            assert not set(one.grid["init_seed"]) & {assistant["order_seed"]}
+        arms.setdefault((n, ratio, assistant and ratio_of(units(assistant)), one.options["epochs"]), []).append(one)
+    assert len(heard) == len(assistants)
+    everywhere = {}
+    for n, ratio in itertools.product((ALL, BLOCK), best):
+        usual = bench.setting.training[n]["epochs"]
+        longer = round(usual + usual * ratio / best[ratio])  # an epoch of the assistant costs ratio / size of one
+        cases = [(n, ratio, *case) for case in [(5, usual), (20, usual), (None, usual), (None, longer)]]
+        small, large, *direct = (arms.pop(case) for case in cases)
+        assert [len(settings(one)) for one in direct] == [len(settings(small)) + len(settings(large))] * 2 == [18] * 2
+        assert {str({**one.options, "epochs": 0}) for some in (small, large, *direct) for one in some} == {
+            str(direct[0][0].options | {"epochs": 0})
+        }
+        for some in (small, large, *direct):
+            assert everywhere.setdefault(n, by_order(some, bench)) == by_order(some, bench)
+    assert not arms
 
 
 def test_an_assistant_is_trained_with_the_settings_that_validation_chose_for_students_of_its_size(assistants):
-    chosen = {(600, 5): (4, 0.01), (600, 20): (1, 0.003), (60, 5): (1, 0.01), (60, 20): (4, 0.003)}
-    other = {600: (1, 0.01), 60: (4, 0.01)}  # at any other size
+    best = {(ALL, 5): (2, 0.01), (ALL, 20): (1, 0.003), (BLOCK, 5): (1, 0.01), (BLOCK, 20): (4, 0.003)}
 
     def effect(row, some):
-        n = len(some.train)
-        if row.soft_weight == 0:
-            return trap(row.lr == 0.03, 0.85)
-        best = chosen.get((n, ratio_of(row.width, 4_600)), other[n])
-        return trap((row.temperature, row.lr) == best, 0.8)
+        t, lr = best.get((len(some.train), ratio_of(row.width)), (2, 0.01))
+        return 0.8 - 0.01 * abs(np.log(row.temperature / t)) - 0.01 * abs(np.log(row.lr / lr)), 0.8
 
-    found("assistant-bridges-gap", small_world(effect))
-    assert len(assistants) == 2 * (8 + 10)
+    found("assistant-bridges-gap", world(effect))
     for one in assistants:
-        best = chosen[len(one["inputs"]), ratio_of(units(one["model"]), 4_600)]
-        assert (one["temperature"], one["lr"]) == best
+        assert (one["temperature"], one["lr"]) == best[len(one["inputs"]), ratio_of(units(one))]
         assert one.get("soft_weight", 1) == 1
         assert one.get("weight_decay", 0) == 0
 
 
 def test_the_effect_of_an_assistant_is_found_and_which_of_them_is_chosen_on_validation(assistants):
     helps = {50: 0.0, 100: 0.01, 200: 0.02}
+    hears = listener(assistants)
 
     def effect(row, some):
-        ratio = min(helps, key=lambda r: abs(np.log(4_600 / parameters(row.width) / r)))
-        k = assistant_of(some, assistants)
-        if k is None:
-            return trap(row.temperature == 7 and row.lr == 0.01, 0.8)
-        smaller = units(assistants[k]["model"]) < 30
-        return trap(smaller and row.temperature == 1 and row.lr == 0.01, 0.8 + helps[ratio])
+        assistant = hears(some)
+        if assistant is None:
+            return trap((row.temperature, row.lr) == (7, 0.01), 0.8)
+        smaller = ratio_of(units(assistant)) == 20
+        return trap(smaller and (row.temperature, row.lr) == (2, 0.01), 0.8 + helps[ratio_of(row.width)])
 
-    result = found("assistant-bridges-gap", small_world(effect))
-    assert means(result) == pytest.approx([0, 1, 2] * 2, abs=0.15)
+    result = found("assistant-bridges-gap", world(effect))
+    assert means(result) == pytest.approx([0, 0, 1, 1, 2, 2] * 2, abs=0.15)
     assert width(result) < 0.6
-    assert ids(result) == [f"ratio={ratio},examples={n}" for n in (600, 60) for ratio in (50, 100, 200)]
-
-
-def test_with_an_assistant_and_without_there_are_as_many_chances_and_as_many_steps(assistants, monkeypatch):
-    original = lesson_04.sizes
-
-    def sizes(run):
-        """What was swept to choose the settings of the assistants is no chance of their students."""
-        students = original(run)
-        run.seen.clear()
-        return students
-
-    monkeypatch.setattr(lesson_04, "sizes", sizes)
-    bench = small_world(flat)
-    found("assistant-bridges-gap", bench)
-    tried = {}
-    for one in bench.seen:
-        k = assistant_of(one.data, assistants)
-        size = None if k is None else ratio_of(units(assistants[k]["model"]), 4_600)
-        for row in one.grid.itertuples():
-            assert (row.soft_weight, row.weight_decay) == (1, 0)
-            arm = tried.setdefault((len(one.data.train), row.width, k is None), set())
-            arm.add((size, row.temperature, row.lr))
-    direct = set(itertools.product([None], [1, 2, 4, 7], [0.003, 0.01]))
-    via = set(itertools.product([5, 20], [1, 4], [0.003, 0.01]))
-    assert len(tried) == 2 * 3 * 2
-    for (_, _, alone), arm in tried.items():
-        assert arm == (direct if alone else via)
-    assert len(direct) == len(via)
-    assert len({str(one.options) for one in bench.seen}) == 1

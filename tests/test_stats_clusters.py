@@ -15,10 +15,12 @@ from scipy import stats as scipy_stats
 from statsmodels.formula.api import ols
 
 from kdcourse.stats import Comparison, compare
+from kdcourse.stats.bootstrap import bootstrap_tolerance
 
 INIT, ORDER = np.repeat(np.arange(4), 5), np.tile(np.arange(5), 4)
 MIRROR = {"better": "worse", "worse": "better", "equivalent": "equivalent", "inconclusive": "inconclusive"}
 SHARED = [{}, {"order_seed": ORDER}, {"init_seed": INIT}, {"init_seed": INIT, "order_seed": ORDER}]
+UNITS = [20, 5, 4, 4]  # what is independent: pairs, orders, inits, the fewer of both
 KINDS = ["pairs", "one order", "one init", "crossed"]
 
 
@@ -56,7 +58,7 @@ def test_clusters_of_one_size_give_the_interval_of_their_means(name):
     interval = expected.confidence_interval()
     result = against_nothing(difference, **{name: ORDER})
     assert interval_and_p(result) == pytest.approx((interval.low, interval.high, expected.pvalue))
-    assert result.n == 20
+    assert result.n == 5
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
@@ -231,11 +233,11 @@ def test_the_p_value_is_small_where_the_interval_leaves_zero_out(seeds, differen
         assert (result.p_value < 1 - confidence) == (result.verdict in ("better", "worse"))
 
 
-@pytest.mark.parametrize("seeds", SHARED, ids=KINDS)
+@pytest.mark.parametrize(("seeds", "units"), list(zip(SHARED, UNITS, strict=True)), ids=KINDS)
 @pytest.mark.parametrize(("value", "verdict", "p_value"), [(0.0, "inconclusive", 1.0), (0.5, "better", 0.0)])
-def test_identical_differences_have_an_interval_of_no_width_and_no_note(seeds, value, verdict, p_value):
+def test_identical_differences_have_an_interval_of_no_width_and_no_note(seeds, units, value, verdict, p_value):
     result = against_nothing(np.full(20, value), **seeds)
-    assert result == (value, value, value, 20, verdict)
+    assert result == (value, value, value, units, verdict)
     assert (result.p_value, result.note) == (p_value, "")
 
 
@@ -318,7 +320,25 @@ def test_too_few_and_very_many_pairs_have_no_note(n):
     assert against_nothing([0.0] * (n - 1) + [1000.0]).note == ""
 
 
-def test_a_comparison_is_a_tuple_of_five_and_two_attributes():
+@pytest.mark.parametrize(
+    ("sizes", "spreads", "tolerance"),
+    [
+        # A normal sample of n has a skewness of about sqrt(6 / n), its mean of sqrt(6) / n; a tenth at the least.
+        ([8], [1], 2.2 / 8),
+        ([16], [1], 2.2 / 16),
+        ([40], [1], 0.1),
+        # Of a sum, third cumulants add up: with shares of the variance s, the skewness varies by Σ s³ · 6 / n².
+        ([8, 8], [1, 1], 2.2 * math.sqrt(0.5**3 / 8**2 + 0.5**3 / 8**2)),
+        ([6, 12], [1, 1], 2.2 * math.sqrt((2 / 3) ** 3 / 6**2 + (1 / 3) ** 3 / 12**2)),
+        ([10, 5], [1, 2], 2.2 * math.sqrt((1 / 9) ** 3 / 10**2 + (8 / 9) ** 3 / 5**2)),
+    ],
+)
+def test_the_note_tolerates_the_skewness_that_normal_samples_have(sizes, spreads, tolerance):
+    effects = [spread * np.resize([-1.0, 1.0], n) for n, spread in zip(sizes, spreads, strict=True)]
+    assert bootstrap_tolerance([one - one.mean() for one in effects]) == pytest.approx(tolerance, rel=0.02)
+
+
+def test_a_comparison_is_a_tuple_of_five_and_attributes():
     result = against_nothing([1.0, 2.0, 4.0])
     mean, low, high, n, verdict = result
     assert (mean, low, high, n, verdict) == tuple(result)

@@ -13,7 +13,7 @@ from scipy import stats as scipy_stats
 from kdcourse.stats import holm, mcnemar, proportion_interval
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
-from experiments import SCENARIOS, simulate  # noqa: E402
+from experiments import CROSSED_WITH_EXAMPLES, DESIGNS, PLANNED, SCENARIOS, simulate  # noqa: E402
 
 pytestmark = pytest.mark.slow  # simulations
 
@@ -52,6 +52,33 @@ def test_a_difference_as_large_as_the_margin_is_seldom_called_larger_or_smaller(
     assert min(shares["equivalent"], shares["better"]) > 0.005  # the margin is such that both verdicts occur
     assert (shares["equivalent"] + shares["better"]) / 2 <= 0.03
     assert shares["worse"] == 0
+
+
+@pytest.mark.parametrize("name", [name for name in CROSSED_WITH_EXAMPLES if "200 examples" in name])
+def test_intervals_of_seeds_and_examples_cover_the_truth_as_often_as_they_say(name):
+    shares = simulate(CROSSED_WITH_EXAMPLES[name], EXPERIMENTS // 2)
+    floored = "4 inits" in name and not name.endswith("both")  # a variance that is at least the residual's
+    assert 0.93 <= shares["covered"] <= (0.995 if floored else 0.97)
+    assert (shares["better"] + shares["worse"]) / 2 <= 0.035
+    assert shares["note"] <= 0.055
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_an_interval_of_the_training_alone_misses_the_truth_where_examples_matter(design):
+    draw = CROSSED_WITH_EXAMPLES[f"normal, {design} × 200 examples, examples only"]
+
+    def means(random):
+        difference, seeds = draw(random)
+        return difference.mean(1).astype(float), seeds
+
+    assert simulate(means, 500)["covered"] < 0.9
+
+
+@pytest.mark.parametrize("name", [name for name in PLANNED if "200 examples" in name])
+def test_a_planned_difference_is_found_as_often_as_planned(name):
+    draw, planned = PLANNED[name]
+    found = simulate(draw, EXPERIMENTS, true=planned(0.8))["better"]
+    assert found == pytest.approx(0.8, abs=0.03)
 
 
 def test_an_interval_that_ignores_a_shared_batch_order_misses_the_truth_more_often():

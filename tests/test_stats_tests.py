@@ -161,6 +161,43 @@ def test_more_pairs_and_less_power_need_smaller_differences(n, power):
 
 def test_without_spread_any_difference_is_found():
     assert detectable_difference(0, 5) == 0.0
+    assert detectable_difference(0, 5, example_deviation=0, examples=10) == 0.0
+
+
+@pytest.mark.parametrize("power", [0.5, 0.8])
+@pytest.mark.parametrize(("deviation", "of_examples"), [(1.0, 8.0), (0.2, 8.0), (1.0, 2.0)])
+def test_with_few_examples_a_difference_of_that_size_is_found_with_that_power(deviation, of_examples, power):
+    # Statsmodels takes an effect in deviations of a single pair, and nobs for the degrees of freedom; neither is whole.
+    options = {"power": power, "example_deviation": of_examples, "examples": 100}
+    difference = detectable_difference(deviation, 8, **options)
+    pairs, examples = deviation**2 / 8, of_examples**2 / 100
+    nobs = 1 + (pairs + examples) ** 2 / (pairs**2 / 7 + examples**2 / 99)
+    effect = difference / math.sqrt(pairs + examples) / math.sqrt(nobs)
+    assert TTestPower().power(effect, nobs=nobs, alpha=0.05) == pytest.approx(power, abs=1e-9)
+
+
+@given(st.floats(0.01, 100), st.integers(2, 50))
+def test_examples_that_all_say_the_same_change_nothing(deviation, n):
+    expected = detectable_difference(deviation, n)
+    assert detectable_difference(deviation, n, examples=7) == pytest.approx(expected)
+    assert detectable_difference(deviation, n, example_deviation=0.0, examples=7) == pytest.approx(expected)
+
+
+def test_no_number_of_pairs_shows_less_than_the_examples_do():
+    found = [detectable_difference(1.0, n, example_deviation=5.0, examples=10_000) for n in (10, 100, 10_000, 10**8)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] == pytest.approx((1.959964 + 0.841621) * 5 / 100, rel=1e-3)
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(30, 0), (45, 15), (200, 180)])
+def test_the_half_width_of_the_examples_alone_is_that_of_mcnemars_variance(only_a, only_b):
+    n, gap = 1000, (only_a - only_b) / 1000
+    differences = np.repeat([1, -1, 0], [only_a, only_b, n - only_a - only_b])
+    expected = 1.959964 * math.sqrt((only_a + only_b) - (only_a - only_b) ** 2 / n) / n  # Agresti 2013, section 11.1
+    disagree = (only_a + only_b) / n
+    options = {"power": 0.5, "example_deviation": math.sqrt(disagree - gap**2), "examples": n}
+    assert detectable_difference(0.0, 10, **options) == pytest.approx(expected, rel=0.005)
+    assert differences.std() == pytest.approx(options["example_deviation"])
 
 
 @pytest.mark.parametrize(
@@ -174,6 +211,10 @@ def test_without_spread_any_difference_is_found():
         ({"n": 1}, ValueError, "n must be an integer >= 2, got 1"),
         ({"n": 5.0}, ValueError, r"n must be an integer >= 2, got 5\.0"),
         ({"n": True}, ValueError, "n must be an integer >= 2, got True"),
+        ({"example_deviation": 1.0}, ValueError, "examples must be given with an example_deviation, got None"),
+        ({"example_deviation": -1.0, "examples": 9}, ValueError, r"example_deviation must be >= 0 and finite, got -1"),
+        ({"example_deviation": 1.0, "examples": 1}, ValueError, "examples must be an integer >= 2, got 1"),
+        ({"examples": 9.0}, ValueError, r"examples must be an integer >= 2, got 9\.0"),
         ({"confidence": 1}, ValueError, r"confidence must be in \(0, 1\), got 1"),
         ({"confidence": "high"}, TypeError, "confidence must be a number, got 'high'"),
         ({"power": 1.0}, ValueError, r"power must be in \(0\.05, 1\), above 1 - confidence, got 1"),

@@ -1,8 +1,11 @@
 """Simulated experiments whose true difference is known: for the tests of intervals, and to measure them at length."""
 
-import numpy as np
+import math
 
-from kdcourse.stats import compare
+import numpy as np
+from scipy import special
+
+from kdcourse.stats import compare, detectable_difference
 
 
 def pairs(n):
@@ -73,13 +76,102 @@ SCENARIOS = {
 }
 
 
+# Seeds crossed with examples: the same N test examples for every pair.
+
+DESIGNS = {  # the seeds that pairs share: (how many pairs, their seeds)
+    "8 seeds": (8, {}),
+    "10 seeds": (10, {}),
+    "10 blocks × 2 inits": (20, {"order_seed": np.repeat(np.arange(10), 2)}),
+    "4 inits × 4 orders": (16, {"init_seed": np.repeat(np.arange(4), 4), "order_seed": np.tile(np.arange(4), 4)}),
+}
+KINDS = {"both": (1, 1), "seeds only": (1, 0), "examples only": (0, 1), "neither": (0, 0)}
+EXAMPLE_EFFECT = 0.5  # of an example on all students, in deviations of what it does to a single one
+SHARED_EFFECT = 0.3  # of an example on the students that share a seed
+
+
+def _outcomes(random, design, examples, seed_effect, example_effect):
+    """(outcomes [n, N], their variance): normal, of mean 0. Seeds, if they matter, move it as much as examples do."""
+    n, seeds = DESIGNS[design]
+    levels = list(seeds.values()) or [np.arange(n)]
+    outcomes = random.standard_normal((n, examples), dtype=np.float32)
+    outcomes += EXAMPLE_EFFECT * example_effect * random.standard_normal(examples, dtype=np.float32)
+    variance = 1 + (EXAMPLE_EFFECT * example_effect) ** 2
+    for level in levels:
+        units = level.max() + 1
+        deviation = EXAMPLE_EFFECT * seed_effect * math.sqrt(units / examples)
+        shared = SHARED_EFFECT if units < n else 0.0
+        each = deviation * random.standard_normal((units, 1), dtype=np.float32)
+        if shared:
+            each = each + shared * random.standard_normal((units, examples), dtype=np.float32)
+        outcomes += each[level]
+        variance += deviation**2 + shared**2
+    return outcomes, variance
+
+
+def scores(design, examples, seed_effect, example_effect):
+    """Differences of two arms, example by example, that are normal."""
+
+    def draw(random):
+        return _outcomes(random, design, examples, seed_effect, example_effect)[0], DESIGNS[design][1]
+
+    return draw
+
+
+def answers(design, examples, seed_effect, example_effect, easy=(1.0, 1.0), difficulty=1.0):
+    """Differences of two arms' right (1) and wrong (0) answers, less the true one; both find the same examples hard.
+
+    easy        for each arm, how much more than the difficulty of the mean example it can do
+    difficulty  how much examples differ: a student is right with probability 1/2 where it can do just as much
+    """
+
+    def draw(random):
+        hard = difficulty * random.standard_normal(examples, dtype=np.float32)
+        difference = 0.0
+        for sign, above in zip((1, -1), easy, strict=True):
+            outcomes, variance = _outcomes(random, design, examples, seed_effect, example_effect)
+            true = special.ndtr(above / math.sqrt(variance + difficulty**2))
+            difference = difference + sign * ((outcomes + above > hard) - true)
+        return difference, DESIGNS[design][1]
+
+    return draw
+
+
+CROSSED_WITH_EXAMPLES = {
+    f"{outcome}, {design} × {examples} examples, {kind}": draw(design, examples, *effects)
+    for outcome, draw in [("normal", scores), ("right or wrong", answers)]
+    for design in DESIGNS
+    for examples in (200, 2000)
+    for kind, effects in KINDS.items()
+} | {
+    # Accuracies of 87 % and 85 %; nearly all students are right on most examples; two arms disagree on 9 %.
+    f"as in the course, {design} × {examples} examples": answers(design, examples, 1, 1, (3.6, 3.3), 3.0)
+    for design in DESIGNS
+    for examples in (200, 2000)
+}
+
+
+def _planned(design, examples):
+    """Power -> the difference that `scores` of independent seeds, with both effects, show with it."""
+    n, _ = DESIGNS[design]
+    deviation = math.sqrt((EXAMPLE_EFFECT**2 * n + 1) / examples)
+    effects = {"example_deviation": EXAMPLE_EFFECT, "examples": examples}
+    return lambda power: detectable_difference(deviation, n, power=power, **effects)
+
+
+PLANNED = {  # (scenario, power -> the difference planned for it)
+    f"{design} × {examples} examples": (scores(design, examples, 1, 1), _planned(design, examples))
+    for design in ("8 seeds", "10 seeds")
+    for examples in (200, 2000)
+}
+
+
 def simulate(draw, experiments, *, true=0.0, margin=0.0):
     """Shares of experiments: the 95 % interval covers the true difference; each verdict; the note speaks."""
     random = np.random.default_rng(0)
     counts = {"covered": 0, "better": 0, "worse": 0, "equivalent": 0, "note": 0}
     for _ in range(experiments):
         difference, seeds = draw(random)
-        shared = random.normal(size=len(difference))
+        shared = random.normal(size=len(difference)) if difference.ndim == 1 else np.zeros_like(difference)
         result = compare(shared + difference + true, shared, margin=margin, **seeds)
         counts["covered"] += result.low <= true <= result.high
         counts["note"] += bool(result.note)

@@ -10,10 +10,10 @@ from kdcourse import claims
 
 # How a conclusion is said, and its sign.
 KINDS = {
-    "supported": ("supported here", "✓"),
-    "not supported": ("not supported here", "✗"),
+    "yes": ("holds here", "✓"),
+    "no": ("does not hold here", "✗"),
     "depends": ("depends", "±"),
-    "inconclusive": ("inconclusive", "?"),
+    "cannot tell": ("we cannot tell", "?"),
     "not measured": ("not measured yet", "…"),
 }
 
@@ -41,7 +41,7 @@ image data set, one teacher, small students, and the mails of lesson 05. Each cl
 measured. {summary()}
 
 Effects that speak for what is named first are positive. The intervals of one claim hold together, with 95 % confidence;
-*n* is the number of pairs. `make claims` measures everything again.
+each says what luck it covers, and of how much. `make claims` measures everything again.
 
 {frame(table, "All claims with their verdicts")}
 
@@ -53,13 +53,13 @@ def summary():
     """One sentence: how many claims were measured, and what they came to."""
     counted = Counter(_kind(claim) for claim in claims.CLAIMS)
     measured = len(claims.CLAIMS) - counted.pop("not measured", 0)
-    said = {kind: words for kind, (words, _) in KINDS.items()} | {"depends": "where it depends on the case"}
-    listed = ", ".join(f"{counted[kind]} {said[kind]}" for kind in KINDS if counted[kind])
+    said = {"yes": "hold", "no": "do not", "depends": "depend on the case", "cannot tell": "we cannot tell"}
+    listed = ", ".join(f"{counted[kind]} {said[kind]}" for kind in said if counted[kind])
     return f"Of {len(claims.CLAIMS)} claims, {measured} are measured so far{f': {listed}' if listed else ''}."
 
 
 def _kind(claim):
-    return claims.conclude(claim, claims.result(claim.name)).kind
+    return claims.conclude(claim, claims.result(claim.name)).verdict
 
 
 def frame(table, label):
@@ -84,7 +84,7 @@ def _claim(claim):
     found = claims.result(claim.name)
     lines = [
         f'<div id="{claim.name}"></div>\n\n### {_plain(claim.wording)}',
-        f"<p>{_sign(claim)}</p>",
+        f"<p>{_sign(claim)}. {html.escape(claims.plain(claim, found))}</p>",
         f"<p><b>Taught in:</b> {html.escape(claim.taught_in)}.</p>",
         f"<p><b>Measured:</b> {html.escape(claim.measured)}</p>",
     ]
@@ -98,7 +98,8 @@ def _claim(claim):
         head = "<thead><tr><th>part</th><th>effect [interval]</th><th>verdict</th></tr></thead>"
         body = "\n".join(rows)
         lines.append(frame(f"<table>\n{head}\n<tbody>\n{body}\n</tbody>\n</table>", f"{claim.name}: what was found"))
-        lines.append(f'<p class="kd-note">Full run of {html.escape(found["date"])}.</p>')
+        dates = ", ".join(f"{name}: {about['date']}" for name, about in found["settings"].items())
+        lines.append(f'<p class="kd-note">Full run of {html.escape(dates)}.</p>')
     return "\n\n".join(lines)
 
 

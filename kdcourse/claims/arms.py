@@ -1,8 +1,8 @@
-"""What the experiments of the ledger share: paired arms, settings to choose among, and the blocks they repeat on.
+"""What the experiments of the ledger share: paired arms, settings to choose among, and what they repeat on.
 
-Everything is chosen on validation data; test data are read once, for what was chosen. Repetitions use other training
-pictures where there are enough of them: block k of the training split, with batches in order k, and several initial
-weights for each. All settings of an arm are tried on the first few repetitions; the others train only what was chosen.
+Everything is chosen on validation data; test data are read once, for what was chosen. All settings of an arm are tried
+on the first few repetitions; the others train only what was chosen. Where the choice lies on the edge of what was
+tried, more is tried beyond it, until it does not.
 """
 
 from dataclasses import replace
@@ -14,36 +14,201 @@ import torch
 from tqdm.auto import tqdm
 
 from kdcourse.claims.record import Arm, Part, label
+from kdcourse.claims.settings import BLOCK, MOST_BLOCKS
+from kdcourse.models import mlp
 from kdcourse.sweep import grid
 from kdcourse.train import cosine
 
-BLOCK = 5_000  # pictures in a block; the training split holds ten
-# Twelve settings are tried for the soft labels and twelve for the labels, so that neither arm has more chances.
+# Eighteen settings are tried for the soft labels and eighteen for the labels, so that neither arm has more chances.
 # A high temperature wants a high learning rate: with less to choose from, T = 4 looks worse than it is.
-SOFT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01]}
-HARD = {"soft_weight": 0, "lr": [0.0003, 0.001, 0.003, 0.01], "weight_decay": [0, 0.1, 1]}
+SOFT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01, 0.03]}
+HARD = {"soft_weight": 0, "lr": [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], "weight_decay": [0, 0.1, 1]}
 ARMS = {"soft labels": SOFT, "labels": HARD}
-# Training pictures -> how long to train on them. About as many passes as each can use, the same for every arm.
-TRAINING = {
-    100: {"epochs": 40, "batch_size": 20},
-    500: {"epochs": 40, "batch_size": 64},
-    5_000: {"epochs": 20, "batch_size": 128},
-}
 SETTINGS = ["temperature", "soft_weight", "lr", "weight_decay"]
 TRIED_ON = 3  # repetitions, each with all of its initial weights
+# What is tried next beyond an edge. Where these end, the edge is one of the thing itself, or is reported.
+STEPS = {
+    "temperature": [0.25, 0.5, 1, 2, 4, 7, 10, 20, 40, 80],
+    "soft_weight": [0.02, 0.1, 0.5, 0.9, 0.98],
+    "lr": [0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1],
+    "weight_decay": [0, 0.1, 1, 10],
+}
+NATURAL_EDGES = {"weight_decay": 0}
+FEW, MANY = 500, 5_000  # training examples in experiments that look at two sizes
 
 
-def best(table, settings=SETTINGS):
+# ---- settings ----
+
+
+def best(table, choose="validation_accuracy"):
     """The students with the settings that are best on validation (mean over the seeds), in the order of their seeds."""
-    chosen = table.groupby(settings)["validation_accuracy"].mean().idxmax()
-    rows = table[(table[settings] == list(chosen)).all(axis=1)]
+    # A student that diverged has no accuracy: its settings are none to choose.
+    chosen = table.fillna({choose: -np.inf}).groupby(SETTINGS)[choose].mean().idxmax()
+    rows = table[(table[SETTINGS] == list(chosen)).all(axis=1)]
     return rows.sort_values(["order_seed", "init_seed"])
 
 
-def students(name, table, values=None):
-    """The arm of the students in `table`, with the settings that they chose: their accuracy on test, or `values`."""
-    values = table["test_accuracy"].to_numpy() if values is None else values
-    return Arm(name, values, table[SETTINGS].iloc[0].astype(float).to_dict())
+def edges(arm, chosen):
+    """{name: the values to try as well} for each setting of an arm whose chosen value is the least or largest tried.
+
+    Empty where no choice lies on an edge. A value that `STEPS` does not go beyond gets an empty list.
+    """
+    beyond = {}
+    for name, steps in STEPS.items():
+        tried = np.unique(np.atleast_1d(arm.get(name, 0)))
+        if len(tried) < 2 or chosen[name] not in (tried[0], tried[-1]) or chosen[name] == NATURAL_EDGES.get(name):
+            continue
+        lower = chosen[name] == tried[0]
+        further = [step for step in steps if (step < tried[0] if lower else step > tried[-1])]
+        beyond[name] = further[-1:] if lower else further[:1]
+    return beyond
+
+
+def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), loss=None, predictions=None):
+    """The students of an arm on all repetitions, with the settings that were best on validation in the first few.
+
+    repetitions  (data set, init seeds, order seed) each
+    arm          a dict for `grid`, or a list of them: what the arm may choose among
+    fixed        settings that define the arm: nothing is tried beyond their edges
+    loss         a function of a repetition's data set that gives the `loss` of its sweep
+    predictions  what the sweep keeps of the students that are returned; None: what their scores are made of
+    returns      a table; its column `edges` names the settings whose choice still lies on an edge: "lr, temperature"
+    """
+    arms, choose = (arm if isinstance(arm, list) else [arm]), run.setting.choose
+    bar = {"desc": what, "leave": False}
+
+    def trained(choices, one, **more):
+        data, inits, order = one
+        seeded = pd.concat([choices.assign(init_seed=init, order_seed=order) for init in inits])
+        more |= {} if loss is None else {"loss": loss(data)}
+        return run.sweep(seeded, data, **options, **more)
+
+    def tried(settings):
+        choices = grid(width=width, **settings)
+        tables = [trained(choices, one) for one in tqdm(repetitions[:TRIED_ON], **bar)]
+        return best(pd.concat(tables), choose)
+
+    chosen = []
+    for settings in arms:
+        found = tried(settings)
+        while True:
+            beyond = {name: value for name, value in edges(settings, found.iloc[0]).items() if name not in fixed}
+            if not any(beyond.values()):
+                break
+            for name, value in beyond.items():
+                if value:
+                    found = best(pd.concat([found, tried({**settings, name: value})]), choose)
+                    settings = {**settings, name: [*settings[name], *value]}
+        chosen.append(found.assign(edges=", ".join(beyond)))
+    chosen = max(chosen, key=lambda found: found[choose].mean())
+    choices = chosen.iloc[:1][["width", "hidden_layers", *SETTINGS]]
+    # One small stack each, on one thread: so they run side by side. A GPU takes them one after the other.
+    threads = torch.get_num_threads() if str(run.device) in ("auto", "cpu") and not torch.cuda.is_available() else 1
+    finished = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator")(
+        joblib.delayed(trained)(choices, one, predictions=predictions or run.setting.predictions) for one in repetitions
+    )
+    table = pd.concat(list(tqdm(finished, total=len(repetitions), **bar)))
+    return table.sort_values(["order_seed", "init_seed"]).assign(edges=chosen["edges"].iloc[0])
+
+
+# ---- what is repeated, and what learns ----
+
+
+def repetitions(run, n, *, inits=1, sets=1, fresh=0, signal=lambda data, block: data):
+    """(data set, init seeds, order seed) each: what an experiment with n training examples repeats on.
+
+    inits    so many initial weights for each set of examples
+    sets     so many sets of n from each block of 5,000; no two share an example
+    fresh    begins with another set: other examples where a block has some left, and other seeds
+    signal   a function of the data set and the number of the block that gives the data set to train on
+
+    Up to 5,000 examples come from blocks that share nothing. Of more there is one set only, and what is repeated are
+    the seeds.
+    """
+    train = run.data.train
+    if n > BLOCK:
+        return [(signal(run.data.subset(min(n, len(train))), seed), [seed], seed) for seed in range(8 * inits)]
+    found, count = [], min(len(train) // BLOCK, MOST_BLOCKS)
+    for number in range(fresh, fresh + sets):
+        for block in range(count):
+            first = block * BLOCK + min(number * n, BLOCK - n)
+            data = signal(replace(run.data, train=train[first : first + n]), block)
+            # Initial weights of their own, too: where blocks share nothing, a block is all that is independent.
+            order = block + number * count
+            found.append((data, range(order * inits, (order + 1) * inits), order))
+    return found
+
+
+def planned(run, n):
+    """How often an experiment on n examples is repeated, so that it shows the smallest effect that is of interest.
+
+    Forty sets of a few hundred examples show half a point of accuracy with 80 % power, ten of 5,000 a third of one
+    (`stats.detectable_difference`, of the deviations in a first run, at the confidence that three parts need).
+    """
+    count = min(len(run.data.train) // BLOCK, MOST_BLOCKS)
+    return {"sets": -(-40 // count)} if n <= FEW else {"inits": 2 if count < MOST_BLOCKS else 1}
+
+
+def repeated(n):
+    """What is repeated, in one word: with few examples (or two sizes of few) a block of them, else the seeds."""
+    return "block" if np.max(n) <= BLOCK else "seed"
+
+
+def inputs(data):
+    """How many inputs a network for this data set has: numbers, or ids to choose among."""
+    return data.vocabulary or data.train.inputs.shape[1]
+
+
+def network(data, width, seed):
+    """A network of the kind of the students, for teachers and assistants that an experiment trains itself."""
+    return mlp([inputs(data), width, len(data.class_names)], seed, ids=data.vocabulary is not None)
+
+
+def options(run, n):
+    """How students train on n examples."""
+    return {"schedule": cosine, **run.setting.training[n]}
+
+
+def by_block(run, n, width, *arms, fixed=(), **repeats):
+    """For each arm, the students with its best settings, on n examples; `repeats` as `repetitions` has them."""
+    places, what = repetitions(run, n, **repeats), label({"width": width, "examples": n}, run.setting.name)
+    return [best_everywhere(run, places, width, arm, options(run, n), what, fixed=fixed) for arm in arms]
+
+
+# ---- arms ----
+
+
+def on_test(run, table):
+    """[students, test examples]: what each test example adds to the metric of each student."""
+    return run.setting.scores(table, run.data.test)
+
+
+def of_teacher(run):
+    """[test examples]: what each test example adds to the metric of the teacher."""
+    return run.setting.of_logits(run.data.test.teacher_logits.numpy(), run.data.test)
+
+
+def on_slice(values, chosen):
+    """[students, N]: values [students, N] of which only the chosen examples count, [N] or [students, N].
+
+    The mean of each row is its mean over the chosen. Each example stands for what it adds to that mean (its influence),
+    so that the spread of a row is right for a slice whose size is chance, too.
+    """
+    chosen = np.broadcast_to(np.asarray(chosen, dtype=float), values.shape)
+    counts = chosen.sum(1, keepdims=True)
+    means = (values * chosen).sum(1, keepdims=True) / counts
+    return means + chosen * (values - means) * (values.shape[1] / counts)
+
+
+def students(name, table, values):
+    """The arm of the students in `table`, with the settings that they chose: `values` [students, test examples]."""
+    return Arm(name, values, table[SETTINGS].iloc[0].astype(float).to_dict(), on_edge(table))
+
+
+def on_edge(*tables):
+    """The settings whose choice lies on an edge in one of these tables of students."""
+    said = ", ".join(table["edges"].iloc[0] for table in tables if "edges" in table)
+    return tuple(dict.fromkeys(name for name in said.split(", ") if name))
 
 
 def seeds(a, b=None):
@@ -54,71 +219,37 @@ def seeds(a, b=None):
     return {name: a[name].to_numpy() for name in names}
 
 
-def pairs(key, a, b, **looks):
-    """The part that compares the test accuracy of two arms, each (name, table of students), with the same seeds."""
-    return Part(key, students(*a), students(*b), **seeds(a[1], b[1]), **looks)
+def part(run, key, a, b, shared, **looks):
+    """The part that compares two arms whose values are [students, test examples], in the metric of the setting."""
+    a, b = (arm._replace(values=run.setting.independent(arm.values, run.data.test)) for arm in (a, b))
+    looks = {"repeated": repeated(key.get("examples", BLOCK)), **run.setting.looks(), **looks}
+    return Part(key, a, b, **seeds(*shared), **looks)
 
 
-def pairs_by_block(run, key, width, inits, arms, *, margin=0.0, **options):
-    """As `pairs`, of two arms {name: what it may choose among} that `by_block` trains on key["examples"] pictures."""
-    tables = by_block(run, key["examples"], width, inits, *arms.values(), **options)
-    return pairs(key, *zip(arms, tables, strict=True), margin=margin)
+def pairs(run, key, a, b, **looks):
+    """The part that compares two arms, each (name, table of students), with the same seeds, on test."""
+    seeds(a[1], b[1])
+    arms = [students(name, table, on_test(run, table)) for name, table in (a, b)]
+    return part(run, key, *arms, [a[1], b[1]], **looks)
 
 
-def gain(soft, hard):
-    """The gain in test accuracy of the students in one table over those with the same seeds in another."""
+def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=(), **repeats):
+    """As `pairs`, of two arms {name: what it may choose among} that `by_block` trains on key["examples"] examples."""
+    tables = by_block(run, key["examples"], width, *arms.values(), fixed=fixed, **repeats)
+    return pairs(run, key, *zip(arms, tables, strict=True), margin=margin)
+
+
+def gain(run, soft, hard, name="gain of soft labels over labels"):
+    """The gain on test of the students in one table over those with the same seeds in another."""
     seeds(soft, hard)
-    return Arm("gain of soft labels over labels", soft["test_accuracy"].to_numpy() - hard["test_accuracy"].to_numpy())
+    return Arm(name, on_test(run, soft) - on_test(run, hard), edges=on_edge(soft, hard))
 
 
-def by_block(run, n, width, inits, *arms, signal=lambda data, block: data, fresh=0):
-    """For each arm, the students with its best settings, on the first n pictures of every block.
-
-    arms    dicts for `grid`, or lists of them: what the arm may choose among
-    inits   so many initial weights for each block
-    signal  a function of the data set and the number of the block that gives the data set to train on
-    fresh   another number takes other initial weights, other orders, and other pictures where a block has some left
-    """
-    train, repetitions = run.garments.train, []
-    count = len(train) // BLOCK
-    for block in range(count):
-        first = block * BLOCK + min(fresh * n, BLOCK - n)
-        data = signal(replace(run.garments, train=train[first : first + n]), block)
-        # Initial weights of their own, too: with ten blocks that share nothing, a block is all that is independent.
-        order = block + fresh * count
-        repetitions.append((data, range(order * inits, (order + 1) * inits), order))
-    options, what = {"schedule": cosine, **TRAINING[n]}, label({"width": width, "examples": n})
-    return [best_everywhere(run, repetitions, width, arm, options, what) for arm in arms]
+def constant(name, value, like):
+    """An arm that is known beforehand, such as a limit."""
+    return Arm(name, np.full_like(np.asarray(like, dtype=float), value))
 
 
-def blocks(run, size=BLOCK):
-    """(data set, init seeds, order seed) for each block of the training pictures; no two share a seed."""
-    train = run.garments.train
-    starts = range(0, len(train) - size + 1, size)
-    return [(replace(run.garments, train=train[k : k + size]), [i], i) for i, k in enumerate(starts)]
-
-
-def best_everywhere(run, repetitions, width, arm, options, what):
-    """As `by_block`, for one arm; repetitions are (data set, init seeds, order seed)."""
-    choices = pd.concat([grid(width=width, **one) for one in (arm if isinstance(arm, list) else [arm])])
-
-    def trained(data, inits, order):
-        seeded = pd.concat([choices.assign(init_seed=init, order_seed=order) for init in inits])
-        return run.sweep(seeded, data, **options)
-
-    bar = {"desc": what, "leave": False}
-    tables = [trained(*one) for one in tqdm(repetitions[:TRIED_ON], **bar)]
-    tried = best(pd.concat(tables))
-    choices = tried[choices.columns].iloc[:1]
-    # One small stack each, on one thread: so they run side by side. A GPU takes them one after the other.
-    threads = torch.get_num_threads() if str(run.device) in ("auto", "cpu") and not torch.cuda.is_available() else 1
-    rest = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator")(
-        joblib.delayed(trained)(*one) for one in repetitions[TRIED_ON:]
-    )
-    rest = list(tqdm(rest, total=len(repetitions) - TRIED_ON, **bar))
-    return pd.concat([tried, *rest]).sort_values(["order_seed", "init_seed"])
-
-
-def teacher_accuracy(garments):
-    """The share of the test pictures that the teacher gets right."""
-    return (garments.test.teacher_logits.argmax(1) == garments.test.labels).double().mean().item()
+def teacher_accuracy(data):
+    """The share of the test examples that the teacher gets right."""
+    return (data.test.teacher_logits.argmax(1) == data.test.labels).double().mean().item()

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kdcourse import controls
-from kdcourse.claims.arms import ARMS, TRAINING, pairs_by_block, seeds, students
+from kdcourse.claims.arms import ARMS, pairs_by_block, planned, seeds, students
 from kdcourse.claims.record import Part, claim
 from kdcourse.sweep import grid
 
@@ -15,25 +15,29 @@ from kdcourse.sweep import grid
     "soft-beats-hard",
     "A student learns more from soft labels than from hard labels.",
     taught_in="Hinton, Vinyals and Dean 2015, section 2; nearly every introduction since",
+    settings=("fashion-mnist", "wordnet-glosses", "flights"),
+    parts="transfer-set sizes",
 )
 def soft_beats_hard(run):
-    """Test accuracy, soft labels minus labels: same pictures, initial weights, batches and number of steps.
-
-    Temperature (1 to 20) and learning rate of each arm chosen on validation.
+    """On test, soft labels minus labels: same examples, initial weights, batches and number of steps. Temperature and
+    learning rate, or learning rate and weight decay, of each arm chosen on validation.
     """
-    return [pairs_by_block(run, {"examples": n}, 64, 2, ARMS) for n in TRAINING]
+    return [
+        pairs_by_block(run, {"examples": n}, run.setting.width, ARMS, **planned(run, n)) for n in run.setting.training
+    ]
 
 
 @claim(
     "omitted-class-is-learned",
     "A student can learn a class it was never shown, from what the teacher says about the others.",
     taught_in="Hinton, Vinyals and Dean 2015, section 3 (a digit left out of MNIST)",
+    parts="garments",
 )
 def omitted_class(run):
     """Recall of the left-out garment on test, soft labels minus the teacher's arg-max labels, both after one bias was
     corrected on validation data. Left out: what label or teacher's first choice calls by that name.
     """
-    garments, parts = run.garments, []
+    garments, parts = run.data, []
     settings = grid(width=128, temperature=4, lr=0.002, init_seed=range(4), order_seed=range(4))
     for name in tqdm(["sneaker", "trouser", "bag", "shirt"], desc="left-out garments", leave=False):
         label = garments.class_index(name)
@@ -47,17 +51,20 @@ def omitted_class(run):
             students(arm, table, _repaired_recall(table, garments, label))
             for arm, table in [("soft labels", soft), ("arg-max labels", hard)]
         )
-        parts.append(Part({"class": name}, a, b, **seeds(soft, hard), repeated="seed"))
+        looks = {"repeated": "seed", "metric": "recall", "example": "pictures"}
+        parts.append(Part({"class": name}, a, b, **seeds(soft, hard), **looks))
     return parts
 
 
 def _repaired_recall(table, garments, label):
-    """Recall on test of one class, after the bias of its output was raised to what is best on validation."""
+    """[students, test pictures of a class]: is it called by its name, after the bias of its output was raised to what
+    is best on validation?
+    """
     biases, recalls = np.arange(0, 20.1, 0.5), []
     validation, test = garments.validation.labels.numpy(), garments.test.labels.numpy()
     one = np.eye(len(garments.class_names), dtype=np.float32)[label]
     for on_validation, on_test in zip(table["validation_logits"], table["test_logits"], strict=True):
         accuracies = [((on_validation + bias * one).argmax(1) == validation).mean() for bias in biases]
         bias = biases[int(np.argmax(accuracies))]
-        recalls.append(((on_test + bias * one).argmax(1) == test)[test == label].mean())
-    return np.array(recalls)
+        recalls.append(((on_test + bias * one).argmax(1) == test)[test == label])
+    return np.array(recalls, dtype=float)

@@ -6,11 +6,13 @@
 
 from kdcourse.stats.comparison import Comparison, compare
 from kdcourse.stats.intervals import mean_interval, proportion_interval
+from kdcourse.stats.ranking import auroc_contributions
 from kdcourse.stats.significance import McNemar, detectable_difference, holm, mcnemar
 
 __all__ = [
     "Comparison",
     "McNemar",
+    "auroc_contributions",
     "compare",
     "detectable_difference",
     "holm",

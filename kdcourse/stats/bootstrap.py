@@ -1,4 +1,4 @@
-"""How far the mean of paired differences may be off: standard errors for pairs that share seeds, and a bootstrap."""
+"""How far the mean of paired differences may be off: for pairs that share seeds and examples, and by a bootstrap."""
 
 import numpy as np
 from scipy import special
@@ -7,6 +7,8 @@ from kdcourse._arguments import describe
 
 RESAMPLES = 2000
 MOST_UNITS = 1000  # resampling more takes tens of milliseconds, and the mean of so many is nearly normal anyway
+MOST_EXAMPLES = 100  # in place of more, whose mean is normal enough, some with normal quantiles will do
+NORMAL_SCORES = special.ndtri((np.arange(30) + 0.5) / 30)
 
 
 def seed_levels(name, seeds, n):
@@ -53,6 +55,45 @@ def standard_error(difference, init=None, order=None):
     return np.sqrt(_variance(effects)), len(effects) - 1, [effects]
 
 
+def example_error(difference, *seeds):
+    """(error, effects): how far the examples put the mean difference off beyond `standard_error` of the rows' means.
+
+    difference  a row for every pair, a column for every example, [n, N]
+    seeds       as for `standard_error`
+    effects     for the bootstrap: none where the error is 0, else a list of each example's deviation
+
+    Two rows whose training has nothing in common vary together from one example to the next only by what an example
+    does to every student: that covariance, averaged over all such pairs of rows, is the variance between examples.
+    """
+    independent = ~np.eye(len(difference), dtype=bool)
+    for levels in seeds:
+        if levels is not None:
+            independent &= levels[:, None] != levels
+    deviations = difference - difference.mean(1, keepdims=True)
+    examples = difference.shape[1]
+    covariance = (deviations @ deviations.T)[independent].mean() / (examples - 1)
+    columns = deviations.mean(0)
+    if not (covariance > 0 and columns.any()):  # fewer rows than columns: it can come out negative
+        return 0.0, []
+    error = np.sqrt(covariance / examples)
+    # What the rows' own noise adds to the columns' means is shrunk away.
+    shape = columns if examples <= MOST_EXAMPLES else NORMAL_SCORES
+    return error, [shape * (error / np.sqrt(_variance(shape)))]
+
+
+def satterthwaite(shares, degrees):
+    """Degrees of freedom of a sum of independent variances, from each one's share and its own (Satterthwaite 1946)."""
+    return 1 / sum(share**2 / its for share, its in zip(shares, degrees, strict=True))
+
+
+def with_examples(error, degrees, units, of_examples, examples):
+    """(error, degrees of freedom) of both kinds of luck: `units` of training, and an `of_examples` from so many."""
+    both = np.hypot(error, of_examples)
+    if of_examples > 0 and units > 2:  # with 2, coverage falls to 88 %: an error that comes out small takes df with it
+        degrees = satterthwaite([(error / both) ** 2, (of_examples / both) ** 2], [degrees, examples - 1])
+    return both, degrees
+
+
 def _effects(sums, n):
     return sums * (len(sums) / n)
 
@@ -80,8 +121,8 @@ def _crossed(counts, sums):
     elif total <= residual:
         degrees = free
     else:
-        mean_squares = zip([*squares, residual], [counts.shape[0] - 1, counts.shape[1] - 1, free], strict=True)
-        degrees = max(1.0, 1 / sum((square / total) ** 2 / its for square, its in mean_squares))
+        each = [counts.shape[0] - 1, counts.shape[1] - 1, free]
+        degrees = max(1.0, satterthwaite([square / total for square in (*squares, residual)], each))
     return np.sqrt(max(total, residual) / n), degrees, effects
 
 

@@ -7,7 +7,14 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from kdcourse._arguments import confidence_level, number
-from kdcourse.stats.bootstrap import bootstrap_interval, bootstrap_tolerance, seed_levels, standard_error
+from kdcourse.stats.bootstrap import (
+    bootstrap_interval,
+    bootstrap_tolerance,
+    example_error,
+    seed_levels,
+    standard_error,
+    with_examples,
+)
 from kdcourse.stats.columns import values
 
 
@@ -27,30 +34,36 @@ class Comparison(_Interval):
     mean, low, high : float
         The mean paired difference, and its interval.
     n : int
-        How many pairs.
+        How many independent units of training: pairs, clusters of pairs that share a seed, or the smaller number of
+        inits and orders that are crossed.
     verdict : str
         "better", "worse", "equivalent" or "inconclusive".
     p_value : float
         Two-sided, of no difference.
     note : str
         A sentence where a bootstrap says something else, "" otherwise.
+    example_error : float
+        The standard error of the mean that the choice of the examples alone contributes; 0.0 where single examples
+        were not given.
     """
 
     p_value: float = math.nan
     note: str = ""
+    example_error: float = 0.0
 
-    def __new__(cls, mean, low, high, n, verdict, *, p_value=math.nan, note=""):
+    def __new__(cls, mean, low, high, n, verdict, *, p_value=math.nan, note="", example_error=0.0):
         self = super().__new__(cls, mean, low, high, n, verdict)
-        self.p_value, self.note = p_value, note
+        self.p_value, self.note, self.example_error = p_value, note, example_error
         return self
 
     def _replace(self, **changes):
-        return type(self)(**{**self._asdict(), "p_value": self.p_value, "note": self.note, **changes})
+        return type(self)(**{**self._asdict(), **vars(self), **changes})
 
     __replace__ = _replace
 
     def __repr__(self):
-        return f"{super().__repr__()[:-1]}, p_value={self.p_value!r}, note={self.note!r})"
+        attributes = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{super().__repr__()[:-1]}, {attributes})"
 
     def __str__(self):
         text = f"{self.mean:+.4g} [{self.low:+.4g}, {self.high:+.4g}] (n = {self.n}): {self.verdict}"
@@ -83,8 +96,10 @@ def compare(
 
     Parameters
     ----------
-    a, b : array_like [n]
-        Results of two arms, higher is better. Entry i of both shares its seeds: that is the pairing.
+    a, b : array_like [n], or [n, N]
+        Results of two arms, higher is better. Entry i of both shares its seeds: that is the pairing. With a column for
+        each of the same N test examples (1 and 0 for right and wrong, say) the interval covers the choice of the
+        examples too; else it speaks of the examples that were tested.
     margin : float
         Differences smaller than this do not matter; >= 0, in the units of `a` and `b`.
     confidence : float
@@ -102,7 +117,7 @@ def compare(
     Raises
     ------
     ValueError
-        Naming the argument: lengths that differ, fewer than 2 pairs or seeds, values that are not finite.
+        Naming the argument: shapes that differ, fewer than 2 pairs or seeds, values that are not finite.
     TypeError
         For what are no numbers.
 
@@ -116,10 +131,19 @@ def compare(
     freedom, the residual's where that floor holds, and 1 where there are but 2 inits or orders. Pairs may be missing
     at random. Nested seeds count as clusters of the wider one.
 
-    The note compares with a bootstrap of the pairs, or clusters, or inits and orders (Hesterberg 2015,
-    doi:10.1080/00031305.2015.1089789). It speaks where an end of the interval differs by more than a tenth of the
-    half-width, or 2.2 / units if that is more; half of that is enough where the verdict differs too. The verdict is
-    always Student's. Fewer than 5 units are too few for a bootstrap, and it is left out beyond 1,000.
+    With examples, all of this holds of the means of the rows; seeds and examples are then crossed in their turn, as
+    readers and cases are in radiology (multi-reader multi-case). To the variance above, c / N is added: c is the
+    covariance, over examples, of two rows that share no seed, averaged over all such rows, but at least 0 (Obuchowski &
+    Rockette 1995, doi:10.1080/03610919508813243; Gallas 2006, doi:10.1016/j.acra.2005.11.030, by moments too). What an
+    example does to single students is in the variance of the rows already. Degrees of freedom: Satterthwaite's of the
+    sum, with N - 1 for c (Hillis 2007, doi:10.1002/sim.2532, neglects its uncertainty), and 1 where there are but 2
+    independent units.
+
+    The note compares with a bootstrap of the pairs, or clusters, or inits and orders, and independently of the examples
+    (Hesterberg 2015, doi:10.1080/00031305.2015.1089789; the mean of more than 100 examples is taken as normal). It
+    speaks where an end of the interval differs by more than a tenth of the half-width, or 2.2 / units if that is more;
+    half of that is enough where the verdict differs too. The verdict is always Student's. Fewer than 5 units are too
+    few for a bootstrap, and it is left out beyond 1,000 units.
 
     benchmarks/coverage.py measures how often all this is right.
 
@@ -128,17 +152,23 @@ def compare(
     >>> print(compare([0.82, 0.84, 0.83, 0.85], [0.80, 0.81, 0.81, 0.82]))
     +0.025 [+0.01581, +0.03419] (n = 4): better
     """
-    a, b = (values(name, value) for name, value in [("a", a), ("b", b)])
-    if len(a) != len(b):
-        raise ValueError(f"b must be as long as a (the arms are paired), got {len(b)} and {len(a)}")
+    a, b = (values(name, value, table=True) for name, value in [("a", a), ("b", b)])
+    if a.shape != b.shape:
+        raise ValueError(f"b must have the shape of a (the arms are paired), got {list(b.shape)} and {list(a.shape)}")
     margin = number("margin", margin)
     if not margin >= 0:  # an infinite one is allowed: then everything is equivalent
         raise ValueError(f"margin must be >= 0, got {margin}")
     confidence = confidence_level(confidence)
     difference = a - b
-    seeds = (seed_levels(name, seed, len(a)) for name, seed in [("init_seed", init_seed), ("order_seed", order_seed)])
-    error, degrees, effects = standard_error(difference, *seeds)
-    mean = difference.mean()
+    seeds = [seed_levels(name, seed, len(a)) for name, seed in [("init_seed", init_seed), ("order_seed", order_seed)]]
+    rows = difference.reshape(len(difference), -1).mean(1)
+    error, degrees, effects = standard_error(rows, *seeds)
+    units, of_examples = min(map(len, effects)), 0.0
+    if difference.ndim == 2:
+        of_examples, more = example_error(difference, *seeds)
+        effects += more
+    error, degrees = with_examples(error, degrees, units, of_examples, difference.size // len(difference))
+    mean = rows.mean()
     reach = -special.stdtrit(degrees, (1 - confidence) / 2) * error
     low, high = mean - reach, mean + reach
     verdict = _verdict(low, high, margin)
@@ -154,7 +184,16 @@ def compare(
                 f"[{resampled[0]:+.4g}, {resampled[1]:+.4g}] and {says}."
             )
     p_value = 2 * special.stdtr(degrees, -abs(mean) / error) if error > 0 else float(mean == 0)
-    return Comparison(float(mean), float(low), float(high), len(difference), verdict, p_value=float(p_value), note=note)
+    return Comparison(
+        float(mean),
+        float(low),
+        float(high),
+        units,
+        verdict,
+        p_value=float(p_value),
+        note=note,
+        example_error=float(of_examples),
+    )
 
 
 def _verdict(low, high, margin):
