@@ -1,4 +1,4 @@
-"""Flights out of New York in 2013: which of them arrives late, from what is known an hour before it is to depart.
+"""Flights out of New York in 2013: which of them arrives late, from what is known before it is to depart.
 
 Whole days are in one split. Flights of one day share its weather and its jams, so a model that saw half of a day knows
 much of the other half, and the flights of a day are no independent examples.
@@ -98,22 +98,19 @@ def known_before(flights: "pd.DataFrame") -> "pd.DataFrame":
 
 def _standardised(known):
     """{split: float32 [N, D]}: a column per number and per common category, standardised by the training split."""
-    train = known["train"]
-    common = {}
+    columns = [(name, None) for name in [*NUMBERS, *WEATHER]]
     for name in CATEGORIES:
-        shares = train[name].value_counts(normalize=True)
-        common[name] = sorted(shares.index[shares >= COMMON])
-    encoded = {}
-    for split, table in known.items():
-        columns = [table[name].to_numpy(np.float32) for name in [*NUMBERS, *WEATHER]]
-        columns += [(table[name] == value).to_numpy(np.float32) for name in CATEGORIES for value in common[name]]
-        encoded[split] = np.stack(columns, axis=1)
-    mean = np.nanmean(encoded["train"], axis=0, dtype=np.float64)
-    deviation = np.nanstd(encoded["train"], axis=0, dtype=np.float64)
-    for values in encoded.values():
-        values -= mean
-        values /= deviation
-        np.nan_to_num(values, copy=False)  # what is missing is taken for the average
+        shares = known["train"][name].value_counts(normalize=True)
+        columns += [(name, value) for value in sorted(shares.index[shares >= COMMON])]
+    encoded = {split: np.empty((len(table), len(columns)), np.float32) for split, table in known.items()}
+    for place, (name, value) in enumerate(columns):
+        for split in SPLITS:  # the training split comes first, and says how all are scaled
+            values = known[split][name] if value is None else known[split][name] == value
+            values = values.to_numpy(np.float64)
+            if split == "train":
+                mean, deviation = np.nanmean(values), np.nanstd(values)
+            # What is missing is taken for the average.
+            encoded[split][:, place] = np.nan_to_num((values - mean) / deviation)
     return {split: torch.from_numpy(values) for split, values in encoded.items()}
 
 
