@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+from statsmodels.regression.linear_model import OLS
 
 from kdcourse import data
 from kdcourse.data import DataError, flights, load
@@ -168,6 +169,15 @@ def test_the_cards_figures_are_those_of_the_stored_log_odds(loaded):
         assert f"| {split} | {figures(labels, log_odds)} |" in page
         np.testing.assert_array_equal(getattr(loaded, split).teacher_logits[:, 1].numpy() * 2, log_odds)
     assert page == trainer.card(FOLDER)
+
+
+def test_the_cards_standard_errors_are_those_of_statsmodels(loaded):
+    right = (loaded.test.teacher_logits.argmax(1) == loaded.test.labels).double().numpy()
+    mean = OLS(right, np.ones(len(right)))
+    days = pd.factorize(loaded.test.about["date"])[0]
+    by_day = mean.fit(cov_type="cluster", cov_kwds={"groups": days}).bse[0]
+    expected = (mean.fit().bse[0], by_day)
+    assert trainer.standard_errors(right, days) == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_log_odds_belong_to_their_rows(loaded):

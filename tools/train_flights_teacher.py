@@ -129,6 +129,8 @@ def card(folder):
         part = getattr(loaded, split)
         quality.append(_row(split, report_of(part)) + f" {1 - part.labels.double().mean():.2%} |")
     test = report_of(loaded.test)
+    right = (loaded.test.teacher_logits.argmax(1) == loaded.test.labels).numpy()
+    single, by_day = standard_errors(right, loaded.test.about["date"])
     tried = [_row(f"{each['leaves']} | {each['trees']}", each) for each in facts["tried"]]
     divided = [
         _row("whole days, as here", test),
@@ -163,8 +165,12 @@ and in an earlier trial the share of features out of 15%, 30% and all |
 {chr(10).join(quality)}
 
 A model that calls every flight on time has the accuracy of the last column: accuracy says next to nothing here, AUROC
-and likelihood do. Flights of one day share their luck: the test split is {loaded.test.about["date"].nunique()} days
-more than it is {len(loaded.test):,} flights.
+and likelihood do.
+
+Flights of one day share their luck. The standard error of the test accuracy is {100 * single:.2f} points if all
+{len(loaded.test):,} flights are taken for independent, and {100 * by_day:.2f} if only the \
+{loaded.test.about["date"].nunique()} days are: a design effect of
+{(by_day / single) ** 2:.0f}. Take days.
 
 ## Why whole days
 
@@ -202,6 +208,14 @@ On the validation days, which also say when it has enough trees; so these figure
 - With two classes there is no order among the wrong ones to show: a temperature only makes the targets paler.
 - It knows one year of three airports. It is no forecast for anybody's flight today.
 """
+
+
+def standard_errors(values, days):
+    """Of the mean of `values` [N]: if all are independent, and if only days are (Liang and Zeger 1986, eq. 4)."""
+    values = np.asarray(values, np.float64)
+    off = pd.Series(values - values.mean()).groupby(np.asarray(days)).sum()
+    clusters = len(off) / (len(off) - 1)
+    return values.std(ddof=1) / len(values) ** 0.5, (clusters * (off**2).sum()) ** 0.5 / len(values)
 
 
 def report_of(part):
