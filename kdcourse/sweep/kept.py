@@ -13,6 +13,7 @@ from kdcourse.data import DataSet
 from kdcourse.stats import calibration
 from kdcourse.sweep import chunk
 from kdcourse.sweep.identity import code_of, identity
+from kdcourse.train import distill
 
 # What the results come from: with another version of these, and of what they use around them, all is trained anew.
 ENGINE = (
@@ -39,13 +40,21 @@ class Kept:
         What the students are trained and measured on.
     run
         Everything else that they share and that determines the results, as JSON can hold it.
-    loss
-        The function they are trained with, if it is none of the everyday ones.
+    loss, student
+        The functions that they are trained with and made by, or None for the everyday ones.
     students
         The settings of each.
     """
 
-    def __init__(self, resume, data: DataSet, run: dict, loss: Callable | None, students: list[dict]):
+    def __init__(
+        self,
+        resume,
+        data: DataSet,
+        run: dict,
+        loss: Callable | None,
+        student: Callable | None,
+        students: list[dict],
+    ):
         self.folder, self.paths = None, []
         if resume is False:
             return
@@ -55,14 +64,20 @@ class Kept:
         try:
             folder.mkdir(parents=True, exist_ok=True)  # better known now than after training
             made_by = None if loss is None else identity(loss)
+            if student is not None:
+                run = run | {"student": [identity(student), identity(distill)]}
         except (OSError, TypeError) as error:
-            what = f"{folder} cannot be written" if isinstance(error, OSError) else "loss cannot be told from others"
+            what = (
+                f"{folder} cannot be written"
+                if isinstance(error, OSError)
+                else "loss or student cannot be told from others"
+            )
             if resume is None:
                 warnings.warn(f"{what} ({error}): this sweep keeps nothing", stacklevel=3)
                 return
             if isinstance(error, OSError):
                 raise
-            raise TypeError(f"with this loss, resume must be False: {what} ({error})") from None
+            raise TypeError(f"with this loss or student, resume must be False: {what} ({error})") from None
         common = store.fingerprint(
             run
             | {

@@ -39,6 +39,7 @@ def sweep(
     schedule: Callable[[float], float] | None = None,
     direction: str = "forward",
     loss: Callable | None = None,
+    student: Callable[[dict], torch.nn.Module] | None = None,
     device: str = "auto",
     chunk: int = 64,
     resume: str | PathLike | bool | None = None,
@@ -64,6 +65,10 @@ def sweep(
     loss
         As in `stack.distill_stack`, the same for all students, whose grid then has no temperature and no soft_weight.
         Finished students are kept under its code and the values it uses.
+    student
+        A function of a row of the grid, as a dict, that makes its student, with initial weights of row["init_seed"]:
+        [N, D] -> [N, C]; what `width` means is up to it. Kept under its code as a loss is. Such students train one by
+        one, with `train.distill`, and a loss that is not finite ends the sweep. None: MLPs.
     device
         "auto" (CUDA, then MPS, then CPU) or a torch device name.
     chunk
@@ -112,11 +117,14 @@ def sweep(
     factors = schedule_factors(schedule, epochs, len(data.train), batch_size)
     where = resolve_device(device)
     if loss is not None:
-        _check_loss(loss, settings, direction, data.train)
+        _check_loss(loss, settings, direction, data.train, alone=student is not None)
     shared: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "direction": direction, "device": str(where)}
     shared |= {"bf16": bool(bf16), "tf32": bool(tf32), "predictions": bool(predictions)}
     students = settings.to_dict("records")
-    kept = Kept(resume, data, shared | {"factors": factors}, loss, students)
+    if student is not None:
+        chunk_size, train = 1, data.train
+        check_examples(student(students[0]), train.inputs, labels=train.labels, teacher_logits=train.teacher_logits)
+    kept = Kept(resume, data, shared | {"factors": factors}, loss, student, students)
     results = [kept.load(position) for position in range(len(students))]
     left = [position for position, found in enumerate(results) if found is None]
     if progress and len(left) < len(students):
@@ -124,7 +132,7 @@ def sweep(
     jobs, in_threads = _jobs(where)
     stacks = _plan(settings.loc[left], chunk_size, jobs)
     tasks = {
-        place: Chunk([students[position] for position in rows], schedule=schedule, loss=loss, **shared)
+        place: Chunk([students[position] for position in rows], schedule=schedule, loss=loss, student=student, **shared)
         for place, rows in enumerate(stacks)
     }
     with _bar(len(left), epochs, progress) as bar, closing(_train(tasks, _arrays(data), jobs, in_threads, bar)) as done:
@@ -161,8 +169,10 @@ def _check_data(data, direction):
     blended_loss(torch.zeros_like(logits), logits, data.train.labels.long(), direction=direction)
 
 
-def _check_loss(loss, settings, direction, train):
+def _check_loss(loss, settings, direction, train, *, alone):
     only_one_per_student(loss, settings["temperature"], settings["soft_weight"], direction)
+    if alone:  # `distill` tries the loss on what one student says
+        return
     logits = train.teacher_logits.detach().float()
     check_loss(loss, StudentStack([train.inputs.shape[1], logits.shape[1]], [0, 1]), train.inputs, logits, train.labels)
 
