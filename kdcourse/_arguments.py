@@ -103,15 +103,26 @@ def class_indices(name: str, labels: Any, shape: Iterable[int], classes: int) ->
         raise TypeError(f"{name} must be an integer tensor of class indices, got {describe(labels)}")
     if list(labels.shape) != list(shape):
         raise ValueError(f"{name} must have shape {list(shape)}, one per example, got {list(labels.shape)}")
-    outside = ((labels < 0) | (labels >= classes)).reshape(-1)
+    return _below(name, labels, classes)
+
+
+def ids(name: str, rows: Any, vocabulary: int) -> Any:
+    """`rows`, a tensor, if it is [N, L] of ids in [0, vocabulary). An error otherwise."""
+    if str(getattr(rows, "dtype", "")) not in ("torch.int32", "torch.int64") or rows.ndim != 2:
+        raise TypeError(f"{name} must be an int32 or int64 tensor [N, L] of ids, got {describe(rows)}")
+    return _below(name, rows, vocabulary)
+
+
+def _below(name, values, limit):
+    outside = ((values < 0) | (values >= limit)).reshape(-1)
     if outside.any():
         first = int(outside.nonzero()[0][0])
-        value, where = int(labels.reshape(-1)[first]), list[int]()
-        for size in reversed(labels.shape):
+        value, where = int(values.reshape(-1)[first]), list[int]()
+        for size in reversed(values.shape):
             first, place = divmod(first, size)
             where.insert(0, place)
-        raise ValueError(f"{name} must be in [0, {classes}), got {value} at index {where}")
-    return labels
+        raise ValueError(f"{name} must be in [0, {limit}), got {value} at index {where}")
+    return values
 
 
 def describe(value: Any) -> str:

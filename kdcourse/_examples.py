@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
-from kdcourse._arguments import class_indices, describe, integer
+from kdcourse._arguments import class_indices, describe, ids, integer
 from kdcourse._process import GENERATOR, generator_kept
 
 TRIED = 3  # examples that a model and a loss are tried on before the first step
@@ -234,15 +234,17 @@ def labelled(model, inputs, labels=None) -> Examples:
     return examples.fit(model)
 
 
-def check_examples(model, inputs, *, teacher_logits, labels):
-    """The inputs [N, D], and the labels as int64, once each fits a stack of students and the others."""
-    for name, floats in [("inputs", inputs), ("teacher_logits", teacher_logits)]:
+def check_examples(stack, inputs, *, teacher_logits, labels):
+    """The inputs [N, D] or [N, L], and the labels as int64, once each fits a stack of students and the others."""
+    for name, floats in [("inputs", inputs), ("teacher_logits", teacher_logits)][stack.ids :]:
         if not isinstance(floats, torch.Tensor) or not floats.is_floating_point():
             raise TypeError(f"{name} must be a floating-point tensor, got {describe(floats)}")
+    if stack.ids:
+        ids("inputs", inputs, stack.sizes[0])
     if labels is None:
         raise TypeError("labels must be an integer tensor of class indices, got None")
     Examples(inputs, labels, teacher_logits)  # for what it refuses
-    classes = classes_of(model, "inputs", inputs)
+    classes = classes_of(stack, "inputs", inputs)
     _check_teacher(teacher_logits, [classes])
     return inputs, class_indices("labels", labels, [len(inputs)], classes).long()
 

@@ -1,28 +1,34 @@
 """Students and teachers. A student is a plain multilayer perceptron; a teacher is a small residual CNN.
 
-Both take inputs as `[N, D]`, so that the same loop trains either. `StudentStack` is many students in one.
+Both take inputs as `[N, D]`, so that the same loop trains either. A student of texts takes the ids of their n-grams,
+`[N, L]`. `StudentStack` is many students in one.
 """
 
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import pairwise
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from kdcourse._arguments import integer, integers, positive
 from kdcourse._process import GENERATOR, generator_kept
 
 
-def mlp(sizes: Sequence[int], seed: int | None = None) -> nn.Sequential:
+def mlp(sizes: Sequence[int], seed: int | None = None, *, ids: bool = False) -> nn.Sequential:
     """A multilayer perceptron with ReLU between its layers, [N, sizes[0]] -> [N, sizes[-1]].
 
     Parameters
     ----------
     sizes : sequence of int
-        Layer widths from input to output: (784, 64, 10) has one hidden layer of 64.
+        Layer widths from input to output: (784, 64, 10) has one hidden layer of 64, (784, 10) is a linear model.
     seed : int, optional
         Initial weights as after `torch.manual_seed(seed)`, the global generator left alone. None: draw from it.
+    ids : bool
+        Take ids instead, int32 or int64 [N, L] in [0, sizes[0]): the first layer is the mean of the vectors of a row's
+        ids, without a bias (Joulin et al. 2016, section 2). Id 0 pads and does not count; the mean of no ids is 0.
 
     Raises
     ------
@@ -33,12 +39,16 @@ def mlp(sizes: Sequence[int], seed: int | None = None) -> nn.Sequential:
     --------
     >>> mlp((784, 64, 10), seed=0)(torch.zeros(5, 784)).shape
     torch.Size([5, 10])
+    >>> mlp((4097, 64, 26), seed=0, ids=True)(torch.tensor([[7, 4096, 0], [5, 0, 0]])).shape
+    torch.Size([2, 26])
     """
     sizes = integers("sizes", sizes, how_many=2)
     with _seeded(seed):
-        layers = []
+        layers: list[nn.Module] = []
         for inputs, outputs in zip(sizes, sizes[1:], strict=False):
-            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+            bag = ids and not layers
+            layer = nn.EmbeddingBag(inputs, outputs, mode="mean", padding_idx=0) if bag else nn.Linear(inputs, outputs)
+            layers += [layer, nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
@@ -54,6 +64,8 @@ class StudentStack(nn.Module):
         Layer widths from input to output, as in `mlp`.
     seeds : iterable of int
         M seeds, >= 0; student m starts with the weights of `mlp(sizes, seeds[m])`.
+    ids : bool
+        As in `mlp`: students of ids, [B, L] -> [M, C, B].
 
     Raises
     ------
@@ -67,40 +79,82 @@ class StudentStack(nn.Module):
     torch.Size([8, 10, 5])
     """
 
-    def __init__(self, sizes: Sequence[int], seeds: Iterable[int]):
+    def __init__(self, sizes: Sequence[int], seeds: Iterable[int], *, ids: bool = False):
         super().__init__()
-        self.sizes = integers("sizes", sizes, how_many=2)
+        self.sizes, self.ids = integers("sizes", sizes, how_many=2), ids
         self.seeds = [integer("seeds", seed, at_least=0) for seed in seeds]
         if not self.seeds:
             raise ValueError("seeds must hold at least one seed, got none")
-        students = [[layer for layer in mlp(self.sizes, seed) if isinstance(layer, nn.Linear)] for seed in self.seeds]
+        students: list[Any] = [mlp(self.sizes, seed, ids=ids)[::2] for seed in self.seeds]
         layers = list(zip(*students, strict=True))
-        # weights: [M, outputs, inputs] per layer;  biases: [M, outputs, 1]
+        # weights: [M, outputs, inputs] per layer, and [M, ids, outputs] for ids;  biases: [M, outputs, 1]
         self.weights = nn.ParameterList(torch.stack([one.weight.detach() for one in layer]) for layer in layers)
-        self.biases = nn.ParameterList(torch.stack([one.bias.detach()[:, None] for one in layer]) for layer in layers)
+        self.biases = nn.ParameterList(
+            torch.stack([one.bias.detach()[:, None] for one in layer]) for layer in layers[ids:]
+        )
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        first, *later = zip(self.weights, self.biases, strict=True)
-        weight, bias = first
-        # The copy is small, and the large product beside it is faster for it.
-        columns = inputs.T.contiguous()
-        outputs = (weight.flatten(0, 1) @ columns).unflatten(0, weight.shape[:2]) + bias
-        for weight, bias in later:
+        weight, *later = self.weights
+        biases = list(self.biases)
+        if self.ids:
+            outputs = _Means.apply(weight, inputs).transpose(1, 2)
+        else:
+            # The copy is small, and the large product beside it is faster for it.
+            columns = inputs.T.contiguous()
+            outputs = (weight.flatten(0, 1) @ columns).unflatten(0, weight.shape[:2]) + biases.pop(0)
+        for weight, bias in zip(later, biases, strict=True):
             outputs = torch.baddbmm(bias, weight, outputs.relu())
         return outputs
 
     def student(self, m: int) -> nn.Sequential:
-        """Student m on its own: an `mlp(sizes)` with a copy of its weights."""
-        alone = mlp(self.sizes, seed=0).to(self.weights[0])
-        linear = [layer for layer in alone if isinstance(layer, nn.Linear)]
+        """Student m on its own: an `mlp` of the same sizes with a copy of its weights."""
+        alone = mlp(self.sizes, seed=0, ids=self.ids).to(self.weights[0])
+        layers: Any = alone[::2]
         with torch.no_grad():
-            for layer, weight, bias in zip(linear, self.weights, self.biases, strict=True):
+            for layer, weight in zip(layers, self.weights, strict=True):
                 layer.weight.copy_(weight[m])
+            for layer, bias in zip(layers[self.ids :], self.biases, strict=True):
                 layer.bias.copy_(bias[m, :, 0])
         return alone
 
     def __len__(self) -> int:
         return len(self.seeds)
+
+
+class _Means(torch.autograd.Function):
+    """Every student's mean vector of each row's ids, [M, B, H], from vectors [M, V, H] and ids [B, L].
+
+    All students are one lookup in one long table. Each has a padding of its own there, so it is the shares that leave
+    it out. The gradient is such a lookup too, of each id's rows; torch's own sorts all ids of all students for it, and
+    takes five times as long.
+    """
+
+    @staticmethod
+    def forward(ctx, vectors, ids):
+        students, vocabulary, _ = vectors.shape
+        real = (ids != 0).to(vectors.dtype)
+        shares = real / real.sum(1, keepdim=True).clamp(min=1)
+        ctx.save_for_backward(ids, shares)
+        ctx.vocabulary = vocabulary
+        rows = ids + vocabulary * torch.arange(students, device=ids.device)[:, None, None]
+        starts = ids.shape[1] * torch.arange(students * len(ids), device=ids.device)
+        return _sums(vectors, rows.flatten(), starts, shares).unflatten(0, (students, -1))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        ids, shares = ctx.saved_tensors
+        student = torch.arange(len(gradient), device=ids.device)[:, None]
+        ordered, places = ids.flatten().sort()
+        starts = torch.searchsorted(ordered, torch.arange(ctx.vocabulary, device=ids.device, dtype=ids.dtype))
+        rows = (places // ids.shape[1] + len(ids) * student).flatten()
+        sums = _sums(gradient, rows, (starts + ids.numel() * student).flatten(), shares.flatten()[places])
+        return sums.unflatten(0, (len(gradient), -1)), None
+
+
+def _sums(vectors, rows, starts, shares):
+    """Weighted sums of rows of vectors [M, R, H], one from each start to the next; all students share the weights."""
+    weights = shares.flatten().repeat(len(vectors))
+    return F.embedding_bag(rows, vectors.flatten(0, 1), starts, mode="sum", per_sample_weights=weights)
 
 
 class Residual(nn.Module):

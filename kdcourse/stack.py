@@ -14,7 +14,7 @@ from typing import TypeAlias
 import torch
 from torch.func import functional_call
 
-from kdcourse._arguments import integer, not_negative, number, positive
+from kdcourse._arguments import ids, integer, not_negative, number, positive
 from kdcourse._examples import check_examples, only_one, try_loss
 from kdcourse.losses import LossFunction, blended, blended_loss
 from kdcourse.models import StudentStack
@@ -48,7 +48,7 @@ def distill_stack(
     stack
         M students; every student sees the same batches.
     inputs, teacher_logits, labels
-        float [N, D], float [N, C] and int64 [N].
+        float [N, D] (a stack of ids: int32 or int64 [N, L]), float [N, C] and int64 [N].
     temperature, soft_weight, lr, weight_decay
         One number for all, or M numbers; otherwise as in `train.distill`. With soft_weight 0 a student learns from the
         labels alone.
@@ -155,6 +155,8 @@ def logits_of_stack(stack: StudentStack, inputs: torch.Tensor, *, batch_size: in
     torch.Size([2, 3, 7])
     """
     device = stack.weights[0].device
+    if stack.ids:  # one too large would be looked up in the next student
+        ids("inputs", inputs, stack.sizes[0])
     with torch.inference_mode():
         parts = [stack(batch.to(device)).float().cpu() for batch in inputs.split(batch_size)]
     return torch.cat(parts, dim=2).clone()
@@ -219,7 +221,7 @@ class Step:
         if not self.bf16:
             return self.stack(inputs)
         half = {name: weight.bfloat16() for name, weight in self.weights.items()}
-        return functional_call(self.stack, half, inputs.bfloat16()).to(self.total.dtype)
+        return functional_call(self.stack, half, inputs if self.stack.ids else inputs.bfloat16()).to(self.total.dtype)
 
     def set_rate(self, factor: float) -> None:
         """Multiply every student's learning rate by a factor, from now on."""

@@ -26,6 +26,19 @@ def blobs(seed=0, sizes=SIZES, spread=0.7):
     return DataSet("blobs", **splits, class_names=("north", "east", "south", "west"), teacher_parameters=10_000)
 
 
+def bags(seed=0, sizes=SIZES, vocabulary=40, classes=C):
+    """Rows of ids with padding anywhere. The teacher adds up what each id says for each class, some more than others."""
+    generator = torch.Generator().manual_seed(seed)
+    says = torch.randn(vocabulary, classes, generator=generator) * torch.rand(vocabulary, 1, generator=generator)
+    splits = {}
+    for name, size in sizes.items():
+        ids = torch.randint(0, vocabulary, (size, 12), generator=generator)
+        logits = (says * (torch.arange(vocabulary) != 0)[:, None])[ids].sum(1)
+        splits[name] = Split((2 * logits).softmax(1).multinomial(1, generator=generator)[:, 0], logits, inputs=ids)
+    names = ("north", "east", "south", "west")[:classes]
+    return DataSet("bags", **splits, class_names=names, teacher_parameters=10_000, vocabulary=vocabulary)
+
+
 def with_changed(data, split, **parts):
     """The data with parts of one split replaced, each by a function of what it was."""
     old = getattr(data, split)
@@ -55,13 +68,13 @@ def files(folder):
 
 
 def same(one, other, but=()):
-    """The same table to the last bit, types, missing values and logits included."""
+    """The same table to the last bit, types, missing values and arrays included."""
     assert one.columns.tolist() == other.columns.tolist()
-    logits = [name for name in one.columns if name.endswith("_logits")]
+    arrays = [name for name in one.columns if name.endswith(("_logits", "_right"))]
     pd.testing.assert_frame_equal(
-        one.drop(columns=[*logits, *but]), other.drop(columns=[*logits, *but]), check_exact=True
+        one.drop(columns=[*arrays, *but]), other.drop(columns=[*arrays, *but]), check_exact=True
     )
-    for name in logits:
+    for name in arrays:
         for mine, others in zip(one[name], other[name], strict=True):
             assert mine.dtype == others.dtype
             assert mine.tobytes() == others.tobytes()

@@ -189,6 +189,69 @@ def test_threads_that_build_stacks_at_once_do_not_draw_from_each_others_seeds():
             assert all(torch.equal(stack.biases[k][m, :, 0], bias) for m in range(4))
 
 
+# ---- students of ids ----
+
+IDS = torch.tensor(
+    [[3, 0, 1, 3], [0, 0, 0, 0], [10, 7, 2, 1], [0, 5, 0, 0], [3, 3, 3, 3]]
+)  # pads anywhere, repetitions
+OF_IDS = [(11, 3), (11, 7, 3), (11, 6, 4, 3)]
+
+
+def layers_of_ids(sizes, seed):
+    """(vectors, [(weight, bias) of every later layer]), drawn after `torch.manual_seed`."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        vectors = torch.randn(sizes[0], sizes[1])
+        vectors[0] = 0
+        layers = [nn.Linear(inputs, outputs) for inputs, outputs in zip(sizes[1:], sizes[2:], strict=False)]
+    return vectors, [(layer.weight.detach(), layer.bias.detach()) for layer in layers]
+
+
+def answer_to_ids(row, sizes, seed, dtype):
+    """What the student says about one row, with a mean that is added up and divided."""
+    vectors, layers = layers_of_ids(sizes, seed)
+    real = [int(one) for one in row if one]
+    said = sum((vectors[one].to(dtype) for one in real), torch.zeros(sizes[1], dtype=dtype)) / max(len(real), 1)
+    for weight, bias in layers:
+        said = weight.to(dtype) @ said.clamp(min=0) + bias.to(dtype)
+    return said
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.int64])
+@pytest.mark.parametrize("sizes", OF_IDS)
+def test_students_of_ids_take_the_mean_of_the_vectors_of_all_that_is_no_padding(sizes, kind):
+    stack = StudentStack(sizes, [4, 1, 9], ids=True).double()
+    said, one = stack(IDS.to(kind)), mlp(sizes, 4, ids=True).double()
+    assert said.shape == (3, sizes[-1], len(IDS))
+    for b, row in enumerate(IDS):
+        torch.testing.assert_close(one(IDS.to(kind))[b], answer_to_ids(row, sizes, 4, torch.float64))
+        for m, seed in enumerate([4, 1, 9]):
+            torch.testing.assert_close(said[m, :, b], answer_to_ids(row, sizes, seed, torch.float64))
+    if len(sizes) == 2:
+        assert not said[:, :, 1].any()  # the row that is all padding
+
+
+@pytest.mark.parametrize("sizes", OF_IDS)
+def test_a_stack_of_ids_has_the_gradients_of_its_students_and_none_for_the_padding(sizes):
+    stack = StudentStack(sizes, [4, 1, 9], ids=True).double()
+    with torch.no_grad():
+        for parameter in stack.parameters():  # the vector of the padding, too
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
+    weights = torch.randn(3, sizes[-1], len(IDS), generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    said = stack(IDS)
+    (said * weights).sum().backward()
+    for m in range(3):
+        alone = stack.student(m)
+        torch.testing.assert_close(alone(IDS), said[m].T)
+        (alone(IDS) * weights[m].T).sum().backward()
+        vectors, *later = [layer for layer in alone if not isinstance(layer, nn.ReLU)]
+        torch.testing.assert_close(stack.weights[0].grad[m], vectors.weight.grad)
+        for layer, weight, bias in zip(later, stack.weights[1:], stack.biases, strict=True):
+            torch.testing.assert_close(weight.grad[m], layer.weight.grad)
+            torch.testing.assert_close(bias.grad[m, :, 0], layer.bias.grad)
+    assert not stack.weights[0].grad[:, [0, 4, 6, 8, 9]].any()  # nor for ids that are not there
+
+
 @refusals(
     "call",
     (lambda: mlp((5,)), ValueError, r"sizes must be two or more positive integers, got \[5\]"),

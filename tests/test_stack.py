@@ -29,6 +29,12 @@ SETTINGS = {  # one for each of five students
 RUN = {"epochs": 5, "batch_size": 16, "order_seed": 2}  # 16 + 16 + 16 + 2 examples
 
 
+V = 30
+IDS = torch.randint(1, V, (N, 7), generator=torch.Generator().manual_seed(4))
+IDS *= torch.rand(IDS.shape, generator=torch.Generator().manual_seed(5)) < 0.7  # the rest is padding
+IDS[[3, 30]] = 0
+
+
 def stacked(sizes=(D, 8, C), seeds=SEEDS, logits=LOGITS, **options):
     """A trained stack, its losses, and where its students diverged."""
     stack = StudentStack(sizes, seeds)
@@ -42,14 +48,14 @@ def distance(one, other):
     return ((one - other).norm() / other.norm()).item()
 
 
-def expect_alone(
-    stack, losses, way=distill, targets=(LOGITS, LABELS), own=SETTINGS, sizes=(D, 8, C), rtol=2e-6, **shared
-):
+def expect_alone(stack, losses, way=distill, targets=(LOGITS, LABELS), own=SETTINGS, rtol=2e-6, **shared):
     """Each student must have the weights and the loss of the one that trains alone."""
     dtype = stack.weights[0].dtype
+    inputs = IDS if stack.ids else INPUTS.to(dtype)
     for m, seed in enumerate(SEEDS):
-        alone, settings = mlp(sizes, seed).to(dtype), {name: values[m] for name, values in own.items()}
-        history = way(alone, INPUTS.to(dtype), *targets, **settings, **shared, **RUN, **QUIET)
+        alone = mlp(stack.sizes, seed, ids=stack.ids).to(dtype)
+        settings = {name: values[m] for name, values in own.items()}
+        history = way(alone, inputs, *targets, **settings, **shared, **RUN, **QUIET)
         assert distance(stack.student(m), alone) <= rtol
         assert losses[m].item() == pytest.approx(history.last["loss"], rel=10 * rtol)
 
@@ -88,7 +94,30 @@ def test_a_stacked_student_ends_as_it_does_alone(way, sizes, dtype):
     stack = StudentStack(sizes, SEEDS).to(dtype)
     loss, diverged_at = distill_stack(stack, INPUTS.to(dtype), logits, LABELS, **own, **shared, **RUN)
     assert diverged_at.tolist() == [0] * 5
-    expect_alone(stack, loss, targets=(logits, LABELS), own=own, sizes=sizes, rtol=TOLERANCE[dtype], **shared)
+    expect_alone(stack, loss, targets=(logits, LABELS), own=own, rtol=TOLERANCE[dtype], **shared)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("sizes", [(V, C), (V, 8, C), (V, 9, 5, C)])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_stacked_student_of_ids_ends_as_it_does_alone(way, sizes, dtype):
+    (own, shared), logits = WAYS[way], LOGITS.to(dtype)
+    stack = StudentStack(sizes, SEEDS, ids=True).to(dtype)
+    loss, diverged_at = distill_stack(stack, IDS, logits, LABELS, **own, **shared, **RUN)
+    assert diverged_at.tolist() == [0] * 5
+    expect_alone(stack, loss, targets=(logits, LABELS), own=own, rtol=TOLERANCE[dtype], **shared)
+    assert not stack.weights[0][:, 0].any()  # the padding says nothing
+
+
+def test_students_of_ids_learn_about_the_same_in_bfloat16():
+    found = []
+    for bf16 in (False, True):
+        stack = StudentStack((V, 8, C), SEEDS, ids=True)
+        loss, _ = distill_stack(stack, IDS, LOGITS, LABELS, bf16=bf16, **SETTINGS, **RUN)
+        found.append((stack, loss))
+    (plain, expected), (rough, loss) = found
+    torch.testing.assert_close(loss, expected, rtol=0.05, atol=0.02)
+    assert 1e-6 < distance(rough, plain) < 0.05
 
 
 def test_soft_weight_zero_equals_train():
@@ -214,9 +243,9 @@ def recorded(monkeypatch):
     ]:
         monkeypatch.setattr(sys.modules[f"torch.optim.{module}"], name, lambda *_, **__: ["meta", "cuda"])
 
-    def run(loss, **options):
-        stack = StudentStack((D, 8, C), SEEDS).to("meta")
-        examples = [tensor.to("meta") for tensor in (INPUTS, LOGITS, LABELS)]
+    def run(loss, ids=False, **options):
+        stack = StudentStack((V if ids else D, 8, C), SEEDS, ids=ids).to("meta")
+        examples = [tensor.to("meta") for tensor in (IDS if ids else INPUTS, LOGITS, LABELS)]
         one = Step(stack, *examples, loss, **RATES, **options)
         options = one.optimizer.param_groups
         assert all(group["fused"] and group["capturable"] and group["lr"].is_meta for group in options)
@@ -240,14 +269,15 @@ def everyday(**options):
     return loss
 
 
+@pytest.mark.parametrize("ids", [False, True])
 @pytest.mark.parametrize("bf16", [False, True])
 @pytest.mark.parametrize(
     "loss",
     [everyday(), everyday(direction="reverse"), squares, margin],
     ids=["everyday", "reverse", "squares", "margin"],
 )
-def test_a_step_asks_the_device_for_no_value_and_meets_no_tensor_of_another_device(recorded, loss, bf16):
-    recorded(loss, bf16=bf16)
+def test_a_step_asks_the_device_for_no_value_and_meets_no_tensor_of_another_device(recorded, loss, bf16, ids):
+    recorded(loss, bf16=bf16, ids=ids)
 
 
 def reads_a_value(student_logits, teacher_logits, labels):
@@ -279,15 +309,16 @@ def test_a_loss_that_would_stop_the_recording_is_an_error_on_meta(recorded, loss
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("sizes", ARCHITECTURES)
+@pytest.mark.parametrize("sizes", [*ARCHITECTURES, (V, C), (V, 8, C)])
 def test_a_gpu_trains_the_same_students(sizes, way):
     # 5 epochs of 3 full batches and a small one: both sizes are recorded and replayed.
     (own, shared), found = WAYS[way], []
+    inputs = IDS if sizes[0] == V else INPUTS
     for device in ("cpu", "cuda"):
-        stack = StudentStack(sizes, SEEDS).to(device)
-        loss, diverged_at = distill_stack(stack, INPUTS, LOGITS, LABELS, **own, **shared, **RUN)
+        stack = StudentStack(sizes, SEEDS, ids=sizes[0] == V).to(device)
+        loss, diverged_at = distill_stack(stack, inputs, LOGITS, LABELS, **own, **shared, **RUN)
         assert diverged_at.tolist() == [0] * 5
-        found.append((loss, logits_of_stack(stack, INPUTS)))
+        found.append((loss, logits_of_stack(stack, inputs)))
     (loss, expected), (other_loss, logits) = found
     assert {tensor.device.type for tensor in (other_loss, diverged_at, logits)} == {"cpu"}
     torch.testing.assert_close(other_loss, loss, rtol=2e-4, atol=0)

@@ -8,7 +8,7 @@ import torch
 from tiny import INPUTS, LABELS, LOGITS, C, D, refusals, same
 
 from kdcourse.models import StudentStack, mlp
-from kdcourse.stack import distill_stack
+from kdcourse.stack import distill_stack, logits_of_stack
 
 
 def with_one(tensor, value):
@@ -61,6 +61,27 @@ def test_it_names_what_it_refuses_before_the_first_step(arguments, error, messag
     with pytest.raises(error, match=message):
         distill_stack(**given)
     assert same(stack, before)
+
+
+@refusals(
+    "inputs",
+    (
+        INPUTS,
+        TypeError,
+        r"inputs must be an int32 or int64 tensor \[N, L\] of ids, got torch\.float32 of shape \[50, 6\]",
+    ),
+    (LABELS, TypeError, r"inputs must be an int32 or int64 tensor \[N, L\] of ids, got torch\.int64 of shape \[50\]"),
+    (with_one(INPUTS.relu().long(), 9), ValueError, r"inputs must be in \[0, 9\), got 9 at index \[7, 2\]"),
+    (with_one(INPUTS.relu().long(), -1), ValueError, r"inputs must be in \[0, 9\), got -1 at index \[7, 2\]"),
+)
+def test_a_stack_of_ids_takes_ids_and_no_id_of_the_next_student(inputs, error, message):
+    stack = StudentStack((9, 8, C), [0, 1], ids=True)
+    for call in (
+        lambda: distill_stack(stack, inputs, LOGITS, LABELS, epochs=1),
+        lambda: logits_of_stack(stack, inputs),
+    ):
+        with pytest.raises(error, match=message):
+            call()
 
 
 def test_the_given_tensors_stay_as_they_were():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from blobs import SIZES, C, D, blobs, close, mixed
+from blobs import SIZES, C, D, bags, blobs, close, mixed
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 from tqdm import tqdm
@@ -40,7 +40,9 @@ def table(data):
 
 def alone(row, data, **options):
     """The student of a row, and its history, when it trains by itself."""
-    model = mlp([D, *[row.width] * row.hidden_layers, C], row.init_seed)
+    ends = data.vocabulary or D, len(data.class_names)
+    sizes = [ends[0], *[row.width] * row.hidden_layers, ends[1]]
+    model = mlp(sizes, row.init_seed, ids=data.vocabulary is not None)
     parts, settings = (data.train.inputs, data.train.teacher_logits, data.train.labels), {"device": "cpu", **RUN}
     return model, distill(model, *parts, order_seed=row.order_seed, progress=False, **settings, **options)
 
@@ -95,6 +97,44 @@ def test_every_row_is_the_student_that_distill_trains_alone(table, data):
             said = model(getattr(data, split).inputs).detach().numpy()
             np.testing.assert_allclose(getattr(row, f"{split}_logits"), said, rtol=1e-4, atol=1e-5)
         assert row.loss == pytest.approx(history.last["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("data", [bags(), bags(classes=2), blobs()], ids=["ids", "ids of two classes", "linear"])
+@pytest.mark.parametrize("how", [{"direction": "reverse"}, {"loss": lambda s, t, y: (s - t).square().mean(1)}])
+def test_students_of_ids_and_linear_ones_are_those_that_train_alone(data, how):
+    settings = grid(width=6, hidden_layers=[0, 1, 2], lr=[0.03, 0.1], init_seed=[3, 4])
+    table = sweep(settings, data, predictions=True, **how, **RUN, **QUIET)
+    assert table[["width", "hidden_layers"]].equals(settings[["width", "hidden_layers"]])
+    assert table["loss"].nunique() == len(table)
+    for row in table.itertuples():
+        model, history = alone(row, data, lr=row.lr, **how)
+        assert row.loss == pytest.approx(history.last["loss"], rel=1e-4)
+        assert row.parameters == sum(parameter.numel() for parameter in model.parameters())
+        assert row.ratio == 10_000 / row.parameters
+        said = model(data.test.inputs).detach().numpy()
+        np.testing.assert_allclose(row.test_logits, said, rtol=1e-3, atol=1e-4)
+        labels, probabilities = data.test.labels.numpy(), softmax(row.test_logits.astype(np.float64), axis=1)
+        assert row.test_accuracy == pytest.approx(accuracy_score(labels, probabilities.argmax(1)), abs=1e-12)
+        assert row.test_nll == pytest.approx(log_loss(labels, probabilities), rel=1e-5)
+
+
+def test_which_examples_a_student_gets_right_is_what_its_logits_say(data):
+    settings = grid(width=[5, 9], soft_weight=[0, 1], lr=[0.01, 1e30])
+    logits = sweep(settings, data, predictions=True, **RUN, **QUIET)
+    table = sweep(settings, data, predictions="right", **RUN, **QUIET)
+    pd.testing.assert_frame_equal(
+        table.drop(columns=["seconds", "test_right"]),
+        logits.drop(columns=["seconds", "validation_logits", "test_logits"]),
+    )
+    assert table["diverged_at"].isna().sum() == 4
+    for k, row in table.iterrows():
+        right = row["test_right"]
+        assert (right.dtype, right.shape) == (np.bool_, (SIZES["test"],))
+        if pd.isna(row["diverged_at"]):
+            assert np.array_equal(right, logits.loc[k, "test_logits"].argmax(1) == data.test.labels.numpy())
+            assert 0 < right.mean() < 1
+        else:
+            assert not right.any()
 
 
 def squares(student_logits, teacher_logits, labels):

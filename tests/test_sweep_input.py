@@ -2,18 +2,20 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from blobs import blobs, same, with_changed
+from blobs import bags, blobs, same, with_changed
 from tiny import refusals
 
 from kdcourse.sweep import grid, sweep
 
 QUIET = {"device": "cpu", "progress": False, "resume": False}
-DATA = blobs(sizes={"train": 40, "validation": 20, "test": 20})
+SMALL = {"train": 40, "validation": 20, "test": 20}
+DATA = blobs(sizes=SMALL)
 SEVERAL = {
     "width": [4, 8],
     "hidden_layers": [1, 2],
@@ -97,12 +99,14 @@ GAPS = pd.concat([grid(width=3), pd.DataFrame({"width": [4], "lr": [0.1]})], ign
     ({"grid": TABLE[:0]}, ValueError, "grid must have at least one row, got none"),
     ({"grid": TABLE.assign(alpha=1)}, ValueError, "grid must have no other columns than .*; got 'alpha'"),
     ({"grid": TABLE}, ValueError, r"lr must be > 0, got nan \(row 'b' of the grid\)"),
-    ({"grid": GAPS}, ValueError, r"hidden_layers must be an integer >= 1, got 1\.0 \(row 0 of the grid\)"),
+    ({"grid": GAPS}, ValueError, r"hidden_layers must be an integer >= 0, got 1\.0 \(row 0 of the grid\)"),
     ({"data": DATA.train}, TypeError, "data must be a DataSet, got Split"),
     ({"epochs": 0}, ValueError, "epochs must be an integer >= 1, got 0"),
     ({"chunk": 0}, ValueError, "chunk must be an integer >= 1, got 0"),
     ({"schedule": lambda done: -1}, ValueError, "schedule must return a factor >= 0 and finite, got -1"),
     ({"device": "abacus"}, ValueError, "device must be 'auto' or a device of this machine, got 'abacus'"),
+    ({"predictions": "wrong"}, ValueError, "predictions must be one of False, True, 'right', got 'wrong'"),
+    ({"predictions": None}, ValueError, "predictions must be one of False, True, 'right', got None"),
     ({"resume": True}, TypeError, "resume must be a folder, None or False, got True"),
     ({"direction": "sideways"}, ValueError, "direction must be one of 'forward', 'reverse', got 'sideways'"),
     ({"loss": 5}, TypeError, "loss must be a function .*, got 5"),
@@ -148,6 +152,34 @@ def with_nan(tensor):
 def test_data_that_cannot_be_swept_are_refused_by_split(split, parts, error, message):
     with pytest.raises(error, match=rf"data\.{split}{message}" if message[0] in ":\\" else f"data.{split} {message}"):
         sweep(grid(width=3), with_changed(DATA, split, **parts), epochs=1, **QUIET)
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("wrong", [-1, 40])
+def test_ids_beyond_the_vocabulary_are_refused_by_split(split, wrong):
+    def change(ids):
+        ids = ids.clone()
+        ids[3, 1] = wrong
+        return ids
+
+    data = with_changed(bags(sizes=SMALL), split, inputs=change)
+    with pytest.raises(ValueError, match=rf"data\.{split}: inputs must be in \[0, 40\), got {wrong} at index \[3, 1\]"):
+        sweep(grid(width=3), data, epochs=1, **QUIET)
+
+
+@refusals(
+    "data",
+    (
+        replace(bags(sizes=SMALL), vocabulary=None),
+        ValueError,
+        r"vocabulary must be given .* ids \(torch\.int64\), got None",
+    ),
+    (replace(bags(sizes=SMALL), vocabulary=1.5), ValueError, r"data\.vocabulary must be an integer >= 2, got 1\.5"),
+    (replace(DATA, vocabulary=40), TypeError, r"data\.train: inputs must be an int32 or int64 .* got torch\.float32"),
+)
+def test_ids_need_a_vocabulary_and_a_vocabulary_needs_ids(data, error, message):
+    with pytest.raises(error, match=message):
+        sweep(grid(width=3), data, epochs=1, **QUIET)
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])

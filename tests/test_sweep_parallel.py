@@ -6,7 +6,7 @@ import joblib
 import pandas as pd
 import pytest
 import torch
-from blobs import blobs, close, mixed
+from blobs import C, D, blobs, close, mixed
 from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
@@ -120,19 +120,21 @@ def test_settings_of_the_process_come_back_in_any_order_of_leaving():
 
 
 @pytest.mark.parametrize(
-    ("students", "jobs", "sizes"),
+    ("students", "jobs", "options", "sizes"),
     [
-        ({8: 32}, 1, [32]),
-        ({8: 32}, 2, [16, 16]),
-        ({8: 200}, 2, [50, 50, 50, 50]),  # of at most 64, an even number
-        ({8: 6, 64: 6}, 2, [6, 6]),
-        ({8: 6, 64: 6}, 4, [2, 2, 2, 6]),  # the wide ones take longest
-        ({8: 130}, 1, [44, 43, 43]),
+        ({8: 32}, 1, {}, [32]),
+        ({8: 32}, 2, {}, [16, 16]),
+        ({8: 200}, 2, {}, [50, 50, 50, 50]),  # of at most 64, an even number
+        ({8: 6, 64: 6}, 2, {}, [6, 6]),
+        ({8: 6, 64: 6}, 4, {}, [2, 2, 2, 6]),  # the wide ones take longest
+        ({8: 130}, 1, {}, [44, 43, 43]),
+        ({8: 6}, 1, {"largest": 2 * 4 * D * 8}, [2, 2, 2]),  # what two students need
+        ({8: 3}, 1, {"largest": 1}, [1, 1, 1]),
     ],
 )
-def test_stacks_are_as_large_as_they_can_be_with_all_cores_busy(students, jobs, sizes):
+def test_stacks_are_as_large_as_they_can_be_with_all_cores_busy(students, jobs, options, sizes):
     settings = pd.concat([grid(width=width, init_seed=range(count)) for width, count in students.items()])
-    stacks = run._plan(settings.reset_index(drop=True), 64, jobs)
+    stacks = run._plan(settings.reset_index(drop=True), (D, C), 64, jobs, **options)
     assert [len(stack) for stack in stacks] == sizes
     assert sorted(position for stack in stacks for position in stack) == list(range(len(settings)))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from blobs import blobs, close, files, same, with_changed
+from blobs import bags, blobs, close, files, same, with_changed
 
 from kdcourse import stack, store
 from kdcourse.sweep import grid, kept, sweep
@@ -29,7 +29,7 @@ RUN = {"epochs": 2, "batch_size": 16, "chunk": 3, **QUIET}  # 2 kinds of 8 stude
 # ---- the same call again ----
 
 
-@pytest.mark.parametrize("predictions", [False, True])
+@pytest.mark.parametrize("predictions", [False, True, "right"])
 def test_the_same_call_trains_nothing_and_gives_the_same_table(tmp_path, trained, predictions):
     folder = tmp_path / "new" / "folder"
     table = sweep(GRID, DATA, resume=folder, predictions=predictions, **RUN)
@@ -101,7 +101,6 @@ CHANGES = {
     "schedule": {"schedule": cosine},
     "bf16": {"bf16": True},
     "tf32": {"tf32": True},
-    "predictions": {"predictions": True},
     "direction": {"direction": "reverse"},
     "loss": {"loss": labelled},
     "fewer examples": {"data": DATA.subset(59)},
@@ -120,6 +119,30 @@ def test_whatever_changes_the_results_changes_the_files(tmp_path, trained, chang
     sweep(**call)
     sweep(**{**call, **change})
     assert (len(trained), len(files(tmp_path))) == (2, 2)
+
+
+def test_students_kept_with_more_serve_a_request_for_less(tmp_path, trained):
+    wanted = ["right", False, True, "right", False, True]
+    found = [sweep(GRID, DATA, resume=tmp_path, predictions=one, **RUN) for one in wanted]
+    assert len(trained) == 6 + 6  # once for what little is asked for at first, and once for the logits
+    assert len(files(tmp_path)) == 16
+    same(found[0].drop(columns="test_right"), found[1])
+    for one, table in zip(wanted, found, strict=True):
+        same(table, sweep(GRID, DATA, resume=False, predictions=one, **RUN), but=["seconds"])
+
+
+def test_students_of_ids_are_kept_and_others_are_trained_for_other_ids_or_another_vocabulary(tmp_path, trained):
+    data = bags(sizes={"train": 60, "validation": 20, "test": 20})
+    call = {"grid": grid(width=3, hidden_layers=[0, 1]), "resume": tmp_path, **RUN}
+    table = sweep(data=data, **call)
+    same(sweep(data=bags(sizes={"train": 60, "validation": 20, "test": 20}), **call), table)
+    assert len(trained) == 2
+    for count, other in enumerate([
+        replace(data, vocabulary=41),
+        *(with_changed(data, split, inputs=lambda ids: ids.roll(1, 0)) for split in ("train", "validation", "test")),
+    ]):  # fmt: skip
+        sweep(data=other, **call)
+        assert len(trained) == 4 + 2 * count
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

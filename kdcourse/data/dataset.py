@@ -145,6 +145,7 @@ class DataSet:
     test: Split
     class_names: tuple[str, ...]
     teacher_parameters: int | None = None
+    vocabulary: int | None = None
 
     def subset(self, n: int) -> "DataSet":
         """The same data set with the first n training examples (their order is fixed and random).

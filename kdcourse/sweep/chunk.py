@@ -36,8 +36,9 @@ class Chunk(NamedTuple):
     device: str
     bf16: bool
     tf32: bool
-    predictions: bool
-    student: Callable[[dict], torch.nn.Module] | None = None  # of a chunk with one student, that is no MLP
+    logits: bool
+    vocabulary: int | None
+    student: Callable[[dict], torch.nn.Module] | None  # of a chunk with one student, that is no MLP
 
 
 def train_chunk(
@@ -56,8 +57,9 @@ def train_chunk(
 
     Returns
     -------
-    place, rows, logits
-        One row of results per student, and {split: float32 [M, N, C]} if predictions are kept.
+    place, rows, arrays
+        One row of results per student, and {"test_right": uint8 [M, ceil(N / 8)]}, whether the student is right on each
+        example, eight to a byte. With chunk.logits also {split: float32 [M, N, C]} for validation and test.
     """
     start = time.perf_counter()
     tensors = [_tensor(array) for array in arrays]
@@ -65,10 +67,10 @@ def train_chunk(
     # The setting is the process's: chunks on a CPU do not touch it.
     on_cuda = chunk.device.startswith("cuda")
     with matmul_precision("high") if chunk.tf32 and on_cuda else nullcontext():
-        rows, logits = _fit(chunk, train, dict(zip(("validation", "test"), others, strict=True)), after_epoch)
+        rows, kept = _fit(chunk, train, dict(zip(("validation", "test"), others, strict=True)), after_epoch)
     for row in rows:
         row["seconds"] = (time.perf_counter() - start) / len(rows)
-    return place, rows, logits
+    return place, rows, kept
 
 
 def _fit(chunk, train, splits, after_epoch):
@@ -80,12 +82,12 @@ def _fit(chunk, train, splits, after_epoch):
     # Outside of the handler, so that nothing of the failed attempt is held any more.
     torch.cuda.empty_cache()
     half = len(chunk.settings) // 2
-    rows, logits = [], []
+    rows, kept = [], []
     for settings in (chunk.settings[:half], chunk.settings[half:]):
-        some_rows, some_logits = _fit(chunk._replace(settings=settings), train, splits, after_epoch)
+        some_rows, some_kept = _fit(chunk._replace(settings=settings), train, splits, after_epoch)
         rows += some_rows
-        logits.append(some_logits)
-    return rows, {split: np.concatenate([part[split] for part in logits]) for split in logits[0]}
+        kept.append(some_kept)
+    return rows, {name: np.concatenate([part[name] for part in kept]) for name in kept[0]}
 
 
 def _fit_at_once(chunk, train, splits, after_epoch):
@@ -97,14 +99,19 @@ def _fit_at_once(chunk, train, splits, after_epoch):
         logits = logits_of(student, split_inputs)
         for row, measured in zip(rows, _measure(logits, split_labels, split_teacher), strict=True):
             row |= {f"{name}_{measure}": value for measure, value in measured.items()}
-        if chunk.predictions:
+        if chunk.logits:
             kept[name] = logits.transpose(1, 2).contiguous().numpy()
-    for row, student_loss, step in zip(rows, loss.tolist(), diverged_at.tolist(), strict=True):
+        if name == "test":
+            kept["test_right"] = np.packbits((logits.max(1).indices == split_labels).numpy(), axis=1)
+    for row, right, student_loss, step in zip(
+        rows, kept["test_right"], loss.tolist(), diverged_at.tolist(), strict=True
+    ):
         row["loss"] = student_loss
         if not step and any(math.isnan(row[f"{name}_ece"]) for name in splits):
             step = steps  # the last step left finite weights, but so large ones that the logits are not finite
         if step:  # what such a student says is of no use, and its row says so
             row |= dict.fromkeys((name for name in row if name != "parameters"), math.nan)
+            right[:] = 0
         row["diverged_at"] = step or None
     return rows, kept
 
@@ -112,8 +119,9 @@ def _fit_at_once(chunk, train, splits, after_epoch):
 def _stack(chunk, train, after_epoch):
     inputs, labels, teacher_logits = train
     first = chunk.settings[0]
-    sizes = [inputs.shape[1], *[first["width"]] * first["hidden_layers"], teacher_logits.shape[1]]
-    stack = StudentStack(sizes, [row["init_seed"] for row in chunk.settings]).to(chunk.device)
+    sizes = sizes_of(first, chunk.vocabulary or inputs.shape[1], teacher_logits.shape[1])
+    seeds = [row["init_seed"] for row in chunk.settings]
+    stack = StudentStack(sizes, seeds, ids=chunk.vocabulary is not None).to(chunk.device)
     loss, diverged_at = distill_stack(
         stack,
         inputs,
@@ -159,6 +167,11 @@ def _alone(chunk, train, after_epoch):
         return teacher_logits(student, inputs, device=chunk.device).T[None]
 
     return student, torch.tensor([history.last["loss"]]), torch.zeros(1, dtype=torch.long), logits_of
+
+
+def sizes_of(settings, inputs: int, classes: int) -> list[int]:
+    """The layer widths of a student, from input to output."""
+    return [inputs, *[settings["width"]] * int(settings["hidden_layers"]), classes]
 
 
 def _measure(logits, labels, teacher_logits):

@@ -30,7 +30,7 @@ class Kept:
     """Finished students on disk, one safetensors file each, whole or absent.
 
     What a student learns does not depend on its company (only its last digits do). So it is found again in any grid,
-    and on any number of cores.
+    and on any number of cores; if it was kept without logits that are asked for, it is trained again.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ class Kept:
         What the students are trained and measured on.
     run
         Everything else that they share and that determines the results, as JSON can hold it.
+    logits
+        Whether the logits of the students are asked for.
     loss, student
         The functions that they are trained with and made by, or None for the everyday ones.
     students
@@ -51,11 +53,13 @@ class Kept:
         resume,
         data: DataSet,
         run: dict,
+        logits: bool,
         loss: Callable | None,
         student: Callable | None,
         students: list[dict],
     ):
         self.folder, self.paths = None, []
+        self.wanted = {"test_right", *(["validation", "test"] if logits else [])}
         if resume is False:
             return
         if resume is not None and not isinstance(resume, (str, os.PathLike)):
@@ -67,17 +71,18 @@ class Kept:
             if student is not None:
                 run = run | {"student": [identity(student), identity(distill)]}
         except (OSError, TypeError) as error:
+            function = "loss" if student is None else "loss or student"
             what = (
                 f"{folder} cannot be written"
                 if isinstance(error, OSError)
-                else "loss or student cannot be told from others"
+                else f"{function} cannot be told from others"
             )
             if resume is None:
                 warnings.warn(f"{what} ({error}): this sweep keeps nothing", stacklevel=3)
                 return
             if isinstance(error, OSError):
                 raise
-            raise TypeError(f"with this loss or student, resume must be False: {what} ({error})") from None
+            raise TypeError(f"with this {function}, resume must be False: {what} ({error})") from None
         common = store.fingerprint(
             run
             | {
@@ -91,22 +96,24 @@ class Kept:
         self.paths = [folder / f"{store.fingerprint([common, student])}.safetensors" for student in students]
 
     def load(self, number: int) -> tuple[dict, dict[str, np.ndarray]] | None:
-        """The row and the logits of a student, or None. A file that is damaged is named in a warning."""
+        """The row and the arrays of a student, or None. A file that is damaged is named in a warning."""
         if self.folder is None or not self.paths[number].exists():
             return None
         try:
-            logits, row = store.load_tensors(self.paths[number])
+            arrays, row = store.load_tensors(self.paths[number])
         except store.DamagedFile as error:
             warnings.warn(f"{error}. Its student is trained again", stacklevel=3)
             return None
-        return row, {name: tensor.numpy() for name, tensor in logits.items()}
+        if not self.wanted <= arrays.keys():
+            return None
+        return row, {name: arrays[name].numpy() for name in self.wanted}
 
-    def save(self, number: int, row: dict, logits: dict[str, np.ndarray]) -> None:
+    def save(self, number: int, row: dict, arrays: dict[str, np.ndarray]) -> None:
         """Keep what came out for a student."""
         if self.folder is None:
             return
         row = {name: None if value != value else value for name, value in row.items()}  # JSON has no NaN
-        store.save_tensors(self.paths[number], {name: torch.from_numpy(array) for name, array in logits.items()}, row)
+        store.save_tensors(self.paths[number], {name: torch.from_numpy(array) for name, array in arrays.items()}, row)
 
 
 def engine() -> list[str]:

@@ -1,10 +1,12 @@
 """The sweep itself: which students go into which stack, where the stacks run, and the table of what came out."""
 
+import sys
 import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import closing
+from itertools import pairwise
 from os import PathLike
 from typing import Any
 
@@ -15,19 +17,18 @@ import torch
 from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
-from kdcourse._arguments import integer
-from kdcourse._examples import check_examples
+from kdcourse._arguments import integer, one_of
 from kdcourse._process import arithmetic_threads
 from kdcourse.data import DataSet
 from kdcourse.devices import resolve_device
-from kdcourse.losses import blended_loss
-from kdcourse.models import StudentStack, mlp
-from kdcourse.stack import check_loss, only_one_per_student, schedule_factors
-from kdcourse.sweep.chunk import Chunk, train_chunk
+from kdcourse.stack import schedule_factors
+from kdcourse.sweep.checks import check_data, check_loss_on
+from kdcourse.sweep.chunk import Chunk, sizes_of, train_chunk
 from kdcourse.sweep.kept import Kept
 from kdcourse.sweep.settings import check_settings
 
 SHARED = ["hidden_layers", "width", "order_seed"]  # what the students of one stack have in common
+MAPPED = 2**25  # bytes from which the C library of Linux asks the kernel for memory anew, at every step
 
 
 def sweep(
@@ -44,7 +45,7 @@ def sweep(
     chunk: int = 64,
     resume: str | PathLike | bool | None = None,
     progress: bool = True,
-    predictions: bool = False,
+    predictions: bool | str = False,
     bf16: bool = False,
     tf32: bool = False,
 ) -> pd.DataFrame:
@@ -59,7 +60,8 @@ def sweep(
     grid
         What `grid` returns, or a DataFrame with some of its columns; `width` must be there.
     data
-        With teacher logits in all three splits. A control is another teacher signal: see `controls`.
+        With teacher logits in all three splits. A control is another teacher signal: see `controls`. Inputs that are
+        ids, [N, L], need its `vocabulary`; the students then are those of `mlp(..., ids=True)`.
     epochs, batch_size, schedule, direction
         As in `train.distill`.
     loss
@@ -73,13 +75,14 @@ def sweep(
         "auto" (CUDA, then MPS, then CPU) or a torch device name.
     chunk
         At most this many students in one stack, and no fewer than it takes to keep all cores busy. 32 to 64 stay in a
-        CPU's cache; a GPU likes more.
+        CPU's cache, and no layer of a stack there passes 32 MB; a GPU likes more.
     resume
         Folder for finished students; None: a folder in this user's cache; False: keep nothing.
     progress
         Show one progress bar.
     predictions
-        Add the columns validation_logits and test_logits, a float32 array [N, C] for every student.
+        True: add the columns validation_logits and test_logits, a float32 array [N, C] for every student. "right": add
+        test_right instead, a bool array [N]: does the student get the example right? (Never, if it diverged.)
     bf16, tf32
         Forward passes in bfloat16; TensorFloat-32 for the matrix products (CUDA only).
 
@@ -111,70 +114,38 @@ def sweep(
     settings = check_settings(grid)
     # Whatever the index is, and tables that were joined repeat theirs, a student is a position until the very end.
     index, settings = settings.index, settings.reset_index(drop=True)
-    _check_data(data, direction)
+    students = settings.to_dict("records")
+    check_data(data, direction, None if student is None else student(students[0]))
     epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
     chunk_size = integer("chunk", chunk, at_least=1)
+    logits = one_of("predictions", predictions, [False, True, "right"]) not in (False, "right")
     factors = schedule_factors(schedule, epochs, len(data.train), batch_size)
     where = resolve_device(device)
-    if loss is not None:
-        _check_loss(loss, settings, direction, data.train, alone=student is not None)
+    if loss is not None and student is None:  # else `distill` tries it
+        check_loss_on(data, loss, settings, direction)
     shared: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "direction": direction, "device": str(where)}
-    shared |= {"bf16": bool(bf16), "tf32": bool(tf32), "predictions": bool(predictions)}
-    students = settings.to_dict("records")
-    if student is not None:
-        chunk_size, train = 1, data.train
-        check_examples(student(students[0]), train.inputs, labels=train.labels, teacher_logits=train.teacher_logits)
-    kept = Kept(resume, data, shared | {"factors": factors}, loss, student, students)
+    shared |= {"bf16": bool(bf16), "tf32": bool(tf32), "vocabulary": data.vocabulary}
+    chunk_size = chunk_size if student is None else 1
+    kept = Kept(resume, data, shared | {"factors": factors}, logits, loss, student, students)
     results = [kept.load(position) for position in range(len(students))]
     left = [position for position, found in enumerate(results) if found is None]
     if progress and len(left) < len(students):
         print(f"{len(students) - len(left)} of {len(students)} students were trained before; kept in {kept.folder}")
     jobs, in_threads = _jobs(where)
-    stacks = _plan(settings.loc[left], chunk_size, jobs)
+    ends = data.vocabulary or data.train.inputs.shape[1], data.train.teacher_logits.shape[1]
+    stacks = _plan(settings.loc[left], ends, chunk_size, jobs, MAPPED if where.type == "cpu" else sys.maxsize)
     tasks = {
-        place: Chunk([students[position] for position in rows], schedule=schedule, loss=loss, student=student, **shared)
+        place: Chunk(
+            [students[one] for one in rows], schedule=schedule, loss=loss, logits=logits, student=student, **shared
+        )
         for place, rows in enumerate(stacks)
     }
     with _bar(len(left), epochs, progress) as bar, closing(_train(tasks, _arrays(data), jobs, in_threads, bar)) as done:
-        for place, rows, logits in done:
+        for place, rows, arrays in done:
             for member, position in enumerate(stacks[place]):
-                results[position] = rows[member], {name: array[member] for name, array in logits.items()}
+                results[position] = rows[member], {name: array[member] for name, array in arrays.items()}
                 kept.save(position, *results[position])
-    return _table(settings, results, data, epochs, batch_size).set_axis(index)
-
-
-def _check_data(data, direction):
-    if not isinstance(data, DataSet):
-        raise TypeError(f"data must be a DataSet, got {type(data).__name__}")
-    for name in ("train", "validation", "test"):
-        split = getattr(data, name)
-        if len(split) == 0:
-            raise ValueError(f"data.{name} must hold at least one example, got none")
-        if split.teacher_logits is None:
-            raise ValueError(f"data.{name} must hold the teacher's logits, got None")
-        for part in ("inputs", "teacher_logits"):
-            shape = list(getattr(split, part).shape)
-            if len(shape) != 2:
-                raise ValueError(f"data.{name}.{part} must be [N, D] and [N, C], got shape {shape}")
-    student = mlp([data.train.inputs.shape[1], data.train.teacher_logits.shape[1]], seed=0)
-    for name in ("train", "validation", "test"):
-        split = getattr(data, name)
-        logits = split.teacher_logits
-        try:
-            _, labels = check_examples(student, split.inputs, labels=split.labels, teacher_logits=logits)
-            blended_loss(torch.zeros_like(logits), logits, labels)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"data.{name}: {error}") from None
-    logits = data.train.teacher_logits
-    blended_loss(torch.zeros_like(logits), logits, data.train.labels.long(), direction=direction)
-
-
-def _check_loss(loss, settings, direction, train, *, alone):
-    only_one_per_student(loss, settings["temperature"], settings["soft_weight"], direction)
-    if alone:  # `distill` tries the loss on what one student says
-        return
-    logits = train.teacher_logits.detach().float()
-    check_loss(loss, StudentStack([train.inputs.shape[1], logits.shape[1]], [0, 1]), train.inputs, logits, train.labels)
+    return _table(settings, results, data, epochs, batch_size, predictions).set_axis(index)
 
 
 def _arrays(data):
@@ -196,20 +167,25 @@ def _jobs(device):
     return (torch.get_num_threads() if alone else 1), True
 
 
-def _plan(settings, chunk_size, jobs):
+def _plan(settings, ends, chunk_size, jobs, largest=sys.maxsize):
     """Positions of the students in each stack: all of one kind, and as many stacks as keep `jobs` busy to the end.
 
     One stack on two threads gains little on a quiet machine and can collapse on a busy one; two stacks side by side do
-    not. So the largest stack is cut, again and again, until there is a multiple of `jobs`.
+    not. So the largest stack is cut, again and again, until there is a multiple of `jobs`. `ends` are the widths of the
+    inputs and of the outputs; no layer of a stack passes `largest` bytes.
     """
     # Sorted, so that equal learning rates are neighbours.
     kinds = [
         rows.sort_values(["lr", "weight_decay", *rows.columns], kind="stable") for _, rows in settings.groupby(SHARED)
     ]
-    counts = [-(-len(rows) // chunk_size) for rows in kinds]
+    layers = [[4 * a * b for a, b in pairwise(sizes_of(rows.iloc[0], *ends))] for rows in kinds]  # bytes of a student's
+    counts = [
+        -(-len(rows) // min(chunk_size, max(1, largest // max(sizes))))
+        for rows, sizes in zip(kinds, layers, strict=True)
+    ]
 
     def work(k):
-        return len(kinds[k]) / counts[k] * kinds[k]["width"].iloc[0] * kinds[k]["hidden_layers"].iloc[0]
+        return len(kinds[k]) / counts[k] * sum(layers[k])
 
     while sum(counts) % jobs:
         divisible = [k for k, rows in enumerate(kinds) if counts[k] < len(rows)]
@@ -227,10 +203,10 @@ def _train(tasks, arrays, jobs, in_threads, bar):
     while left:
         try:
             with closing(_train_once(list(left.items()), arrays, jobs, in_threads, bar)) as trained:
-                for place, rows, logits in trained:
+                for place, rows, kept in trained:
                     del left[place]
                     lost = 0
-                    yield place, rows, logits
+                    yield place, rows, kept
         except CancelledError:
             # A Dask worker died that alone held the data. They are sent again, with the chunks that are left.
             lost += 1
@@ -256,10 +232,10 @@ def _train_once(tasks, arrays, jobs, in_threads, bar):
     run = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered", batch_size=1)
     results = run(joblib.delayed(train_one)(place, one, *arrays) for place, one in tasks)
     try:
-        for place, rows, logits in results:
+        for place, rows, kept in results:
             if not in_threads:
                 bar.update(len(rows) * tasks[0][1].epochs)
-            yield place, rows, logits
+            yield place, rows, kept
     finally:
         stop.set()
         with warnings.catch_warnings():
@@ -286,14 +262,17 @@ def _bar(students, epochs, progress):
     )
 
 
-def _table(settings, results, data, epochs, batch_size):
+def _table(settings, results, data, epochs, batch_size, predictions):
     measured = pd.DataFrame([row for row, _ in results], index=settings.index)
     table = settings.assign(epochs=epochs, batch_size=batch_size, examples=len(data.train))
     table["parameters"] = measured.pop("parameters")
     table["ratio"] = np.nan if data.teacher_parameters is None else data.teacher_parameters / table["parameters"]
     diverged_at, seconds = measured.pop("diverged_at").astype("Int64"), measured.pop("seconds")
     table = table.join(measured.astype("float64")).assign(diverged_at=diverged_at, seconds=seconds)
-    for split in ("validation", "test"):
-        if split in results[0][1]:
-            table[f"{split}_logits"] = pd.Series([logits[split] for _, logits in results], index=settings.index)
+    if predictions == "right":
+        right = [np.unpackbits(arrays["test_right"], count=len(data.test)).astype(bool) for _, arrays in results]
+        table["test_right"] = pd.Series(right, index=settings.index)
+    elif predictions:
+        for split in ("validation", "test"):
+            table[f"{split}_logits"] = pd.Series([arrays[split] for _, arrays in results], index=settings.index)
     return table

@@ -23,7 +23,7 @@ def _temperature(name, value):
 # The default of each setting, and its check.
 SETTINGS: dict[str, tuple[Any, Callable]] = {
     "width": (None, partial(integer, at_least=1)),
-    "hidden_layers": (1, partial(integer, at_least=1)),
+    "hidden_layers": (1, partial(integer, at_least=0)),
     "temperature": (1.0, _temperature),
     "soft_weight": (1.0, share),
     "lr": (1e-3, positive),
@@ -52,7 +52,8 @@ def grid(
     Parameters
     ----------
     width, hidden_layers
-        Units in each hidden layer, and how many such layers; >= 1.
+        Units in each hidden layer, >= 1, and how many such layers, >= 0. With none, a linear model, the width says
+        nothing.
     temperature, soft_weight, lr, weight_decay
         As in `train.distill`; soft_weight 0 is a student on hard labels, whatever its temperature.
     init_seed, order_seed
