@@ -236,10 +236,11 @@ def labelled(model, inputs, labels=None) -> Examples:
 
 def check_examples(stack, inputs, *, teacher_logits, labels):
     """The inputs [N, D] or [N, L], and the labels as int64, once each fits a stack of students and the others."""
-    for name, floats in [("inputs", inputs), ("teacher_logits", teacher_logits)][stack.ids :]:
+    of_ids = getattr(stack, "ids", False)  # one student alone need not be ours
+    for name, floats in [("inputs", inputs), ("teacher_logits", teacher_logits)][of_ids:]:
         if not isinstance(floats, torch.Tensor) or not floats.is_floating_point():
             raise TypeError(f"{name} must be a floating-point tensor, got {describe(floats)}")
-    if stack.ids:
+    if of_ids:
         ids("inputs", inputs, stack.sizes[0])
     if labels is None:
         raise TypeError("labels must be an integer tensor of class indices, got None")

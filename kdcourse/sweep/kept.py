@@ -13,7 +13,7 @@ from kdcourse.data import DataSet
 from kdcourse.stats import calibration
 from kdcourse.sweep import chunk
 from kdcourse.sweep.identity import code_of, identity
-from kdcourse.train import distill
+from kdcourse.train import distill, teacher_logits
 
 # What the results come from: with another version of these, and of what they use around them, all is trained anew.
 ENGINE = (
@@ -69,7 +69,7 @@ class Kept:
             folder.mkdir(parents=True, exist_ok=True)  # better known now than after training
             made_by = None if loss is None else identity(loss)
             if student is not None:
-                run = run | {"student": [identity(student), identity(distill)]}
+                run = run | {"student": identity((student, distill, teacher_logits))}
         except (OSError, TypeError) as error:
             function = "loss" if student is None else "loss or student"
             what = (
