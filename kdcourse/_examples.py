@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
 from kdcourse._arguments import class_indices, describe, ids, integer
+from kdcourse._process import GENERATOR, generator_kept
 
 TRIED = 3  # examples that a model and a loss are tried on before the first step
 OF_THE_LOADER = ("num_workers", "collate_fn", "pin_memory", "timeout", "worker_init_fn", "multiprocessing_context")
@@ -47,11 +48,17 @@ def borrowed(model, device, *, training):
 @contextlib.contextmanager
 def drawing_from(seed, device):
     """Seed what a model itself draws (dropout) inside a `with`, and put the generators back afterwards."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(seed)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else [], enabled=device.type == "cuda"):
+        with GENERATOR:
+            before = torch.get_rng_state()
+            torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             torch.cuda.manual_seed(seed)
-        yield
+        try:
+            yield
+        finally:
+            with GENERATOR:
+                torch.set_rng_state(before)
 
 
 def home_of(model):
@@ -91,7 +98,7 @@ def try_loss(loss: Callable, student_logits, teacher_logits, labels) -> None:
     """
     logits = student_logits.detach().clone().requires_grad_()
     expected = [*logits.shape[:1], *logits.shape[2:]]
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+    with torch.enable_grad(), generator_kept():
         try:
             values = loss(logits, teacher_logits, labels)
         except Exception as error:
@@ -153,7 +160,7 @@ class Examples:
         for name, rows in [("teacher_logits", teacher_logits), ("labels", self.labels)]:
             if rows is not None and len(rows) != len(self):
                 raise ValueError(f"{name} must have one row per input, got {len(rows)} for {len(self)} inputs")
-        with torch.random.fork_rng(devices=[]):  # a data set may draw random numbers
+        with generator_kept():  # a data set may draw random numbers
             self._first = next(self.batches(torch.arange(min(TRIED, len(self))), TRIED))
         self.has_labels = self._first[2] is not None
 
@@ -229,10 +236,11 @@ def labelled(model, inputs, labels=None) -> Examples:
 
 def check_examples(stack, inputs, *, teacher_logits, labels):
     """The inputs [N, D] or [N, L], and the labels as int64, once each fits a stack of students and the others."""
-    for name, floats in [("inputs", inputs), ("teacher_logits", teacher_logits)][stack.ids :]:
+    of_ids = getattr(stack, "ids", False)  # one student alone need not be ours
+    for name, floats in [("inputs", inputs), ("teacher_logits", teacher_logits)][of_ids:]:
         if not isinstance(floats, torch.Tensor) or not floats.is_floating_point():
             raise TypeError(f"{name} must be a floating-point tensor, got {describe(floats)}")
-    if stack.ids:
+    if of_ids:
         ids("inputs", inputs, stack.sizes[0])
     if labels is None:
         raise TypeError("labels must be an integer tensor of class indices, got None")

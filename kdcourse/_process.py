@@ -6,6 +6,17 @@ from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
+# A layer draws its weights from torch's one global generator. Whoever seeds that, or puts back how it was, holds this
+# lock: a thread that did so while another builds a student would change the student's weights.
+GENERATOR = threading.RLock()
+
+
+@contextmanager
+def generator_kept() -> Iterator[None]:
+    """The state of torch's CPU generator afterwards is the one before, and no other thread changes it meanwhile."""
+    with GENERATOR, torch.random.fork_rng(devices=[]):
+        yield
+
 
 class _Setting:
     """A setting that the first user saves, and that is put back when the last one has left."""

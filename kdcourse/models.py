@@ -4,9 +4,9 @@ Both take inputs as `[N, D]`, so that the same loop trains either. A student of 
 `[N, L]`. `StudentStack` is many students in one.
 """
 
-import threading
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -14,10 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kdcourse._arguments import integer, integers, positive
-
-# A layer draws its weights from torch's one global generator. Two threads that seed it at once (a sweep builds its
-# students in threads) would draw from each other's seed.
-_GENERATOR = threading.Lock()
+from kdcourse._process import GENERATOR, generator_kept
 
 
 def mlp(sizes: Sequence[int], seed: int | None = None, *, ids: bool = False) -> nn.Sequential:
@@ -269,6 +266,67 @@ def width_for_ratio(
     return min((low, high), key=lambda width: abs(size(width) - target))
 
 
+def channels_for_ratio(
+    ratio: float,
+    teacher_parameters: float,
+    channels: Sequence[int] = (32, 64, 128),
+    image_channels: int = 1,
+    classes: int = 10,
+) -> tuple[int, ...]:
+    """The channels at which a `cnn` is `ratio` times smaller than its teacher, as nearly as one scale for all allows.
+
+    Parameters
+    ----------
+    ratio : float
+        > 0: 10 means a tenth of the teacher's parameters.
+    teacher_parameters : int
+        `count_parameters(teacher)`.
+    channels : sequence of int
+        The teacher's; every stage of the student has the same share of them, rounded, and at least one channel.
+    image_channels, classes : int
+        The student's shape otherwise.
+
+    Returns
+    -------
+    tuple of int
+        The channels whose parameter count is nearest to teacher_parameters / ratio.
+
+    Raises
+    ------
+    ValueError
+        For a number that is not positive, or if even one channel in each stage is more than twice too large.
+
+    Examples
+    --------
+    >>> channels_for_ratio(10, teacher_parameters=count_parameters(cnn()))
+    (10, 20, 40)
+    """
+    ratio, teacher_parameters = positive("ratio", ratio), positive("teacher_parameters", teacher_parameters)
+    channels = integers("channels", channels, how_many=1)
+    target = teacher_parameters / ratio
+
+    def scaled(scale):
+        return tuple(max(1, round(scale * one)) for one in channels)
+
+    def size(widths):
+        # A convolution has 9 weights for each pair of channels, and batch norm a scale and a shift for each channel.
+        stages = [9 * (a * b + 2 * b * b) + 3 * 2 * b for a, b in pairwise(widths)]
+        return 9 * image_channels * widths[0] + 2 * widths[0] + sum(stages) + (widths[-1] + 1) * classes
+
+    if size(scaled(0)) > 2 * target:
+        raise ValueError(
+            f"ratio must leave room for one channel in each stage, got {ratio}: "
+            f"{target:.0f} parameters, while that has {size(scaled(0))}"
+        )
+    low, high = 0.0, 1.0
+    while size(scaled(high)) < target:
+        high *= 2
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        low, high = (middle, high) if size(scaled(middle)) < target else (low, middle)
+    return min((scaled(low), scaled(high)), key=lambda widths: abs(size(widths) - target))
+
+
 def _convolution(inputs, outputs, stride=1):
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
@@ -280,7 +338,7 @@ def _convolution(inputs, outputs, stride=1):
 @contextmanager
 def _seeded(seed):
     """Seed torch's CPU generator inside a `with`, and put it back afterwards; with None, do nothing."""
-    with _GENERATOR, torch.random.fork_rng(devices=[], enabled=seed is not None):
+    with GENERATOR, nullcontext() if seed is None else generator_kept():
         if seed is not None:
             torch.default_generator.manual_seed(seed)
         yield

@@ -103,6 +103,8 @@ def train(
     device, bf16, progress
         "auto" (CUDA, then MPS, then CPU) or a device's name; the forward pass in bfloat16, while weights and loss stay
         float32 (False); a progress bar, one step per epoch (True).
+    after_epoch : function
+        Called without arguments after every epoch (None).
 
     Raises
     ------
@@ -292,12 +294,13 @@ def _fit(
     device="auto",
     bf16=False,
     progress=True,
+    after_epoch=None,
 ):
     epochs = integer("epochs", epochs, at_least=1)
     batch_size = examples.batch_size(batch_size, otherwise=128)
     order_seed = integer("order_seed", order_seed, at_least=0)
     lr, weight_decay = positive("lr", lr), not_negative("weight_decay", weight_decay)
-    for name, value in [("schedule", schedule), ("augment", augment)]:
+    for name, value in [("schedule", schedule), ("augment", augment), ("after_epoch", after_epoch)]:
         if value is not None and not callable(value):
             raise TypeError(f"{name} must be a function or None, got {value!r}")
     if validation is not None:
@@ -355,6 +358,8 @@ def _fit(
             row["seconds"] = time.perf_counter() - start
             history.rows.append(row)
             bar.set_postfix({name: f"{row[name]:.4f}" for name in ("loss", "validation_accuracy") if name in row})
+            if after_epoch is not None:
+                after_epoch()
     return history
 
 

@@ -3,12 +3,13 @@
 import sys
 import threading
 
+import numpy as np
 import pytest
 import torch
 from tiny import refusals
 from torch import nn
 
-from kdcourse.models import Residual, StudentStack, cnn, count_parameters, mlp, width_for_ratio
+from kdcourse.models import Residual, StudentStack, channels_for_ratio, cnn, count_parameters, mlp, width_for_ratio
 
 ARCHITECTURES = [(5, 3), (5, 7, 3), (5, 6, 4, 3)]
 
@@ -270,3 +271,19 @@ def test_a_stack_of_ids_has_the_gradients_of_its_students_and_none_for_the_paddi
 def test_models_of_no_sense_are_refused(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1, 2, 10, 50, 200])
+def test_the_channels_of_a_ratio_are_the_nearest_that_one_scale_gives(ratio):
+    teacher = count_parameters(cnn())
+    found = channels_for_ratio(ratio, teacher)
+    every = {tuple(max(1, round(scale * one)) for one in (32, 64, 128)) for scale in np.arange(1, 640) / 320}
+    distance = {channels: abs(count_parameters(cnn(channels)) - teacher / ratio) for channels in every}
+    assert distance[found] == min(distance.values())
+
+
+def test_a_ratio_without_room_for_one_channel_is_refused():
+    with pytest.raises(ValueError, match="ratio must leave room for one channel in each stage, got 10000"):
+        channels_for_ratio(10_000, 463_594)
+    with pytest.raises(ValueError, match="ratio must be > 0"):
+        channels_for_ratio(0, 463_594)

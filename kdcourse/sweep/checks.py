@@ -10,7 +10,7 @@ from kdcourse.models import StudentStack
 from kdcourse.stack import check_loss, only_one_per_student
 
 
-def check_data(data, direction: str) -> None:
+def check_data(data, direction: str, student: torch.nn.Module | None = None) -> None:
     """Raise an error that names the split and the part of it, unless students can be trained on all of `data`."""
     if not isinstance(data, DataSet):
         raise TypeError(f"data must be a DataSet, got {type(data).__name__}")
@@ -26,12 +26,12 @@ def check_data(data, direction: str) -> None:
                 raise ValueError(f"data.{name}.{part} must be [N, D] and [N, C], got shape {shape}")
     if data.vocabulary is None and not data.train.inputs.is_floating_point():
         raise ValueError(f"data.vocabulary must be given for inputs that are ids ({data.train.inputs.dtype}), got None")
-    linear = _linear(data, [0])
+    tried = _linear(data, [0]) if student is None else student
     for name in ("train", "validation", "test"):
         split = getattr(data, name)
         logits = split.teacher_logits
         try:
-            _, labels = check_examples(linear, split.inputs, labels=split.labels, teacher_logits=logits)
+            _, labels = check_examples(tried, split.inputs, labels=split.labels, teacher_logits=logits)
             blended_loss(torch.zeros_like(logits), logits, labels)
         except (TypeError, ValueError) as error:
             raise type(error)(f"data.{name}: {error}") from None

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from kdcourse._process import matmul_precision
+from kdcourse._process import generator_kept, matmul_precision
 from kdcourse.models import StudentStack, count_parameters
 from kdcourse.stack import distill_stack, logits_of_stack
 from kdcourse.stats.calibration import expected_calibration_error
+from kdcourse.train import distill, teacher_logits
 
 PER_STUDENT = ["temperature", "soft_weight", "lr", "weight_decay"]
 
@@ -37,6 +38,7 @@ class Chunk(NamedTuple):
     tf32: bool
     logits: bool
     vocabulary: int | None
+    student: Callable[[dict], torch.nn.Module] | None  # of a chunk with one student, that is no MLP
 
 
 def train_chunk(
@@ -89,6 +91,32 @@ def _fit(chunk, train, splits, after_epoch):
 
 
 def _fit_at_once(chunk, train, splits, after_epoch):
+    student, loss, diverged_at, logits_of = (_stack if chunk.student is None else _alone)(chunk, train, after_epoch)
+    steps = chunk.epochs * math.ceil(len(train[0]) / chunk.batch_size)
+    rows = [{"parameters": count_parameters(student) // len(loss)} for _ in chunk.settings]
+    kept = {}
+    for name, (split_inputs, split_labels, split_teacher) in splits.items():
+        logits = logits_of(student, split_inputs)
+        for row, measured in zip(rows, _measure(logits, split_labels, split_teacher), strict=True):
+            row |= {f"{name}_{measure}": value for measure, value in measured.items()}
+        if chunk.logits:
+            kept[name] = logits.transpose(1, 2).contiguous().numpy()
+        if name == "test":
+            kept["test_right"] = np.packbits((logits.max(1).indices == split_labels).numpy(), axis=1)
+    for row, right, student_loss, step in zip(
+        rows, kept["test_right"], loss.tolist(), diverged_at.tolist(), strict=True
+    ):
+        row["loss"] = student_loss
+        if not step and any(math.isnan(row[f"{name}_ece"]) for name in splits):
+            step = steps  # the last step left finite weights, but so large ones that the logits are not finite
+        if step:  # what such a student says is of no use, and its row says so
+            row |= dict.fromkeys((name for name in row if name != "parameters"), math.nan)
+            right[:] = 0
+        row["diverged_at"] = step or None
+    return rows, kept
+
+
+def _stack(chunk, train, after_epoch):
     inputs, labels, teacher_logits = train
     first = chunk.settings[0]
     sizes = sizes_of(first, chunk.vocabulary or inputs.shape[1], teacher_logits.shape[1])
@@ -109,28 +137,36 @@ def _fit_at_once(chunk, train, splits, after_epoch):
         bf16=chunk.bf16,
         after_epoch=None if after_epoch is None else lambda: after_epoch(len(stack)),
     )
-    steps = chunk.epochs * math.ceil(len(inputs) / chunk.batch_size)
-    rows = [{"parameters": count_parameters(stack) // len(stack)} for _ in chunk.settings]
-    kept = {}
-    for name, (split_inputs, split_labels, split_teacher) in splits.items():
-        logits = logits_of_stack(stack, split_inputs)
-        for row, measured in zip(rows, _measure(logits, split_labels, split_teacher), strict=True):
-            row |= {f"{name}_{measure}": value for measure, value in measured.items()}
-        if chunk.logits:
-            kept[name] = logits.transpose(1, 2).contiguous().numpy()
-        if name == "test":
-            kept["test_right"] = np.packbits((logits.max(1).indices == split_labels).numpy(), axis=1)
-    for row, right, student_loss, step in zip(
-        rows, kept["test_right"], loss.tolist(), diverged_at.tolist(), strict=True
-    ):
-        row["loss"] = student_loss
-        if not step and any(math.isnan(row[f"{name}_ece"]) for name in splits):
-            step = steps  # the last step left finite weights, but so large ones that the logits are not finite
-        if step:  # what such a student says is of no use, and its row says so
-            row |= dict.fromkeys((name for name in row if name != "parameters"), math.nan)
-            right[:] = 0
-        row["diverged_at"] = step or None
-    return rows, kept
+    return stack, loss, diverged_at, logits_of_stack
+
+
+def _alone(chunk, train, after_epoch):
+    inputs, labels, teachers = train
+    (row,) = chunk.settings
+    with generator_kept():
+        student = chunk.student(row)
+    history = distill(
+        student,
+        inputs,
+        teachers,
+        labels,
+        **{name: row[name] for name in PER_STUDENT},
+        direction=chunk.direction,
+        loss=chunk.loss,
+        epochs=chunk.epochs,
+        batch_size=chunk.batch_size,
+        order_seed=row["order_seed"],
+        schedule=chunk.schedule,
+        device=chunk.device,
+        bf16=chunk.bf16,
+        progress=False,
+        after_epoch=None if after_epoch is None else lambda: after_epoch(1),
+    )
+
+    def logits_of(student, inputs):
+        return teacher_logits(student, inputs, device=chunk.device).T[None]
+
+    return student, torch.tensor([history.last["loss"]]), torch.zeros(1, dtype=torch.long), logits_of
 
 
 def sizes_of(settings, inputs: int, classes: int) -> list[int]:

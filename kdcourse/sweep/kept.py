@@ -13,6 +13,7 @@ from kdcourse.data import DataSet
 from kdcourse.stats import calibration
 from kdcourse.sweep import chunk
 from kdcourse.sweep.identity import code_of, identity
+from kdcourse.train import distill, teacher_logits
 
 # What the results come from: with another version of these, and of what they use around them, all is trained anew.
 ENGINE = (
@@ -41,13 +42,22 @@ class Kept:
         Everything else that they share and that determines the results, as JSON can hold it.
     logits
         Whether the logits of the students are asked for.
-    loss
-        The function they are trained with, if it is none of the everyday ones.
+    loss, student
+        The functions that they are trained with and made by, or None for the everyday ones.
     students
         The settings of each.
     """
 
-    def __init__(self, resume, data: DataSet, run: dict, logits: bool, loss: Callable | None, students: list[dict]):
+    def __init__(
+        self,
+        resume,
+        data: DataSet,
+        run: dict,
+        logits: bool,
+        loss: Callable | None,
+        student: Callable | None,
+        students: list[dict],
+    ):
         self.folder, self.paths = None, []
         self.wanted = {"test_right", *(["validation", "test"] if logits else [])}
         if resume is False:
@@ -58,14 +68,21 @@ class Kept:
         try:
             folder.mkdir(parents=True, exist_ok=True)  # better known now than after training
             made_by = None if loss is None else identity(loss)
+            if student is not None:
+                run = run | {"student": identity((student, distill, teacher_logits))}
         except (OSError, TypeError) as error:
-            what = f"{folder} cannot be written" if isinstance(error, OSError) else "loss cannot be told from others"
+            function = "loss" if student is None else "loss or student"
+            what = (
+                f"{folder} cannot be written"
+                if isinstance(error, OSError)
+                else f"{function} cannot be told from others"
+            )
             if resume is None:
                 warnings.warn(f"{what} ({error}): this sweep keeps nothing", stacklevel=3)
                 return
             if isinstance(error, OSError):
                 raise
-            raise TypeError(f"with this loss, resume must be False: {what} ({error})") from None
+            raise TypeError(f"with this {function}, resume must be False: {what} ({error})") from None
         common = store.fingerprint(
             run
             | {

@@ -40,6 +40,7 @@ def sweep(
     schedule: Callable[[float], float] | None = None,
     direction: str = "forward",
     loss: Callable | None = None,
+    student: Callable[[dict], torch.nn.Module] | None = None,
     device: str = "auto",
     chunk: int = 64,
     resume: str | PathLike | bool | None = None,
@@ -66,6 +67,10 @@ def sweep(
     loss
         As in `stack.distill_stack`, the same for all students, whose grid then has no temperature and no soft_weight.
         Finished students are kept under its code and the values it uses.
+    student
+        A function of a row of the grid, as a dict, that makes its student, with initial weights of row["init_seed"]:
+        [N, D] -> [N, C]; what `width` means is up to it. Kept under its code as a loss is. Such students train one by
+        one, with `train.distill`, and a loss that is not finite ends the sweep. None: MLPs.
     device
         "auto" (CUDA, then MPS, then CPU) or a torch device name.
     chunk
@@ -109,18 +114,19 @@ def sweep(
     settings = check_settings(grid)
     # Whatever the index is, and tables that were joined repeat theirs, a student is a position until the very end.
     index, settings = settings.index, settings.reset_index(drop=True)
-    check_data(data, direction)
+    students = settings.to_dict("records")
+    check_data(data, direction, None if student is None else student(students[0]))
     epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
     chunk_size = integer("chunk", chunk, at_least=1)
     logits = one_of("predictions", predictions, [False, True, "right"]) not in (False, "right")
     factors = schedule_factors(schedule, epochs, len(data.train), batch_size)
     where = resolve_device(device)
-    if loss is not None:
+    if loss is not None and student is None:  # else `distill` tries it
         check_loss_on(data, loss, settings, direction)
     shared: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "direction": direction, "device": str(where)}
     shared |= {"bf16": bool(bf16), "tf32": bool(tf32), "vocabulary": data.vocabulary}
-    students = settings.to_dict("records")
-    kept = Kept(resume, data, shared | {"factors": factors}, logits, loss, students)
+    chunk_size = chunk_size if student is None else 1
+    kept = Kept(resume, data, shared | {"factors": factors}, logits, loss, student, students)
     results = [kept.load(position) for position in range(len(students))]
     left = [position for position, found in enumerate(results) if found is None]
     if progress and len(left) < len(students):
@@ -129,7 +135,9 @@ def sweep(
     ends = data.vocabulary or data.train.inputs.shape[1], data.train.teacher_logits.shape[1]
     stacks = _plan(settings.loc[left], ends, chunk_size, jobs, MAPPED if where.type == "cpu" else sys.maxsize)
     tasks = {
-        place: Chunk([students[one] for one in rows], schedule=schedule, loss=loss, logits=logits, **shared)
+        place: Chunk(
+            [students[one] for one in rows], schedule=schedule, loss=loss, logits=logits, student=student, **shared
+        )
         for place, rows in enumerate(stacks)
     }
     with _bar(len(left), epochs, progress) as bar, closing(_train(tasks, _arrays(data), jobs, in_threads, bar)) as done:
