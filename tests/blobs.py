@@ -27,7 +27,7 @@ def blobs(seed=0, sizes=SIZES, spread=0.7):
 
 
 def bags(seed=0, sizes=SIZES, vocabulary=40, classes=C):
-    """Rows of ids with padding anywhere. The teacher adds up what each id says for each class, some more than others."""
+    """Rows of ids with padding anywhere. The teacher adds up what each id says for each class, some with more weight."""
     generator = torch.Generator().manual_seed(seed)
     says = torch.randn(vocabulary, classes, generator=generator) * torch.rand(vocabulary, 1, generator=generator)
     splits = {}
