@@ -43,9 +43,14 @@ FEW, MANY = 500, 5_000  # training examples in experiments that look at two size
 def best(table, choose="validation_accuracy"):
     """The students with the settings that are best on validation (mean over the seeds), in the order of their seeds."""
     # A student that diverged has no accuracy: its settings are none to choose.
-    chosen = table.fillna({choose: -np.inf}).groupby(SETTINGS)[choose].mean().idxmax()
+    chosen = table.assign(merit=merit(table, choose).fillna(-np.inf)).groupby(SETTINGS)["merit"].mean().idxmax()
     rows = table[(table[SETTINGS] == list(chosen)).all(axis=1)]
     return rows.sort_values(["order_seed", "init_seed"])
+
+
+def merit(table, choose):
+    """The column that settings are chosen by, so that more is better: of a loss, its negative."""
+    return -table[choose] if choose.endswith("_nll") else table[choose]
 
 
 def edges(arm, chosen):
@@ -100,7 +105,7 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
                     found = best(pd.concat([found, tried({**settings, name: value})]), choose)
                     settings = {**settings, name: [*settings[name], *value]}
         chosen.append(found.assign(edges=", ".join(beyond)))
-    chosen = max(chosen, key=lambda found: found[choose].mean())
+    chosen = max(chosen, key=lambda found: merit(found, choose).mean())
     choices = chosen.iloc[:1][["width", "hidden_layers", *SETTINGS]]
     # One small stack each, on one thread: so they run side by side. A GPU takes them one after the other.
     threads = torch.get_num_threads() if str(run.device) in ("auto", "cpu") and not torch.cuda.is_available() else 1
@@ -229,8 +234,14 @@ def part(run, key, a, b, shared, **looks):
 def pairs(run, key, a, b, **looks):
     """The part that compares two arms, each (name, table of students), with the same seeds, on test."""
     seeds(a[1], b[1])
-    arms = [students(name, table, on_test(run, table)) for name, table in (a, b)]
-    return part(run, key, *arms, [a[1], b[1]], **looks)
+
+    def in_metric(metric, **more):
+        its = replace(run, setting=replace(run.setting, metric=metric))
+        arms = [students(name, table, on_test(its, table)) for name, table in (a, b)]
+        return part(its, key, *arms, [a[1], b[1]], **{**looks, **more})
+
+    also = tuple(in_metric(metric, margin=0.0) for metric in run.setting.also)
+    return in_metric(run.setting.metric, also=also)
 
 
 def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=(), **repeats):

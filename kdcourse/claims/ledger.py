@@ -206,7 +206,13 @@ def _compared(part, confidence):
         "example": part.example,
         "example_error": _rounded([part.scale * found.example_error])[0] if per_example else None,
         "pairs": {"a": means[0], "b": means[1], **seeds},
-    }
+    } | ({"also": [_beside(_compared(other, confidence)) for other in part.also]} if part.also else {})
+
+
+def _beside(one):
+    """Of a comparison in another metric: what it came to."""
+    means = {name: arm["mean"] for name, arm in one["arms"].items()}
+    return {name: one[name] for name in ("metric", "mean", "low", "high", "unit", "verdict")} | {"arms": means}
 
 
 def covers(repeated: str, n: int, init_seed: list | None, order_seed: list | None) -> dict[str, int]:
@@ -253,7 +259,7 @@ def result(name: str) -> dict | None:
         were not kept. `covers` says which luck the interval covers, and of how many ({"block": 10, "init": 2,
         "example": 10000}), `example` what the examples are called; `example_error` is what the choice of examples alone
         adds to the standard error, None where the interval does not cover it. `repeated` says what a new order_seed
-        brings.
+        brings. `also` has the same comparison in other metrics.
 
     Examples
     --------

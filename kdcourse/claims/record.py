@@ -103,6 +103,8 @@ class Part(NamedTuple):
         Differences are shown times `scale`, in `unit`.
     setting, metric, example : str
         The name of the data set, of what the values are, and of what they are means over, in the plural: "pictures".
+    also : tuple of Part
+        The same comparison in other metrics, to be read beside it; no verdict on the claim hangs on them.
     """
 
     key: Key
@@ -117,6 +119,7 @@ class Part(NamedTuple):
     setting: str = "fashion-mnist"
     metric: str = "accuracy"
     example: str = "examples"
+    also: tuple = ()
 
 
 @dataclass(frozen=True)

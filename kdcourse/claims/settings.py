@@ -31,6 +31,8 @@ class Setting:
         How many times smaller than the teacher a student can be, and still be one of the kind that is trained here.
     metric, choose : str
         What is reported, one of `METRICS`, and the column of a sweep that settings are chosen by.
+    also : tuple of str
+        Metrics that are reported beside it.
     group : str or None
         The column of `test.about` that says which examples share their luck.
     """
@@ -42,6 +44,7 @@ class Setting:
     widths: tuple[int, int] = (32, 256)
     ratios: tuple[int, ...] = ()
     metric: str = "accuracy"
+    also: tuple[str, ...] = ()
     choose: str = "validation_accuracy"
     group: str | None = None
 
@@ -121,7 +124,8 @@ SETTINGS = {
             },
             widths=(16, 128),
             metric="AUROC",
-            choose="validation_auroc",
+            also=("log-likelihood", "accuracy"),
+            choose="validation_nll",
             group="date",
         ),
     )
