@@ -1,6 +1,6 @@
 """Do the intervals keep their promise? Experiments simulated with a known truth, by the thousand, always the same ones.
 
-The scenarios are those of tools/experiments.py; benchmarks/coverage.py runs each five times as often.
+The scenarios are those of tools/experiments.py; benchmarks/coverage.py runs each more often.
 """
 
 import sys
