@@ -30,7 +30,7 @@ def blend_beats_either(run):
     """
     arms = {"blend": BLENDS, "the better pure loss": [SOFT, HARD]}
     return [
-        pairs_by_block(run, {"examples": n}, run.setting.width, arms, margin=MARGIN, fresh=1, **planned(run, n))
+        pairs_by_block(run, {"examples": n}, run.setting.width, arms, margin=MARGIN, fresh=4, **planned(run, n))
         for n in (FEW, MANY)
     ]
 
