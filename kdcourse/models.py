@@ -125,8 +125,8 @@ class _Means(torch.autograd.Function):
     """Every student's mean vector of each row's ids, [M, B, H], from vectors [M, V, H] and ids [B, L].
 
     All students are one lookup in one long table. Each has a padding of its own there, so it is the shares that leave
-    it out. The gradient is such a lookup too, of each id's rows; torch's own sorts all ids of all students for it, and
-    takes five times as long.
+    it out. The gradient is such a lookup too, of each id's rows; torch's own sorts the ids of every student for it, and
+    takes several times as long.
     """
 
     @staticmethod

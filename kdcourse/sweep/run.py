@@ -28,7 +28,9 @@ from kdcourse.sweep.kept import Kept
 from kdcourse.sweep.settings import check_settings
 
 SHARED = ["hidden_layers", "width", "order_seed"]  # what the students of one stack have in common
-MAPPED = 2**25  # bytes from which the C library of Linux asks the kernel for memory anew, at every step
+# Bytes of the largest layer of a stack on a CPU. From about 32 MB on, the C library of Linux takes the memory of every
+# gradient anew from the kernel, which can cost more than to compute it.
+LARGEST = 24 * 2**20
 
 
 def sweep(
@@ -75,7 +77,7 @@ def sweep(
         "auto" (CUDA, then MPS, then CPU) or a torch device name.
     chunk
         At most this many students in one stack, and no fewer than it takes to keep all cores busy. 32 to 64 stay in a
-        CPU's cache, and no layer of a stack there passes 32 MB; a GPU likes more.
+        CPU's cache, and no layer of a stack there passes 24 MB; a GPU likes more.
     resume
         Folder for finished students; None: a folder in this user's cache; False: keep nothing.
     progress
@@ -133,7 +135,7 @@ def sweep(
         print(f"{len(students) - len(left)} of {len(students)} students were trained before; kept in {kept.folder}")
     jobs, in_threads = _jobs(where)
     ends = data.vocabulary or data.train.inputs.shape[1], data.train.teacher_logits.shape[1]
-    stacks = _plan(settings.loc[left], ends, chunk_size, jobs, MAPPED if where.type == "cpu" else sys.maxsize)
+    stacks = _plan(settings.loc[left], ends, chunk_size, jobs, LARGEST if where.type == "cpu" else sys.maxsize)
     tasks = {
         place: Chunk(
             [students[one] for one in rows], schedule=schedule, loss=loss, logits=logits, student=student, **shared
