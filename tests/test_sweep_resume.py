@@ -200,7 +200,7 @@ def test_the_engine_holds_every_module_that_it_imports_except_checks_and_setting
     engine = {module.__name__ for module, _ in kept.ENGINE}
     imported = {name for module, _ in kept.ENGINE for name in ours.findall(Path(module.__file__).read_text("utf-8"))}
     checks = {f"kdcourse.{name}" for name in ("_arguments", "_examples", "_process", "stats", "stats.intervals")}
-    alone = {"kdcourse.train"}  # in the names of students that it trains one by one
+    alone = {module.__name__ for module, _ in kept.ALONE}
     assert imported <= engine | checks | alone
 
 
@@ -343,3 +343,24 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_and_not_the_sweep(tmp_pa
     with pytest.warns(UserWarning, match="sweeps cannot be written .*: this sweep keeps nothing"):
         table = sweep(grid(width=4), blobs(), epochs=1, device="cpu", progress=False)
     assert table["test_accuracy"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "changes"),
+    [
+        ("train.py", "(1 + math.cos", False),
+        ("train.py", "zero_grad(set_to_none=True)", True),
+        ("stack.py", "lr", False),
+    ],
+)
+def test_a_student_alone_is_kept_under_the_code_of_the_loop_that_trains_it(monkeypatch, file, old, changes):
+    before = kept.engine(kept.ALONE)
+    read = Path.read_text
+
+    def changed(path, **options):
+        text = read(path, **options)
+        assert path.name != file or old in text
+        return text.replace(old, f"{old[:-1]}x{old[-1]}") if path.name == file else text
+
+    monkeypatch.setattr(Path, "read_text", changed)
+    assert (kept.engine(kept.ALONE) != before) is changes

@@ -92,13 +92,15 @@ def _fit(chunk, train, splits, after_epoch):
 
 
 def _fit_at_once(chunk, train, splits, after_epoch):
-    student, loss, diverged_at, logits_of = (_stack if chunk.student is None else _alone)(chunk, train, after_epoch)
+    student, loss, diverged_at, logits_of = (_stack if chunk.student is None else train_alone)(
+        chunk, train, after_epoch
+    )
     steps = chunk.epochs * math.ceil(len(train[0]) / chunk.batch_size)
     rows = [{"parameters": count_parameters(student) // len(loss)} for _ in chunk.settings]
     kept = {}
     for name, (split_inputs, split_labels, split_teacher) in splits.items():
         logits = logits_of(student, split_inputs)
-        for row, measured in zip(rows, _measure(logits, split_labels, split_teacher), strict=True):
+        for row, measured in zip(rows, measure(logits, split_labels, split_teacher), strict=True):
             row |= {f"{name}_{measure}": value for measure, value in measured.items()}
         if chunk.logits:
             kept[name] = logits.transpose(1, 2).contiguous().numpy()
@@ -141,7 +143,8 @@ def _stack(chunk, train, after_epoch):
     return stack, loss, diverged_at, logits_of_stack
 
 
-def _alone(chunk, train, after_epoch):
+def train_alone(chunk: Chunk, train: list[torch.Tensor], after_epoch: Callable | None) -> tuple:
+    """The student of a chunk, trained; its loss [1]; where it diverged [1]; and what asks it, [N, D] -> [1, C, N]."""
     inputs, labels, teachers = train
     (row,) = chunk.settings
     with generator_kept():
@@ -175,7 +178,7 @@ def sizes_of(settings, inputs: int, classes: int) -> list[int]:
     return [inputs, *[settings["width"]] * int(settings["hidden_layers"]), classes]
 
 
-def _measure(logits, labels, teacher_logits):
+def measure(logits: torch.Tensor, labels: torch.Tensor, teacher_logits: torch.Tensor) -> list[dict]:
     """One dict of measures per student, from logits [M, C, N]."""
     log_q = F.log_softmax(logits, 1)
     predicted = logits.max(1).indices  # argmax is much slower over an axis that is not the last

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kdcourse import losses, models, stack, store
+from kdcourse import losses, models, stack, store, train
 from kdcourse.data import DataSet
 from kdcourse.stats import calibration
 from kdcourse.sweep import chunk
 from kdcourse.sweep.identity import code_of, identity
-from kdcourse.train import distill, teacher_logits
 
 # What the results come from: with another version of these, and of what they use around them, all is trained anew.
 ENGINE = (
@@ -22,6 +21,15 @@ ENGINE = (
     (stack, "logits_of_stack"),
     (losses, "blended"),
     (models, "StudentStack"),
+    (calibration, "expected_calibration_error"),
+)
+# The same for students that are trained one by one. They take long: a change to the stack does not concern them.
+ALONE = (
+    (chunk, "train_alone"),
+    (chunk, "measure"),
+    (train, "distill"),
+    (train, "teacher_logits"),
+    (losses, "blended"),
     (calibration, "expected_calibration_error"),
 )
 
@@ -67,29 +75,25 @@ class Kept:
         folder = store.cache_folder("sweeps") if resume is None else Path(resume)
         try:
             folder.mkdir(parents=True, exist_ok=True)  # better known now than after training
-            made_by = None if loss is None else identity(loss)
-            if student is not None:
-                run = run | {"student": identity((student, distill, teacher_logits))}
+            functions = [None if one is None else identity(one) for one in (loss, student)]
         except (OSError, TypeError) as error:
-            function = "loss" if student is None else "loss or student"
+            named = "loss" if student is None else "loss or student"
             what = (
-                f"{folder} cannot be written"
-                if isinstance(error, OSError)
-                else f"{function} cannot be told from others"
+                f"{folder} cannot be written" if isinstance(error, OSError) else f"{named} cannot be told from others"
             )
             if resume is None:
                 warnings.warn(f"{what} ({error}): this sweep keeps nothing", stacklevel=3)
                 return
             if isinstance(error, OSError):
                 raise
-            raise TypeError(f"with this {function}, resume must be False: {what} ({error})") from None
+            raise TypeError(f"with this {named}, resume must be False: {what} ({error})") from None
         common = store.fingerprint(
             run
             | {
-                "engine": engine(),
+                "engine": engine() if student is None else engine(ALONE),
                 "torch": torch.__version__,
                 "data": [split.fingerprint() for split in (data.train, data.validation, data.test)],
-                "loss": made_by,
+                "functions": functions,
             }
         )
         self.folder = folder
@@ -116,6 +120,6 @@ class Kept:
         store.save_tensors(self.paths[number], {name: torch.from_numpy(array) for name, array in arrays.items()}, row)
 
 
-def engine() -> list[str]:
+def engine(parts=ENGINE) -> list[str]:
     """The code behind the results, without what changes none: comments, docstrings, messages, other functions."""
-    return [code_of(Path(str(module.__file__)).read_text(encoding="utf-8"), name) for module, name in ENGINE]
+    return [code_of(Path(str(module.__file__)).read_text(encoding="utf-8"), name) for module, name in parts]
