@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,8 +109,12 @@ def claims(
     run: Annotated[
         bool, typer.Option("--run", help="Run the experiments again, instead of showing what they found.")
     ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--setting", help="With --run: only in this data set, as flights. May be given again."),
+    ] = None,
 ) -> None:
-    """Show the claims that the course tests with what the last full run found, or run their experiments again.
+    """Show what the last full run found, everything of the claims that are named, or run their experiments again.
 
     What was trained is kept, so a run that was interrupted goes on where it stopped.
     """
@@ -117,10 +122,14 @@ def claims(
 
     with _said("CLAIM"):
         if not run:
-            print(claims.show(*names or []))
+            print("\n\n".join(map(claims.describe, names)) if names else claims.show())
             return
-        for found in claims.run(*names or []):
-            print(claims.show(found["claim"]), f"\n  {found['seconds']:.0f} s", flush=True)
+        jobs, start = claims.planned(*names or [], settings=settings), time.monotonic()
+        results = claims.run(*names or [], settings=settings)
+        for number, (claim, setting) in enumerate(jobs, 1):
+            minutes = (time.monotonic() - start) / 60
+            print(f"{number} of {len(jobs)}: {claim.name}, {setting} ({minutes:.0f} minutes so far)", flush=True)
+            print(f"  {claims.plain(claim, next(results), setting)}", flush=True)
 
 
 @app.command()

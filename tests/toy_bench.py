@@ -57,7 +57,8 @@ def world(effect, *, teacher=0.9, pictures=50_000, teacher_parameters=460_000, s
             ]
         return table
 
-    return SimpleNamespace(garments=garments, sweep=sweep, device="cpu", seen=seen)
+    names = {"setting": "fashion-mnist", "data": garments, "garments": garments}
+    return SimpleNamespace(**names, sweep=sweep, device="cpu", seen=seen)
 
 
 def flat(row, some):
@@ -119,8 +120,8 @@ def found(name, bench):
 def said(result):
     """{id of a part: what it says about its claim}"""
     (claim,) = claims.find(result["claim"])
-    conclusion = claims.conclude(claim, result)._asdict()
-    return {claims.part_id(key): kind for kind, keys in conclusion.items() for key in keys}
+    kinds = {"yes": "supported", "no": "not_supported", "cannot tell": "inconclusive"}
+    return {claims.part_id(part["key"]): kinds[claims.answer(claim, part)] for part in result["parts"]}
 
 
 def ids(result):

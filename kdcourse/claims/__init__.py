@@ -1,14 +1,18 @@
 """The claims ledger: what is said about distillation, how this course tests it, and what came out.
 
 claims.show("soft-beats-hard")     # the record, with the result of the committed full run
-kdcourse claims --run              # in a terminal: run all experiments again
+kdcourse claims NAME               # in a terminal: everything about one claim
+kdcourse claims --run              # run all experiments again
 
 A claim is one function in `lesson_NN.py`, with `@claim(...)` above it; a `Claim(...)` there has no experiment yet.
 """
 
-from kdcourse.claims.ledger import CLAIMS, Conclusion, conclude, effects, evaluate, find, part, result, run, table
+from kdcourse.claims.describe import covered, describe, effect, effects, part_label, table
+from kdcourse.claims.ledger import CLAIMS, evaluate, find, part, planned, result, run
 from kdcourse.claims.record import Arm, Claim, Part, claim, label, part_id
+from kdcourse.claims.sentences import plain, would_change
 from kdcourse.claims.shown import MIME, Shown, show
+from kdcourse.claims.verdicts import Conclusion, answer, conclude, standing
 
 __all__ = [
     "CLAIMS",
@@ -18,16 +22,25 @@ __all__ = [
     "Conclusion",
     "Part",
     "Shown",
+    "answer",
     "claim",
     "conclude",
+    "covered",
+    "describe",
+    "effect",
     "effects",
     "evaluate",
     "find",
     "label",
     "part",
     "part_id",
+    "part_label",
+    "plain",
+    "planned",
     "result",
     "run",
     "show",
+    "standing",
     "table",
+    "would_change",
 ]

@@ -1,4 +1,4 @@
-"""Find the claims, run them, keep what came out in `data/results/`, and say it with caution."""
+"""Find the claims, run them in each of their settings, and keep what came out in `data/results/`."""
 
 import datetime
 import functools
@@ -7,50 +7,37 @@ import os
 import pkgutil
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+
+import numpy as np
 
 from kdcourse import _course, data, devices, store
-from kdcourse.claims.record import Claim, Key, Part, label, part_id
+from kdcourse.claims.record import Claim, Key, Part, part_id
+from kdcourse.claims.verdicts import setting_of
+from kdcourse.data import DataSet
 from kdcourse.stats import compare
 from kdcourse.sweep import sweep
 
-CONFIDENCE = 0.95  # of all intervals of one claim together
-DIGITS = 6  # of what is stored; the comparison is made of the rounded values, so that it can be made again
+CONFIDENCE = 0.95  # of all intervals of one claim in one setting together
+DIGITS = 6  # of what is stored; a comparison of pairs is made of the rounded values, so that it can be made again
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What an experiment gets: the data, `sweep` with where it keeps its chunks filled in, and the device."""
+    """What an experiment gets: a setting and its data, `sweep` with where it keeps its chunks filled in, the device."""
 
-    garments: data.DataSet
+    setting: str
+    data: DataSet
     sweep: Callable
     device: str
 
-
-class Conclusion(NamedTuple):
-    """What a result says about its claim: the keys of its parts, by what they say."""
-
-    supported: list[Key]
-    not_supported: list[Key]
-    inconclusive: list[Key]
-
     @property
-    def kind(self) -> str:
-        """The one word for all parts, as "not supported"; "depends" where they differ, "not measured" for none."""
-        kinds = [name.replace("_", " ") for name, keys in self._asdict().items() if keys]
-        return "depends" if len(kinds) > 1 else "".join(kinds) or "not measured"
-
-    def __str__(self) -> str:
-        if self.kind in ("supported", "not supported"):
-            return f"{self.kind} here"
-        if self.kind != "depends":
-            return {"not measured": "not measured yet"}.get(self.kind, self.kind)
-        said = [(name.replace("_", " "), keys) for name, keys in self._asdict().items() if keys]
-        return "depends: " + "; ".join(f"{kind} for {_listed(map(label, keys))}" for kind, keys in said)
+    def garments(self) -> DataSet:
+        """The data, by the name that experiments of one setting have used."""
+        return self.data
 
 
 def _discovered() -> Iterator[Claim]:
@@ -85,12 +72,40 @@ def find(*names: str) -> list[Claim]:
     return [by_name[name] for name in names] or list(CLAIMS)
 
 
-def run(*names: str, resume: str | bool | None = None, device: str = "auto") -> Iterator[dict]:
+def planned(*names: str, settings: Sequence[str] | None = None) -> list[tuple[Claim, str]]:
+    """What `run` measures, in its order: claims, each in every of its settings, or in those of them that are named.
+
+    Raises
+    ------
+    ValueError
+        For a claim that is not there, or has no experiment, or is not measured in any of `settings`.
+
+    Examples
+    --------
+    >>> [setting for _, setting in planned("soft-beats-hard", settings=["fashion-mnist"])]
+    ['fashion-mnist']
+    """
+    jobs = []
+    for claim in find(*names):
+        if claim.measure is None and names:
+            raise ValueError(f"{claim.name!r} has no experiment yet; lesson {claim.lesson} will bring it")
+        chosen = [one for one in claim.settings if settings is None or one in settings]
+        if names and not chosen:
+            raise ValueError(f"{claim.name!r} is measured in {', '.join(claim.settings)}, got settings {settings}")
+        jobs += [(claim, one) for one in chosen if claim.measure]
+    return jobs
+
+
+def run(
+    *names: str, settings: Sequence[str] | None = None, resume: str | bool | None = None, device: str = "auto"
+) -> Iterator[dict]:
     """Run the experiments of these claims, or of all that have one, and write `data/results/<name>.json`.
 
     Parameters
     ----------
     *names : str
+    settings : sequence of str, optional
+        Names of data sets; without, every setting of each claim. What is stored of others is kept.
     resume : str, bool or None
         As in `sweep`: what was trained by an earlier call is not trained again.
     device : str
@@ -99,73 +114,119 @@ def run(*names: str, resume: str | bool | None = None, device: str = "auto") -> 
     Yields
     ------
     dict
-        The results, as they are finished, as `result` gives them.
+        The result of a claim after each of its settings, in the order of `planned`, as `result` gives it.
 
     Raises
     ------
     ValueError
-        For a claim that is not there, or that has no experiment.
+        As `planned` does.
     CourseError
         Outside a clone of the course, where results have no place.
     """
-    experiments = [(claim, _experiment(claim)) for claim in find(*names) if claim.measure or names]
+    jobs = planned(*names, settings=settings)
     if stored("results").is_relative_to(_course.CARRIED):
         raise _course.CourseError(f"the results of claims are written into a clone of the course: {_course.CLONE}")
     students = functools.partial(sweep, resume=resume, device=device, progress=False)
-    bench = Bench(data.load("fashion-mnist"), students, device)
-    for claim, measure in experiments:
+    load = functools.cache(data.load)
+    for claim, setting in jobs:
+        assert claim.measure is not None  # `planned` leaves these out
         start = time.perf_counter()
-        measured = evaluate(claim, measure(bench))
-        measured |= {
-            "date": str(datetime.date.today()),
-            "machine": devices.machine(),
-            "seconds": round(time.perf_counter() - start, 1),
-        }
+        bench = Bench(setting, load(setting), students, device)
+        parts = [part._replace(setting=setting) for part in claim.measure(bench)]
+        seconds = round(time.perf_counter() - start, 1)
+        about = {"date": str(datetime.date.today()), "machine": devices.machine(), "seconds": seconds}
+        measured = _merged(claim, result(claim.name), evaluate(claim, parts), setting, about)
         _save(measured)
         yield measured
 
 
-def _experiment(claim):
-    if claim.measure is None:
-        raise ValueError(f"{claim.name!r} has no experiment yet; lesson {claim.lesson} will bring it")
-    return claim.measure
+def _merged(claim, old, new, setting, about):
+    """A result with one setting measured anew, and the others as they were, in the order of the record."""
+    abouts = (old["settings"] if old else {}) | {setting: about}
+    parts = [part for part in old["parts"] if setting_of(part) != setting] if old else []
+    order = [*claim.settings, *sorted(abouts.keys() - {*claim.settings})]
+    return {
+        "claim": claim.name,
+        "settings": {name: abouts[name] for name in order if name in abouts},
+        "parts": sorted(parts + new["parts"], key=lambda part: order.index(setting_of(part))),
+    }
 
 
 def evaluate(claim: Claim, parts: Iterable[Part]) -> dict:
     """What a claim's parts come to: every comparison, with the pairs that it was made of.
 
-    The intervals are widened so that, with 95 % confidence, *all* of a claim's parts lie in theirs (Bonferroni).
+    The intervals are widened so that, with 95 % confidence, *all* parts of one setting lie in theirs (Bonferroni).
+
+    Parameters
+    ----------
+    claim : Claim
+    parts : iterable of Part
+        Whose arms hold [n] values, or [n, N]. Where one arm has examples and the other none, each pair's one value
+        stands for all of its examples.
+
+    Returns
+    -------
+    dict
+        `claim` and `parts`, as in `result`.
 
     Examples
     --------
     >>> from kdcourse.claims import Arm, Part
     >>> arms = Arm("soft labels", [0.81, 0.83, 0.85]), Arm("labels", [0.80, 0.81, 0.84])
     >>> (one,) = evaluate(find("soft-beats-hard")[0], [Part({"examples": 100}, *arms, [0, 1, 2], [0, 1, 2])])["parts"]
-    >>> one["mean"], one["n"], one["verdict"]
-    (1.33333, 3, 'inconclusive')
+    >>> one["mean"], one["covers"], one["verdict"]
+    (1.33333, {'block': 3}, 'inconclusive')
     """
     parts = list(parts)
-    confidence = 1 - (1 - CONFIDENCE) / len(parts)
-    return {"claim": claim.name, "parts": [_compared(part, confidence) for part in parts]}
+    settings = [part.setting for part in parts]
+    confidences = [1 - (1 - CONFIDENCE) / settings.count(part.setting) for part in parts]
+    return {"claim": claim.name, "parts": list(map(_compared, parts, confidences))}
 
 
 def _compared(part, confidence):
-    a, b = (_rounded(arm.values) for arm in (part.a, part.b))
+    a, b = (np.asarray(arm.values, dtype=float) for arm in (part.a, part.b))
+    per_example = a.ndim == 2 or b.ndim == 2
+    means = [_rounded(values.mean(1) if values.ndim == 2 else values) for values in (a, b)]
+    if per_example:
+        a, b = np.broadcast_arrays(*(values if values.ndim == 2 else values[:, None] for values in (a, b)))
+    else:
+        a, b = means
     seeds = {name: _plain(getattr(part, name)) for name in ("init_seed", "order_seed")}
     found = compare(a, b, margin=part.margin, confidence=confidence, **seeds)
     numbers = {name: getattr(found, name) for name in ("mean", "low", "high")} | {"margin": part.margin}
     return {
+        "setting": part.setting,
         "key": part.key,
+        "metric": part.metric,
         **dict(zip(numbers, _rounded([part.scale * value for value in numbers.values()]), strict=True)),
         "unit": part.unit,
         "n": found.n,
         "verdict": found.verdict,
         "note": found.note,
-        "arms": {"a": _arm(part.a, a), "b": _arm(part.b, b)},
+        "arms": {name: _arm(arm, values) for name, arm, values in zip("ab", (part.a, part.b), means, strict=True)},
         "scale": part.scale,
         "repeated": part.repeated,
-        "pairs": {"a": a, "b": b, **seeds},
+        "covers": covers(part.repeated, len(means[0]), **seeds) | ({"example": a.shape[1]} if per_example else {}),
+        "example_error": _rounded([part.scale * found.example_error])[0] if per_example else None,
+        "pairs": {"a": means[0], "b": means[1], **seeds},
     }
+
+
+def covers(repeated: str, n: int, init_seed: list | None, order_seed: list | None) -> dict[str, int]:
+    """Which luck the interval of n pairs covers, and of how many: what was repeated, and weights for each of those.
+
+    Examples
+    --------
+    >>> covers("block", 4, init_seed=[0, 1, 2, 3], order_seed=[0, 0, 1, 1])
+    {'block': 2, 'init': 2}
+    """
+    orders = len(set(order_seed or init_seed or range(n)))
+    if n == orders:
+        return {repeated: n}
+    if n % orders:  # some have more pairs than others
+        return {repeated: orders, "pair": n}
+    # On the same pictures, a seed stands for weights and order alike, unless each order has several weights.
+    return {"order" if repeated == "seed" else repeated: orders, "init": n // orders}
 
 
 def _arm(arm, values):
@@ -180,36 +241,20 @@ def _plain(seeds):
     return None if seeds is None else [int(seed) for seed in seeds]
 
 
-def conclude(claim: Claim, found: dict | None) -> Conclusion:
-    """What a result says about its claim: which parts speak for it, which against it, and which cannot tell.
-
-    Examples
-    --------
-    >>> parts = [{"key": {"examples": n}, "verdict": verdict} for n, verdict in [(100, "better"), (500, "worse")]]
-    >>> print(conclude(find("soft-beats-hard")[0], {"parts": parts}))
-    depends: supported for 100 pictures; not supported for 500 pictures
-    """
-    said = Conclusion([], [], [])
-    for one in found["parts"] if found else ():
-        if one["verdict"] == claim.supports:
-            said.supported.append(one["key"])
-        elif one["verdict"] == "inconclusive":
-            said.inconclusive.append(one["key"])
-        else:
-            said.not_supported.append(one["key"])
-    return said
-
-
 def result(name: str) -> dict | None:
-    """What the last full run of a claim found, or None if there was none. Raises ValueError for the name.
+    """What the last full runs of a claim found, or None if there was none. Raises ValueError for the name.
 
     Returns
     -------
     dict or None
-        `claim`, `date`, `machine`, `seconds` and `parts`. A part has its `key`; `mean`, `low`, `high` and `margin` in
-        `unit`, which are `scale` times the values; `n`, `verdict` and `note`; the `arms` a and b, each with its name,
-        its mean, and the settings that were chosen where they are known; and the `pairs`: the values of both arms with
-        the seeds that they share, or None where they were not kept. `repeated` says what a new order_seed brings.
+        `claim`; `settings`, each with `date`, `machine` and `seconds`; and `parts`. A part has its `setting`, `key` and
+        `metric`; `mean`, `low`, `high` and `margin` in `unit`, which are `scale` times the values; `n`, the number of
+        independent units of training; `verdict` and `note`; the `arms` a and b, each with its name, its mean, and the
+        settings that were chosen where they are known; and the `pairs`: one value of both arms for each pair, the mean
+        over examples, with the seeds that they share, or None where they were not kept. `covers` says which luck the
+        interval covers, and of how many ({"block": 10, "init": 2, "example": 10000}); `example_error` is what the
+        choice of examples alone adds to the standard error, None where the interval does not cover it. `repeated` says
+        what a new order_seed brings.
 
     Examples
     --------
@@ -221,41 +266,18 @@ def result(name: str) -> dict | None:
     return store.load_json(path) if path.exists() else None
 
 
-def part(found: dict, key: Key) -> dict:
-    """The part of a result with this key. Raises KeyError that lists the ids of those that there are."""
+def part(found: dict, key: Key, setting: str | None = None, metric: str = "accuracy") -> dict:
+    """The part of a result with this key, the first of all settings if none is said.
+
+    Raises
+    ------
+    KeyError
+        That lists the ids of those that there are.
+    """
     for one in found["parts"]:
-        if one["key"] == key:
+        if (one["key"], one["metric"]) == (key, metric) and setting in (None, setting_of(one)):
             return one
     raise KeyError(f"no part {part_id(key)}; there are {'; '.join(part_id(one['key']) for one in found['parts'])}")
-
-
-def table() -> str:
-    """The ledger as a Markdown table: claim, lesson, effect with interval, verdict."""
-    lines = ["| claim | lesson | effect [interval], pairs | verdict |", "|---|---|---|---|"]
-    for claim in CLAIMS:
-        found = result(claim.name)
-        said = "<br>".join(f"{name}: {effect}" for name, effect in effects(found))
-        lines.append(f"| **{claim.name}** {claim.wording} | {claim.lesson} | {said} | {conclude(claim, found)} |")
-    return "\n".join(lines)
-
-
-def effects(found: dict | None) -> list[tuple[str, str]]:
-    """(label, effect with its interval and how many pairs) for each part of a result.
-
-    Examples
-    --------
-    >>> effects(result("soft-beats-hard"))[0]
-    ('100 pictures', '+2.32 points [+1.40, +3.24], n = 20')
-    """
-    return [(label(one["key"]), effect(one)) for one in (found["parts"] if found else ())]
-
-
-def effect(one: dict) -> str:
-    """The numbers of a part: effect, interval, how many pairs, and the margin if there is one."""
-    # + 0.0 makes a plain zero of -0.0
-    mean, low, high = (f"{round(one[name], 2) + 0.0:+.2f}" for name in ("mean", "low", "high"))
-    limit = f", margin {one['margin']:.2g}" if one["margin"] else ""
-    return f"{mean} {one['unit']} [{low}, {high}], n = {one['n']}{limit}"
 
 
 def stored(name: str) -> Path:
@@ -270,8 +292,3 @@ def _save(measured):
     text = re.sub(r"\[[\s\d.,e+-]+\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
     with store.replacing(stored("results") / f"{measured['claim']}.json") as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def _listed(names):
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last

@@ -15,6 +15,8 @@ from kdcourse.sweep import grid
     "soft-beats-hard",
     "A student learns more from soft labels than from hard labels.",
     taught_in="Hinton, Vinyals and Dean 2015, section 2; nearly every introduction since",
+    settings=("fashion-mnist", "wordnet-glosses", "flights"),
+    parts="transfer-set sizes",
 )
 def soft_beats_hard(run):
     """Test accuracy, soft labels minus labels: same pictures, initial weights, batches and number of steps.
@@ -28,6 +30,7 @@ def soft_beats_hard(run):
     "omitted-class-is-learned",
     "A student can learn a class it was never shown, from what the teacher says about the others.",
     taught_in="Hinton, Vinyals and Dean 2015, section 3 (a digit left out of MNIST)",
+    parts="garments",
 )
 def omitted_class(run):
     """Recall of the left-out garment on test, soft labels minus the teacher's arg-max labels, both after one bias was

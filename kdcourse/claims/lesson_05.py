@@ -21,6 +21,8 @@ LIMIT = 0.03  # the gap that a slice may have, in the example of the spam filter
     "gap-is-not-uniform",
     "What a student loses against its teacher differs from slice to slice.",
     taught_in="Hooker et al. 2019; Lukasik et al. 2022; Mohammadshahi and Ioannou 2024",
+    settings=("fashion-mnist", "wordnet-glosses", "flights"),
+    parts="slices",
 )
 def gap_is_not_uniform(run):
     """Gap between teacher and student in the class where it is largest on validation, minus the mean gap of the other
@@ -33,7 +35,11 @@ def gap_is_not_uniform(run):
 
 
 @claim(
-    "rare-and-hard-lose-most", "Rare and hard examples lose most.", taught_in="Hooker et al. 2019; Lukasik et al. 2022"
+    "rare-and-hard-lose-most",
+    "Rare and hard examples lose most.",
+    taught_in="Hooker et al. 2019; Lukasik et al. 2022",
+    settings=("fashion-mnist", "wordnet-glosses", "flights"),
+    parts="slices",
 )
 def rare_and_hard_lose_most(run):
     """Gap on hard or rare slices minus the gap on the rest, on test. Hard: where the teacher is least sure (a quarter,
@@ -59,6 +65,10 @@ def rare_and_hard_lose_most(run):
     "average-hides-slices",
     "An average that looks fine can hide a slice that is not.",
     taught_in="audits of models in general",
+    holds="all",
+    settings=("spam-assassin",),
+    parts="halves",
+    revised="Its parts were judged one by one in a first run; since then, all of them must hold.",
 )
 def average_hides_slices(run):
     """A spam filter's gap against a limit of 3 points fixed beforehand: all mail under it, and hard ham, real mail that
@@ -77,6 +87,7 @@ def average_hides_slices(run):
     "distillation-lifts-the-tail-over-hard-labels",
     "With a long-tailed transfer set, soft labels help the rare class more than hard labels do.",
     taught_in="Menon et al. 2021 by implication; contested by Lukasik et al. 2022",
+    parts="slices",
 )
 def distillation_lifts_the_tail(run):
     """Recall on test, soft labels minus labels, of the rarest class (5 pictures) and of the three rarest, with a tail

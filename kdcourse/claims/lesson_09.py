@@ -7,7 +7,9 @@ STACK_WITH_DISTILLATION = Claim(
     wording="Quantisation and pruning combine with distillation at little cost.",
     taught_in="Kim and Rush 2016 (pruning); deployment guides",
     measured="Test accuracy after each step minus before it, with a margin.",
-    supports="equivalent",
+    supports="not worse",
+    holds="all",
+    parts="steps",
 )
 
 CASCADE_RECOVERS_THE_TAIL = Claim(

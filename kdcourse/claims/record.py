@@ -6,17 +6,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from kdcourse._arguments import bad_value
+
+SUPPORTS = ("better", "worse", "equivalent", "not worse")
+HOLDS = ("all", "any", "each")
 Key = dict[str, Any]  # {"ratio": 10, "examples": 5_000}; where the arms differ, both values: {"temperature": [4, 1]}
 
-# How a setting is said: each of its values, and what follows them. A name is said as it is.
+# What comes before a value, how each value is said, and what follows them. "{examples}" is what a setting consists of.
 WORDS = {
-    "examples": ("{:,}", " pictures"),
-    "ratio": ("{}×", ""),
-    "side": ("{}", " the limit"),
-    "teacher": ("{}", " teacher"),
-    "temperature": ("T = {}", ""),
-    "width": ("{}", " hidden units"),
+    "class": ("for ", "{}", ""),
+    "examples": ("with ", "{:,}", " {examples}"),
+    "metric": ("in ", "{}", ""),
+    "ratio": ("at ", "{}×", ""),
+    "side": ("", "{}", " the limit"),
+    "slice": ("for ", "{}", ""),
+    "teacher": ("taught by the ", "{}", " teacher"),
+    "temperature": ("at ", "T = {}", ""),
+    "width": ("at ", "{}", " hidden units"),
 }
+# Data sets in which claims are measured: what each consists of, and where it is said to be measured.
+EXAMPLES = {"fashion-mnist": "pictures", "spam-assassin": "mails", "wordnet-glosses": "glosses", "flights": "flights"}
+PLACES = EXAMPLES | {"fashion-mnist": "garments"}
 
 
 def part_id(key: Key) -> str:
@@ -27,36 +37,47 @@ def part_id(key: Key) -> str:
     >>> part_id({"ratio": [10, 50], "examples": 5_000})
     'ratio=10:50,examples=5000'
     """
-    return ",".join(f"{name}={':'.join(str(value) for value in _values(value))}" for name, value in key.items())
+    return ",".join(f"{name}={':'.join(str(value) for value in values_of(value))}" for name, value in key.items())
 
 
-def label(key: Key) -> str:
+def label(key: Key, setting: str = "fashion-mnist") -> str:
     """A key in words, for people. The words are derived from the key, and never read back.
 
     Examples
     --------
     >>> label({"ratio": [10, 50], "examples": 5_000})
     '10× against 50×, 5,000 pictures'
-    >>> label({"class": "sneaker"})
-    'sneaker'
+    >>> label({"examples": 500}, "flights")
+    '500 flights'
     >>> label({"momentum": 0.9})
     'momentum 0.9'
     """
-    return ", ".join(_said(name, value) for name, value in key.items())
+    return ", ".join(_said(name, value, setting) for name, value in key.items())
 
 
-def _said(name, value):
-    values = _values(value)
-    each, after = WORDS.get(name, ("{}" if isinstance(values[0], str) else f"{name} {{}}", ""))
-    return " against ".join(each.format(one) for one in values) + after
+def words(name: str, values: list, setting: str) -> tuple[str, str, str]:
+    """How values of `name` are said: what comes before them, a format for each, and what follows them."""
+    before, each, after = WORDS.get(
+        name, ("for ", "{}", "") if isinstance(values[0], str) else ("at ", f"{name} {{}}", "")
+    )
+    return before, each, after.format(examples=EXAMPLES.get(setting, "examples"))
 
 
-def _values(value):
+def values_of(value: Any) -> list:
+    """The values of one entry of a key: both, where the arms differ."""
     return value if isinstance(value, list) else [value]
 
 
+def _said(name, value, setting):
+    _, each, after = words(name, values_of(value), setting)
+    return " against ".join(each.format(one) for one in values_of(value)) + after
+
+
 class Arm(NamedTuple):
-    """One side of a comparison: [n] values in pairs, higher is better, and the settings that validation chose."""
+    """One side of a comparison: values in pairs, higher is better, and what its students chose on validation.
+
+    `values` are [n], one for each pair, or [n, N]: one for each test example as well, the same N in every row.
+    """
 
     name: str
     values: np.ndarray
@@ -78,6 +99,8 @@ class Part(NamedTuple):
         Differences smaller than this do not matter; in the unit of the values.
     scale, unit : float, str
         Differences are shown times `scale`, in `unit`.
+    setting, metric : str
+        The name of the data set, and of what the values are.
     """
 
     key: Key
@@ -89,15 +112,34 @@ class Part(NamedTuple):
     margin: float = 0.0
     scale: float = 100.0
     unit: str = "points"
+    setting: str = "fashion-mnist"
+    metric: str = "accuracy"
 
 
 @dataclass(frozen=True)
 class Claim:
     """What is said about distillation, where, and how this course tests it. Written before its result is known.
 
-    `supports` is the verdict of `stats.compare` that speaks for the claim. `measure` is the experiment, from a
-    `ledger.Bench` to parts, or None while no lesson has got to it; `measured` says what it compares. `lesson`, two
-    digits, is filled in when the claim is found: those of its module.
+    Attributes
+    ----------
+    name, wording, taught_in, measured : str
+        What is said, by whom, and what the experiment compares.
+    measure : callable or None
+        The experiment, from a `ledger.Bench` to parts; None while no lesson has got to it.
+    supports : str
+        What a part must show: "better", "worse", "equivalent" or "not worse". See `verdicts.answer`.
+    holds : str
+        For the claim, "all" parts must speak, or "any", or "each" stands on its own.
+    settings : tuple of str
+        The data sets in which it is measured.
+    parts : str
+        What its parts are, in the plural: "garments".
+    revised : str
+        What of this record was changed after a first result had been seen, and why; "" if nothing was.
+    smallest : float or None
+        The smallest effect of interest, in the unit in which it is shown, that the number of pairs was planned for.
+    lesson : str
+        Two digits; filled in when the claim is found: those of its module.
     """
 
     name: str
@@ -106,18 +148,42 @@ class Claim:
     measured: str
     supports: str = "better"
     measure: Callable[[Any], Iterable[Part]] | None = None
+    holds: str = "each"
+    settings: tuple[str, ...] = ("fashion-mnist",)
+    parts: str = "comparisons"
+    revised: str = ""
+    smallest: float | None = None
     lesson: str = ""
 
+    def __post_init__(self):
+        for name, allowed in [("supports", SUPPORTS), ("holds", HOLDS)]:
+            if getattr(self, name) not in allowed:
+                raise bad_value(name, f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
 
-def claim(name: str, wording: str, *, taught_in: str, supports: str = "better") -> Callable[[Callable], Claim]:
+
+def claim(name: str, wording: str, *, taught_in: str, **record: Any) -> Callable[[Callable], Claim]:
     """Make an experiment the claim that it tests. Its docstring says what is measured.
+
+    Parameters
+    ----------
+    name, wording, taught_in : str
+        As in `Claim`.
+    **record
+        `supports`, `holds`, `settings`, `parts`, `revised` and `smallest`, as in `Claim`.
+
+    Raises
+    ------
+    ValueError
+        For another `supports` or `holds` than there are.
 
     Examples
     --------
-    >>> @claim("soft-is-soft", "Soft labels are soft.", taught_in="nowhere")
+    >>> @claim("soft-is-soft", "Soft labels are soft.", taught_in="nowhere", holds="all")
     ... def soft_is_soft(run):
     ...     '''The softness of soft labels.'''
-    >>> soft_is_soft.measured
-    'The softness of soft labels.'
+    >>> soft_is_soft.measured, soft_is_soft.supports
+    ('The softness of soft labels.', 'better')
     """
-    return lambda measure: Claim(name, wording, taught_in, " ".join((measure.__doc__ or "").split()), supports, measure)
+    return lambda measure: Claim(
+        name, wording, taught_in, " ".join((measure.__doc__ or "").split()), measure=measure, **record
+    )

@@ -4,8 +4,11 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-from kdcourse.claims.ledger import conclude, effect, find, result
-from kdcourse.claims.record import Claim, label, part_id
+from kdcourse.claims.describe import effect, part_label
+from kdcourse.claims.ledger import find, result
+from kdcourse.claims.record import Claim, part_id
+from kdcourse.claims.sentences import plain
+from kdcourse.claims.verdicts import answer, key_of, measured_settings, setting_of
 from kdcourse.stats import Comparison
 
 MIME = "application/vnd.kdcourse.claims+json"  # of the data that a shown claim carries beside text and HTML
@@ -22,7 +25,8 @@ def show(*names: str, measured: Comparison | Mapping[str, Comparison] | None = N
         Which claims; none means all.
     measured : Comparison or {str: Comparison}, optional
         What the lesson has just found, in the units of the experiment (accuracies as shares), by the id of the part
-        that it stands beside, as "examples=100" (see `part_id`). Anything else has a row of its own.
+        that it stands beside, as "examples=100" (see `part_id`; of other settings than a claim's first,
+        "examples=100,setting=flights"). Anything else has a row of its own.
 
     Examples
     --------
@@ -42,28 +46,30 @@ class Shown:
     Attributes
     ----------
     data : dict
-        {"claims": [{"claim", "parts": [{"id", "key", "label", "full", "now", "contradicts"}]}]}; `full` and `now` hold
-        mean, low, high, n, verdict, margin and unit, or are None where that run has not measured the part.
+        {"claims": [{"claim", "plain", "parts": [{"id", "setting", "key", "label", "full", "now", "contradicts"}]}]};
+        `full` and `now` hold mean, low, high, n, verdict, margin and unit, `full` also covers; they are None where that
+        run has not measured the part.
     compared : list of str
         The ids of the parts that both the full run and this lesson have measured.
     contradictions : list of str
-        Those of them for which one says "better" and the other "worse".
+        Those of them for which one says "better" and the other "worse", or that answer the claim with yes and with no.
     """
 
     def __init__(self, claims: list[tuple[Claim, dict | None]], measured: Mapping[str, Comparison]):
         self.data: dict[str, Any] = {"claims": []}
         self._heads = []
         for claim, found in claims:
-            self.data["claims"].append({"claim": claim.name, "parts": _parts(found, measured)})
-            self._heads.append((claim, str(conclude(claim, found)), found["date"] if found else None))
+            said = plain(claim, found)
+            self.data["claims"].append({"claim": claim.name, "plain": said, "parts": _parts(claim, found, measured)})
+            self._heads.append((claim, said, _dates(claim, found)))
         parts = [part for one in self.data["claims"] for part in one["parts"]]
         self.compared = [part["id"] for part in parts if part["full"] and part["now"]]
         self.contradictions = [part["id"] for part in parts if part["contradicts"]]
 
     def __str__(self) -> str:
         lines = []
-        for (claim, verdict, _), one in zip(self._heads, self.data["claims"], strict=True):
-            lines += [f"{claim.name}: {claim.wording}", f"  {verdict}"]
+        for (claim, said, _), one in zip(self._heads, self.data["claims"], strict=True):
+            lines += [f"{claim.name}: {claim.wording}", f"  {said}"]
             for part in one["parts"]:
                 lines.append(f"  {part['label']}")
                 lines += [f"    {name}: {_said(part[run])}" for run, name in RUNS.items() if part[run]]
@@ -79,38 +85,60 @@ class Shown:
         return {"text/plain": str(self), "text/html": self._repr_html_(), MIME: self.data}
 
 
-def _parts(found, measured):
+def _dates(claim, found):
+    """When the full run was, or when it was in each setting: "" without one."""
+    dates = [found["settings"][setting]["date"] for setting in measured_settings(claim, found)]
+    return f"full run of {', '.join(dict.fromkeys(dates))}" if dates else ""
+
+
+def _parts(claim, found, measured):
     """What the full run and this lesson say about each part that either of them has."""
-    full = {part_id(part["key"]): part for part in found["parts"]} if found else {}
+    full = {_id(claim, part): part for part in found["parts"]} if found else {}
     unit, scale = next(((part["unit"], part["scale"]) for part in full.values()), ("points", 100))
     parts = []
     for name in [*full, *(name for name in measured if name not in full)]:
-        part, now = full.get(name), measured.get(name)
+        part = full.get(name)
+        now = _scaled(measured[name], scale, unit, part["margin"] if part else 0.0) if name in measured else None
         parts.append(
             {
                 "id": name,
+                "setting": setting_of(part) if part else None,
                 "key": part["key"] if part else None,
-                "label": label(part["key"]) if part else name,
-                "full": part and {each: part[each] for each in (*Comparison._fields, "margin", "unit")},
-                "now": now and _scaled(now, scale, unit),
-                "contradicts": bool(part and now) and {part["verdict"], now.verdict} == {"better", "worse"},
+                "label": part_label(claim, part) if part else name,
+                "full": part and {each: part[each] for each in (*Comparison._fields, "margin", "unit", "covers")},
+                "now": now,
+                "contradicts": bool(part and now) and _contradict(claim, part, now),
             }
         )
     return parts
 
 
-def _scaled(now, scale, unit):
-    numbers = {name: scale * getattr(now, name) for name in ("mean", "low", "high")}
-    return numbers | {"n": now.n, "verdict": now.verdict, "margin": 0.0, "unit": unit}
+def _id(claim, part):
+    setting = setting_of(part)
+    return part_id(key_of(part) | ({} if setting == claim.settings[0] else {"setting": setting}))
+
+
+def _contradict(claim, full, now):
+    answers = {answer(claim, full), answer(claim, now | {"margin": full["margin"]})}
+    return {full["verdict"], now["verdict"]} == {"better", "worse"} or answers == {"yes", "no"}
+
+
+def _scaled(now, scale, unit, margin):
+    """What the lesson measured, in `unit`. Its margin is that of the full run if the verdict follows from that."""
+    mean, low, high = (scale * getattr(now, name) for name in ("mean", "low", "high"))
+    follows = {"better": low > margin, "worse": high < -margin, "equivalent": -margin < low and high < margin}
+    same = follows.get(now.verdict, not any(follows.values()))
+    numbers = {"mean": mean, "low": low, "high": high, "n": now.n, "verdict": now.verdict}
+    return numbers | {"margin": margin if same else 0.0, "unit": unit}
 
 
 def _said(one):
     return f"{effect(one)}: {one['verdict']}" if one else ""
 
 
-def _html(claim, verdict, date, parts):
-    when = f" (full run of {html.escape(date)})" if date else ""
-    said = [f"<b>{html.escape(claim.wording)}</b>", f"{html.escape(verdict)}{when}"]
+def _html(claim, answered, dates, parts):
+    when = f" ({html.escape(dates)})" if dates else ""
+    said = [f"<b>{html.escape(claim.wording)}</b>", f"{html.escape(answered)}{when}"]
     said.append(f"<small>{html.escape(claim.measured)}</small>")
     runs = [run for run in RUNS if any(part[run] for part in parts)]
     cell = "style='text-align:left;vertical-align:top'"

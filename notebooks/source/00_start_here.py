@@ -179,11 +179,13 @@ runs["difference"] = runs["from the teacher"] - runs["from labels"]
 # that, if we did all of this again and again, about 95 of 100 such intervals would contain the true mean difference. It covers the luck that
 # we varied: pictures, weights, batches. It does not cover another data set, another teacher or another recipe.
 #
+# A **margin**, said beforehand, is a difference too small to matter. Where none is said, as here, it is zero.
+#
 # | verdict | what it means |
 # |---|---|
-# | better | the whole interval is above zero |
-# | worse | the whole interval is below zero |
-# | equivalent | the whole interval is too close to zero to matter (only where we said beforehand how close that is) |
+# | better | the whole interval is above +margin |
+# | worse | the whole interval is below −margin |
+# | equivalent | the whole interval is between −margin and +margin (never, where the margin is zero) |
 # | inconclusive | none of these: the runs cannot tell |
 
 # %%

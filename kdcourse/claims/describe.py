@@ -1,0 +1,120 @@
+"""All there is to say about a claim, for a terminal: the sentence, the record, every part, and what would change it."""
+
+import numpy as np
+
+from kdcourse.claims.ledger import CLAIMS, find, result
+from kdcourse.claims.record import EXAMPLES, PLACES, Claim, label
+from kdcourse.claims.sentences import plain, would_change
+from kdcourse.claims.verdicts import answer, key_of, measured_settings, setting_of, standing
+
+COUNTED = {"init": "initialisations", "order": "orders of batches", "teacher": "pairs of teachers"}
+
+
+def describe(name: str) -> str:
+    """The record of a claim and its result in full: what `kdcourse claims NAME` prints.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not there.
+
+    Examples
+    --------
+    >>> print(describe("soft-beats-sampled"))
+    soft-beats-sampled: The teacher's distribution teaches more than completions sampled from it.
+      Not measured yet.
+      Taught in: Kim and Rush 2016 (word level against sequence level). Lesson 08.
+      Measured: Phoneme error on test at equal compute, sampled completions minus soft targets.
+    """
+    (claim,) = find(name)
+    found = result(name)
+    lines = [f"{claim.name}: {claim.wording}", f"  {plain(claim, found)}"]
+    if len(measured_settings(claim, found)) > 1:
+        lines.append(f"  It {standing(claim, found)}.")
+    lines += [f"  Taught in: {claim.taught_in}. Lesson {claim.lesson}.", f"  Measured: {claim.measured}"]
+    lines += [f"  Revised: {claim.revised}"] * bool(claim.revised)
+    for setting, about in found["settings"].items() if found else ():
+        lines += ["", f"  {setting}: {about['date']}, {_minutes(about['seconds'])}"]
+        parts = [part for part in found["parts"] if setting_of(part) == setting]
+        lines += [f"    {line}" for part in parts for line in _part(claim, part)]
+    if claim.measure:
+        lines += ["", f"  What would change our mind: {would_change(claim, found)}"]
+        lines.append(f"  Measure it again: kdcourse claims --run {claim.name}")
+    return "\n".join(lines)
+
+
+def _part(claim, part):
+    """The lines about one part: its effect, both arms with what they chose, and its pairs."""
+    arms = " against ".join(_arm(arm, part) for arm in part["arms"].values())
+    lines = [
+        f"{label(key_of(part), setting_of(part))}: {effect(part)}: {part['verdict']} ({answer(claim, part)} for the claim)"
+    ]
+    lines.append(f"  {arms}")
+    if part["pairs"]:
+        gain = part["scale"] * (np.array(part["pairs"]["a"]) - np.array(part["pairs"]["b"]))
+        low, middle, high = np.quantile(gain, [0, 0.5, 1]) + 0.0
+        lines.append(
+            f"  {np.sum(gain > 0):,} of {len(gain):,} pairs above zero: from {low:+.2f} to {high:+.2f}, "
+            f"median {middle:+.2f} {part['unit']}"
+        )
+    return lines + [f"  {part['note']}"] * bool(part["note"])
+
+
+def _arm(arm, part):
+    chosen = ", ".join(f"{name} {value:g}" for name, value in (arm["chosen"] or {}).items())
+    mean = "" if arm["mean"] is None else f" {part['scale'] * arm['mean']:.2f}"
+    return f"{arm['name']}{mean}{f' ({chosen})' if chosen else ''}"
+
+
+def _minutes(seconds):
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
+
+
+def table() -> str:
+    """The ledger as a Markdown table: claim, lesson, effect with interval, plain sentence."""
+    lines = ["| claim | lesson | effect [interval], what it covers | what came out |", "|---|---|---|---|"]
+    for claim in CLAIMS:
+        found = result(claim.name)
+        parts = [f"{part_label(claim, one)}: {effect(one)}" for one in (found["parts"] if found else ())]
+        said = plain(claim, found)
+        lines.append(f"| **{claim.name}** {claim.wording} | {claim.lesson} | {'<br>'.join(parts)} | {said} |")
+    return "\n".join(lines)
+
+
+def effects(found: dict | None) -> list[tuple[str, str]]:
+    """(label, effect with its interval and what it covers) for each part of a result.
+
+    Examples
+    --------
+    >>> effects(result("soft-beats-hard"))[0]
+    ('100 pictures', '+2.32 points [+1.40, +3.24], 10 blocks × 2 initialisations')
+    """
+    return [(label(key_of(one), setting_of(one)), effect(one)) for one in (found["parts"] if found else ())]
+
+
+def part_label(claim: Claim, part: dict) -> str:
+    """A part in words, with its setting if that is not the first of its claim."""
+    setting = setting_of(part)
+    words = label(key_of(part), setting)
+    return words if setting == claim.settings[0] else f"{PLACES.get(setting, setting)}: {words}"
+
+
+def effect(one: dict) -> str:
+    """The numbers of a part: effect, interval, which luck that covers or else how many pairs, and a margin."""
+    # + 0.0 makes a plain zero of -0.0
+    mean, low, high = (f"{round(one[name], 2) + 0.0:+.2f}" for name in ("mean", "low", "high"))
+    limit = f", margin {one['margin']:.2g}" if one["margin"] else ""
+    luck = covered(one) if one.get("covers") else f"n = {one['n']}"
+    return f"{mean} {one['unit']} [{low}, {high}], {luck}{limit}"
+
+
+def covered(part: dict) -> str:
+    """Which luck the interval of a part covers, in words.
+
+    Examples
+    --------
+    >>> covered({"setting": "flights", "covers": {"block": 10, "init": 2, "example": 10_000}})
+    '10 blocks × 2 initialisations × 10,000 flights'
+    """
+    nouns = COUNTED | {"example": EXAMPLES.get(setting_of(part), "examples")}
+    return " × ".join(f"{count:,} {nouns.get(what, f'{what}s')}" for what, count in part["covers"].items())

@@ -1,0 +1,140 @@
+"""What a result says about its claim: part by part, for a setting, and over settings."""
+
+import math
+from typing import NamedTuple
+
+from kdcourse.claims.record import PLACES, Claim, Key
+
+
+def region(supports: str, margin: float) -> tuple[float, float]:
+    """The open interval in which a difference speaks for what a claim `supports`.
+
+    Examples
+    --------
+    >>> region("not worse", 0.5)
+    (-0.5, inf)
+    """
+    return {
+        "better": (margin, math.inf),
+        "worse": (-math.inf, -margin),
+        "equivalent": (-margin, margin),
+        "not worse": (-margin, math.inf),
+    }[supports]
+
+
+def answer(claim: Claim, part: dict) -> str:
+    """Does this part of a result speak for the claim?
+
+    Parameters
+    ----------
+    claim : Claim
+    part : dict
+        With `low`, `high` and `margin`, in one unit.
+
+    Returns
+    -------
+    str
+        "yes" if the interval lies inside the region of what the claim `supports`, "no" if it lies wholly outside, else
+        "cannot tell".
+
+    Examples
+    --------
+    >>> from kdcourse.claims import find
+    >>> (four_to_ten,) = find("t-4-to-10")
+    >>> answer(four_to_ten, {"low": -0.2, "high": 0.3, "margin": 0.5})
+    'yes'
+    """
+    low, high = region(claim.supports, part["margin"])
+    if low < part["low"] and part["high"] < high:
+        return "yes"
+    return "no" if part["high"] <= low or part["low"] >= high else "cannot tell"
+
+
+class Conclusion(NamedTuple):
+    """The keys of a claim's parts by their answers, and the one answer of the claim: its verdict.
+
+    `verdict` is "yes", "no" or "cannot tell"; "depends" where each part stands on its own and they differ; and
+    "not measured" where there are none.
+    """
+
+    yes: list[Key]
+    no: list[Key]
+    cannot_tell: list[Key]
+    verdict: str
+
+
+def conclude(claim: Claim, found: dict | None, setting: str | None = None) -> Conclusion:
+    """What a result says about its claim in one setting; without one, in all of them.
+
+    Nothing is pooled: over settings, the verdict is the one that all of them have, or else "depends".
+
+    Examples
+    --------
+    >>> from kdcourse.claims import find
+    >>> numbers = [{"low": 0.1, "high": 0.3}, {"low": -0.3, "high": 0.2}]
+    >>> parts = [{"key": {"examples": n}, "margin": 0, **one} for n, one in zip((100, 500), numbers, strict=True)]
+    >>> conclude(find("soft-beats-hard")[0], {"parts": parts}).verdict
+    'depends'
+    """
+    keys: dict[str, list[Key]] = {"yes": [], "no": [], "cannot tell": []}
+    answers: dict[str, list[str]] = {}
+    for part in found["parts"] if found else ():
+        if setting in (None, setting_of(part)):
+            one = answer(claim, part)
+            keys[one].append(key_of(part))
+            answers.setdefault(setting_of(part), []).append(one)
+    verdicts = {_verdict(claim.holds, several) for several in answers.values()}
+    verdict = "depends" if len(verdicts) > 1 else "".join(verdicts) or "not measured"
+    return Conclusion(keys["yes"], keys["no"], keys["cannot tell"], verdict)
+
+
+def _verdict(holds, answers):
+    first, other = {"all": ("no", "yes"), "any": ("yes", "no"), "each": ("", "")}[holds]
+    if first in answers:
+        return first
+    if len(set(answers)) == 1:
+        return answers[0]
+    return "cannot tell" if other else "depends"
+
+
+def measured_settings(claim: Claim, found: dict | None) -> list[str]:
+    """The settings in which there are results, in the order of the record."""
+    there = {setting_of(part) for part in found["parts"]} if found else set()
+    return [*(one for one in claim.settings if one in there), *sorted(there - {*claim.settings})]
+
+
+def standing(claim: Claim, found: dict | None) -> str:
+    """In how many settings a claim holds, and in which; nothing is pooled.
+
+    Examples
+    --------
+    >>> from kdcourse.claims import find
+    >>> parts = [{"key": {}, "margin": 0, "setting": name, "low": low, "high": 2} for name, low in
+    ...          [("fashion-mnist", 1), ("wordnet-glosses", -1), ("flights", 1)]]
+    >>> standing(find("soft-beats-hard")[0], {"parts": parts})
+    'holds in 2 of 3 settings: garments and flights'
+    """
+    settings = measured_settings(claim, found)
+    held = [PLACES.get(one, one) for one in settings if conclude(claim, found, one).verdict == "yes"]
+    names = f": {listed(held)}" if held else ""
+    return f"holds in {len(held)} of {len(settings)} setting{'s' * (len(settings) != 1)}{names}" if settings else ""
+
+
+def setting_of(part: dict) -> str:
+    """The name of the data set that a part was measured on."""
+    return part.get("setting", "fashion-mnist")
+
+
+def key_of(part: dict) -> Key:
+    """The key of a part, with its metric where that is not the accuracy."""
+    metric = part.get("metric", "accuracy")
+    return part["key"] if metric == "accuracy" else {**part["key"], "metric": metric}
+
+
+def listed(words: list[str]) -> str:
+    """
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
