@@ -66,7 +66,8 @@ def ledger():
     }
     alt = "; ".join(f"{kind}: {names}" for kind, names in named.items() if names)
     waiting = list(verdicts.values()).count("not measured")
-    return f"""**{claims_forest.finding()}.** {f"{waiting} more are not measured yet." if waiting else ""}
+    more = f"{waiting} more {'is' if waiting == 1 else 'are'} not measured yet." if waiting else ""
+    return f"""**{claims_forest.finding()}.** {more}
 
 <picture>
 <source media="(max-width: 600px)" srcset="{narrow}">

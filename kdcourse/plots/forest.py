@@ -99,6 +99,7 @@ def _scale(rows):
     shown = [0.0, *(value for row in rows for mark in row.marks for value in (mark.mean, *mark.pairs))]
     typical = float(np.median([max(map(abs, row.marks[0][:3])) for row in rows]))
     unit = 10.0 ** math.floor(math.log10(2 * typical)) if 0 < typical < math.inf else 1.0
+    unit /= 10 if max(map(abs, shown)) <= unit else 1
     steps = [unit * 10**power * k for power in range(9) for k in (1, 3)]
     count = []
     for sign, edge in [(-1, 1), (1, 2)]:
@@ -117,7 +118,7 @@ class _Page:
         self.edge = 2 if inline else 14
         self.setting = 290 if self.beside else self.edge
         self.left = self.setting + (66 if settings else 10)
-        self.right = width - (250 if self.numbers else 88) - self.edge
+        self.right = width - (250 if self.numbers else 96) - self.edge
 
     def write(self, x, y, text, style="", anchor="start"):
         looks = (f' class="{style}"' if style else "") + (f' text-anchor="{anchor}"' if anchor != "start" else "")
@@ -166,7 +167,7 @@ class _Page:
             f"difference in {name} (logarithmic beyond ±{unit:g})",
             "small muted",
         )
-        self.ticks(ticks, unit, place)
+        self.ticks(ticks, place)
         group = None
         for (above, label), block in itertools.groupby(rows, lambda row: (row.group, row.label)):
             if above and above != group:
@@ -176,14 +177,18 @@ class _Page:
                 self.path("grid", f"M{self.edge} {self.y}H{self.width - self.edge}")
             group = above
             self.block(label, list(block), ticks, place)
-        self.ticks(ticks, unit, place)
+        self.ticks(ticks, place)
 
-    def ticks(self, ticks, unit, place):
-        """Numbers at the ticks; where it is narrow, at zero and the powers of ten alone."""
+    def ticks(self, ticks, place):
+        """Numbers at the ticks: zero, then the powers of ten, then what there is room for."""
         self.y += LINE
-        for tick in ticks:
-            if self.numbers or not tick or math.log10(abs(tick / unit)).is_integer():
-                self.write(place(tick), self.y, f"{tick:g}".replace("-", "−"), "small muted", "middle")
+        written = []
+        for tick in sorted(ticks, key=lambda tick: (tick != 0, f"{abs(tick):g}".strip("0.") != "1", abs(tick))):
+            said = f"{tick:g}".replace("-", "−")
+            x, half = place(tick), LETTER * len(said) / 2 + 2
+            if all(abs(x - other) > half + its_half for other, its_half in written):
+                written.append((x, half))
+                self.write(x, self.y, said, "small muted", "middle")
 
     def block(self, label, rows, ticks, place):
         """The rows of one label. It stands beside them, or above where there is no room."""
@@ -219,10 +224,11 @@ class _Page:
             at = middle + 10 + 5 * (k % 3) / 2
             self.elements.append(f'<circle class="pair muted" cx="{place(pair):.5g}" cy="{at:.5g}" r="2"/>')
         counts = Counter(mark.answer for mark in row.marks) if row.answer == "depends" else {row.answer: row.answer}
-        for k, answer in enumerate(sorted(counts, key=[*ANSWERS].index)):
-            x = self.right + 16 + 31 * k
+        x = self.right + 12
+        for answer in sorted(counts, key=[*ANSWERS].index):
             self.shape(answer, x, middle, 4.5)
             self.write(x + 9, middle + 4, str(counts[answer]), f"small {STYLES[answer]}")
+            x += 14 + 8 * len(str(counts[answer]))
         if self.numbers:
             self.write(self.width - self.edge, middle + 4, numbers(row), "small", "end")
 
