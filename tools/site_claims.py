@@ -53,8 +53,8 @@ def claim_pages(known):
 def summary():
     """One or two sentences: how many claims are measured, and what they came to."""
     measured = sum(claims.result(claim.name) is not None for claim in claims.CLAIMS)
-    found = f" {claims_forest.finding()}." if measured else ""
-    return f"Of {len(claims.CLAIMS)} claims, {measured} {"is" if measured == 1 else "are"} measured so far.{found}"
+    verb, found = "is" if measured == 1 else "are", f" {claims_forest.finding()}." if measured else ""
+    return f"Of {len(claims.CLAIMS)} claims, {measured} {verb} measured so far.{found}"
 
 
 def frame(table, label):

@@ -228,7 +228,7 @@ class _Page:
         for answer in sorted(counts, key=[*ANSWERS].index):
             self.shape(answer, x, middle, 4.5)
             self.write(x + 9, middle + 4, str(counts[answer]), f"small {STYLES[answer]}")
-            x += 14 + 8 * len(str(counts[answer]))
+            x += 18 + 8 * len(str(counts[answer]))
         if self.numbers:
             self.write(self.width - self.edge, middle + 4, numbers(row), "small", "end")
 
