@@ -121,7 +121,8 @@ def said(result):
     """{id of a part: what it says about its claim}"""
     (claim,) = claims.find(result["claim"])
     kinds = {"yes": "supported", "no": "not_supported", "cannot tell": "inconclusive"}
-    return {claims.part_id(part["key"]): kinds[claims.answer(claim, part)] for part in result["parts"]}
+    answers = {claims.part_id(part["key"]): claims.answer(claim, part) for part in result["parts"]}
+    return {name: kind for answer, kind in kinds.items() for name in answers if answers[name] == answer}
 
 
 def ids(result):
