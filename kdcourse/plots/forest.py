@@ -240,7 +240,7 @@ class _Page:
         self.path("", f"M{max(start, self.left):.5g} {y:.5g}H{min(end, self.right):.5g}")
         for cut, edge, way in [(start < self.left, self.left, -1), (end > self.right, self.right, 1)]:
             if cut:
-                self.path("", f"M{edge + 6 * way:.5g} {y:.5g}l{-6 * way} -3.5v7z")
+                self.path("", f"M{edge:.5g} {y:.5g}l{-7 * way} -3.5v7z")
         self.shape(mark.answer, middle, y, 3.8 if style == "main" else 2.4)
         self.elements.append("</g>")
 
