@@ -22,7 +22,7 @@ help:
 	@echo "make check       the quick tests: no kernel, browser, site or cluster"
 	@echo "make site        build the static site into build/site, without a network"
 	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one, FORM=solved)"
-	@echo "make claims      run the experiments behind the claims again (resumes), and write the table in the README"
+	@echo "make claims      run the experiments behind the claims again (resumes), and draw them in the README"
 	@echo "make bench       measure every lesson, and write the table in the README"
 	@echo "make gpu         with a CUDA card: its tests and the benchmark of stacks, kept under the card's name"
 	@echo "make lint        ruff, lint and format, and the types"

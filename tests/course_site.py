@@ -12,7 +12,9 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import build_site  # noqa: E402
+import claims_forest  # noqa: E402, F401
 import site_api  # noqa: E402, F401
+import site_claims  # noqa: E402, F401
 import site_landing  # noqa: E402, F401
 import site_links  # noqa: E402, F401
 import site_notebooks  # noqa: E402, F401

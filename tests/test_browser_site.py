@@ -23,6 +23,7 @@ KINDS = {
     "cards": "flashcards.html",
     "glossary": "glossary.html",
     "claims": "claims.html",
+    "claim": "claims/soft-beats-hard.html",
     "datasheet": "data/spam-assassin.html",
     "reference": "api/index.html",
     "module": "api/kdcourse.losses.html",

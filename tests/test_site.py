@@ -1,5 +1,6 @@
 """The static site, looked at without a browser: it is whole, and asks nothing of any other host."""
 
+import html
 import pkgutil
 import re
 
@@ -23,6 +24,7 @@ def pages(site):
 def test_there_is_a_page_for_everything(site):
     expected = {f"lessons/{path.stem}" for path in lessons.find()}
     expected |= {f"quizzes/{name}" for name in quiz.names()}
+    expected |= {f"claims/{claim.name}" for claim in claims.CLAIMS}
     expected |= {f"api/kdcourse.{name}" for name in site_api.modules(ROOT / "kdcourse")}
     expected |= {"index", "install", "explorers", "quizzes/index", "flashcards", "glossary", "claims", "data/index"}
     expected |= {"data/fashion-mnist", "data/fashion-mnist-teacher", "data/spam-assassin", "data/spam-assassin-teacher"}
@@ -74,10 +76,6 @@ def test_no_page_asks_another_host_for_anything(site, pages):
 
 def test_every_claim_term_card_and_question_is_there(site, pages):
     assert {claim.name for claim in claims.CLAIMS} <= pages[site / "claims.html"].ids
-    for claim in claims.CLAIMS:
-        assert claim.measured in pages[site / "claims.html"].text
-        for _, effect in claims.effects(claims.result(claim.name)):
-            assert effect in pages[site / "claims.html"].text
     glossary = pages[site / "glossary.html"]
     for entry in quiz.glossary():
         for key in ("definition", "explanation", "misconception", "when_to_use", "when_to_avoid"):
@@ -86,6 +84,43 @@ def test_every_claim_term_card_and_question_is_there(site, pages):
     for name in quiz.names():
         for question in quiz.load(name).questions:
             assert question.question.replace("`", "") in pages[site / "quizzes" / f"{name}.html"].text.replace("`", "")
+
+
+def test_the_page_of_a_claim_says_all_about_it(site, pages):
+    measured = 0
+    for claim in claims.CLAIMS:
+        page, found = pages[site / "claims" / f"{claim.name}.html"], claims.result(claim.name)
+        assert f"claims/{claim.name}.html" in pages[site / "claims.html"].links()
+        said = [claim.wording, claim.taught_in, claim.measured, claim.revised, claims.plain(claim, found)]
+        if claim.measure:
+            said += [claims.would_change(claim, found), f"kdcourse claims --run {claim.name}"]
+        for label, effect in claims.effects(found):
+            said += [label, effect]
+        text = page.text.replace("’", "'")  # Sphinx sets quotation marks
+        assert [one for one in said if one not in text] == [], claim.name
+        styles = [attributes.get("class", "") for _, attributes in page.tags]
+        for part in found["parts"] if found else ():
+            measured += 1
+            for arm in part["arms"].values():
+                assert arm["name"] in page.text
+                assert all(str(name) in page.text for name in arm["chosen"] or {})
+        # Twice, for wide screens and for phones: a mark for each part, and a dot for each pair.
+        parts = found["parts"] if found else []
+        pairs = sum(len(part["pairs"]["a"]) for part in parts if part["pairs"])
+        assert sum(style.endswith(" main") for style in styles) == 2 * len(parts)
+        assert styles.count("pair muted") == 2 * pairs
+    assert measured > 40
+
+
+def test_the_picture_of_the_claims_leads_to_their_pages(site, pages):
+    page = pages[site / "claims.html"]
+    shown = {claim.wording for claim in claims.CLAIMS if claims.result(claim.name)}
+    (title, *others) = re.findall(r"<desc>(.*?)</desc>", (site / "claims.html").read_text(encoding="utf-8"), re.S)
+    assert len(others) == 1
+    assert [one for one in shown if html.escape(one.rstrip(".")) not in title] == []
+    for claim in claims.CLAIMS:
+        times = page.links().count(f"claims/{claim.name}.html")
+        assert times >= (3 if claim.wording in shown else 1)  # wide, narrow, and the table
 
 
 def test_every_picture_has_words(pages):

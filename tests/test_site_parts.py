@@ -5,10 +5,11 @@ import io
 import json
 
 import pytest
-from course_site import build_site, site_landing, site_links, site_notebooks
+from course_site import build_site, claims_forest, site_claims, site_landing, site_links, site_notebooks
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
+from kdcourse import claims
 from kdcourse.widgets._explorer import explorers
 
 EXPLORER, SiteError = site_notebooks.EXPLORER, site_notebooks.SiteError
@@ -55,6 +56,13 @@ def test_a_figure_becomes_a_file_with_its_words_and_size(tmp_path):
 def test_a_table_of_pandas_has_no_empty_heading(tmp_path):
     html = html_of(shown({"text/html": '<table class="dataframe"><tr><th></th><th>a</th></tr></table>'}), tmp_path)
     assert html == '<table class="dataframe"><tr><td></td><th>a</th></tr></table>'
+
+
+def test_claims_that_a_lesson_shows_lead_to_their_pages(tmp_path):
+    shown_claims = claims.show("t-4-to-10", "soft-beats-hard")
+    html = html_of(shown(shown_claims._repr_mimebundle_()), tmp_path)
+    for name in ("t-4-to-10", "soft-beats-hard"):
+        assert f'<a href="../claims/{name}.html">{name}</a>' in html
 
 
 def test_an_explorer_keeps_its_picture_and_its_state(tmp_path):
@@ -158,6 +166,97 @@ def test_a_section_of_a_text():
     assert site_links.section(text, "B") == "b\n\n```\n## no heading\n```\n\n## C\n\nc\n"
     with pytest.raises(ValueError, match="'E'"):
         site_links.section(text, "E")
+
+
+def test_a_stored_result_leads_to_the_page_of_its_claim():
+    known = site_links.pages()
+    made = site_links.rewrite("[r](../data/results/t-4-to-10.json)", "notebooks/a.ipynb", "lessons/a.ipynb", known)
+    assert made == "[r](../claims/t-4-to-10.md)"
+
+
+# ---- claims ----
+
+TEMPERATURE, NOISE = claims.find("t-4-to-10", "soft-labels-resist-noise")  # not worse than -0.5; better
+
+
+def part(low, high, setting="fashion-mnist", unit="points", margin=0.5, pairs=None):
+    arms = {
+        "a": {"name": "soft <b>", "mean": 0.8, "chosen": {"lr": 0.01}},
+        "b": {"name": "hard", "mean": None, "chosen": None},
+    }
+    numbers = {"mean": (low + high) / 2, "low": low, "high": high, "margin": margin, "unit": unit, "scale": 100.0}
+    more = {"n": 8, "verdict": "better", "note": "A note.", "covers": {"block": 8}, "repeated": "block", "pairs": pairs}
+    key = {"examples": int(1_000 + 100 * high)}
+    return {"setting": setting, "key": key, "metric": "accuracy", "arms": arms, **numbers, **more}
+
+
+@pytest.fixture
+def found(monkeypatch):
+    """A function that gives the ledger, for the time of a test, these parts of one claim, and nothing of the others."""
+
+    def measured(claim, *parts):
+        about = {"date": "2026-01-02", "machine": {}, "seconds": 95.0}
+        result = {"claim": claim.name, "settings": {one["setting"]: about for one in parts}, "parts": list(parts)}
+        monkeypatch.setattr(claims, "result", lambda name: result if name == claim.name else None)
+        return result
+
+    return measured
+
+
+def test_the_part_that_decides_is_the_first_mark_and_the_least_clear_of_its_kind(found):
+    found(NOISE, part(1, 2), part(0.6, 3), part(-0.2, 0.9), part(-3, 0.4), part(-5, -4))
+    (row,) = claims_forest.ledger("{}.html")
+    expected = claims.conclude(NOISE, claims.result(NOISE.name)).verdict
+    assert row.answer == expected
+    assert row.region == (0.5, float("inf"))
+    assert row.link == "soft-labels-resist-noise.html"
+    first = {mark.answer: mark.low for mark in reversed(row.marks)}
+    assert first == {"yes": 0.6, "cannot tell": -0.2, "no": -3}
+
+
+def test_a_row_for_each_setting_and_unit_and_no_mark_with_another_unit(found):
+    found(TEMPERATURE, part(1, 2), part(1, 3, "flights"), part(0.1, 0.2, "flights", unit="nats", margin=0.01))
+    rows = claims_forest.ledger()
+    assert [(row.setting, row.unit, len(row.marks)) for row in rows] == [
+        ("garments", "points", 1),
+        ("flights", "points", 1),
+        ("flights", "nats", 1),
+    ]
+    assert rows[2].region[0] == -0.01
+
+
+def test_the_page_of_a_claim_in_two_settings(found):
+    pairs = {"a": [0.9, 0.8], "b": [0.7, 0.9], "init_seed": [0, 1], "order_seed": [0, 1]}
+    result = found(TEMPERATURE, part(1, 2, pairs=pairs), part(-3, -1, "flights"))
+    page = site_claims.claim_pages({})["claims/t-4-to-10.md"]
+    for setting in ("fashion-mnist", "flights"):
+        assert claims.plain(TEMPERATURE, result, setting) in page
+    assert "## On garments" in page
+    assert "## On flights" in page
+    assert "soft &lt;b&gt;: 80.00 (lr 0.01)<br>hard" in page
+    assert "soft <b>" not in page
+    assert "holds in 1 of 2 settings: garments" in page
+    assert page.count("Measured on 2026-01-02, in 2 minutes.") == 2
+    assert page.count('class="pair muted"') == 2 * 2
+    first, second = (claims_forest.differences(one) for one in result["parts"])
+    assert (first, second) == (pytest.approx([20.0, -10.0]), [])
+
+
+def test_a_claim_that_is_not_measured_has_a_page_without_results(found):
+    found(TEMPERATURE, part(1, 2))
+    page = site_claims.claim_pages({})["claims/soft-beats-sampled.md"]
+    assert "Not measured yet." in page
+    assert "<svg" not in page
+    assert "Measure it again" not in page
+    index = site_claims.claims_page({})
+    assert f"Of {len(claims.CLAIMS)} claims, 1 is measured so far. 1 of 1 claim holds." in index
+
+
+def test_a_ledger_without_results_has_a_page_without_a_picture(monkeypatch):
+    monkeypatch.setattr(claims, "result", lambda name: None)
+    index = site_claims.claims_page({})
+    assert "<svg" not in index
+    assert f"Of {len(claims.CLAIMS)} claims, 0 are measured so far." in index
 
 
 # ---- pages ----

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from kdcourse import data
+from kdcourse import claims, data
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import build_fashion_mnist  # noqa: E402
 import build_notebooks  # noqa: E402
+import build_readme  # noqa: E402
 import install  # noqa: E402
 import lowest  # noqa: E402
 import train_teacher  # noqa: E402
@@ -51,6 +52,17 @@ def test_augmentation_blanks_one_square_of_each_picture():
     assert int(areas.max()) == train_teacher.CUTOUT**2
     for picture in blanked[areas > 0]:
         assert picture.any(1).sum() * picture.any(0).sum() == picture.sum()
+
+
+def test_the_readme_shows_the_picture_of_the_stored_results():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path, picture in build_readme.pictures().items():
+        assert path.relative_to(ROOT).as_posix() in text
+        assert path.read_text(encoding="utf-8") == picture, "run python tools/build_readme.py"
+        assert len(picture) < 200_000
+    (alt,) = re.findall(r'<img src="site/pictures/claims-wide.svg" width="\d+" alt="([^"]+)">', text)
+    measured = [claim.name for claim in claims.CLAIMS if claims.result(claim.name)]
+    assert [name for name in measured if name not in alt] == []
 
 
 SOURCE = """# %% [markdown]

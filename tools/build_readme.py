@@ -1,4 +1,4 @@
-"""Write the generated tables of README.md: the lessons, how long they compute, and what the claims came to.
+"""Write the generated parts of README.md: the lessons, how long they compute, and a picture of the claims.
 
 python tools/build_readme.py
 """
@@ -6,11 +6,13 @@ python tools/build_readme.py
 import sys
 from pathlib import Path
 
-from kdcourse import claims, lessons, store
+from kdcourse import claims, lessons, plots, store
+from kdcourse.plots.forest import NARROW, WIDE
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 sys.path.insert(0, str(ROOT / "tools"))
+import claims_forest  # noqa: E402
 import site_notebooks  # noqa: E402
 
 
@@ -45,18 +47,35 @@ def timings():
     return "\n".join(lines)
 
 
+def pictures():
+    """{file: SVG} of the forest plot of all claims, for wide screens and for phones."""
+    rows, title = claims_forest.ledger(), claims_forest.finding()
+    return {
+        ROOT / "site" / "pictures" / f"claims-{name}.svg": plots.forest(rows, title=title, width=width)
+        for name, width in [("wide", WIDE), ("narrow", NARROW)]
+    }
+
+
 def ledger():
-    """The claims and what the last full run found, in Markdown. Built from `data/results/`."""
-    measured = [claim for claim in claims.CLAIMS if claims.result(claim.name)]
-    return "\n".join(
-        [
-            claims.table(),
-            "",
-            f"{len(measured)} of {len(claims.CLAIMS)} claims measured so far. A positive number means that the "
-            "first-named option won. Within a claim and a setting, all intervals hold jointly at 95 %; each says which "
-            "luck it covers. `make claims` measures them again.",
-        ]
-    )
+    """How many claims hold, and the picture of them."""
+    wide, narrow = (path.relative_to(ROOT).as_posix() for path in pictures())
+    verdicts = {claim.name: claims.conclude(claim, claims.result(claim.name)).verdict for claim in claims.CLAIMS}
+    named = {
+        kind: ", ".join(name for name, verdict in verdicts.items() if verdict == kind)
+        for kind in ("yes", "no", "depends", "cannot tell")
+    }
+    alt = "; ".join(f"{kind}: {names}" for kind, names in named.items() if names)
+    waiting = list(verdicts.values()).count("not measured")
+    more = f"{waiting} more {'is' if waiting == 1 else 'are'} not measured yet." if waiting else ""
+    return f"""**{claims_forest.finding()}.** {more}
+
+<picture>
+<source media="(max-width: 600px)" srcset="{narrow}">
+<img src="{wide}" width="{WIDE}" alt="Forest plot of the claims. {alt}.">
+</picture>
+
+`kdcourse claims NAME` prints all about one: every part, what its interval covers, and what would change our mind.
+`make site` gives each a page of its own. `make claims` measures them again."""
 
 
 TABLES = {"lessons": lesson_list, "claims": ledger, "timings": timings}
@@ -77,6 +96,9 @@ def main():
     for name, table in TABLES.items():
         text = with_table(text, name, table())
     README.write_text(text, encoding="utf-8")
+    for path, picture in pictures().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(picture, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import site_landing  # noqa: E402
 import site_links  # noqa: E402
 from build_answers import answers  # noqa: E402
 from site_api import api_pages  # noqa: E402
-from site_claims import claims_page  # noqa: E402
+from site_claims import claim_pages, claims_page  # noqa: E402
 from site_notebooks import SiteError, header, read, transform  # noqa: E402
 from site_pages import cards_page, glossary_page, quiz_pages  # noqa: E402
 
@@ -82,7 +82,7 @@ def assemble(source, *, notebooks=NOTEBOOKS):
             _write(source / path.name, filled(path.read_text(encoding="utf-8"), values, path.name))
     generated = {"claims.md": claims_page(known), "flashcards.md": cards_page(known), "glossary.md": glossary_page()}
     generated["instructors/answers.md"] = answers()
-    generated |= quiz_pages(known) | api_pages(ROOT / "kdcourse") | site_landing.data_index(known)
+    generated |= claim_pages(known) | quiz_pages(known) | api_pages(ROOT / "kdcourse") | site_landing.data_index(known)
     for page, text in generated.items():
         _write(source / page, text)
 

@@ -1,65 +1,60 @@
-"""The page of claims: what is said about distillation, how the course measures it, and what came out."""
+"""The pages of claims: a forest plot of the ledger with its table, and a page for each claim."""
 
 import html
 import re
-from collections import Counter
 
-from site_pages import lesson_pages, lesson_title
+import claims_forest
+from site_pages import lesson_pages
 
 from kdcourse import claims
+from kdcourse.claims.record import PLACES
+from kdcourse.claims.verdicts import measured_settings
 
-# How a conclusion is said, and its sign.
-KINDS = {
-    "yes": ("holds here", "✓"),
-    "no": ("does not hold here", "✗"),
-    "depends": ("depends", "±"),
-    "cannot tell": ("we cannot tell", "?"),
-    "not measured": ("not measured yet", "…"),
-}
+SIGNS = {"yes": "✓", "no": "✗", "depends": "±", "cannot tell": "?", "not measured": "…"}
 
 
 def claims_page(known):
-    """The ledger as Markdown: a table with every verdict, then each claim with how it was measured."""
-    lessons = {stem[:2]: stem for stem in lesson_pages(known)}
-    rows = "\n".join(_row(claim, lessons) for claim in claims.CLAIMS)
-    head = "<thead><tr><th>claim</th><th>verdict</th><th>lesson</th></tr></thead>"
-    table = f'<table class="kd-overview">\n{head}\n<tbody>\n{rows}\n</tbody>\n</table>'
-    parts = []
-    for number in sorted({claim.lesson for claim in claims.CLAIMS}):
-        stem = lessons.get(number)
-        link = (
-            f"\n\nTested in [lesson {number}](lessons/{stem}.ipynb)." if stem else "\n\nThis lesson is not written yet."
-        )
-        title = f"Lesson {lesson_title(stem)}" if stem else f"Lesson {number}"
-        parts.append(f"## {title}{link}")
-        parts += [_claim(claim) for claim in claims.CLAIMS if claim.lesson == number]
-    body = "\n\n".join(parts)
+    """The ledger as Markdown: the picture, every claim with its plain sentence, and the pages below."""
+    rows = claims_forest.ledger("claims/{}.html")
+    picture = claims_forest.inline(rows, claims_forest.finding()) if rows else ""
+    lessons = lesson_pages(known)
+    body = "\n".join(_row(claim, _lesson(claim, lessons, "")) for claim in claims.CLAIMS)
+    head = "<thead><tr><th>claim</th><th>what came out</th><th>lesson</th></tr></thead>"
+    table = f'<table class="kd-overview">\n{head}\n<tbody>\n{body}\n</tbody>\n</table>'
+    below = "\n".join(f"{claim.name} <claims/{claim.name}>" for claim in claims.CLAIMS)
     return f"""# Claims
 
-What is usually said about distillation, and what came out when this course put it to the test, on its own data: one
-image data set, one teacher, small students, and the mails of lesson 05. Each claim was written down before it was
-measured. {summary()}
+What is usually said about distillation, and what came out when this course put it to the test. Each claim was written
+down before it was measured. {summary()}
 
-Effects that speak for what is named first are positive. The intervals of one claim hold together, with 95 % confidence;
-each says what luck it covers, and of how much. `make claims` measures everything again.
+{picture}
 
-{frame(table, "All claims with their verdicts")}
+A positive number means that the option named first won. Within a claim and a setting, all intervals hold jointly at
+95 %. No result is pooled over settings. `make claims` measures everything again.
 
-{body}
+## Every claim
+
+{frame(table, "All claims with what came out")}
+
+```{{toctree}}
+:hidden:
+
+{below}
+```
 """
 
 
+def claim_pages(known):
+    """{page: Markdown} of every claim, the ones that are not measured yet among them."""
+    lessons = lesson_pages(known)
+    return {f"claims/{claim.name}.md": _page(claim, claims.result(claim.name), lessons) for claim in claims.CLAIMS}
+
+
 def summary():
-    """One sentence: how many claims were measured, and what they came to."""
-    counted = Counter(_kind(claim) for claim in claims.CLAIMS)
-    measured = len(claims.CLAIMS) - counted.pop("not measured", 0)
-    said = {"yes": "hold", "no": "do not", "depends": "depend on the case", "cannot tell": "we cannot tell"}
-    listed = ", ".join(f"{counted[kind]} {said[kind]}" for kind in said if counted[kind])
-    return f"Of {len(claims.CLAIMS)} claims, {measured} are measured so far{f': {listed}' if listed else ''}."
-
-
-def _kind(claim):
-    return claims.conclude(claim, claims.result(claim.name)).verdict
+    """One or two sentences: how many claims are measured, and what they came to."""
+    measured = sum(claims.result(claim.name) is not None for claim in claims.CLAIMS)
+    verb, found = "is" if measured == 1 else "are", f" {claims_forest.finding()}." if measured else ""
+    return f"Of {len(claims.CLAIMS)} claims, {measured} {verb} measured so far.{found}"
 
 
 def frame(table, label):
@@ -67,42 +62,89 @@ def frame(table, label):
     return f'<div class="kd-frame" role="group" aria-label="{html.escape(label)}" tabindex="0">\n{table}\n</div>'
 
 
-def _row(claim, lessons):
-    stem = lessons.get(claim.lesson)
-    lesson = f'<a href="lessons/{stem}.html">{claim.lesson}</a>' if stem else claim.lesson
-    wording = f'<a href="#{claim.name}">{html.escape(claim.wording)}</a>'
-    return f"<tr><td>{wording}</td><td>{_sign(claim)}</td><td>{lesson}</td></tr>"
-
-
-def _sign(claim):
-    words, sign = KINDS[_kind(claim)]
-    colour = {"✓": " kd-right", "✗": " kd-wrong"}.get(sign, "")
-    return f'<span class="kd-sign{colour}" aria-hidden="true">{sign}</span> {html.escape(words)}'
-
-
-def _claim(claim):
+def _row(claim, lesson):
     found = claims.result(claim.name)
-    lines = [
-        f'<div id="{claim.name}"></div>\n\n### {_plain(claim.wording)}',
-        f"<p>{_sign(claim)}. {html.escape(claims.plain(claim, found))}</p>",
-        f"<p><b>Taught in:</b> {html.escape(claim.taught_in)}.</p>",
-        f"<p><b>Measured:</b> {html.escape(claim.measured)}</p>",
+    wording = f'<a href="claims/{claim.name}.html">{html.escape(claim.wording)}</a>'
+    said = f"{_sign(claim, found)} {html.escape(claims.plain(claim, found))}"
+    return f'<tr id="{claim.name}"><td>{wording}</td><td>{said}</td><td>{lesson}</td></tr>'
+
+
+def _lesson(claim, lessons, root):
+    stem = next((stem for stem in lessons if stem[:2] == claim.lesson), None)
+    return f'<a href="{root}lessons/{stem}.html">{claim.lesson}</a>' if stem else claim.lesson
+
+
+def _sign(claim, found):
+    verdict = claims.conclude(claim, found).verdict
+    return f'<span class="kd-sign kd-{verdict.replace(" ", "-")}" aria-hidden="true">{SIGNS[verdict]}</span>'
+
+
+def _page(claim, found, lessons):
+    plain = html.escape(claims.plain(claim, found))
+    facts = [
+        ("Taught in", f"{html.escape(claim.taught_in)}; here in lesson {_lesson(claim, lessons, '../')}."),
+        ("Measured", html.escape(claim.measured)),
     ]
-    if found is not None:
-        rows = []
-        for part, (label, effect) in zip(found["parts"], claims.effects(found), strict=True):
-            rows.append(
-                f'<tr><th scope="row">{html.escape(label)}</th><td>{html.escape(effect)}</td>'
-                f"<td>{html.escape(part['verdict'])}</td></tr>"
-            )
-        head = "<thead><tr><th>part</th><th>effect [interval]</th><th>verdict</th></tr></thead>"
-        body = "\n".join(rows)
-        lines.append(frame(f"<table>\n{head}\n<tbody>\n{body}\n</tbody>\n</table>", f"{claim.name}: what was found"))
-        dates = ", ".join(f"{name}: {about['date']}" for name, about in found["settings"].items())
-        lines.append(f'<p class="kd-note">Full run of {html.escape(dates)}.</p>')
-    return "\n\n".join(lines)
+    facts += [("Revised", html.escape(claim.revised))] * bool(claim.revised)
+    if claim.measure:
+        facts += [
+            ("What would change our mind", html.escape(claims.would_change(claim, found))),
+            ("Measure it again", f"<code>kdcourse claims --run {claim.name}</code>"),
+        ]
+    listed = "\n".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
+    settings = measured_settings(claim, found)
+    standing = f" It {claims.standing(claim, found)}." if len(settings) > 1 else ""
+    sections = "\n\n".join(_setting(claim, found, setting) for setting in settings)
+    return f"""# {_text(claim.wording)}
+
+<p class="kd-lead">{_sign(claim, found)} {plain}{html.escape(standing)}</p>
+
+<dl class="kd-claim">
+{listed}
+</dl>
+
+{sections}
+"""
 
 
-def _plain(text):
+def _setting(claim, found, setting):
+    """What was found in one setting: every part as a picture and in numbers."""
+    about, place = found["settings"][setting], PLACES.get(setting, setting)
+    plain = claims.plain(claim, found, setting)
+    said = f"{_text(plain)}\n\n" if len(measured_settings(claim, found)) > 1 else ""  # else it stands above
+    rows = claims_forest.of_claim(claim, found, setting)
+    parts = "\n".join(_part(claim, part) for part in claims_forest.parts_in(found, setting))
+    head = "<thead><tr><th>part</th><th>effect [interval]</th><th>answer</th><th>compared</th></tr></thead>"
+    table = frame(f"<table>\n{head}\n<tbody>\n{parts}\n</tbody>\n</table>", f"What was found on {place}")
+    minutes = max(1, round(about["seconds"] / 60))
+    when = f"Measured on {about['date']}, in {minutes} minute{'s' * (minutes != 1)}."
+    return f"""## On {place}
+
+{said}{claims_forest.inline(rows, plain)}
+
+{table}
+
+<p class="kd-note">{html.escape(when)}</p>"""
+
+
+def _part(claim, part):
+    """A row of the table: the effect with what its interval covers, the answer, and both arms."""
+    note = f'<br><span class="kd-note">{html.escape(part["note"])}</span>' if part["note"] else ""
+    name = html.escape(claims_forest.name(part) or claim.wording)
+    arms = "<br>".join(dict.fromkeys(_arm(arm, part) for arm in part["arms"].values()))
+    return (
+        f'<tr><th scope="row">{name}</th><td>{html.escape(claims.effect(part))}{note}</td>'
+        f"<td>{claims.answer(claim, part)}</td><td>{arms}</td></tr>"
+    )
+
+
+def _arm(arm, part):
+    """An arm: its name, its mean in the unit of the part, and what its students chose on validation."""
+    mean = "" if arm["mean"] is None else f": {part['scale'] * arm['mean']:.2f}"
+    chosen = ", ".join(f"{name} {value:g}" for name, value in (arm["chosen"] or {}).items())
+    return html.escape(f"{arm['name']}{mean}{f' ({chosen})' if chosen else ''}")
+
+
+def _text(text):
     """A text in which Markdown finds nothing to do."""
     return re.sub(r"([\\`*_{}\[\]<>#$])", r"\\\1", text)

@@ -40,6 +40,8 @@ def pages(root=ROOT):
     found = {name: page for name, page in TEXTS.items() if (root / name).exists()}
     for notebook in sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         found[f"notebooks/{notebook.name}"] = f"lessons/{notebook.name}"
+    for result in sorted((root / "data" / "results").glob("*.json")):
+        found[f"data/results/{result.name}"] = f"claims/{result.stem}.md"
     for sheet in sorted((root / "data").glob("*/README.md")):
         folder = f"data/{sheet.parent.name}"
         found[f"{folder}/README.md"] = f"{folder}.md"

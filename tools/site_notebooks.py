@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import site_links
 
-from kdcourse import quiz
+from kdcourse import claims, quiz
 from kdcourse.quiz.page import container, content
 
 EXPLORER = "application/vnd.kdcourse.explorer+json"
@@ -108,10 +108,17 @@ def _changed(output, source, place, folder, figures, explorers, known):
             raise ValueError("it shows a quiz, but has no quiz.show with a name")
         return quiz_html(shown["name"], known, "../")
     if "text/html" in data:  # the corner of a table of pandas is a heading of nothing
-        return data["text/html"].replace("<th></th>", "<td></td>")
+        return data["text/html"].replace("<th></th>", "<td></td>") + _claims_shown(data)
     if "image/png" in data:
         return f'<div class="kd-figure">{_figure(output, place, folder, figures).html("../")}</div>'
     return None
+
+
+def _claims_shown(data):
+    """Links to the pages of the claims that an output shows; most show none."""
+    names = [one["claim"] for one in data.get(claims.MIME, {}).get("claims", ())]
+    links = ", ".join(f'<a href="../claims/{claim.name}.html">{claim.name}</a>' for claim in claims.find(*names))
+    return f'<p class="kd-note">In full: {links}</p>' if names else ""
 
 
 def quiz_html(name, known, root):

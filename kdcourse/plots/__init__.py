@@ -3,8 +3,10 @@
 Colours are Okabe and Ito's palette, which colour-blind readers can tell apart; every arm has a marker of its own too.
 """
 
+from kdcourse.plots.answers import Mark, Row, finding
 from kdcourse.plots.base import COLOURS, DPI, MARKERS, figure, show
 from kdcourse.plots.curves import curves, tradeoff
+from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
 from kdcourse.plots.pictures import gallery, pictures, predictions
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
@@ -13,9 +15,13 @@ __all__ = [
     "COLOURS",
     "DPI",
     "MARKERS",
+    "Mark",
+    "Row",
     "curves",
     "differences",
     "figure",
+    "finding",
+    "forest",
     "gallery",
     "intervals",
     "matrix",
