@@ -125,7 +125,7 @@ def _rungs(run, n, repetitions, tried_on, epochs, arms):
         if ratio >= smallest
         for k in range(repetitions)
     ]
-    ladder = {}
+    ladder: dict = {}
     for (ratio, arm, *_), table in zip(rows, _in_threads(run, trained, rows, f"ladder, {n:,} pictures"), strict=True):
         rung = ladder.setdefault(ratio, {})
         rung[arm] = pd.concat([rung[arm], table]) if arm in rung else table

@@ -1,6 +1,7 @@
 """Fashion-MNIST: 70,000 pictures of garments in ten classes, stored as contact sheets."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ def load(with_teacher: bool = True) -> DataSet:
     if with_teacher:
         stored, _ = store.load_tensors(checked("fashion-mnist/teacher-logits.safetensors"))
         logits = {name: values.float() for name, values in stored.items()}
-    splits = {}
+    splits: dict[str, Any] = {}
     for split, parts in sheets.items():
         pixels = [pictures.pop(part) for part in parts]
         splits[split] = Split(

@@ -4,7 +4,7 @@ Whole days are in one split. Flights of one day share its weather and its jams, 
 much of the other half, and the flights of a day are no independent examples.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ def load(with_teacher: bool = True) -> DataSet:
         logits, teacher = store.load_tensors(checked(name))
         if teacher["flights"] != made_of():
             raise DataError(f"{folder() / name} was made for other flights. Run tools/train_flights_teacher.py")
-    splits = {}
+    splits: dict[str, Any] = {}
     for split in SPLITS:
         splits[split] = Split(
             torch.tensor(flights[split]["late"].to_numpy(), dtype=torch.int64),

@@ -7,7 +7,7 @@ A word's place among the features is its hash, so there is no vocabulary to lear
 import json
 import lzma
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ def load(with_teacher: bool = True, features: int = FEATURES) -> DataSet:
         logits, teacher = store.load_tensors(checked(name))
         if teacher["mails"] != store.sha256(path):
             raise DataError(f"{folder() / name} was made for other mails. Run tools/train_spam_teacher.py")
-    splits = {}
+    splits: dict[str, Any] = {}
     for split, mails in read_mails(path).items():
         splits[split] = Split(
             torch.tensor(mails["label"].to_numpy()),

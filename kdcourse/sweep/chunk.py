@@ -148,7 +148,7 @@ def train_alone(chunk: Chunk, train: list[torch.Tensor], after_epoch: Callable |
     inputs, labels, teachers = train
     (row,) = chunk.settings
     with generator_kept():
-        student = chunk.student(row)
+        student = chunk.student(row)  # type: ignore[misc]  # callers have one
     history = distill(
         student,
         inputs,
