@@ -34,6 +34,7 @@ STEPS = {
     "weight_decay": [0, 0.1, 1, 10],
 }
 NATURAL_EDGES = {"weight_decay": 0}
+SOONER = (4, 16)  # it is also tried to stop after a quarter of the epochs, and if that is better after a sixteenth
 FEW, MANY = 500, 5_000  # training examples in experiments that look at two sizes
 
 
@@ -69,51 +70,72 @@ def edges(arm, chosen):
     return beyond
 
 
+def near(settings, chosen):
+    """A dict for `grid` with only those values that were chosen, or tried next to these."""
+    kept = {}
+    for name, values in settings.items():
+        values = np.unique(np.atleast_1d(values))
+        place = int(np.searchsorted(values, chosen[name]))
+        kept[name] = values[max(0, place - 1) : place + 2].tolist()
+    return kept
+
+
 def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), loss=None, predictions=None):
     """The students of an arm on all repetitions, with the settings that were best on validation in the first few.
 
     repetitions  (data set, init seeds, order seed) each
     arm          a dict for `grid`, or a list of them: what the arm may choose among
+    options      of the sweep. Every arm may train less long, if validation likes that better, and none longer
     fixed        settings that define the arm: nothing is tried beyond their edges
     loss         a function of a repetition's data set that gives the `loss` of its sweep
     predictions  what the sweep keeps of the students that are returned; None: what their scores are made of
     returns      a table; its column `edges` names the settings whose choice still lies on an edge: "lr, temperature"
     """
-    arms, choose = (arm if isinstance(arm, list) else [arm]), run.setting.choose
-    bar = {"desc": what, "leave": False}
+    choose, bar = run.setting.choose, {"desc": what, "leave": False}
 
     def trained(choices, one, **more):
         data, inits, order = one
         seeded = pd.concat([choices.assign(init_seed=init, order_seed=order) for init in inits])
         more |= {} if loss is None else {"loss": loss(data)}
-        return run.sweep(seeded, data, **options, **more)
+        return run.sweep(seeded, data, **{**options, **more})
 
-    def tried(settings):
+    def tried(settings, epochs):
         choices = grid(width=width, **settings)
-        tables = [trained(choices, one) for one in tqdm(repetitions[:TRIED_ON], **bar)]
-        return best(pd.concat(tables), choose)
+        tables = [trained(choices, one, epochs=epochs) for one in tqdm(repetitions[:TRIED_ON], **bar)]
+        return best(pd.concat(tables).assign(epochs=epochs), choose)
 
-    chosen = []
-    for settings in arms:
-        found = tried(settings)
+    def widened(settings, found, epochs):
+        """More values are tried until no choice lies on an edge that can be left."""
         while True:
             beyond = {name: value for name, value in edges(settings, found.iloc[0]).items() if name not in fixed}
             if not any(beyond.values()):
-                break
+                return settings, found.assign(edges=", ".join(beyond))
             for name, value in beyond.items():
                 if value:
-                    found = best(pd.concat([found, tried({**settings, name: value})]), choose)
+                    further = tried({**near(settings, found.iloc[0]), name: value}, epochs)
+                    found = best(pd.concat([found, further]), choose)
                     settings = {**settings, name: [*settings[name], *value]}
-        chosen.append(found.assign(edges=", ".join(beyond)))
-    chosen = max(chosen, key=lambda found: merit(found, choose).mean())
-    choices = chosen.iloc[:1][["width", "hidden_layers", *SETTINGS]]
+
+    def chosen(settings):
+        settings, found = widened(settings, tried(settings, options["epochs"]), options["epochs"])
+        for share in SOONER:
+            epochs = max(1, options["epochs"] // share)
+            sooner = tried(near(settings, found.iloc[0]), epochs)
+            if merit(sooner, choose).mean() <= merit(found, choose).mean():
+                break
+            settings, found = widened(settings, sooner, epochs)
+        return found
+
+    found = max(map(chosen, arm if isinstance(arm, list) else [arm]), key=lambda found: merit(found, choose).mean())
+    choices, epochs = found.iloc[:1][["width", "hidden_layers", *SETTINGS]], int(found["epochs"].iloc[0])
     # One small stack each, on one thread: so they run side by side. A GPU takes them one after the other.
     threads = torch.get_num_threads() if str(run.device) in ("auto", "cpu") and not torch.cuda.is_available() else 1
     finished = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator")(
-        joblib.delayed(trained)(choices, one, predictions=predictions or run.setting.predictions) for one in repetitions
+        joblib.delayed(trained)(choices, one, epochs=epochs, predictions=predictions or run.setting.predictions)
+        for one in repetitions
     )
     table = pd.concat(list(tqdm(finished, total=len(repetitions), **bar)))
-    return table.sort_values(["order_seed", "init_seed"]).assign(edges=chosen["edges"].iloc[0])
+    return table.sort_values(["order_seed", "init_seed"]).assign(edges=found["edges"].iloc[0], epochs=epochs)
 
 
 # ---- what is repeated, and what learns ----
@@ -207,7 +229,8 @@ def on_slice(values, chosen):
 
 def students(name, table, values):
     """The arm of the students in `table`, with the settings that they chose: `values` [students, test examples]."""
-    return Arm(name, values, table[SETTINGS].iloc[0].astype(float).to_dict(), on_edge(table))
+    chosen = [*SETTINGS, "epochs"] if "epochs" in table else SETTINGS
+    return Arm(name, values, table[chosen].iloc[0].astype(float).to_dict(), on_edge(table))
 
 
 def on_edge(*tables):

@@ -118,7 +118,7 @@ SETTINGS = {
             "flights",
             "days",
             {
-                500: {"epochs": 40, "batch_size": 64},
+                500: {"epochs": 80, "batch_size": 64},
                 5_000: {"epochs": 20, "batch_size": 128},
                 50_000: {"epochs": 5, "batch_size": 128},
             },
