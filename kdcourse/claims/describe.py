@@ -59,10 +59,14 @@ def _part(claim, part):
 
 
 def _arm(arm, part):
-    chosen = ", ".join(f"{name} {value:g}" for name, value in (arm["chosen"] or {}).items())
+    chosen = ", ".join(f"{name} {_plain(value)}" for name, value in (arm["chosen"] or {}).items())
     chosen += f"; on an edge: {', '.join(arm['edges'])}" if arm.get("edges") else ""
     mean = "" if arm["mean"] is None else f" {part['scale'] * arm['mean']:.2f}"
     return f"{arm['name']}{mean}{f' ({chosen})' if chosen else ''}"
+
+
+def _plain(value):
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _minutes(seconds):
