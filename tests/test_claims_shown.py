@@ -196,7 +196,7 @@ ANSWERED = {
 def test_better_against_worse_and_yes_against_no_are_contradictions_and_nothing_else_is(
     full, here, supports, full_run, monkeypatch
 ):
-    record = claims.Claim("soft-beats-hard", "Wording.", "", "Measured.", supports)
+    record = claims.Claim("soft-beats-hard", "Wording.", "", "Measured.", supports=supports)
     monkeypatch.setattr(ledger, "CLAIMS", (record,))
     numbers = dict(zip(("low", "high"), ENDS[full], strict=True))
     full_run(stored(full, margin=1.0, **numbers), stored("better", key={"examples": 500}))

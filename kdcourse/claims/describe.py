@@ -59,9 +59,13 @@ def _part(claim, part):
 
 
 def _arm(arm, part):
-    chosen = ", ".join(f"{name} {value:g}" for name, value in (arm["chosen"] or {}).items())
+    chosen = ", ".join(f"{name} {_plain(value)}" for name, value in (arm["chosen"] or {}).items())
     mean = "" if arm["mean"] is None else f" {part['scale'] * arm['mean']:.2f}"
     return f"{arm['name']}{mean}{f' ({chosen})' if chosen else ''}"
+
+
+def _plain(value):
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _minutes(seconds):
