@@ -9,6 +9,8 @@ import torch
 from tiny import refusals
 from torch import nn
 
+from kdcourse._examples import drawing_from
+from kdcourse._process import generator_kept
 from kdcourse.models import Residual, StudentStack, channels_for_ratio, cnn, count_parameters, mlp, width_for_ratio
 
 ARCHITECTURES = [(5, 3), (5, 7, 3), (5, 6, 4, 3)]
@@ -188,6 +190,24 @@ def test_threads_that_build_stacks_at_once_do_not_draw_from_each_others_seeds():
         for k, (weight, bias) in enumerate(expected[seed]):
             assert all(torch.equal(stack.weights[k][m], weight) for m in range(4))
             assert all(torch.equal(stack.biases[k][m, :, 0], bias) for m in range(4))
+
+
+@pytest.mark.usefixtures("eager_threads")
+@pytest.mark.parametrize("seeds", [lambda: drawing_from(7, torch.device("cpu")), generator_kept])
+def test_a_thread_that_seeds_for_training_does_not_touch_what_another_builds(seeds):
+    def train():
+        while not built.is_set():
+            with seeds():
+                pass
+
+    built = threading.Event()
+    thread = threading.Thread(target=train)
+    thread.start()
+    models = [mlp((20, 64, 4), seed=1) for _ in range(300)]
+    built.set()
+    thread.join()
+    ((first, _), _) = layers_by_hand((20, 64, 4), 1)
+    assert all(torch.equal(model[0].weight, first) for model in models)
 
 
 # ---- students of ids ----

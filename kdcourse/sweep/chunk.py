@@ -147,7 +147,7 @@ def train_alone(chunk: Chunk, train: list[torch.Tensor], after_epoch: Callable |
     inputs, labels, teachers = train
     (row,) = chunk.settings
     with generator_kept():
-        student = chunk.student(row)  # type: ignore[misc]  # callers have one
+        student = chunk.student(row)  # type: ignore[misc]  # it is there, or this is not called
     history = distill(
         student,
         inputs,

@@ -72,7 +72,8 @@ def sweep(
     student
         A function of a row of the grid, as a dict, that makes its student, with initial weights of row["init_seed"]:
         [N, D] -> [N, C]; what `width` means is up to it. Kept under its code as a loss is. Such students train one by
-        one, with `train.distill`, and a loss that is not finite ends the sweep. None: MLPs.
+        one, with `train.distill`, and a loss that is not finite ends the sweep. One that draws in training (dropout)
+        disturbs those beside it, for torch has one generator. None: MLPs.
     device
         "auto" (CUDA, then MPS, then CPU) or a torch device name.
     chunk
