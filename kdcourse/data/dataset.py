@@ -23,8 +23,9 @@ class Split:
     ----------
     labels : tensor, int64 [N]
     teacher_logits : tensor, float32 [N, C], optional
-    inputs : tensor, float32 [N, D], optional
-        Standardised. Give either these or `pixels`, of which they are made on first use.
+    inputs : tensor, float32 [N, D], or int64 [N, L] for ids, optional
+        Standardised; or ids below the data set's vocabulary, 0 pads. Give either these or `pixels`, of which they are
+        made on first use.
     pixels : tensor, uint8 [N, D], optional
         For data that are pictures.
     scale : (mean, deviation)
@@ -137,6 +138,8 @@ class DataSet:
         For training; to choose anything; to report once.
     class_names : tuple of str
     teacher_parameters : int or None
+    vocabulary : int or None
+        For inputs that are ids: they are below it, and 0 pads. None for inputs that are numbers.
     """
 
     name: str

@@ -45,6 +45,7 @@ def load(with_teacher: bool = True) -> DataSet:
         **splits,
         class_names=tuple(about["class_names"]),
         teacher_parameters=teacher_parameters("fashion-mnist") if with_teacher else None,
+        vocabulary=None,
     )
 
 

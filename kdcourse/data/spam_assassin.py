@@ -48,7 +48,13 @@ def load(with_teacher: bool = True, features: int = FEATURES) -> DataSet:
             inputs=hashed_features(mails["subject"] + "\n" + mails["text"], features),
             about=mails[COLUMNS],
         )
-    return DataSet("spam-assassin", **splits, class_names=CLASS_NAMES, teacher_parameters=teacher.get("parameters"))
+    return DataSet(
+        "spam-assassin",
+        **splits,
+        class_names=CLASS_NAMES,
+        teacher_parameters=teacher.get("parameters"),
+        vocabulary=None,
+    )
 
 
 def read_mails(path: "str | Path") -> "dict[str, pd.DataFrame]":
