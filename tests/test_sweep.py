@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from blobs import SIZES, C, D, bags, blobs, close, mixed
 from scipy.special import softmax
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from tqdm import tqdm
 
 from kdcourse.data import Split
@@ -116,6 +116,9 @@ def test_students_of_ids_and_linear_ones_are_those_that_train_alone(data, how):
         labels, probabilities = data.test.labels.numpy(), softmax(row.test_logits.astype(np.float64), axis=1)
         assert row.test_accuracy == pytest.approx(accuracy_score(labels, probabilities.argmax(1)), abs=1e-12)
         assert row.test_nll == pytest.approx(log_loss(labels, probabilities), rel=1e-5)
+        assert hasattr(row, "test_auroc") == (len(data.class_names) == 2)
+        if len(data.class_names) == 2:
+            assert row.test_auroc == pytest.approx(roc_auc_score(labels, probabilities[:, 1]), abs=1e-12)
 
 
 def test_which_examples_a_student_gets_right_is_what_its_logits_say(data):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.stats import rankdata
 
 from kdcourse._process import generator_kept, matmul_precision
 from kdcourse.models import StudentStack, count_parameters
@@ -188,10 +189,22 @@ def measure(logits: torch.Tensor, labels: torch.Tensor, teacher_logits: torch.Te
         expected_calibration_error(student.exp().T.numpy(), labels.numpy()) if student.isfinite().all() else math.nan
         for student in log_q
     ]
-    return [
+    rows = [
         {"accuracy": a, "nll": n, "ece": e, "agreement": g}
         for a, n, e, g in zip(accuracy.tolist(), nll.tolist(), ece, agreement.tolist(), strict=True)
     ]
+    if logits.shape[1] == 2:
+        for row, margins in zip(rows, (logits[:, 1] - logits[:, 0]).numpy(), strict=True):
+            row["auroc"] = _auroc(labels.numpy() == 1, margins)
+    return rows
+
+
+def _auroc(positive, scores):
+    """The share of pairs of a positive and a negative example that are in order, ties half; NaN where there is none."""
+    many, others = int(positive.sum()), int((~positive).sum())
+    if not many * others or not np.isfinite(scores).all():
+        return math.nan
+    return float((rankdata(scores)[positive].sum() - many * (many + 1) / 2) / (many * others))
 
 
 def _tensor(array):

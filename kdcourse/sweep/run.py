@@ -94,8 +94,9 @@ def sweep(
     DataFrame
         With the index of `grid`: its settings, epochs, batch_size, examples, parameters, ratio (how many times smaller
         than the teacher), and for validation and test: accuracy, nll (nats), ece, agreement (share of examples on which
-        student and teacher choose the same class); loss of the last epoch; diverged_at (the step at which the loss was
-        no longer finite, else <NA>; the measures are then NaN); seconds (of its stack, divided by its students).
+        student and teacher choose the same class) and, of two classes, auroc; loss of the last epoch; diverged_at (the
+        step at which the loss was no longer finite, else <NA>; the measures are then NaN); seconds (of its stack,
+        divided by its students).
 
     Raises
     ------
