@@ -17,10 +17,11 @@ from kdcourse.sweep import grid
     taught_in="Hinton, Vinyals and Dean 2015, section 2; nearly every introduction since",
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     parts="transfer-set sizes",
+    smallest=0.5,
 )
 def soft_beats_hard(run):
-    """On test, soft labels minus labels: same examples, initial weights, batches and number of steps. Temperature and
-    learning rate, or learning rate and weight decay, of each arm chosen on validation.
+    """On test, soft labels minus labels: same examples, initial weights and order of the batches. Temperature and
+    learning rate, or learning rate and weight decay, of each arm chosen on validation, and whether to stop sooner.
     """
     return [
         pairs_by_block(run, {"examples": n}, run.setting.width, ARMS, **planned(run, n)) for n in run.setting.training
