@@ -3,6 +3,8 @@
 import functools
 from dataclasses import replace
 
+import torch.nn.functional as F
+
 from kdcourse import controls
 from kdcourse.claims.arms import ARMS, FEW, HARD, MANY, SOFT, network, pairs_by_block, planned
 from kdcourse.claims.record import claim
@@ -84,6 +86,7 @@ def _teacher(run, data, block):
         teacher = network(data, 256, 1_000 + block)
         same = {"batch_size": 128, "schedule": cosine, "order_seed": block, "device": run.device, "progress": False}
         train(teacher, data.train.inputs, data.train.labels, epochs=epochs, **same)
-        said = teacher_logits(teacher, data.validation.inputs)
-        trained.append(((said.argmax(1) == data.validation.labels).double().mean().item(), -epochs, teacher))
+        said, labels = teacher_logits(teacher, data.validation.inputs), data.validation.labels
+        right, likelihood = (said.argmax(1) == labels).double().mean().item(), -F.cross_entropy(said, labels).item()
+        trained.append((likelihood if run.setting.choose.endswith("_nll") else right, -epochs, teacher))
     return max(trained, key=lambda one: one[:2])[2]
