@@ -205,6 +205,13 @@ def test_an_odd_example_in_a_short_test_set_is_noted():
     assert result.note.endswith("another verdict, better.")
 
 
+def test_where_pairs_agree_the_noted_interval_is_that_of_the_examples():
+    skewed = scipy_stats.lognorm(1).ppf((np.arange(16) + 0.5) / 16)
+    alone, crossed = against_nothing(skewed), against_nothing(np.tile(skewed, (9, 1)))
+    ends = [[float(end) for end in result.note.split("[")[1].split("]")[0].split(",")] for result in (alone, crossed)]
+    assert ends[1] == pytest.approx(ends[0], abs=0.05 * (alone.high - alone.low))  # both drawn at random
+
+
 def test_an_odd_pair_is_noted_however_many_examples_there_are():
     difference = np.random.default_rng(0).normal(1, 0.1, (8, 1)) + np.zeros(500)
     difference += np.random.default_rng(1).normal(0, 0.1, 500)

@@ -1,6 +1,6 @@
 """Do the intervals keep their promise? Experiments simulated with a known truth, by the thousand, always the same ones.
 
-The scenarios are those of tools/experiments.py; benchmarks/coverage.py runs each five times as often.
+The scenarios are those of tools/experiments.py; benchmarks/coverage.py runs each more often.
 """
 
 import sys
@@ -54,7 +54,9 @@ def test_a_difference_as_large_as_the_margin_is_seldom_called_larger_or_smaller(
     assert shares["worse"] == 0
 
 
-@pytest.mark.parametrize("name", [name for name in CROSSED_WITH_EXAMPLES if "200 examples" in name])
+@pytest.mark.parametrize(
+    "name", [name for name in CROSSED_WITH_EXAMPLES if "200 examples" in name and "normal" not in name]
+)
 def test_intervals_of_seeds_and_examples_cover_the_truth_as_often_as_they_say(name):
     shares = simulate(CROSSED_WITH_EXAMPLES[name], EXPERIMENTS // 2)
     floored = "4 inits" in name and not name.endswith("both")  # a variance that is at least the residual's

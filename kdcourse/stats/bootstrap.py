@@ -73,7 +73,7 @@ def example_error(difference, *seeds):
     examples = difference.shape[1]
     covariance = (deviations @ deviations.T)[independent].mean() / (examples - 1)
     columns = deviations.mean(0)
-    if not (covariance > 0 and columns.any()):  # fewer rows than columns: it can come out negative
+    if not (covariance > 0 and columns.any()):  # where examples matter little, it comes out negative as often as not
         return 0.0, []
     error = np.sqrt(covariance / examples)
     # What the rows' own noise adds to the columns' means is shrunk away.
@@ -89,7 +89,8 @@ def satterthwaite(shares, degrees):
 def with_examples(error, degrees, units, of_examples, examples):
     """(error, degrees of freedom) of both kinds of luck: `units` of training, and an `of_examples` from so many."""
     both = np.hypot(error, of_examples)
-    if of_examples > 0 and units > 2:  # with 2, coverage falls to 88 %: an error that comes out small takes df with it
+    # Not with 2 units: an error of theirs that comes out small by chance would bring many degrees of freedom along.
+    if of_examples > 0 and units > 2:
         degrees = satterthwaite([(error / both) ** 2, (of_examples / both) ** 2], [degrees, examples - 1])
     return both, degrees
 
