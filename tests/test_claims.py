@@ -1,18 +1,20 @@
-"""The ledger of claims: found by itself, cautious verdicts, and results from which everything can be made again."""
+"""The ledger of claims: found by itself, run by setting, and results from which everything can be made again."""
 
 import json
+import math
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats as scipy_stats
-from toy_bench import found, ids, world
+from toy_bench import found, world
 from typer.testing import CliRunner
 
 from kdcourse import _course, claims, cli, data, stats, store
-from kdcourse.claims import Arm, Claim, Part, ledger, lesson_02, lesson_04
+from kdcourse.claims import Arm, Part, ledger, lesson_02, lesson_04
 
 pytestmark = pytest.mark.slow  # whole experiments
 
@@ -22,6 +24,7 @@ every_measurable = pytest.mark.parametrize("claim", MEASURABLE, ids=lambda claim
 
 
 def part(a, b, key=None, **looks):
+    """A part of two arms; without seeds, no two pairs share any."""
     a, b = (Arm(name, np.asarray(values, dtype=float)) for name, values in (("a", a), ("b", b)))
     each = np.arange(len(a.values))
     return Part(key or {"examples": 1}, a, b, **{"init_seed": each, "order_seed": each} | looks)
@@ -38,7 +41,21 @@ def test_records_stand_in_the_order_of_their_lessons_and_say_what_where_and_how(
     for claim in claims.CLAIMS:
         assert len(claim.taught_in) > 10
         assert [text[-1] for text in (claim.wording, claim.measured)] == [".", "."]
-        assert claim.supports in {"better", "worse", "equivalent"}
+        assert (claim.settings, claim.parts.endswith("s")) == (tuple(dict.fromkeys(claim.settings)), True)
+        assert claim.revised == "" or claim.revised.endswith(".")
+        assert claim.smallest is None or claim.smallest > 0
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"supports": "no worse"}, "supports must be one of better, worse, equivalent, not worse, got 'no worse'"),
+        ({"holds": "most"}, "holds must be one of all, any, each, got 'most'"),
+    ],
+)
+def test_a_record_that_no_verdict_could_follow_from_is_refused(record, message):
+    with pytest.raises(ValueError, match=message):
+        claims.claim("name", "Wording.", taught_in="somewhere", **record)(lambda run: [])
 
 
 @pytest.mark.parametrize(
@@ -66,8 +83,11 @@ def test_every_stored_result_belongs_to_a_claim_that_can_be_measured():
 def test_a_stored_verdict_follows_from_its_stored_interval(claim):
     stored = claims.result(claim.name)
     assert stored["claim"] == claim.name
-    assert {"date", "machine", "seconds"} <= stored.keys()
-    assert len(set(ids(stored))) == len(stored["parts"])
+    assert stored["settings"].keys() == {one["setting"] for one in stored["parts"]} <= {*claim.settings}
+    assert all(about.keys() == {"date", "machine", "seconds"} for about in stored["settings"].values())
+    assert len({(one["setting"], one["metric"], claims.part_id(one["key"])) for one in stored["parts"]}) == len(
+        stored["parts"]
+    )
     for one in stored["parts"]:
         low, high, margin = one["low"], one["high"], one["margin"]
         assert low <= one["mean"] <= high
@@ -80,14 +100,20 @@ def test_a_stored_verdict_follows_from_its_stored_interval(claim):
 def test_a_stored_interval_can_be_made_again_from_the_stored_pairs(claim):
     """By scipy where what is independent is a pair, or a block with as many pairs as any other; else by `compare`."""
     stored = claims.result(claim.name)
-    confidence = 1 - 0.05 / len(stored["parts"])
     for one in stored["parts"]:
+        confidence = 1 - 0.05 / sum(other["setting"] == one["setting"] for other in stored["parts"])
         pairs, scale = one["pairs"], one["scale"]
         if pairs is None:
             continue
         a, b = np.array(pairs["a"]), np.array(pairs["b"])
-        assert one["n"] == len(a) == len(b)
+        training = math.prod(count for what, count in one["covers"].items() if what != "example")
+        assert len(a) == len(b) == training >= one["n"]
+        assert ("example" in one["covers"]) == (one["example_error"] is not None)
         assert [arm["mean"] for arm in one["arms"].values()] == pytest.approx([a.mean(), b.mean()], rel=1e-4)
+        if one["example_error"] is not None:  # the values of the examples are not in the file
+            assert one["mean"] == pytest.approx(scale * np.mean(a - b), rel=1e-3, abs=1e-4)
+            assert one["low"] < one["mean"] - one["example_error"] < one["mean"] + one["example_error"] < one["high"]
+            continue
         orders = pairs["order_seed"] or list(range(len(a)))
         inits = pairs["init_seed"] or orders
         blocks = Counter(orders)
@@ -110,7 +136,7 @@ def test_a_stored_result_is_of_the_experiment_as_it_is_now(claim, monkeypatch):
     bench = world(lambda row, some: (0.8, 0.8), teacher_parameters=4_600)
 
     def looks(result):
-        names = ("key", "n", "margin", "unit", "scale", "repeated")
+        names = ("key", "covers", "margin", "unit", "scale", "repeated")
         return [
             [one[name] for name in names]
             + [arm["name"] for arm in one["arms"].values()]
@@ -119,41 +145,22 @@ def test_a_stored_result_is_of_the_experiment_as_it_is_now(claim, monkeypatch):
         ]
 
     stored, now = claims.result(claim.name), json.loads(json.dumps(found(claim.name, bench)))
+    stored["parts"] = [one for one in stored["parts"] if one["setting"] == claim.settings[0]]
     for old, new in zip(stored["parts"], now["parts"], strict=True):
         new["pairs"] = old["pairs"] and new["pairs"]  # not every run has kept them
     assert looks(stored) == looks(now), "the experiment is another one since its last full run: `kdcourse claims --run`"
 
 
-# ---- verdicts ----
+# ---- intervals ----
 
 
-@pytest.mark.parametrize(
-    ("supports", "verdicts", "kind", "sentence"),
-    [
-        ("better", "", "not measured", "not measured yet"),
-        ("better", "better better", "supported", "supported here"),
-        ("better", "worse equivalent", "not supported", "not supported here"),
-        ("better", "inconclusive inconclusive", "inconclusive", "inconclusive"),
-        ("better", "better better worse inconclusive", "depends",
-         "depends: supported for A and B; not supported for C; inconclusive for D"),
-        ("equivalent", "equivalent", "supported", "supported here"),
-        ("worse", "worse better", "depends", "depends: supported for A; not supported for B"),
-    ],
-)  # fmt: skip
-def test_the_conclusion_says_no_more_than_the_verdicts(supports, verdicts, kind, sentence):
-    claim = Claim("name", "Wording.", "somewhere", "Measured.", supports)
-    parts = [{"key": {"slice": name}, "verdict": one} for name, one in zip("ABCD", verdicts.split(), strict=False)]
-    conclusion = claims.conclude(claim, {"parts": parts} if parts else None)
-    assert (conclusion.kind, str(conclusion)) == (kind, sentence)
-    assert [part["key"] for part in parts if part["verdict"] == supports] == conclusion.supported
-
-
-def test_the_intervals_of_a_claim_hold_together():
+def test_the_intervals_of_a_claim_hold_together_in_each_setting():
     rng = np.random.default_rng(0)
     arms = [(rng.normal(0.5, 1, 12), rng.normal(0, 1, 12)) for _ in range(4)]
-    result = claims.evaluate(HARD, (part(a, b, key={"examples": k}, scale=1.0) for k, (a, b) in enumerate(arms)))
-    for one, (a, b) in zip(result["parts"], arms, strict=True):
-        wide = scipy_stats.ttest_rel(a, b).confidence_interval(1 - 0.05 / 4)
+    settings = ["flights", "fashion-mnist", "flights", "flights"]
+    parts = [part(*arm, scale=1.0, setting=setting) for arm, setting in zip(arms, settings, strict=True)]
+    for one, (a, b) in zip(claims.evaluate(HARD, parts)["parts"], arms, strict=True):
+        wide = scipy_stats.ttest_rel(a, b).confidence_interval(1 - 0.05 / settings.count(one["setting"]))
         assert [one["low"], one["high"]] == pytest.approx([wide.low, wide.high], rel=1e-4)
 
 
@@ -165,7 +172,42 @@ def test_pairs_that_share_a_block_count_as_one_unit():
     (one,) = claims.evaluate(HARD, [part(0.8 + difference, np.full(24, 0.8), **seeds)])["parts"]
     by_hand = scipy_stats.ttest_1samp(100 * difference.reshape(6, 4).mean(1), 0).confidence_interval(0.95)
     assert [one["low"], one["high"]] == pytest.approx([by_hand.low, by_hand.high], rel=1e-4)
-    assert (one["n"], one["pairs"]["order_seed"]) == (24, [k // 4 for k in range(24)])
+    assert one["pairs"]["order_seed"] == [k // 4 for k in range(24)]
+    assert (one["covers"], one["example_error"]) == ({"block": 6, "init": 4}, None)
+    assert claims.covered(one) == "6 blocks × 4 initialisations"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "covers"),
+    [
+        (([0, 1, 2], [0, 1, 2], "block"), {"block": 3}),
+        (([0, 1, 2], [0, 1, 2], "seed"), {"seed": 3}),
+        (([0, 1, 0, 1], [5, 5, 6, 6], "seed"), {"order": 2, "init": 2}),
+        (([0, 1, 2, 3], [5, 5, 6, 6], "teacher"), {"teacher": 2, "init": 2}),
+        (([0, 1, 2], [5, 5, 6], "block"), {"block": 2, "pair": 3}),
+        ((None, None, "mail"), {"mail": 3}),
+    ],
+)
+def test_a_part_says_what_its_interval_covers(seeds, covers):
+    init, order, repeated = seeds
+    values = np.linspace(0.1, 0.2, len(init or range(3))) ** 2
+    looks = {"init_seed": init, "order_seed": order, "repeated": repeated}
+    (one,) = claims.evaluate(HARD, [part(values, 0 * values, **looks)])["parts"]
+    assert one["covers"] == covers
+
+
+def test_values_for_every_example_are_compared_as_they_are_and_stored_as_their_means():
+    """Against a limit, which is the same for every example, as against another arm."""
+    rng = np.random.default_rng(2)
+    right = (rng.random((6, 400)) < rng.choice([0.05, 0.95], 400, p=[0.2, 0.8])).astype(float)
+    seeds = {"init_seed": list(range(6)), "order_seed": list(range(6))}
+    (one,) = claims.evaluate(HARD, [part(right, np.full(6, 0.7), setting="flights", **seeds)])["parts"]
+    both = stats.compare(right, np.full((6, 400), 0.7), **seeds)
+    assert [one["low"], one["high"]] == pytest.approx([100 * both.low, 100 * both.high], rel=1e-4)
+    assert one["example_error"] == pytest.approx(100 * both.example_error, rel=1e-4)
+    assert one["example_error"] == pytest.approx(100 * right.mean(0).std(ddof=1) / 20, rel=0.3)
+    assert one["pairs"]["a"] == pytest.approx(right.mean(1).tolist(), rel=1e-4)
+    assert claims.covered(one) == "6 blocks × 400 flights"
 
 
 # ---- running and storing ----
@@ -173,7 +215,7 @@ def test_pairs_that_share_a_block_count_as_one_unit():
 
 @pytest.fixture
 def ledger_folder(tmp_path, monkeypatch):
-    """A ledger of its own, with a toy in place of the garments; it notes in `asked` how its sweeps were called."""
+    """A ledger of its own, with a toy in place of all data; it notes in `asked` how its sweeps were called."""
     bench = world(lambda row, some: (0.8 + 0.02 * row.soft_weight,) * 2)
 
     def sweep(grid, some, *, resume, device, progress, **options):
@@ -182,24 +224,35 @@ def ledger_folder(tmp_path, monkeypatch):
 
     asked = set()
     monkeypatch.setenv("KDCOURSE_DATA", str(tmp_path))
-    monkeypatch.setattr(data, "load", lambda name: bench.garments)
+    monkeypatch.setattr(data, "load", lambda name: replace(bench.garments, name=name))
     monkeypatch.setattr(ledger, "sweep", sweep)
     return SimpleNamespace(path=tmp_path, asked=asked)
 
 
 def test_a_run_stores_what_it_found_with_its_arms_and_the_settings_that_they_chose(ledger_folder):
-    (measured,) = claims.run("soft-beats-hard", resume=False, device="cpu")
-    assert ledger_folder.asked == {("toy", False, "cpu", False)}
+    (measured,) = claims.run("soft-beats-hard", settings=["fashion-mnist"], resume=False, device="cpu")
+    assert ledger_folder.asked == {("fashion-mnist", False, "cpu", False)}
     text = (ledger_folder.path / "results" / "soft-beats-hard.json").read_text(encoding="utf-8")
     assert json.loads(text) == measured == claims.result("soft-beats-hard")
-    assert measured["machine"]["torch"] == torch.__version__
-    assert str(claims.conclude(HARD, measured)) == "supported here"
+    assert measured["settings"]["fashion-mnist"]["machine"]["torch"] == torch.__version__
     arms = claims.part(measured, {"examples": 500})["arms"]
     assert [(arm["name"], arm["chosen"]["soft_weight"]) for arm in arms.values()] == [("soft labels", 1), ("labels", 0)]
     assert arms["a"]["mean"] - arms["b"]["mean"] == pytest.approx(0.02, abs=1e-3)
     with pytest.raises(KeyError, match="no part examples=7; there are examples=100; examples=500; examples=5000"):
         claims.part(measured, {"examples": 7})
-    assert len(text.splitlines()) < 150  # a list of pairs is one line
+    assert len(text.splitlines()) < 180  # a list of pairs is one line
+
+
+def test_every_setting_is_run_and_the_others_are_kept(ledger_folder):
+    *_, three = claims.run("soft-beats-hard", device="cpu")
+    assert list(three["settings"]) == ["fashion-mnist", "wordnet-glosses", "flights"]
+    assert [one["setting"] for one in three["parts"]] == [name for name in three["settings"] for _ in range(3)]
+    assert {name for name, *_ in ledger_folder.asked} == {*three["settings"]}
+    kept = json.loads(json.dumps(three).replace('"unit": "points"', '"unit": "old"'))
+    store.save_json(ledger_folder.path / "results" / "soft-beats-hard.json", kept)
+    (again,) = claims.run("soft-beats-hard", settings=["wordnet-glosses"], device="cpu")
+    assert [one["unit"] for one in again["parts"]] == ["old"] * 3 + ["points"] * 3 + ["old"] * 3
+    assert claims.part(again, {"examples": 100}, "flights") == again["parts"][6]
 
 
 def test_what_cannot_be_run_is_refused_with_the_way_out(ledger_folder, monkeypatch):
@@ -207,6 +260,8 @@ def test_what_cannot_be_run_is_refused_with_the_way_out(ledger_folder, monkeypat
         next(claims.run("on-policy-helps"))
     with pytest.raises(ValueError, match="no claim 'soft-is-soft'; there are soft-beats-hard, "):
         next(claims.run("soft-is-soft"))
+    with pytest.raises(ValueError, match="measured in fashion-mnist, wordnet-glosses, flights, got settings"):
+        next(claims.run("soft-beats-hard", settings=["moons"]))
     monkeypatch.delenv("KDCOURSE_DATA")
     monkeypatch.setattr(_course, "roots", lambda: [_course.CARRIED])
     with pytest.raises(RuntimeError, match="written into a clone of the course: clone the course"):
@@ -224,18 +279,24 @@ def test_the_ledger_is_read_from_where_the_course_is_carried(tmp_path, monkeypat
 def test_the_table_has_one_row_for_each_claim_and_says_where_there_was_no_run(ledger_folder, monkeypatch):
     rows = claims.table().splitlines()[2:]
     assert [row.split("**")[1] for row in rows] == [claim.name for claim in claims.CLAIMS]
-    assert all(row.endswith(" |  | not measured yet |") for row in rows)
+    assert all(row.endswith(" | Not measured yet. |  |") for row in rows)
     monkeypatch.delenv("KDCOURSE_DATA")
-    assert claims.table().count("not measured yet") == len(claims.CLAIMS) - len(MEASURABLE)
+    assert claims.table().count("| Not measured yet. |") == len(claims.CLAIMS) - len(MEASURABLE)
 
 
-def test_the_command_shows_and_runs(ledger_folder):
+def test_the_command_shows_everything_and_runs_with_progress(ledger_folder):
+    yes = "Yes, with 100, 500 and 5,000 pictures; not measured yet on glosses and on flights."
     for words, status, said in [
-        (["soft-beats-hard"], 0, "not measured yet"),
-        (["soft-beats-hard", "--run"], 0, "supported here"),
-        (["soft-beats-hard"], 0, "supported here"),
-        (["nonsense"], 2, "no claim 'nonsense'"),
-    ]:
+        (["soft-beats-hard"], 0, ["Not measured yet."]),
+        (["--run", "soft-beats-hard", "--setting", "fashion-mnist"], 0,
+         ["1 of 1: soft-beats-hard, fashion-mnist (0 minutes so far)", "Yes, with 100, 500 and 5,000 pictures."]),
+        (["soft-beats-hard"], 0,
+         [yes, "Taught in: Hinton", "500 pictures: +2.0", "10 blocks × 2 initialisations: better (yes for the claim)",
+          "20 of 20 pairs above zero", "soft_weight 1", "What would change our mind: An interval wholly above zero",
+          "Measure it again: kdcourse claims --run soft-beats-hard"]),
+        ([], 0, [yes]),
+        (["nonsense"], 2, ["no claim 'nonsense'"]),
+    ]:  # fmt: skip
         done = CliRunner().invoke(cli.app, ["claims", *words])
         assert done.exit_code == status
-        assert said in done.output.replace("\n", " ")
+        assert [one for one in said if one not in done.output.replace("\n", " ")] == []

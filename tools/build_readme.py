@@ -52,8 +52,9 @@ def ledger():
         [
             claims.table(),
             "",
-            f"{len(measured)} of {len(claims.CLAIMS)} claims measured so far. Positive effects speak for what is named "
-            "first; the intervals of one claim hold together, with 95 % confidence. `make claims` measures them again.",
+            f"{len(measured)} of {len(claims.CLAIMS)} claims measured so far. A positive number means that the "
+            "first-named option won. Within a claim and a setting, all intervals hold jointly at 95 %; each says which "
+            "luck it covers. `make claims` measures them again.",
         ]
     )
 

@@ -53,7 +53,7 @@ def summary():
     """One sentence: how many claims were measured, and what they came to."""
     counted = Counter(_kind(claim) for claim in claims.CLAIMS)
     measured = len(claims.CLAIMS) - counted.pop("not measured", 0)
-    said = {"yes": "hold", "no": "do not", "depends": "depend on the case", "cannot tell": "we cannot tell"}
+    said = {"yes": "hold", "no": "do not", "depends": "depend on the case", "cannot tell": "are open"}
     listed = ", ".join(f"{counted[kind]} {said[kind]}" for kind in said if counted[kind])
     return f"Of {len(claims.CLAIMS)} claims, {measured} are measured so far{f': {listed}' if listed else ''}."
 
@@ -74,17 +74,18 @@ def _row(claim, lessons):
     return f"<tr><td>{wording}</td><td>{_sign(claim)}</td><td>{lesson}</td></tr>"
 
 
-def _sign(claim):
+def _sign(claim, said=None):
+    """The sign of a claim's verdict, and the verdict in words or what is said instead."""
     words, sign = KINDS[_kind(claim)]
     colour = {"✓": " kd-right", "✗": " kd-wrong"}.get(sign, "")
-    return f'<span class="kd-sign{colour}" aria-hidden="true">{sign}</span> {html.escape(words)}'
+    return f'<span class="kd-sign{colour}" aria-hidden="true">{sign}</span> {html.escape(said or words)}'
 
 
 def _claim(claim):
     found = claims.result(claim.name)
     lines = [
         f'<div id="{claim.name}"></div>\n\n### {_plain(claim.wording)}',
-        f"<p>{_sign(claim)}. {html.escape(claims.plain(claim, found))}</p>",
+        f"<p>{_sign(claim, claims.plain(claim, found))}</p>",
         f"<p><b>Taught in:</b> {html.escape(claim.taught_in)}.</p>",
         f"<p><b>Measured:</b> {html.escape(claim.measured)}</p>",
     ]

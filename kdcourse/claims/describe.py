@@ -26,16 +26,16 @@ def describe(name: str) -> str:
       Taught in: Kim and Rush 2016 (word level against sequence level). Lesson 08.
       Measured: Phoneme error on test at equal compute, sampled completions minus soft targets.
     """
-    (claim,) = find(name)
-    found = result(name)
+    (claim,), found = find(name), result(name)
+    measured = found or {"settings": {}, "parts": []}
     lines = [f"{claim.name}: {claim.wording}", f"  {plain(claim, found)}"]
     if len(measured_settings(claim, found)) > 1:
         lines.append(f"  It {standing(claim, found)}.")
     lines += [f"  Taught in: {claim.taught_in}. Lesson {claim.lesson}.", f"  Measured: {claim.measured}"]
     lines += [f"  Revised: {claim.revised}"] * bool(claim.revised)
-    for setting, about in found["settings"].items() if found else ():
+    for setting, about in measured["settings"].items():
         lines += ["", f"  {setting}: {about['date']}, {_minutes(about['seconds'])}"]
-        parts = [part for part in found["parts"] if setting_of(part) == setting]
+        parts = [part for part in measured["parts"] if setting_of(part) == setting]
         lines += [f"    {line}" for part in parts for line in _part(claim, part)]
     if claim.measure:
         lines += ["", f"  What would change our mind: {would_change(claim, found)}"]
@@ -46,10 +46,8 @@ def describe(name: str) -> str:
 def _part(claim, part):
     """The lines about one part: its effect, both arms with what they chose, and its pairs."""
     arms = " against ".join(_arm(arm, part) for arm in part["arms"].values())
-    lines = [
-        f"{label(key_of(part), setting_of(part))}: {effect(part)}: {part['verdict']} ({answer(claim, part)} for the claim)"
-    ]
-    lines.append(f"  {arms}")
+    said = f"{part['verdict']} ({answer(claim, part)} for the claim)"
+    lines = [f"{label(key_of(part), setting_of(part))}: {effect(part)}: {said}", f"  {arms}"]
     if part["pairs"]:
         gain = part["scale"] * (np.array(part["pairs"]["a"]) - np.array(part["pairs"]["b"]))
         low, middle, high = np.quantile(gain, [0, 0.5, 1]) + 0.0
@@ -61,10 +59,14 @@ def _part(claim, part):
 
 
 def _arm(arm, part):
-    chosen = ", ".join(f"{name} {value:g}" for name, value in (arm["chosen"] or {}).items())
+    chosen = ", ".join(f"{name} {_plain(value)}" for name, value in (arm["chosen"] or {}).items())
     chosen += f"; on an edge: {', '.join(arm['edges'])}" if arm.get("edges") else ""
     mean = "" if arm["mean"] is None else f" {part['scale'] * arm['mean']:.2f}"
     return f"{arm['name']}{mean}{f' ({chosen})' if chosen else ''}"
+
+
+def _plain(value):
+    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _minutes(seconds):
@@ -72,13 +74,13 @@ def _minutes(seconds):
 
 
 def table() -> str:
-    """The ledger as a Markdown table: claim, lesson, effect with interval, plain sentence."""
-    lines = ["| claim | lesson | effect [interval], what it covers | what came out |", "|---|---|---|---|"]
+    """The ledger as a Markdown table: claim, lesson, plain sentence, and the effects with their intervals."""
+    lines = ["| claim | lesson | what came out | effect [interval], the luck that it covers |", "|---|---|---|---|"]
     for claim in CLAIMS:
         found = result(claim.name)
         parts = [f"{part_label(claim, one)}: {effect(one)}" for one in (found["parts"] if found else ())]
         said = plain(claim, found)
-        lines.append(f"| **{claim.name}** {claim.wording} | {claim.lesson} | {'<br>'.join(parts)} | {said} |")
+        lines.append(f"| **{claim.name}** {claim.wording} | {claim.lesson} | {said} | {'<br>'.join(parts)} |")
     return "\n".join(lines)
 
 

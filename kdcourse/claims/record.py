@@ -149,8 +149,8 @@ class Claim:
     wording: str
     taught_in: str
     measured: str
-    supports: str = "better"
     measure: Callable[[Any], Iterable[Part]] | None = None
+    supports: str = "better"
     holds: str = "each"
     settings: tuple[str, ...] = ("fashion-mnist",)
     parts: str = "comparisons"
@@ -164,15 +164,19 @@ class Claim:
                 raise bad_value(name, f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
 
 
-def claim(name: str, wording: str, *, taught_in: str, **record: Any) -> Callable[[Callable], Claim]:
-    """Make an experiment the claim that it tests. Its docstring says what is measured.
-
-    Parameters
-    ----------
-    name, wording, taught_in : str
-        As in `Claim`.
-    **record
-        `supports`, `holds`, `settings`, `parts`, `revised` and `smallest`, as in `Claim`.
+def claim(
+    name: str,
+    wording: str,
+    *,
+    taught_in: str,
+    supports: str = "better",
+    holds: str = "each",
+    settings: tuple[str, ...] = ("fashion-mnist",),
+    parts: str = "comparisons",
+    revised: str = "",
+    smallest: float | None = None,
+) -> Callable[[Callable], Claim]:
+    """Make an experiment the claim that it tests. Its docstring says what is measured; all else is as in `Claim`.
 
     Raises
     ------
@@ -187,6 +191,9 @@ def claim(name: str, wording: str, *, taught_in: str, **record: Any) -> Callable
     >>> soft_is_soft.measured, soft_is_soft.supports
     ('The softness of soft labels.', 'better')
     """
-    return lambda measure: Claim(
-        name, wording, taught_in, " ".join((measure.__doc__ or "").split()), measure=measure, **record
-    )
+    reading = (supports, holds, settings, parts, revised, smallest)
+
+    def record(measure):
+        return Claim(name, wording, taught_in, " ".join((measure.__doc__ or "").split()), measure, *reading)
+
+    return record

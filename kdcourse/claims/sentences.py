@@ -191,7 +191,7 @@ def _boxes(keys):
 def _merged(keys, names):
     boxes = [{name: [value] for name, value in key.items()} for key in keys]
     for name in names:
-        alike: dict[str, dict] = {}
+        alike = {}
         for box in boxes:
             rest = repr([(other, values) for other, values in box.items() if other != name] + [name in box])
             if rest in alike and name in box:

@@ -94,11 +94,11 @@ def _dates(claim, found):
 def _parts(claim, found, measured):
     """What the full run and this lesson say about each part that either of them has."""
     full = {_id(claim, part): part for part in found["parts"]} if found else {}
-    unit, scale = next(((part["unit"], part["scale"]) for part in full.values()), ("points", 100))
+    first = next(iter(full.values()), {"unit": "points", "scale": 100.0, "margin": 0.0})
     parts = []
     for name in [*full, *(name for name in measured if name not in full)]:
         part = full.get(name)
-        now = _scaled(measured[name], scale, unit, part["margin"] if part else 0.0) if name in measured else None
+        now = _scaled(measured[name], part or first | {"margin": 0.0}) if name in measured else None
         parts.append(
             {
                 "id": name,
@@ -123,13 +123,15 @@ def _contradict(claim, full, now):
     return {full["verdict"], now["verdict"]} == {"better", "worse"} or answers == {"yes", "no"}
 
 
-def _scaled(now, scale, unit, margin):
-    """What the lesson measured, in `unit`. Its margin is that of the full run if the verdict follows from that."""
-    mean, low, high = (scale * getattr(now, name) for name in ("mean", "low", "high"))
+def _scaled(now, full):
+    """What the lesson measured, in the unit of the full run; with its margin, if the verdict follows from that."""
+    mean, low, high = (full["scale"] * getattr(now, name) for name in ("mean", "low", "high"))
+    margin = full["margin"]
     follows = {"better": low > margin, "worse": high < -margin, "equivalent": -margin < low and high < margin}
-    same = follows.get(now.verdict, not any(follows.values()))
+    if not follows.get(now.verdict, not any(follows.values())):
+        margin = 0.0
     numbers = {"mean": mean, "low": low, "high": high, "n": now.n, "verdict": now.verdict}
-    return numbers | {"margin": margin if same else 0.0, "unit": unit}
+    return numbers | {"margin": margin, "unit": full["unit"]}
 
 
 def _said(one):

@@ -35,7 +35,7 @@ def answer(claim: Claim, part: dict) -> str:
     -------
     str
         "yes" if the interval lies inside the region of what the claim `supports`, "no" if it lies wholly outside, else
-        "cannot tell".
+        "cannot tell". An interval that only touches the end of the region cannot tell, as in `stats.compare`.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def answer(claim: Claim, part: dict) -> str:
     low, high = region(claim.supports, part["margin"])
     if low < part["low"] and part["high"] < high:
         return "yes"
-    return "no" if part["high"] <= low or part["low"] >= high else "cannot tell"
+    return "no" if part["high"] < low or high < part["low"] else "cannot tell"
 
 
 class Conclusion(NamedTuple):

@@ -1,0 +1,361 @@
+"""Verdicts and plain sentences: what a claim supports, how its parts speak together, English in every combination."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+from kdcourse import claims
+from kdcourse.claims import Claim
+from kdcourse.claims.record import EXAMPLES, HOLDS, SUPPORTS
+
+ANSWERS = ("yes", "no", "cannot tell")
+MARGIN = 0.5
+# An interval for each answer, with a margin of a half.
+INTERVALS = {
+    "better": {"yes": (0.6, 0.9), "no": (-0.1, 0.4), "cannot tell": (-0.2, 1.23)},
+    "worse": {"yes": (-0.9, -0.6), "no": (-0.4, 0.1), "cannot tell": (-1.23, 0.2)},
+    "equivalent": {"yes": (-0.3, 0.4), "no": (0.6, 0.8), "cannot tell": (0.1, 1.23)},
+    "not worse": {"yes": (-0.4, 0.4), "no": (-2.0, -0.6), "cannot tell": (-1.23, 0.2)},
+}
+OPEN = "(an effect above 1.3 points is excluded)"  # by the interval of "cannot tell"
+LOSS = OPEN.replace("an effect", "a loss")
+LETTERS = {"y": "yes", "n": "no", "c": "cannot tell"}
+MEASURED = [claim for claim in claims.CLAIMS if claims.result(claim.name)]
+every_measured = pytest.mark.parametrize("claim", MEASURED, ids=lambda claim: claim.name)
+
+
+def a_claim(supports="better", holds="each", parts="garments", **record):
+    return Claim("name", "Wording.", "somewhere", "Measured.", supports=supports, holds=holds, parts=parts, **record)
+
+
+def result(claim, answers, keys, setting="fashion-mnist"):
+    """A result in which each part has the answer that is asked for."""
+    ends = [INTERVALS[claim.supports][answer] for answer in answers]
+    parts = [
+        {
+            "key": key,
+            "setting": setting,
+            "metric": "accuracy",
+            "low": low,
+            "high": high,
+            "margin": MARGIN,
+            "unit": "points",
+        }
+        for key, (low, high) in zip(keys, ends, strict=True)
+    ]
+    return {"parts": parts}
+
+
+def together(*results):
+    return {"parts": [part for one in results for part in one["parts"]]}
+
+
+def of_classes(answers, *, claim=None, **settings):
+    keys = [{"class": name} for name in ("sneaker", "trouser", "bag", "shirt")]
+    return claims.plain(claim or a_claim(), result(claim or a_claim(), answers, keys[: len(answers)], **settings))
+
+
+# ---- answers ----
+
+
+@pytest.mark.parametrize(("supports", "margin"), [(one, 0.5) for one in SUPPORTS] + [("better", 0.0), ("worse", 0.0)])
+def test_an_answer_is_where_every_difference_of_the_interval_lies(supports, margin):
+    """By trying many true differences of each interval, against the words of `supports`."""
+    speaks = {
+        "better": lambda true: true > margin,
+        "worse": lambda true: true < -margin,
+        "equivalent": lambda true: abs(true) < margin,
+        "not worse": lambda true: true > -margin,
+    }[supports]
+    for low, high in itertools.combinations(np.arange(-1.05, 1.1, 0.1), 2):
+        said = {bool(speaks(true)) for true in np.linspace(low, high, 201)}
+        expected = {(True,): "yes", (False,): "no"}.get(tuple(said), "cannot tell")
+        assert claims.answer(a_claim(supports), {"low": low, "high": high, "margin": margin}) == expected
+
+
+@pytest.mark.parametrize("holds", HOLDS)
+def test_a_verdict_is_the_one_that_every_way_out_of_what_is_open_leads_to(holds):
+    """Try yes and no for each part that cannot tell: where both come out, the claim cannot tell either."""
+    for answers in itertools.chain(*(itertools.product(ANSWERS, repeat=n) for n in range(1, 5))):
+        found = result(a_claim(holds=holds), answers, [{"slice": str(k)} for k in range(len(answers))])
+        said = claims.conclude(a_claim(holds=holds), found)
+        ways = itertools.product(*(("yes", "no") if one == "cannot tell" else (one,) for one in answers))
+        outcomes = {{"all": all, "any": any}.get(holds, all)(one == "yes" for one in way) for way in ways}
+        expected = {(True,): "yes", (False,): "no"}.get(tuple(outcomes), "cannot tell")
+        if holds == "each":
+            expected = answers[0] if len({*answers}) == 1 else "depends"
+        assert said.verdict == expected
+        assert [len(said.yes), len(said.no), len(said.cannot_tell)] == [answers.count(one) for one in ANSWERS]
+
+
+def test_nothing_is_pooled_over_settings():
+    claim = a_claim(settings=("fashion-mnist", "wordnet-glosses", "flights"))
+    ways = {name: result(claim, [one], [{}], name) for name, one in zip(claim.settings, ANSWERS, strict=True)}
+    found = together(*ways.values())
+    assert [claims.conclude(claim, found, name).verdict for name in claim.settings] == list(ANSWERS)
+    assert claims.conclude(claim, found).verdict == "depends"
+    assert claims.standing(claim, found) == "holds in 1 of 3 settings: garments"
+    assert claims.standing(claim, ways["flights"]) == "holds in 0 of 1 setting"
+    assert (claims.standing(claim, None), claims.conclude(claim, None).verdict) == ("", "not measured")
+
+
+# ---- sentences that somebody has read aloud ----
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ("yn", "It depends: yes for sneakers; no for trousers."),
+        ("yyyy", "Yes, for sneakers, trousers, bags and shirts."),
+        ("cc", f"We cannot tell, for sneakers and trousers {OPEN}."),
+        ("yycy", f"Yes for three of four garments; for bags we cannot tell {OPEN}."),
+        ("nnnc", f"No for three of four garments; for shirts we cannot tell {OPEN}."),
+        ("yncn", f"It depends: yes for sneakers; no for trousers and shirts; for bags we cannot tell {OPEN}."),
+    ],
+)  # fmt: skip
+def test_each_part_on_its_own(answers, sentence):
+    assert of_classes([LETTERS[one] for one in answers]) == sentence
+
+
+@pytest.mark.parametrize(
+    ("holds", "answers", "sentence"),
+    [
+        ("all", "yyny", "No: it fails for bags; it holds for three of four garments."),
+        ("all", "yc", f"We cannot tell: it holds for sneakers; for trousers it is open {LOSS}."),
+        ("all", "yy", "Yes, for sneakers and trousers."),
+        ("any", "nync", f"Yes: it holds for trousers; it fails for sneakers and bags; for shirts it is open {LOSS}."),
+        ("any", "nnn", "No, for sneakers, trousers and bags."),
+        ("any", "nc", f"We cannot tell: it fails for sneakers; for trousers it is open {LOSS}."),
+    ],
+)  # fmt: skip
+def test_all_parts_or_any_of_them(holds, answers, sentence):
+    claim = a_claim("not worse", holds)
+    assert of_classes([LETTERS[one] for one in answers], claim=claim) == sentence
+
+
+def test_what_parts_share_is_not_said_and_the_rest_is_as_short_as_it_can_be():
+    claim = a_claim(parts="comparisons")
+    keys = [{"side": "under", "ratio": ratio, "examples": n} for n in (50_000, 5_000) for ratio in (2, 5)]
+    said = [claims.plain(claim, result(claim, answers.split(), keys)) for answers in ("yes yes no no", "yes no no yes")]
+    assert said == [
+        "It depends: yes at 2 and 5 times smaller with 50,000 pictures; "
+        "no at 2 and 5 times smaller with 5,000 pictures.",
+        "It depends: yes at 2 times smaller with 50,000 pictures and at 5 times smaller with 5,000 pictures; "
+        "no at 5 times smaller with 50,000 pictures and at 2 times smaller with 5,000 pictures.",
+    ]
+    pairs = [{"ratio": [10, ratio], "width": 32} for ratio in (2, 50, 100)]
+    assert claims.plain(claim, result(claim, ["yes"] * 3, pairs)) == "Yes, at 10 against 2, 50 and 100 times smaller."
+    temperatures = [{"temperature": pair, "examples": n} for n in (1, 2, 3) for pair in ([4, 1], [20, 4])]
+    temperatures[-1]["examples"] = 4
+    assert claims.plain(claim, result(claim, ["no"] * 6, temperatures)) == "No, for none of the six comparisons."
+    two = [{"temperature": 1, "examples": 5}, {"temperature": 2, "examples": 6}]
+    assert claims.plain(claim, result(claim, ["no"] * 2, two)) == "No, for neither of the two comparisons."
+
+
+def test_metrics_are_told_apart_where_there_are_several():
+    claim = a_claim(settings=("flights",))
+    keys = [{"examples": n} for n in (500, 5_000)]
+    both = result(claim, ["yes", "yes"], keys, "flights"), result(claim, ["yes", "no"], keys, "flights")
+    for part in both[1]["parts"]:
+        part["metric"] = "AUROC"
+    assert claims.plain(claim, together(*both)) == (
+        "It depends: yes for three of four garments; no with 5,000 flights in AUROC."
+    )
+    assert claims.plain(claim, both[1]) == "It depends: yes with 500 flights; no with 5,000 flights."
+
+
+@pytest.mark.parametrize(
+    ("garments", "glosses", "flights", "sentence"),
+    [
+        ("yy", "nn", "yy", "Yes on garments and on flights; on glosses no."),
+        ("yy", "yn", "yy", "Yes on garments and on flights; on glosses it depends: yes with 100 glosses, no with 500 "
+         "glosses."),
+        ("nn", "nn", "nn", "No on garments, on glosses and on flights."),
+        ("cc", "cc", "nn", f"No on flights; on garments we cannot tell {OPEN}; on glosses we cannot tell {OPEN}."),
+        ("yn", "ny", None, "It depends: on garments yes with 100 pictures, no with 500 pictures; on glosses yes with "
+         "500 glosses, no with 100 glosses; not measured yet on flights."),
+        ("yy", None, None, "Yes, with 100 and 500 pictures; not measured yet on glosses and on flights."),
+        (None, None, None, "Not measured yet."),
+    ],
+)  # fmt: skip
+def test_settings_are_named_one_by_one(garments, glosses, flights, sentence):
+    claim = a_claim(settings=("fashion-mnist", "wordnet-glosses", "flights"), parts="transfer-set sizes")
+    found = together(
+        *(
+            result(claim, [LETTERS[one] for one in said],
+                   [{"examples": 100}, {"examples": 500}], name)
+            for name, said in zip(claim.settings, (garments, glosses, flights), strict=True) if said
+        )
+    )  # fmt: skip
+    assert claims.plain(claim, found if found["parts"] else None) == sentence
+    alone = {"yy": "Yes, with 100 and 500 flights.", "nn": "No, with 100 and 500 flights.", None: "Not measured yet."}
+    assert claims.plain(claim, found, "flights") == alone[flights]
+
+
+# ---- every combination of answers ----
+
+
+def combinations(n, how_many=729):
+    """All combinations of n answers, or so many of them, among these all with at most two answers in long runs."""
+    if 3**n <= how_many:
+        return list(itertools.product(ANSWERS, repeat=n))
+    rng = np.random.default_rng(n)
+    runs = [(a,) * k + (b,) * (n - k) for a in ANSWERS for b in ANSWERS for k in range(n + 1)]
+    return list(dict.fromkeys(runs + [tuple(rng.choice(ANSWERS, n).tolist()) for _ in range(how_many)]))
+
+
+def is_english(text):
+    assert re.match(r"(Yes|No|It depends|We cannot tell)\b", text), text
+    assert re.search(r"[a-z\d)]\.$", text), text
+    assert text.count(".") - len(re.findall(r"\d\.\d", text)) == 1, text
+    assert not re.search(r"  | [,;:.)]|\( |,,|;;|\band and\b|: *[;.]|\bof (zero|one)\b|\bone [a-z-]+s\b", text), text
+    assert not re.search(r"[{}\[\]_']|None|cannot tell for", text), text
+    assert text.count("(") == text.count(")") == text.count("is excluded"), text
+
+
+def words_of(key, shared, setting):
+    """What must be read where a part is named: its values, as they are written."""
+    each = [
+        one
+        for name, value in key.items()
+        if name not in shared
+        for one in (value if isinstance(value, list) else [value])
+    ]
+    return {f"{one:,}" if isinstance(one, int) else re.sub(r"\W", " ", str(one)) for one in each}
+
+
+def accounts_for(claim, found, text, setting):
+    """Every part is counted in the clause of its answer, or named there."""
+    keys = [part["key"] for part in found["parts"]]
+    shared = {name for name in keys[0] if all(key.get(name) == keys[0][name] for key in keys)} if len(keys) > 1 else {}
+    clauses = re.split(r"; |: ", text.removesuffix("."))
+    starts = {"yes": r"yes\b|it holds", "no": r"no\b|it fails", "cannot tell": r".*(we cannot tell|it is open)"}
+    conclusion = claims.conclude(claim, found)
+    for answer, several in zip(ANSWERS, conclusion[:3], strict=True):
+        if not several:
+            continue
+        said = [one for one in clauses if re.match(starts[answer], one, flags=re.I) and len(one.split()) > 1]
+        if len(several) == len(keys):
+            said = [text]
+        (clause,) = said[-1:]
+        number = [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ]
+        count, total = (number[n] if n < 13 else str(n) for n in (len(several), len(keys)))
+        counted = f"for {count} of {total} {claim.parts}"
+        every = (
+            rf"for (all|none of the|any of the) {total} |for (both|neither of the two|either of the two) {claim.parts}"
+        )
+        if counted not in clause and not (len(several) == len(keys) and re.search(every, clause)):
+            missing = {word for key in several for word in words_of(key, shared, setting)
+                       if not re.search(rf"(?<![\d,]){re.escape(word)}", re.sub(r"[^\w,]", " ", clause))}  # fmt: skip
+            assert not missing, (text, missing)
+
+
+@pytest.mark.slow
+@every_measured
+def test_every_combination_of_answers_in_one_setting_is_english_and_leaves_no_part_out(claim):
+    stored = claims.result(claim.name)
+    setting = stored["parts"][0]["setting"]
+    keys = [part["key"] for part in stored["parts"] if part["setting"] == setting]
+    for holds, answers in itertools.product(HOLDS, combinations(len(keys))):
+        again = a_claim(claim.supports, holds, claim.parts, settings=(setting,))
+        found = result(again, answers, keys, setting)
+        text = claims.plain(again, found)
+        is_english(text)
+        accounts_for(again, found, text, setting)
+
+
+@pytest.mark.slow
+@every_measured
+def test_every_combination_of_answers_in_several_settings_is_english_and_names_them(claim):
+    settings = ("fashion-mnist", "wordnet-glosses", "flights")
+    stored = claims.result(claim.name)
+    keys = [part["key"] for part in stored["parts"] if part["setting"] == stored["parts"][0]["setting"]]
+    each = combinations(len(keys), 20)
+    rng = np.random.default_rng(0)
+    for holds, n in itertools.product(HOLDS, (2, 3)):
+        again = a_claim(claim.supports, holds, claim.parts, settings=settings)
+        ways = list(itertools.product(each, repeat=n)) if len(each) ** n < 100 else [
+            tuple(each[k] for k in rng.integers(len(each), size=n)) for _ in range(100)
+        ]  # fmt: skip
+        for way in ways:
+            found = together(
+                *(result(again, answers, keys, name) for name, answers in zip(settings, way, strict=False))
+            )
+            text = claims.plain(again, found)
+            is_english(text)
+            assert [text.count(f"on {name}") for name in ("garments", "glosses", "flights")] == [1, 1, 1]
+            assert ("not measured yet on flights" in text) == (n == 2)
+            agreed = {name: answers[0] for name, answers in zip(settings, way, strict=False) if len({*answers}) == 1}
+            verdicts = {claims.conclude(again, found, name).verdict for name in agreed}
+            assert verdicts == {*agreed.values()}
+            for name in {
+                *settings[:n]
+            } - agreed.keys():  # as in the sentence of that setting alone, which is tested above
+                alone = claims.plain(again, found, name).removesuffix(".").split(": ")[-1].replace("; ", ", ")
+                assert f"{alone[0].lower()}{alone[1:]}" in text
+            assert len(re.findall("is excluded", text)) == sum("cannot tell" in answers for answers in way)
+    assert {*settings} <= {*EXAMPLES}
+
+
+# ---- what would change our mind ----
+
+
+@pytest.mark.parametrize(
+    ("record", "answers", "sentence"),
+    [
+        ({}, "y",
+         "An interval wholly above +0.5 points says yes, and one wholly below it no, for each of its garments alone."),
+        ({"holds": "all"}, "yy",
+         "An interval wholly below +0.5 points in any one of its garments would turn yes into no."),
+        ({"holds": "all"}, "yn",
+         "An interval wholly above +0.5 points in every one of its garments would turn no into yes."),
+        ({"holds": "any", "supports": "worse"}, "yn",
+         "An interval wholly above -0.5 points in every one of its garments would turn yes into no."),
+        ({"holds": "any", "supports": "equivalent"}, "nn",
+         "An interval wholly within ±0.5 points in any one of its garments would turn no into yes."),
+        ({"holds": "all", "supports": "not worse", "smallest": 1}, "yc",
+         "An interval wholly above -0.5 points says yes, and one wholly below it no; it takes a yes in every one of "
+         "its garments; the number of pairs was planned to see an effect of 1 point."),
+    ],
+)  # fmt: skip
+def test_what_would_change_our_mind_follows_from_region_margin_and_verdict(record, answers, sentence):
+    claim = a_claim(**record)
+    said = [LETTERS[one] for one in answers]
+    assert claims.would_change(claim, result(claim, said, [{"class": str(k)} for k in range(len(said))])) == sentence
+
+
+@every_measured
+def test_what_would_change_our_mind_would_do_so(claim):
+    """Put an interval where the sentence says into one part, or into all, and the verdict turns."""
+    stored = claims.result(claim.name)
+    stored["parts"] = [part for part in stored["parts"] if part["setting"] == stored["parts"][0]["setting"]]
+    sentence = claims.would_change(claim, stored)
+    turned = re.search(r"wholly (\w+) .* in (any|every) one .* would turn (yes|no) into (yes|no)", sentence)
+    if not turned:
+        return
+    side, how_many, before, after = turned.groups()
+    assert claims.conclude(claim, stored).verdict == before
+    parts = stored["parts"]
+    for part in parts if how_many == "every" else parts[:1]:
+        margin = {"better": 1, "worse": -1, "not worse": -1}.get(claim.supports, 0) * part["margin"]
+        # An open region: not its end itself.
+        part["low"], part["high"] = {"above": (margin + 1e-9, 1e9), "below": (-1e9, margin - 1e-9), "within": (0, 0)}[
+            side
+        ]
+    assert claims.conclude(claim, stored).verdict == after
