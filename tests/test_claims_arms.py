@@ -23,6 +23,12 @@ BY_BLOCK += ["soft-labels-resist-noise", "sweet-spot-5-20", "gap-is-not-uniform"
 BY_BLOCK += ["distillation-lifts-the-tail-over-hard-labels"]
 
 
+@pytest.fixture(autouse=True)
+def as_long_as_planned(monkeypatch):
+    """Whether an arm may stop sooner has a test of its own."""
+    monkeypatch.setattr(arms, "SOONER", ())
+
+
 @functools.cache
 def run(name):
     """A bench on which the experiment of this claim was run, where no teacher is trained and no arm is better."""
@@ -101,15 +107,41 @@ def test_more_is_tried_beyond_an_edge_until_no_choice_lies_on_one(arm, best_at, 
     students = arms.best_everywhere(bench, places, 64, arm, arms.options(bench, 500), "students", fixed=fixed)
     expected = {"soft_weight": 1, **best_at, **arm, **chosen} | {k: v for k, v in best_at.items() if k not in chosen}
     found = arms.students("arm", students, None)
-    assert (found.chosen, found.edges) == (expected, edges)
+    assert (found.chosen, found.edges) == (expected | {"epochs": 40}, edges)
     grids = [[*np.atleast_1d(arm.get(name, default)), *also.get(name, [])] for name, default in
              [("temperature", 1), ("soft_weight", 1), ("lr", None), ("weight_decay", 0)]]  # fmt: skip
     tried, *others = ([one for one in bench.seen if one.predictions == kept] for kept in (False, "right"))
     rows = settings(tried)[["temperature", "soft_weight", "lr", "weight_decay"]]
-    assert sorted(map(tuple, rows.to_numpy())) == sorted(itertools.product(*grids))
+    assert [set(rows[name]) for name in rows] == [set(values) for values in grids]
+    first = [np.atleast_1d(arm.get(name, default)) for name, default in
+             [("temperature", 1), ("soft_weight", 1), ("lr", None), ("weight_decay", 0)]]  # fmt: skip
+    assert {*itertools.product(*first)} <= {*map(tuple, rows.to_numpy())}
     assert {order for one in tried for order in one.grid["order_seed"]} == {0, 1, 2}
     assert [one.grid["order_seed"].tolist() for one in others[0]] == [[k, k] for k in range(10)]
     assert len(settings(others[0])) == 1
+
+
+@pytest.mark.parametrize(("best_at", "chosen"), [(200, 40), (40, 40), (10, 10), (1, 2)])
+def test_an_arm_stops_sooner_where_validation_likes_that_better_and_never_later(monkeypatch, best_at, chosen):
+    monkeypatch.setattr(arms, "SOONER", (4, 16))
+    seen = world(flat)
+
+    def sweep(grid, some, *, epochs, **options):
+        accuracy = 0.8 - 0.1 * abs(np.log(epochs / best_at))
+        return seen.sweep(grid, some, epochs=epochs, **options).assign(validation_accuracy=accuracy)
+
+    bench = replace(seen, sweep=sweep)
+    places = arms.repetitions(bench, 500)
+    students = arms.best_everywhere(bench, places, 64, SOFT, {"epochs": 40, "batch_size": 64}, "students")
+    assert set(students["epochs"]) == {chosen}
+    assert {one.options["epochs"] for one in seen.seen if one.predictions == "right"} == {chosen}
+    assert arms.students("arm", students, None).chosen["epochs"] == chosen
+
+
+def test_beyond_an_edge_only_what_is_near_the_choice_is_tried():
+    chosen = {"temperature": 4, "soft_weight": 1, "lr": 0.01}
+    tried = {"temperature": [1, 2, 4], "soft_weight": 1, "lr": [0.001, 0.003, 0.01, 0.03, 0.1]}
+    assert arms.near(tried, chosen) == {"temperature": [2, 4], "soft_weight": [1], "lr": [0.003, 0.01, 0.03]}
 
 
 # ---- blocks ----

@@ -200,8 +200,8 @@ def test_a_smoothed_teacher_differs_from_its_plain_twin_in_nothing_but_its_label
 
 # ---- lesson 03 ----
 
-NOISY = [("clean", 500, 2_000), ("clean", 5_000, 2_000), ("misled", 500, 2_000), ("same labels", 500, 2_000)]
-NOISY += [("same labels", 5_000, 2_000), ("clean", 500, 500)]
+NOISY = [("clean", 500, 2_000), ("clean", 5_000, 2_000), ("misled", 500, 2_000), ("equally misled", 500, 2_000)]
+NOISY += [("equally misled", 5_000, 2_000), ("clean", 500, 500)]
 
 
 @pytest.mark.parametrize("setting", ["fashion-mnist", "wordnet-glosses"])
@@ -209,7 +209,7 @@ def test_resistance_to_noise_is_what_soft_labels_gain_over_labels_of_which_three
     """The same ones for both arms, and for a teacher that learned from the same labels; a misled one saw others."""
     teachers = []
     spy(monkeypatch, lesson_03, "train", teachers, untrained=True)
-    gains = {"clean": 0.02, "misled": -0.08, "same labels": -0.04}
+    gains = {"clean": 0.02, "misled": -0.08, "equally misled": -0.04}
 
     @functools.cache
     def about(some):
@@ -219,7 +219,7 @@ def test_resistance_to_noise_is_what_soft_labels_gain_over_labels_of_which_three
         if torch.equal(some.train.teacher_logits, clean.teacher_logits[where]):
             return None, "clean", differ
         teacher = teachers[speaker(some, [one["model"] for one in teachers])]
-        return teacher, "misled" if len(teacher["inputs"]) == 4_000 else "same labels", differ
+        return teacher, "misled" if len(teacher["inputs"]) == 4_000 else "equally misled", differ
 
     def effect(row, some):
         _, kind, differ = about(some)
@@ -244,7 +244,7 @@ def test_resistance_to_noise_is_what_soft_labels_gain_over_labels_of_which_three
         assert torch.equal(validation.labels, clean.validation.labels[: len(validation)])
         of_block = differs.setdefault((kind, len(train), len(validation)), {})
         assert of_block.setdefault(where[0], differ) == differ
-        if kind == "same labels":
+        if kind == "equally misled":
             assert torch.equal(teacher["inputs"], train.inputs)
             assert torch.equal(teacher["signal"], train.labels)
         elif teacher:

@@ -55,8 +55,8 @@ def soft_labels_resist_noise(run):
         (FEW, "clean", None),
         (MANY, "clean", None),
         (FEW, "misled", None),
-        (FEW, "same labels", None),
-        (MANY, "same labels", None),
+        (FEW, "equally misled", None),
+        (MANY, "equally misled", None),
         (FEW, "clean", SMALL),
     ]:
         key = {"examples": n, "teacher": teacher} | ({"validation": validation} if validation else {})

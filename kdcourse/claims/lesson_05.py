@@ -50,7 +50,8 @@ def gap_is_not_uniform(run):
     lost = run.setting.of_logits(validation.teacher_logits, validation) - students_say.mean(0)
     slices = {name: inside for name, inside in _slices(run, validation).items() if inside.sum() >= FEWEST}
     worst = max(slices, key=lambda name: lost[slices[name]].mean())
-    return [_inside_out(run, "worst class", table, _slices(run, run.data.test)[worst])]
+    name = "worst airport" if run.setting.name == "flights" else "worst class"
+    return [_inside_out(run, name, table, _slices(run, run.data.test)[worst])]
 
 
 @claim(

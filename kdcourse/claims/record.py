@@ -14,7 +14,9 @@ Key = dict[str, Any]  # {"ratio": 10, "examples": 5_000}; where the arms differ,
 
 # What comes before a value, how each value is said, and what follows them. "{examples}" is what a setting consists of.
 WORDS = {
+    "against": ("against ", "{}", ""),
     "class": ("for ", "{}", ""),
+    "compute": ("at compute ", "{}", ""),
     "examples": ("with ", "{:,}", " {examples}"),
     "metric": ("in ", "{}", ""),
     "ratio": ("at ", "{}×", ""),
@@ -22,6 +24,7 @@ WORDS = {
     "slice": ("for ", "{}", ""),
     "teacher": ("taught by the ", "{}", " teacher"),
     "temperature": ("at ", "T = {}", ""),
+    "validation": ("with ", "{:,}", " validation {examples}"),
     "width": ("at ", "{}", " hidden units"),
 }
 # Data sets in which claims are measured: what each consists of, and where it is said to be measured.
