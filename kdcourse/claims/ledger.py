@@ -188,13 +188,14 @@ def _compared(part, confidence):
     else:
         a, b = means
     seeds = {name: _plain(getattr(part, name)) for name in ("init_seed", "order_seed")}
-    found = compare(a, b, margin=part.margin, confidence=confidence, **seeds)
-    numbers = {name: getattr(found, name) for name in ("mean", "low", "high")} | {"margin": part.margin}
+    scaled = {"a": np.multiply(a, part.scale), "b": np.multiply(b, part.scale), "margin": part.scale * part.margin}
+    found = compare(**scaled, confidence=confidence, **seeds)  # as it is shown: so its note is, too
+    numbers = {name: getattr(found, name) for name in ("mean", "low", "high")} | {"margin": scaled["margin"]}
     return {
         "setting": part.setting,
         "key": part.key,
         "metric": part.metric,
-        **dict(zip(numbers, _rounded([part.scale * value for value in numbers.values()]), strict=True)),
+        **dict(zip(numbers, _rounded(numbers.values()), strict=True)),
         "unit": part.unit,
         "n": found.n,
         "verdict": found.verdict,
@@ -204,7 +205,7 @@ def _compared(part, confidence):
         "repeated": part.repeated,
         "covers": covers(part.repeated, len(means[0]), **seeds) | ({"example": a.shape[1]} if per_example else {}),
         "example": part.example,
-        "example_error": _rounded([part.scale * found.example_error])[0] if per_example else None,
+        "example_error": _rounded([found.example_error])[0] if per_example else None,
         "pairs": {"a": means[0], "b": means[1], **seeds},
     } | ({"also": [_beside(_compared(other, confidence)) for other in part.also]} if part.also else {})
 
