@@ -8,7 +8,7 @@ import pytest
 from kdcourse import claims, data, devices
 from kdcourse.claims import sizes as full_run
 from kdcourse.claims.arms import teacher_accuracy
-from kdcourse.claims.lesson_04 import RATIOS
+from kdcourse.claims.settings import SETTINGS
 from kdcourse.widgets import student_size
 
 # 36 per hour is 0.01 per second, so that 10 ms cost 0.0001: 1,000 requests of the teacher cost 0.1.
@@ -39,7 +39,7 @@ def test_the_full_runs_are_those_of_the_ledger():
     """The distance to five points under the teacher is the one stored; over the limit, its ends change places."""
     found = claims.result("above-20x-gap")
     for curve, pictures in zip(student_size().curves, (50_000, 5_000), strict=True):
-        assert [row["ratio"] for row in curve["sizes"]] == RATIOS
+        assert [row["ratio"] for row in curve["sizes"]] == list(SETTINGS["fashion-mnist"].ratios)
         for row in curve["sizes"]:
             side, sign = ("over", -1) if row["ratio"] > 20 else ("under", 1)
             part = claims.part(found, {"side": side, "ratio": row["ratio"], "examples": pictures})
@@ -59,7 +59,7 @@ def test_the_stored_sizes_are_those_of_the_teacher_and_the_lesson():
     assert stored["teacher_accuracy"] == teacher_accuracy(garments)
     teacher, *students = stored["models"]
     assert (teacher["ratio"], teacher["parameters"]) == (None, garments.teacher_parameters)
-    assert [row["ratio"] for row in students] == RATIOS
+    assert [row["ratio"] for row in students] == list(SETTINGS["fashion-mnist"].ratios)
     for row in students:
         weights = 784 * row["width"] + row["width"] * 10
         assert (row["parameters"], row["multiply_adds"]) == (weights + row["width"] + 10, weights)

@@ -57,9 +57,9 @@ def would_change(claim: Claim, found: dict | None = None) -> str:
     Examples
     --------
     >>> from kdcourse.claims import find
-    >>> part = {"key": {}, "low": 0.1, "high": 0.2, "margin": 0.5, "unit": "points"}
-    >>> would_change(find("t-4-to-10")[0], {"parts": [part]})
-    'An interval wholly below -0.5 points in any one of its cases would turn yes into no.'
+    >>> part = {"key": {}, "low": 0.6, "high": 0.9, "margin": 0.5, "unit": "points"}
+    >>> would_change(find("best-temperature-moves")[0], {"parts": [part]})
+    'An interval wholly below +0.5 points in any one of its comparisons would turn yes into no.'
     """
     inside, outside, sign = {
         "better": ("above", "below", "+"),

@@ -5,6 +5,10 @@
     garments.test.teacher_logits   # float32 [10000, 10]
     mails = load("spam-assassin")
     mails.test.about["group"]      # which of five kinds of mail each is; the texts are there, too
+    glosses = load("wordnet-glosses")
+    glosses.train.inputs           # int64 [64901, 32], ids of hashed n-grams; 0 pads
+    flights = load("flights")
+    flights.test.about["date"]     # flights of one day are not independent
 
 Splits are fixed: train for training, validation to choose anything, test to report once.
 """
@@ -41,7 +45,8 @@ def load(name: str, *, with_teacher: bool = True, **options) -> DataSet:
     with_teacher : bool
         False leaves the cached teacher logits out: what a teacher is trained on.
     **options
-        Of this data set alone; for "spam-assassin" `features`, how many hashed features a mail becomes.
+        Of this data set alone; for "spam-assassin" and "wordnet-glosses" `features`, how many numbers words are hashed
+        to.
 
     Raises
     ------
