@@ -89,7 +89,7 @@ HARD = {"soft_weight": 0, "lr": [0.003, 0.01, 0.03], "weight_decay": [0, 0.1, 1]
          ("temperature", "lr")),
         (SOFT, (20, 0.03, 0), ["temperature"], {"lr": [0.1]}, {"temperature": 4}, ()),
         (HARD, (1, 0.01, 0), [], {}, {}, ()),
-        (HARD, (1, 0.01, 20), [], {"weight_decay": [10]}, {"weight_decay": 10}, ("weight_decay",)),
+        (HARD, (1, 0.01, 300), [], {"weight_decay": [10, 100]}, {"weight_decay": 100}, ("weight_decay",)),
     ],
 )  # fmt: skip
 def test_more_is_tried_beyond_an_edge_until_no_choice_lies_on_one(arm, best_at, fixed, also, chosen, edges):

@@ -31,7 +31,7 @@ STEPS = {
     "temperature": [0.25, 0.5, 1, 2, 4, 7, 10, 20, 40, 80],
     "soft_weight": [0.02, 0.1, 0.5, 0.9, 0.98],
     "lr": [0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1],
-    "weight_decay": [0, 0.1, 1, 10],
+    "weight_decay": [0, 0.1, 1, 10, 100],
 }
 NATURAL_EDGES = {"weight_decay": 0}
 SOONER = (4, 16)  # it is also tried to stop after a quarter of the epochs, and if that is better after a sixteenth
