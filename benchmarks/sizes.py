@@ -11,7 +11,7 @@ import datetime
 
 from kdcourse import data, devices, store
 from kdcourse.claims.arms import teacher_accuracy
-from kdcourse.claims.lesson_04 import RATIOS
+from kdcourse.claims.settings import SETTINGS
 from kdcourse.claims.sizes import SIZES
 from kdcourse.models import count_parameters, mlp, width_for_ratio
 from kdcourse.ship import latency, multiply_adds
@@ -22,7 +22,7 @@ def models_of(garments, teacher):
     """{"teacher" or ratio: (hidden units or None, model)}, as lesson 04 makes them."""
     inputs, classes = garments.test.inputs.shape[1], len(garments.class_names)
     found = {"teacher": (None, teacher)}
-    for ratio in RATIOS:
+    for ratio in SETTINGS["fashion-mnist"].ratios:
         width = width_for_ratio(ratio, garments.teacher_parameters, inputs, classes)
         found[ratio] = width, mlp([inputs, width, classes], seed=0)
     return found

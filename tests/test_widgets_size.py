@@ -8,8 +8,10 @@ import pytest
 from kdcourse import claims, data, devices
 from kdcourse.claims import sizes as full_run
 from kdcourse.claims.arms import teacher_accuracy
-from kdcourse.claims.lesson_04 import RATIOS
+from kdcourse.claims.settings import SETTINGS
 from kdcourse.widgets import student_size
+
+RATIOS = list(SETTINGS["fashion-mnist"].ratios)
 
 # 36 per hour is 0.01 per second, so that 10 ms cost 0.0001: 1,000 requests of the teacher cost 0.1.
 TEACHER = {"accuracy": 0.8, "ms": 10.0}
