@@ -53,7 +53,7 @@ def bench():
         # On test, all that is not best on validation is better.
         return grid.assign(validation_accuracy=validation, test_accuracy=0.9 + 0.01 * away, epochs=epochs)
 
-    run = SimpleNamespace(garments=garments, sweep=sweep, device="cpu")
+    run = SimpleNamespace(data=garments, sweep=sweep, device="cpu")
     return SimpleNamespace(found=ladder.ladder(run), seen=seen, garments=garments)
 
 

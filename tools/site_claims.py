@@ -129,7 +129,8 @@ def _setting(claim, found, setting):
 
 def _part(claim, part):
     """A row of the table: the effect with what its interval covers, the answer, and both arms."""
-    note = f'<br><span class="kd-note">{html.escape(part["note"])}</span>' if part["note"] else ""
+    notes = [*claims.beside(part), *([part["note"]] if part["note"] else [])]
+    note = "".join(f'<br><span class="kd-note">{html.escape(one)}</span>' for one in notes)
     name = html.escape(claims_forest.name(part) or claim.wording)
     arms = "<br>".join(dict.fromkeys(_arm(arm, part) for arm in part["arms"].values()))
     return (

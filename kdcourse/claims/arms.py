@@ -24,6 +24,7 @@ from kdcourse.train import cosine
 SOFT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01, 0.03]}
 HARD = {"soft_weight": 0, "lr": [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], "weight_decay": [0, 0.1, 1]}
 ARMS = {"soft labels": SOFT, "labels": HARD}
+LINEAR = {**HARD, "hidden_layers": 0}  # what costs least
 SETTINGS = ["temperature", "soft_weight", "lr", "weight_decay"]
 TRIED_ON = 3  # repetitions, each with all of its initial weights
 # What is tried next beyond an edge. Where these end, the edge is one of the thing itself, or is reported.
@@ -263,7 +264,7 @@ def pairs(run, key, a, b, **looks):
         arms = [students(name, table, on_test(its, table)) for name, table in (a, b)]
         return part(its, key, *arms, [a[1], b[1]], **{**looks, **more})
 
-    also = tuple(in_metric(metric, margin=0.0) for metric in run.setting.also)
+    also = tuple(in_metric(metric, margin=0.0, beside=None) for metric in run.setting.also)
     return in_metric(run.setting.metric, also=also)
 
 

@@ -55,7 +55,20 @@ def _part(claim, part):
             f"  {np.sum(gain > 0):,} of {len(gain):,} pairs above zero: from {low:+.2f} to {high:+.2f}, "
             f"median {middle:+.2f} {part['unit']}"
         )
-    return lines + [f"  {part['note']}"] * bool(part["note"])
+    return lines + [f"  {line}" for line in beside(part)] + [f"  {part['note']}"] * bool(part["note"])
+
+
+def beside(part: dict) -> list[str]:
+    """What is to be read beside a part: the same comparison in other metrics, and others in the same one.
+
+    Examples
+    --------
+    >>> beside({"scale": 100.0, "beside": {"teacher": 0.871}})
+    ['for comparison: teacher 87.10']
+    """
+    lines = [f"{one['metric']}: {_numbers(one)}" for one in part.get("also", ())]
+    others = ", ".join(f"{name} {part['scale'] * value:.2f}" for name, value in part.get("beside", {}).items())
+    return lines + [f"for comparison: {others}"] * bool(others)
 
 
 def _arm(arm, part):
@@ -104,11 +117,16 @@ def part_label(claim: Claim, part: dict) -> str:
 
 def effect(one: dict) -> str:
     """The numbers of a part: effect, interval, which luck that covers or else how many pairs, and a margin."""
-    # + 0.0 makes a plain zero of -0.0
-    mean, low, high = (f"{round(one[name], 2) + 0.0:+.2f}" for name in ("mean", "low", "high"))
     limit = f", margin {one['margin']:.2g}" if one["margin"] else ""
     luck = covered(one) if one.get("covers") else f"n = {one['n']}"
-    return f"{mean} {one['unit']} [{low}, {high}], {luck}{limit}"
+    return f"{_numbers(one)}, {luck}{limit}"
+
+
+def _numbers(one):
+    digits = 2 if max(abs(one["low"]), abs(one["high"])) >= 0.1 else 4  # nats are small
+    # + 0.0 makes a plain zero of -0.0
+    mean, low, high = (f"{round(one[name], digits) + 0.0:+.{digits}f}" for name in ("mean", "low", "high"))
+    return f"{mean} {one['unit']} [{low}, {high}]"
 
 
 def covered(part: dict) -> str:

@@ -81,14 +81,12 @@ def climb(start: dict[str, float], score: Callable[[dict[str, float]], float]) -
 
 
 def _rungs(run, n, repetitions, tried_on, epochs, arms):
-    train, everything = run.garments.train, n == len(run.garments.train)
-    blocks = [
-        run.garments if everything else replace(run.garments, train=train[k * n :][:n]) for k in range(repetitions)
-    ]
+    train, everything = run.data.train, n == len(run.data.train)
+    blocks = [run.data if everything else replace(run.data, train=train[k * n :][:n]) for k in range(repetitions)]
 
     def trained(ratio, arm, k, how):
         """The table of one student, of how it is trained: its settings and `epochs`."""
-        channels = channels_for_ratio(ratio, run.garments.teacher_parameters)
+        channels = channels_for_ratio(ratio, run.data.teacher_parameters)
         settings = {name: value for name, value in how.items() if name != "epochs"}
         return run.sweep(
             grid(width=channels[-1], init_seed=k, order_seed=k, **settings),

@@ -203,14 +203,25 @@ def _compared(part, confidence):
         "arms": {name: _arm(arm, values) for name, arm, values in zip("ab", (part.a, part.b), means, strict=True)},
         "scale": part.scale,
         "repeated": part.repeated,
-        "covers": covers(part.repeated, len(means[0]), **seeds) | ({"example": a.shape[1]} if per_example else {}),
+        "covers": covers(part.repeated, len(means[0]), **seeds)
+        | ({"example": part.count or a.shape[1]} if per_example else {}),
         "example": part.example,
         "example_error": _rounded([found.example_error])[0] if per_example else None,
         "pairs": {"a": means[0], "b": means[1], **seeds},
-    } | ({"also": [_beside(_compared(other, confidence)) for other in part.also]} if part.also else {})
+    } | _beside(part, confidence)
 
 
-def _beside(one):
+def _beside(part, confidence):
+    """What a part has to be read beside it: the comparison in other metrics, and others in the same one."""
+    said = {}
+    if part.also:
+        said["also"] = [_in_short(_compared(other, confidence)) for other in part.also]
+    if part.beside:
+        said["beside"] = dict(zip(part.beside, _rounded(part.beside.values()), strict=True))
+    return said
+
+
+def _in_short(one):
     """Of a comparison in another metric: what it came to."""
     means = {name: arm["mean"] for name, arm in one["arms"].items()}
     return {name: one[name] for name in ("metric", "mean", "low", "high", "unit", "verdict")} | {"arms": means}
@@ -260,7 +271,7 @@ def result(name: str) -> dict | None:
         were not kept. `covers` says which luck the interval covers, and of how many ({"block": 10, "init": 2,
         "example": 10000}), `example` what the examples are called; `example_error` is what the choice of examples alone
         adds to the standard error, None where the interval does not cover it. `repeated` says what a new order_seed
-        brings. `also` has the same comparison in other metrics.
+        brings. `also` has the same comparison in other metrics, `beside` the values of others in the same one.
 
     Examples
     --------

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kdcourse import controls
-from kdcourse.claims.arms import ARMS, pairs_by_block, planned, seeds, students
+from kdcourse.claims.arms import ARMS, LINEAR, by_block, of_teacher, on_test, pairs, planned, seeds, students
 from kdcourse.claims.record import Part, claim
 from kdcourse.sweep import grid
 
@@ -23,9 +23,13 @@ def soft_beats_hard(run):
     """On test, soft labels minus labels: same examples, initial weights and order of the batches. Temperature and
     learning rate, or learning rate and weight decay, of each arm chosen on validation, and whether to stop sooner.
     """
-    return [
-        pairs_by_block(run, {"examples": n}, run.setting.width, ARMS, **planned(run, n)) for n in run.setting.training
-    ]
+    parts = []
+    for n in run.setting.training:
+        soft, hard, linear = by_block(run, n, run.setting.width, *ARMS.values(), LINEAR, **planned(run, n))
+        others = {"teacher": of_teacher(run), "linear model on labels": on_test(run, linear)}
+        beside = {name: float(values.mean()) for name, values in others.items()}
+        parts.append(pairs(run, {"examples": n}, *zip(ARMS, (soft, hard), strict=True), beside=beside))
+    return parts
 
 
 @claim(
@@ -64,8 +68,8 @@ def _repaired_recall(table, garments, label):
     biases, recalls = np.arange(0, 20.1, 0.5), []
     validation, test = garments.validation.labels.numpy(), garments.test.labels.numpy()
     one = np.eye(len(garments.class_names), dtype=np.float32)[label]
-    for on_validation, on_test in zip(table["validation_logits"], table["test_logits"], strict=True):
-        accuracies = [((on_validation + bias * one).argmax(1) == validation).mean() for bias in biases]
+    for before, after in zip(table["validation_logits"], table["test_logits"], strict=True):
+        accuracies = [((before + bias * one).argmax(1) == validation).mean() for bias in biases]
         bias = biases[int(np.argmax(accuracies))]
-        recalls.append(((on_test + bias * one).argmax(1) == test)[test == label])
+        recalls.append(((after + bias * one).argmax(1) == test)[test == label])
     return np.array(recalls, dtype=float)

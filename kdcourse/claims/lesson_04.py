@@ -8,6 +8,7 @@ from kdcourse.claims.arms import (
     best_everywhere,
     constant,
     gain,
+    merit,
     inputs,
     network,
     of_teacher,
@@ -138,7 +139,7 @@ def assistant_bridges_gap(run):
                 size: best_everywhere(run, helped[size], width, SOFT, options(run, n), label(key, run.setting.name))
                 for size in helped
             }
-            size = max(via, key=lambda size: via[size][run.setting.choose].mean())
+            size = max(via, key=lambda size: merit(via[size], run.setting.choose).mean())
             usual = options(run, n)
             longer = {**usual, "epochs": round(usual["epochs"] * (1 + ratio / size))}
             for compute, trained in [("equal for the student", usual), ("equal in all", longer)]:

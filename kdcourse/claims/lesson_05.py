@@ -98,11 +98,14 @@ def average_hides_slices(run):
     """
     table = _spam_filters(run)
     gap = students("gap to the teacher", table, of_teacher(run) - on_test(run, table))
-    hard = gap._replace(values=on_slice(gap.values, _hard_ham(run)))
+    hard_ham = _hard_ham(run)
+    hard = gap._replace(values=on_slice(gap.values, hard_ham))
     limit = constant("limit", LIMIT, gap.values)
     return [
         part(run, {"slice": "all mail", "side": "under"}, limit, gap, [table], repeated="seed"),
-        part(run, {"slice": "hard ham", "side": "over"}, hard, limit, [table], repeated="seed"),
+        part(
+            run, {"slice": "hard ham", "side": "over"}, hard, limit, [table], repeated="seed", count=int(hard_ham.sum())
+        ),
     ]
 
 

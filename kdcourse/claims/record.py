@@ -106,8 +106,12 @@ class Part(NamedTuple):
         Differences are shown times `scale`, in `unit`.
     setting, metric, example : str
         The name of the data set, of what the values are, and of what they are means over, in the plural: "pictures".
+    count : int or None
+        How many examples the values speak of, where that is a slice of them.
     also : tuple of Part
         The same comparison in other metrics, to be read beside it; no verdict on the claim hangs on them.
+    beside : dict or None
+        {name: value} of others in the same metric, such as the teacher and a model that costs less.
     """
 
     key: Key
@@ -122,7 +126,9 @@ class Part(NamedTuple):
     setting: str = "fashion-mnist"
     metric: str = "accuracy"
     example: str = "examples"
+    count: int | None = None
     also: tuple = ()
+    beside: dict | None = None
 
 
 @dataclass(frozen=True)
