@@ -129,12 +129,20 @@ def test_a_stored_interval_can_be_made_again_from_the_stored_pairs(claim):
         )
 
 
-@every_measurable
-def test_a_stored_result_is_of_the_experiment_as_it_is_now(claim, monkeypatch):
+@pytest.mark.parametrize(
+    ("claim", "setting"), claims.planned(), ids=[f"{claim.name}-{setting}" for claim, setting in claims.planned()]
+)
+def test_a_stored_result_is_of_the_experiment_as_it_is_now(claim, setting, monkeypatch):
     """Its parts have the keys, arms, pairs, margins and units that the experiment gives, were it to train nothing."""
+    stored = claims.result(claim.name)
+    stored["parts"] = [one for one in stored["parts"] if one["setting"] == setting]
+    if not stored["parts"]:
+        pytest.skip(f"not measured yet in {setting}")
+    if any(one["pairs"] is None for one in stored["parts"]):
+        pytest.skip("measured before pairs were kept; `make claims` replaces it")
     for module, name in [(lesson_02, "train"), (lesson_02, "distill"), (lesson_03, "train"), (lesson_04, "distill")]:
         monkeypatch.setattr(module, name, lambda *arguments, **options: None)
-    bench = world(flat, setting=claim.settings[0])
+    bench = world(flat, setting=setting)
 
     def looks(result):
         names = ("key", "covers", "margin", "unit", "scale", "repeated")
@@ -145,10 +153,7 @@ def test_a_stored_result_is_of_the_experiment_as_it_is_now(claim, monkeypatch):
             for one in result["parts"]
         ]
 
-    stored, now = claims.result(claim.name), json.loads(json.dumps(found(claim.name, bench)))
-    stored["parts"] = [one for one in stored["parts"] if one["setting"] == claim.settings[0]]
-    for old, new in zip(stored["parts"], now["parts"], strict=True):
-        new["pairs"] = old["pairs"] and new["pairs"]  # not every run has kept them
+    now = json.loads(json.dumps(found(claim.name, bench)))
     assert looks(stored) == looks(now), "the experiment is another one since its last full run: `kdcourse claims --run`"
 
 

@@ -147,6 +147,10 @@ def test_what_parts_share_is_not_said_and_the_rest_is_as_short_as_it_can_be():
     ]
     pairs = [{"ratio": [10, ratio], "width": 32} for ratio in (2, 50, 100)]
     assert claims.plain(claim, result(claim, ["yes"] * 3, pairs)) == "Yes, at 10 against 2, 50 and 100 times smaller."
+    both = [{"student": "CNN", "ratio": 2, "examples": n} for n in (5, 6)] + [{"ratio": 2, "examples": 6}]
+    assert claims.plain(claim, result(claim, ["yes", "yes", "no"], both)) == (
+        "It depends: yes for CNNs with 5 and 6 pictures; no for MLPs with 6 pictures."
+    )
     temperatures = [{"temperature": pair, "examples": n} for n in (1, 2, 3) for pair in ([4, 1], [20, 4])]
     temperatures[-1]["examples"] = 4
     assert claims.plain(claim, result(claim, ["no"] * 6, temperatures)) == "No, for none of the six comparisons."

@@ -277,7 +277,9 @@ def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=(), **repeats):
 def gain(run, soft, hard, name="gain of soft labels over labels"):
     """The gain on test of the students in one table over those with the same seeds in another."""
     seeds(soft, hard)
-    return Arm(name, on_test(run, soft) - on_test(run, hard), edges=on_edge(soft, hard))
+    chosen, other = (students(name, table, None).chosen or {} for table in (soft, hard))
+    chosen |= {f"{setting} of the others": value for setting, value in other.items()}
+    return Arm(name, on_test(run, soft) - on_test(run, hard), chosen, on_edge(soft, hard))
 
 
 def constant(name, value, like):

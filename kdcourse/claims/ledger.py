@@ -204,7 +204,7 @@ def _compared(part, confidence):
         "scale": part.scale,
         "repeated": part.repeated,
         "covers": covers(part.repeated, len(means[0]), **seeds)
-        | ({"example": part.count or a.shape[1]} if per_example else {}),
+        | ({"example": part.how_many or a.shape[1]} if per_example else {}),
         "example": part.example,
         "example_error": _rounded([found.example_error])[0] if per_example else None,
         "pairs": {"a": means[0], "b": means[1], **seeds},

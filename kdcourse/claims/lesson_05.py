@@ -104,7 +104,13 @@ def average_hides_slices(run):
     return [
         part(run, {"slice": "all mail", "side": "under"}, limit, gap, [table], repeated="seed"),
         part(
-            run, {"slice": "hard ham", "side": "over"}, hard, limit, [table], repeated="seed", count=int(hard_ham.sum())
+            run,
+            {"slice": "hard ham", "side": "over"},
+            hard,
+            limit,
+            [table],
+            repeated="seed",
+            how_many=int(hard_ham.sum()),
         ),
     ]
 

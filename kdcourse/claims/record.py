@@ -22,6 +22,7 @@ WORDS = {
     "ratio": ("at ", "{}×", ""),
     "side": ("", "{}", " the limit"),
     "slice": ("for ", "{}", ""),
+    "student": ("for ", "{}s", ""),
     "teacher": ("taught by the ", "{}", " teacher"),
     "temperature": ("at ", "T = {}", ""),
     "validation": ("with ", "{:,}", " validation {examples}"),
@@ -106,7 +107,7 @@ class Part(NamedTuple):
         Differences are shown times `scale`, in `unit`.
     setting, metric, example : str
         The name of the data set, of what the values are, and of what they are means over, in the plural: "pictures".
-    count : int or None
+    how_many : int or None
         How many examples the values speak of, where that is a slice of them.
     also : tuple of Part
         The same comparison in other metrics, to be read beside it; no verdict on the claim hangs on them.
@@ -126,7 +127,7 @@ class Part(NamedTuple):
     setting: str = "fashion-mnist"
     metric: str = "accuracy"
     example: str = "examples"
-    count: int | None = None
+    how_many: int | None = None
     also: tuple = ()
     beside: dict | None = None
 

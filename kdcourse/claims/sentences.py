@@ -147,8 +147,8 @@ def _body(claim, setting, parts):
 
 
 def _telling_apart(parts):
-    """The keys of parts, without what they all share."""
-    keys = [{**part["key"], "metric": part.get("metric", "accuracy")} for part in parts]
+    """The keys of parts, without what they all share. If they do not say it, they are about MLPs and the accuracy."""
+    keys = [{"student": "MLP", **part["key"], "metric": part.get("metric", "accuracy")} for part in parts]
     if len(keys) == 1:
         return [key_of(parts[0])]
     return [{name: key[name] for name in key if any(other.get(name) != key[name] for other in keys)} for key in keys]
