@@ -9,7 +9,9 @@ import pytest
 import torch
 from toy_bench import by_order, flat, found, means, positions, settings, speaker, spy, trap, which, width, world
 
+from kdcourse import claims
 from kdcourse.claims import arms, lesson_04
+from kdcourse.claims import sizes as full_run
 
 pytestmark = pytest.mark.slow  # whole experiments
 
@@ -103,7 +105,8 @@ def test_the_sweet_spot_is_the_gain_at_10_minus_the_gain_outside_the_range(bench
     expected = [100 * (OF_CNNS[10] - OF_CNNS[ratio]) for ratio in OUTSIDE]
     expected += [100 * more * (GAINS[10] - GAINS[ratio]) for more in (1, 2) for ratio in OUTSIDE]
     assert means(result) == pytest.approx(expected, abs=0.15)
-    assert width(result) < 1.5  # four blocks, where what they share does not cancel, give four times that
+    assert width({"parts": result["parts"][:4]}) < 2  # of four blocks
+    assert width({"parts": result["parts"][4:]}) < 0.6
     assert [one["n"] for one in result["parts"]] == [4] * 4 + [8] * 4 + [10] * 4
     assert [one["covers"] for one in result["parts"][:4]] == [{"block": 4, "example": 2_000}] * 4
     for one in result["parts"][:4]:
@@ -166,6 +169,16 @@ def test_95_percent_is_of_the_teachers_accuracy(bench, teacher):
         {"teacher": teacher.mean(), "students on labels": soft - 0.01, "students on arg-max labels": soft - 0.006},
         abs=1e-3,
     )
+
+
+def test_the_curves_of_the_full_run_are_those_of_the_mlps(monkeypatch):
+    full = claims.result("above-20x-gap")
+    mlps = [one for one in full["parts"] if "student" not in one["key"]]
+    cnns = [{**one, "key": {"student": "CNN", **one["key"]}, "mean": 0.0} for one in mlps]
+    expected = full_run.size_curves()
+    monkeypatch.setattr(full_run, "result", lambda name: {**full, "parts": cnns + mlps})
+    assert full_run.size_curves() == expected
+    assert [[row["ratio"] for row in rows] for rows in expected.values()] == [list(GAINS)] * 2
 
 
 def test_without_pictures_there_are_no_cnns(monkeypatch):

@@ -176,8 +176,8 @@ def assistant_bridges_gap(run):
 
 
 def by_size(run, *arms):
-    """(what sets their keys apart, examples, {arm: {ratio: students}}): the ladder's CNNs, where there are pictures,
-    and then MLPs. What was not trained is left out.
+    """(what their keys say first, examples, {arm: {ratio: students}}): the ladder's CNNs, where there are pictures,
+    and then MLPs. An arm that was not trained has no ratios.
     """
     if run.setting.name == "fashion-mnist":
         for n, found in ladder(run).items():
@@ -188,14 +188,15 @@ def by_size(run, *arms):
 
 def sizes(run, *arms):
     """{examples: {arm: {ratio: MLPs}}} of those arms that MLPs have; each chose its settings on validation."""
-    found: dict = {}
-    for n, places in _places(run).items():
-        for arm in [arm for arm in arms if arm in MLPS]:
-            for ratio in run.setting.ratios:
-                width, what = _width(run.data, ratio), label({"ratio": ratio, "examples": n}, run.setting.name)
-                students_of = found.setdefault(n, {}).setdefault(arm, {})
-                students_of[ratio] = best_everywhere(run, places, width, MLPS[arm], options(run, n), what)
-    return found
+
+    def trained(n, places, arm, ratio):
+        what = label({"ratio": ratio, "examples": n}, run.setting.name)
+        return best_everywhere(run, places, _width(run.data, ratio), MLPS[arm], options(run, n), what)
+
+    return {
+        n: {arm: {ratio: trained(n, places, arm, ratio) for ratio in run.setting.ratios} for arm in arms if arm in MLPS}
+        for n, places in _places(run).items()
+    }
 
 
 def _places(run):
