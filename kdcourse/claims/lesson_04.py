@@ -26,7 +26,7 @@ from kdcourse.train import distill
 EVERYTHING = 50_000
 # As many settings for the one arm as for the other, in every comparison.
 SOFT = {"temperature": [1, 2, 4], "lr": [0.003, 0.01, 0.03]}
-HARD = {"soft_weight": 0, "lr": [0.001, 0.003, 0.01], "weight_decay": [0, 0.1, 1]}
+HARD = {"soft_weight": 0, "lr": [0.001, 0.003, 0.01], "weight_decay": [0, 0.03, 0.1, 0.3, 1, 3]}
 DIRECT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01, 0.03]}  # with assistants of two sizes, SOFT is twice
 ASSISTANTS = [5, 20]  # how many times smaller than the teacher
 LIMIT, POINT = 0.05, 0.01

@@ -98,7 +98,7 @@ SETTINGS = {
                 100: {"epochs": 40, "batch_size": 20},
                 500: {"epochs": 40, "batch_size": 64},
                 5_000: {"epochs": 20, "batch_size": 128},
-                50_000: {"epochs": 20, "batch_size": 128},
+                50_000: {"epochs": 10, "batch_size": 128},
             },
             ratios=(2, 5, 10, 20, 50, 100, 200),
         ),
