@@ -17,8 +17,7 @@ from kdcourse.sweep import grid
     taught_in="Hinton, Vinyals and Dean 2015, section 2; nearly every introduction since",
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     parts="transfer-set sizes",
-    revised="In a first run on glosses and flights, labels could choose a weight decay and soft labels could not; since "
-    "then, both can.",
+    revised="In a first run, labels could choose a weight decay and soft labels could not; since then, both can.",
     smallest=0.5,
 )
 def soft_beats_hard(run):
