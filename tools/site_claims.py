@@ -62,7 +62,7 @@ def quotes():
 
     "plain CLAIM", "plain CLAIM SETTING" and "effect CLAIM SETTING PART", PART as `claims.part_id` has it.
     """
-    said = {"where soft labels help": where_soft_labels_help()}
+    said = {"where soft labels help": where_soft_labels_help(), "what wrong labels do": what_wrong_labels_do()}
     for claim in claims.CLAIMS:
         found = claims.result(claim.name)
         said[f"plain {claim.name}"] = claims.plain(claim, found)
@@ -86,6 +86,21 @@ def where_soft_labels_help():
             teacher, *linear = shown[2:] or ["–", "–"]
             cells = [PLACES[setting], f"{part['key']['examples']:,}", f"**{gain}**", *shown[:2], *linear, teacher]
             lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def what_wrong_labels_do():
+    """A Markdown table: what soft labels gain in every setting, with right labels and with wrong ones among them."""
+    lines = ["| data | all labels right | three in ten wrong |", "|---|---|---|"]
+    right, wrong = (claims.result(name) for name in ("soft-beats-hard", "soft-labels-resist-noise"))
+    for setting in right["settings"]:
+        if setting in wrong["settings"]:
+            parts = [
+                claims.part(right, {"examples": 500}, setting),
+                claims.part(wrong, {"examples": 500, "teacher": "clean"}, setting),
+            ]
+            gains = [f"{part['mean']:+.1f} [{part['low']:+.1f}, {part['high']:+.1f}]" for part in parts]
+            lines.append(f"| {PLACES[setting]} | {' | '.join(gains)} |")
     return "\n".join(lines)
 
 
