@@ -25,7 +25,7 @@ def soft_beats_hard(run):
     learning rate, or learning rate and weight decay, of each arm chosen on validation, and whether to stop sooner.
     """
     parts = []
-    for n in run.setting.training:
+    for n in run.setting.sizes:
         soft, hard, linear = by_block(run, n, run.setting.width, *ARMS.values(), LINEAR, **planned(run, n))
         others = {"teacher": of_teacher(run), "linear model on labels": on_test(run, linear)}
         beside = {name: float(values.mean()) for name, values in others.items()}
