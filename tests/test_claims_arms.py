@@ -25,8 +25,9 @@ BY_BLOCK += ["distillation-lifts-the-tail-over-hard-labels"]
 
 @pytest.fixture(autouse=True)
 def as_long_as_planned(monkeypatch):
-    """Whether an arm may stop sooner has a test of its own."""
+    """What is tried after the grid, stopping sooner and weight decays, has tests of its own."""
     monkeypatch.setattr(arms, "SOONER", ())
+    monkeypatch.setattr(arms, "THEN", {})
 
 
 @functools.cache
@@ -85,11 +86,11 @@ HARD = {"soft_weight": 0, "lr": [0.003, 0.01, 0.03], "weight_decay": [0, 0.1, 1]
         (SOFT, (4, 0.01, 0), [], {"temperature": [7]}, {}, ()),
         (SOFT, (1, 0.3, 0), [], {"temperature": [0.5], "lr": [0.1, 0.3, 1]}, {}, ()),
         (SOFT, (9.9, 0.003, 0), [], {"temperature": [7, 10, 20], "lr": [0.001]}, {"temperature": 10}, ()),
-        (SOFT, (0.1, 5, 0), [], {"temperature": [0.5, 0.25], "lr": [0.1, 0.3, 1]}, {"temperature": 0.25, "lr": 1},
+        (SOFT, (0.1, 5, 0), [], {"temperature": [0.5, 0.25], "lr": [0.1, 0.3, 1, 3]}, {"temperature": 0.25, "lr": 3},
          ("temperature", "lr")),
         (SOFT, (20, 0.03, 0), ["temperature"], {"lr": [0.1]}, {"temperature": 4}, ()),
         (HARD, (1, 0.01, 0), [], {}, {}, ()),
-        (HARD, (1, 0.01, 300), [], {"weight_decay": [10, 100]}, {"weight_decay": 100}, ("weight_decay",)),
+        (HARD, (1, 0.01, 300), [], {"weight_decay": [3, 10, 30, 100]}, {"weight_decay": 100}, ("weight_decay",)),
     ],
 )  # fmt: skip
 def test_more_is_tried_beyond_an_edge_until_no_choice_lies_on_one(arm, best_at, fixed, also, chosen, edges):
@@ -136,6 +137,20 @@ def test_an_arm_stops_sooner_where_validation_likes_that_better_and_never_later(
     assert set(students["epochs"]) == {chosen}
     assert {one.options["epochs"] for one in seen.seen if one.predictions == "right"} == {chosen}
     assert arms.students("arm", students, None).chosen["epochs"] == chosen
+
+
+@pytest.mark.parametrize(("best_at", "also"), [(0, [0.1, 1]), (0.1, [0.1, 1]), (3, [0.1, 1, 3, 10])])
+def test_an_arm_without_a_weight_decay_of_its_own_then_chooses_one(monkeypatch, best_at, also):
+    monkeypatch.setattr(arms, "THEN", {"weight_decay": [0.1, 1]})
+    bench = world(lambda row, some: (0.8 - 0.1 * abs(np.log((row.weight_decay + 0.1) / (best_at + 0.1))), 0.5))
+    places = arms.repetitions(bench, 500)
+    students = arms.best_everywhere(bench, places, 64, SOFT, arms.options(bench, 500), "students")
+    assert set(students["weight_decay"]) == {best_at}
+    tried = {decay for one in bench.seen for decay in one.grid["weight_decay"]}
+    assert tried == {0, *also}
+    hard = world(lambda row, some: (0.8 - abs(row.lr - 0.01) - 0.1 * abs(row.weight_decay - 0.1), 0.5))
+    arms.best_everywhere(hard, places, 64, HARD, arms.options(hard, 500), "students")
+    assert len(settings(hard.seen)) == 9  # it has one in its grid
 
 
 def test_beyond_an_edge_only_what_is_near_the_choice_is_tried():
@@ -213,13 +228,13 @@ def test_the_second_run_of_the_blends_shares_no_seed_and_where_possible_no_examp
 @pytest.mark.parametrize(
     ("name", "arm_of", "chances"),
     [
-        ("soft-beats-hard", lambda row: row.soft_weight, [18, 18]),
-        ("low-data-gains-most", lambda row: row.soft_weight, [18, 18]),
+        ("soft-beats-hard", lambda row: row.soft_weight, [18, 36]),
+        ("low-data-gains-most", lambda row: row.soft_weight, [18, 36]),
         ("t-4-to-10", lambda row: 4 <= row.temperature <= 10, [9, 9]),
         ("best-temperature-moves", lambda row: row.temperature, [3, 3]),
-        ("blend-beats-either", lambda row: row.soft_weight in (0, 1), [27, 36]),  # the pure losses have more
-        ("soft-labels-resist-noise", lambda row: row.soft_weight, [18, 18]),
-        ("distillation-lifts-the-tail-over-hard-labels", lambda row: (row.loss, row.soft_weight), [9, 9, 9]),
+        ("blend-beats-either", lambda row: row.soft_weight in (0, 1), [27, 54]),  # the pure losses have more
+        ("soft-labels-resist-noise", lambda row: row.soft_weight, [18, 36]),
+        ("distillation-lifts-the-tail-over-hard-labels", lambda row: (row.loss, row.soft_weight), [9, 18, 18]),
     ],
 )
 def test_the_arms_of_an_experiment_have_as_many_chances_the_same_data_and_train_equally_long(name, arm_of, chances):

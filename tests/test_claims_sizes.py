@@ -23,9 +23,10 @@ OUTSIDE = [2, 50, 100, 200]
 
 @pytest.fixture(autouse=True, scope="module")
 def as_long_as_planned():
-    """Whether an arm may stop sooner has a test of its own."""
+    """What is tried after the grid, stopping sooner and weight decays, has tests of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(arms, "SOONER", ())
+        patch.setattr(arms, "THEN", {})
         yield
 
 
@@ -186,14 +187,16 @@ def test_without_pictures_there_are_no_cnns(monkeypatch):
     assert set(students(found("above-20x-gap", world(flat, setting="wordnet-glosses")))) == {"MLP"}
 
 
-def test_the_sizes_are_those_of_the_ratios_and_at_each_both_arms_have_as_many_chances():
+def test_the_sizes_are_those_of_the_ratios_and_soft_labels_have_no_more_chances_at_any():
     bench = world(flat)
     lesson_04.sizes(bench, "soft", "labels")
     widths = pd.concat([one.grid["width"] for one in bench.seen]).unique()
     assert sorted(46_000 / parameters(units) for units in widths) == pytest.approx(bench.setting.ratios, rel=0.04)
     for n, units, soft in itertools.product([ALL, BLOCK], widths, [1, 0]):
         calls = [one for one in bench.seen if len(one.data.train) == n]
-        assert len(settings(calls, lambda row, u=units, w=soft: (row.width, row.soft_weight) == (u, w))) == 9
+        assert len(settings(calls, lambda row, u=units, w=soft: (row.width, row.soft_weight) == (u, w))) == 9 * (
+            2 - soft
+        )
 
 
 # ---- assistants ----

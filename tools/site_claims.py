@@ -57,6 +57,53 @@ def summary():
     return f"Of {len(claims.CLAIMS)} claims, {measured} {verb} measured so far.{found}"
 
 
+def quotes():
+    """{what a page can ask for: what the ledger says}: sentences, effects, and the table of where soft labels help.
+
+    "plain CLAIM", "plain CLAIM SETTING" and "effect CLAIM SETTING PART", PART as `claims.part_id` has it.
+    """
+    said = {"where soft labels help": where_soft_labels_help(), "what wrong labels do": what_wrong_labels_do()}
+    for claim in claims.CLAIMS:
+        found = claims.result(claim.name)
+        said[f"plain {claim.name}"] = claims.plain(claim, found)
+        for setting in measured_settings(claim, found):
+            said[f"plain {claim.name} {setting}"] = claims.plain(claim, found, setting)
+            for part in claims_forest.parts_in(found, setting):
+                said[f"effect {claim.name} {setting} {claims.part_id(part['key'])}"] = claims.effect(part)
+    return said
+
+
+def where_soft_labels_help():
+    """A Markdown table: what soft labels gain in every setting, beside the teacher and what costs least."""
+    lines = ["| data | training examples | soft − labels | soft labels | labels | linear model | teacher |"]
+    lines.append("|---|--:|---|--:|--:|--:|--:|")
+    found = claims.result("soft-beats-hard")
+    for setting in found["settings"]:
+        for part in claims_forest.parts_in(found, setting):
+            numbers = {name: arm["mean"] for name, arm in part["arms"].items()} | part.get("beside", {})
+            shown = [f"{part['scale'] * value:.1f}" for value in numbers.values()]
+            gain = f"{part['mean']:+.1f} [{part['low']:+.1f}, {part['high']:+.1f}]"
+            teacher, *linear = shown[2:] or ["–", "–"]
+            cells = [PLACES[setting], f"{part['key']['examples']:,}", f"**{gain}**", *shown[:2], *linear, teacher]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def what_wrong_labels_do():
+    """A Markdown table: what soft labels gain in every setting, with right labels and with wrong ones among them."""
+    lines = ["| data | all labels right | three in ten wrong |", "|---|---|---|"]
+    right, wrong = (claims.result(name) for name in ("soft-beats-hard", "soft-labels-resist-noise"))
+    for setting in right["settings"]:
+        if setting in wrong["settings"]:
+            parts = [
+                claims.part(right, {"examples": 500}, setting),
+                claims.part(wrong, {"examples": 500, "teacher": "clean"}, setting),
+            ]
+            gains = [f"{part['mean']:+.1f} [{part['low']:+.1f}, {part['high']:+.1f}]" for part in parts]
+            lines.append(f"| {PLACES[setting]} | {' | '.join(gains)} |")
+    return "\n".join(lines)
+
+
 def frame(table, label):
     """A table that scrolls in a frame of its own where it is wider than the page."""
     return f'<div class="kd-frame" role="group" aria-label="{html.escape(label)}" tabindex="0">\n{table}\n</div>'

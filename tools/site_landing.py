@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from site_claims import summary
+from site_claims import quotes, summary
 
 from kdcourse import quiz
 from kdcourse.widgets._explorer import explorers as known_explorers
@@ -45,7 +45,7 @@ def values(lessons, explorers, known):
     }
     given |= {f"explorer {name}": html for name, html in opened.items()}
     given["explorers"] = "\n\n".join(_explorer_section(known_explorers()[name], html) for name, html in opened.items())
-    return given
+    return given | quotes()
 
 
 def _explorer_section(kind, html):

@@ -19,20 +19,23 @@ from kdcourse.models import mlp
 from kdcourse.sweep import grid
 from kdcourse.train import cosine
 
-# Eighteen settings are tried for the soft labels and eighteen for the labels, so that neither arm has more chances.
+# Of soft labels, temperature and learning rate are tried together, and then weight decays beside what was best; of
+# labels, learning rate and weight decay. That is at most thirty-six settings for either, so soft labels have no more
+# chances. In a first run they had no weight decay to choose, and labels had.
 # A high temperature wants a high learning rate: with less to choose from, T = 4 looks worse than it is.
 SOFT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01, 0.03]}
-HARD = {"soft_weight": 0, "lr": [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], "weight_decay": [0, 0.1, 1]}
+HARD = {"soft_weight": 0, "lr": [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], "weight_decay": [0, 0.03, 0.1, 0.3, 1, 3]}
+THEN = {"weight_decay": [0.1, 1]}
 ARMS = {"soft labels": SOFT, "labels": HARD}
 LINEAR = {**HARD, "hidden_layers": 0}  # what costs least
 SETTINGS = ["temperature", "soft_weight", "lr", "weight_decay"]
-TRIED_ON = 3  # repetitions, each with all of its initial weights
+TRIED_ON = 3  # repetitions, each with all of its initial weights; two where the examples stay the same
 # What is tried next beyond an edge. Where these end, the edge is one of the thing itself, or is reported.
 STEPS = {
     "temperature": [0.25, 0.5, 1, 2, 4, 7, 10, 20, 40, 80],
     "soft_weight": [0.02, 0.1, 0.5, 0.9, 0.98],
-    "lr": [0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1],
-    "weight_decay": [0, 0.1, 1, 10, 100],
+    "lr": [0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
+    "weight_decay": [0, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100],
 }
 NATURAL_EDGES = {"weight_decay": 0}
 SOONER = (4, 16)  # it is also tried to stop after a quarter of the epochs, and if that is better after a sixteenth
@@ -93,6 +96,7 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
     returns      a table; its column `edges` names the settings whose choice still lies on an edge: "lr, temperature"
     """
     choose, bar = run.setting.choose, {"desc": what, "leave": False}
+    first = repetitions[: TRIED_ON if len(repetitions[0][0].train) <= BLOCK else 2]
 
     def trained(choices, one, **more):
         data, inits, order = one
@@ -102,7 +106,7 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
 
     def tried(settings, epochs):
         choices = grid(width=width, **settings)
-        tables = [trained(choices, one, epochs=epochs) for one in tqdm(repetitions[:TRIED_ON], **bar)]
+        tables = [trained(choices, one, epochs=epochs) for one in tqdm(first, **bar)]
         return best(pd.concat(tables).assign(epochs=epochs), choose)
 
     def widened(settings, found, epochs):
@@ -119,6 +123,10 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
 
     def chosen(settings):
         settings, found = widened(settings, tried(settings, options["epochs"]), options["epochs"])
+        for name in THEN.keys() - settings.keys():
+            further = tried({**near(settings, found.iloc[0]), name: THEN[name]}, options["epochs"])
+            settings, found = {**settings, name: [0, *THEN[name]]}, best(pd.concat([found, further]), choose)
+            settings, found = widened(settings, found, options["epochs"])
         for share in SOONER:
             epochs = max(1, options["epochs"] // share)
             sooner = tried(near(settings, found.iloc[0]), epochs)

@@ -283,8 +283,8 @@ def result(name: str) -> dict | None:
     return store.load_json(path) if path.exists() else None
 
 
-def part(found: dict, key: Key, setting: str | None = None, metric: str = "accuracy") -> dict:
-    """The part of a result with this key, the first of all settings if none is said.
+def part(found: dict, key: Key, setting: str | None = None, metric: str | None = None) -> dict:
+    """The part of a result with this key, the first of all settings and metrics if none is said.
 
     Raises
     ------
@@ -292,7 +292,7 @@ def part(found: dict, key: Key, setting: str | None = None, metric: str = "accur
         That lists the ids of those that there are.
     """
     for one in found["parts"]:
-        if (one["key"], one["metric"]) == (key, metric) and setting in (None, setting_of(one)):
+        if one["key"] == key and metric in (None, one["metric"]) and setting in (None, setting_of(one)):
             return one
     raise KeyError(f"no part {part_id(key)}; there are {'; '.join(part_id(one['key']) for one in found['parts'])}")
 

@@ -17,6 +17,7 @@ from kdcourse.sweep import grid
     taught_in="Hinton, Vinyals and Dean 2015, section 2; nearly every introduction since",
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     parts="transfer-set sizes",
+    revised="In a first run, labels could choose a weight decay and soft labels could not; since then, both can.",
     smallest=0.5,
 )
 def soft_beats_hard(run):
@@ -24,7 +25,7 @@ def soft_beats_hard(run):
     learning rate, or learning rate and weight decay, of each arm chosen on validation, and whether to stop sooner.
     """
     parts = []
-    for n in run.setting.training:
+    for n in run.setting.sizes:
         soft, hard, linear = by_block(run, n, run.setting.width, *ARMS.values(), LINEAR, **planned(run, n))
         others = {"teacher": of_teacher(run), "linear model on labels": on_test(run, linear)}
         beside = {name: float(values.mean()) for name, values in others.items()}

@@ -47,7 +47,7 @@ def low_data_gains_most(run):
     """The gain of soft labels over labels with few examples, minus the gain with five or ten times as many; nested sets
     of examples, settings chosen on validation for each arm and size.
     """
-    sizes, parts = [n for n in run.setting.training if n <= BLOCK], []
+    sizes, parts = [n for n in run.setting.sizes if n <= BLOCK], []
     arms = {n: by_block(run, n, run.setting.width, SOFT, HARD, inits=2) for n in sizes}
     for few, many in pairwise(sizes):
         gains, shared = [gain(run, *arms[n]) for n in (few, many)], [arms[n][0] for n in (few, many)]

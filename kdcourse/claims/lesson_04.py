@@ -30,7 +30,7 @@ from kdcourse.train import distill
 EVERYTHING = 50_000
 # As many settings for the one arm as for the other, in every comparison.
 SOFT = {"temperature": [1, 2, 4], "lr": [0.003, 0.01, 0.03]}
-HARD = {"soft_weight": 0, "lr": [0.001, 0.003, 0.01], "weight_decay": [0, 0.1, 1]}
+HARD = {"soft_weight": 0, "lr": [0.001, 0.003, 0.01], "weight_decay": [0, 0.03, 0.1, 0.3, 1, 3]}
 MLPS = {"soft": SOFT, "labels": HARD}
 DIRECT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01, 0.03]}  # with assistants of two sizes, SOFT is twice
 NAMES = {"labels": "labels", "arg-max": "arg-max labels"}
@@ -162,11 +162,12 @@ def assistant_bridges_gap(run):
             size = max(via, key=lambda size: merit(via[size], run.setting.choose).mean())
             direct = best_everywhere(run, places, width, DIRECT, usual, said)
             # So many epochs of the student cost what its own and those of its assistant do. All that DIRECT holds would
-            # take hours here. The temperature is the one that this arm has chosen, as often as the other arm could
-            # choose. What longer training asks for is another learning rate: those next to the chosen one are tried,
-            # further ones if they are better, and stopping sooner as in every arm.
+            # take hours here, so this arm goes on from what it has chosen for the usual epochs, among as many settings
+            # as the other arm. What longer training asks for is another learning rate: those next to the chosen one are
+            # tried, further ones if they are better, and stopping sooner as in every arm.
             longer = {**usual, "epochs": round(usual["epochs"] + chosen[size]["epochs"] * ratio / size)}
-            nearby = {"temperature": direct["temperature"].iloc[0], **near({"lr": STEPS["lr"]}, direct.iloc[0])}
+            nearby = near({"lr": STEPS["lr"]}, direct.iloc[0])
+            nearby |= {name: direct[name].iloc[0] for name in ("temperature", "weight_decay")}
             few = places if n <= BLOCK else places[:FEWER]
             alone = best_everywhere(run, few, width, nearby, longer, said)
             for compute, other in [("equal for the student", direct), ("equal in all", alone)]:
@@ -214,7 +215,8 @@ def _assistant(run, data, ratio, seed, how):
 def _how(table):
     """How the students in a table were trained."""
     chosen = table.iloc[0]
-    return {"temperature": chosen["temperature"], "lr": chosen["lr"], "epochs": int(chosen["epochs"])}
+    settings = {name: chosen[name] for name in ("temperature", "lr", "weight_decay")}
+    return {**settings, "epochs": int(chosen["epochs"])}
 
 
 def _width(data, ratio):

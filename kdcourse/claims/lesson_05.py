@@ -23,7 +23,7 @@ from kdcourse.train import cosine
 WIDTH = 32  # hidden units
 # As many settings for the one arm as for the other, in every comparison.
 SOFT = {"temperature": [1, 2, 4], "lr": [0.003, 0.01, 0.03]}
-HARD = {"soft_weight": 0, "lr": [0.001, 0.003, 0.01], "weight_decay": [0, 0.1, 1]}
+HARD = {"soft_weight": 0, "lr": [0.001, 0.003, 0.01], "weight_decay": [0, 0.03, 0.1, 0.3, 1, 3]}
 WEIGHTED = {name: values for name, values in HARD.items() if name != "soft_weight"}  # its loss says that
 TRAINING = {"epochs": 20, "batch_size": 128, "schedule": cosine}
 TAIL = {"epochs": 40, "batch_size": 64, "schedule": cosine}

@@ -23,6 +23,8 @@ class Setting:
         What test examples are called, in the plural; where they come in groups that share their luck, the groups.
     training : dict
         {training examples: epochs and batch size}: about as many passes as each can use, the same for every arm.
+    sizes : tuple of int
+        Training examples with which soft labels are compared with labels. All garments are a matter of lesson 04.
     width : int
         Hidden units of the everyday student.
     widths : tuple of int
@@ -40,6 +42,7 @@ class Setting:
     name: str
     example: str
     training: dict[int, dict] = field(hash=False)
+    sizes: tuple[int, ...] = (500, 5_000, 50_000)
     width: int = 64
     widths: tuple[int, int] = (32, 256)
     ratios: tuple[int, ...] = ()
@@ -98,11 +101,12 @@ SETTINGS = {
                 100: {"epochs": 40, "batch_size": 20},
                 500: {"epochs": 40, "batch_size": 64},
                 5_000: {"epochs": 20, "batch_size": 128},
-                50_000: {"epochs": 20, "batch_size": 128},
+                50_000: {"epochs": 10, "batch_size": 128},
             },
+            sizes=(100, 500, 5_000),
             ratios=(2, 5, 10, 20, 50, 100, 200),
         ),
-        Setting("spam-assassin", "mails", {}, width=4),
+        Setting("spam-assassin", "mails", {}, sizes=(), width=4),
         Setting(
             "wordnet-glosses",
             "glosses",

@@ -848,7 +848,7 @@ resist = {
 claims.show("soft-labels-resist-noise", measured=resist)
 
 # %% [markdown]
-# In the full run, the labels may also choose a weight decay, which keeps a student from learning the errors by heart. Here they may not. An untuned baseline flatters its rival: if your gain is larger than the full run's, think of that first.
+# In the full run, both arms may also choose a weight decay, which keeps a student from learning the errors by heart. Here they may not. An untuned baseline flatters its rival: if your gain is larger than the full run's, think of that first. The full run also has the case that most teams have: a teacher that learned from the very same wrong labels.
 #
 # ## Take away
 #

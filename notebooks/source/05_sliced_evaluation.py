@@ -911,7 +911,7 @@ claims.show("average-hides-slices", measured=hidden)
 
 # %%
 tail = {
-    f"slice={name}": lifted[f"the {name} − labels"]
+    f"slice={name},against=labels": lifted[f"the {name} − labels"]
     for name in ("rarest class", "three rarest classes")
 }
 claims.show("distillation-lifts-the-tail-over-hard-labels", measured=tail)
