@@ -2,8 +2,9 @@
 
 Three arms learn with the same initial weights, in the same order: from the teacher's soft labels, from its first choice
 ("arg-max"), and from the labels. Settings are chosen on validation data by `climb`, so none lies at the end of what was
-tried, and each arm has two of them to choose. Then the epochs are doubled until that adds less than half a point. Both
-are done once for each arm, in the first repetition of two rungs, 10× and 100×; the rungs near each take what it chose.
+tried: a learning rate, a weight decay and, for soft labels, a temperature. Then the epochs are doubled until that adds
+less than half a point. Both are done once for each arm, in the first repetition of two rungs, 10× and 100×; the rungs
+near each take what it chose.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from kdcourse.train import cosine
 RUNGS = {10: [2, 5, 10, 20], 100: [50, 100, 200]}
 # Where the choice of settings begins. What no step below belongs to stays as it is.
 ARMS = {
-    "soft": {"temperature": 4.0, "lr": 0.004},
+    "soft": {"temperature": 4.0, "lr": 0.004, "weight_decay": 0.25},
     "labels": {"soft_weight": 0.0, "lr": 0.004, "weight_decay": 0.25},
     "arg-max": {"lr": 0.004, "weight_decay": 0.25},
 }
