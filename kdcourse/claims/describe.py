@@ -123,7 +123,7 @@ def effect(one: dict) -> str:
 
 
 def _numbers(one):
-    digits = 2 if max(abs(one["low"]), abs(one["high"])) >= 0.1 else 4  # nats are small
+    digits = 2 if max(abs(one["low"]), abs(one["high"])) >= 0.1 else 3  # nats are small
     # + 0.0 makes a plain zero of -0.0
     mean, low, high = (f"{round(one[name], digits) + 0.0:+.{digits}f}" for name in ("mean", "low", "high"))
     return f"{mean} {one['unit']} [{low}, {high}]"

@@ -84,7 +84,9 @@ def words(rows: Sequence[Row]) -> str:
 
 def effect(mark: Mark) -> str:
     """The numbers of a mark, as "+2.30 [+1.40, +3.20]"."""
-    mean, low, high = (f"{round(value, 2) + 0.0:+.2f}" for value in mark[:3])  # + 0.0 makes a plain zero of -0.0
+    digits = 2 if max(map(abs, mark[1:3])) >= 0.1 else 3  # nats are small
+    # + 0.0 makes a plain zero of -0.0
+    mean, low, high = (f"{round(value, digits) + 0.0:+.{digits}f}" for value in mark[:3])
     return f"{mean} [{low}, {high}]".replace("-", "−")
 
 
