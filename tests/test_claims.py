@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats as scipy_stats
@@ -76,6 +77,20 @@ def test_the_id_and_the_words_of_a_part_are_made_of_its_key(key, name, words):
 # ---- the results of the full run ----
 
 
+@every_measurable
+def test_there_are_as_many_pairs_as_the_smallest_effect_of_interest_asks_for(claim):
+    """Four in five such runs would show it, were all test examples known."""
+    stored = claims.result(claim.name)
+    for one in stored["parts"] if claim.smallest else ():
+        if one["pairs"] is None:
+            continue
+        gain = one["scale"] * np.subtract(one["pairs"]["a"], one["pairs"]["b"])
+        units = pd.Series(gain).groupby(one["pairs"]["order_seed"]).mean()
+        parts = [other for other in stored["parts"] if other["setting"] == one["setting"]]
+        shown = stats.detectable_difference(units.std(), len(units), confidence=1 - 0.05 / len(parts))
+        assert shown < claim.smallest, one["key"]
+
+
 def test_every_stored_result_belongs_to_a_claim_that_can_be_measured():
     assert {path.stem for path in ledger.stored("results").glob("*.json")} == {claim.name for claim in MEASURABLE}
 
@@ -113,7 +128,20 @@ def test_a_stored_interval_can_be_made_again_from_the_stored_pairs(claim):
         assert [arm["mean"] for arm in one["arms"].values()] == pytest.approx([a.mean(), b.mean()], rel=1e-4)
         if one["example_error"] is not None:  # the values of the examples are not in the file
             assert one["mean"] == pytest.approx(scale * np.mean(a - b), rel=1e-3, abs=1e-4)
-            assert one["low"] < one["mean"] - one["example_error"] < one["mean"] + one["example_error"] < one["high"]
+            if "order" in one["covers"]:  # crossed seeds
+                assert (
+                    one["low"] < one["mean"] - one["example_error"] <= one["mean"] + one["example_error"] < one["high"]
+                )
+                continue
+            # Training and examples, their variances added, with Satterthwaite's degrees of freedom.
+            units = pd.Series(scale * (a - b)).groupby(pairs["order_seed"]).mean()
+            training, examples = units.var() / len(units), one["example_error"] ** 2
+            parts = training**2 / (len(units) - 1) + examples**2 / (one["covers"]["example"] - 1)
+            reach = scipy_stats.t.ppf((1 + confidence) / 2, (training + examples) ** 2 / parts)
+            reach *= (training + examples) ** 0.5
+            assert [one["low"], one["high"]] == pytest.approx(
+                [one["mean"] - reach, one["mean"] + reach], abs=0.01 * reach
+            )
             continue
         orders = pairs["order_seed"] or list(range(len(a)))
         inits = pairs["init_seed"] or orders

@@ -335,7 +335,7 @@ def test_every_combination_of_answers_in_several_settings_is_english_and_names_t
          "An interval wholly within ±0.5 points in any one of its garments would turn no into yes."),
         ({"holds": "all", "supports": "not worse", "smallest": 1}, "yc",
          "An interval wholly above -0.5 points says yes, and one wholly below it no; it takes a yes in every one of "
-         "its garments; the number of pairs was planned to see an effect of 1 point."),
+         "its garments; there are enough pairs for luck in training not to hide an effect of 1 point."),
     ],
 )  # fmt: skip
 def test_what_would_change_our_mind_follows_from_region_margin_and_verdict(record, answers, sentence):

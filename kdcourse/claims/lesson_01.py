@@ -18,7 +18,7 @@ from kdcourse.sweep import grid
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     parts="transfer-set sizes",
     revised="In a first run, labels could choose a weight decay and soft labels could not; since then, both can.",
-    smallest=0.5,
+    smallest=1.0,
 )
 def soft_beats_hard(run):
     """On test, soft labels minus labels: same examples, initial weights and order of the batches. Temperature and

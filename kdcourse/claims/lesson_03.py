@@ -43,7 +43,6 @@ def blend_beats_either(run):
     taught_in="Li et al. 2017, abstract, for a teacher that learned from clean labels",
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     parts="cases",
-    smallest=1.0,
 )
 def soft_labels_resist_noise(run):
     """On test, soft labels minus labels, with 30 % of the transfer set's labels wrong. The teacher saw clean labels, or

@@ -153,7 +153,8 @@ class Claim:
     revised : str
         What of this record was changed after a first result had been seen, and why; "" if nothing was.
     smallest : float or None
-        The smallest effect of interest, in the unit in which it is shown, that the number of pairs was planned for.
+        The smallest effect of interest, in the unit in which it is shown: there are so many pairs that luck in
+        training does not hide it (`stats.detectable_difference`). Where test examples are few, they may.
     lesson : str
         Two digits; filled in when the claim is found: those of its module.
     """

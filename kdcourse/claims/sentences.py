@@ -84,7 +84,9 @@ def would_change(claim: Claim, found: dict | None = None) -> str:
         }[claim.holds]
     if claim.smallest is not None:
         unit = min(unit for _, unit in margins)
-        said += f"; the number of pairs was planned to see an effect of {_amount(claim.smallest, unit)}"
+        said += (
+            f"; there are enough pairs for luck in training not to hide an effect of {_amount(claim.smallest, unit)}"
+        )
     return f"{said}."
 
 
