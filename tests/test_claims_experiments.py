@@ -81,7 +81,11 @@ def test_of_flights_the_area_under_the_curve_is_compared_and_days_are_what_is_dr
     for part, n in zip(parts, [500, 5_000, 50_000], strict=True):
         for name, soft in [("a", 1), ("b", 0)]:
             rows = [(one, row) for one in tested if len(one.data.train) == n for row in one.grid.itertuples()]
-            rows = sorted((row.order_seed, row.init_seed, row, one) for one, row in rows if row.soft_weight == soft)
+            rows = sorted(
+                (row.order_seed, row.init_seed, row, one)
+                for one, row in rows
+                if row.soft_weight == soft and row.hidden_layers
+            )
             margins = [says(row, one.data, "test")[:, 1] for *_, row, one in rows]
             by_hand = [scipy_stats.mannwhitneyu(one[labels == 1], one[labels == 0]).statistic for one in margins]
             pairs = labels.sum() * (1 - labels).sum()

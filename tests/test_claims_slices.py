@@ -277,7 +277,7 @@ def test_of_a_spam_filter_hard_ham_is_compared_with_a_limit_and_with_all_other_m
     (ham,) = found("rare-and-hard-lose-most", bench)["parts"]
     assert ham["mean"] == pytest.approx(100 * (lost[hard].mean() - lost[~hard].mean()), abs=1e-3)
     assert (ham["key"], ham["setting"]) == ({"slice": "hard ham"}, "spam-assassin")
-    assert len(settings(bench.seen)) == 9
+    assert len(settings(bench.seen)) >= 9
     assert {width for call in bench.seen for width in call.grid["width"]} == {4}
     pairs = {
         seeds for call in bench.seen for seeds in zip(call.grid["init_seed"], call.grid["order_seed"], strict=True)

@@ -234,7 +234,7 @@ def _excluded(claim, parts):
         "not worse": ("a loss", lambda part: -part["low"]),
     }[claim.supports]
     size = max(map(reach, parts), default=0)
-    if len(units) != 1 or size <= 0:
+    if len(units) != 1 or size <= 0 or (units == {"points"} and size >= 100):  # nothing is larger than a hundred points
         return ""
     digits = 1 - math.floor(math.log10(size))
     return f" ({what} above {_amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded)"
