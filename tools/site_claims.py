@@ -84,7 +84,7 @@ def where_soft_labels_help():
             shown = [f"{part['scale'] * value:.1f}" for value in numbers.values()]
             gain = f"{part['mean']:+.1f} [{part['low']:+.1f}, {part['high']:+.1f}]".replace(
                 " ", "\u00a0"
-            )  # on one line
+            )
             teacher, *linear = shown[2:] or ["–", "–"]
             cells = [PLACES[setting], f"{part['key']['examples']:,}", f"**{gain}**", *shown[:2], *linear, teacher]
             lines.append(f"| {' | '.join(cells)} |")
