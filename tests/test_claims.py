@@ -140,7 +140,7 @@ def test_a_stored_interval_can_be_made_again_from_the_stored_pairs(claim):
             reach = scipy_stats.t.ppf((1 + confidence) / 2, (training + examples) ** 2 / parts)
             reach *= (training + examples) ** 0.5
             assert [one["low"], one["high"]] == pytest.approx(
-                [one["mean"] - reach, one["mean"] + reach], abs=0.01 * reach
+                [one["mean"] - reach, one["mean"] + reach], abs=0.02 * reach
             )
             continue
         orders = pairs["order_seed"] or list(range(len(a)))
@@ -275,13 +275,13 @@ def test_a_run_stores_what_it_found_with_its_arms_and_the_settings_that_they_cho
     assert arms["a"]["mean"] - arms["b"]["mean"] == pytest.approx(0.02, abs=1e-3)
     with pytest.raises(KeyError, match="no part examples=7; there are examples=100; examples=500; examples=5000"):
         claims.part(measured, {"examples": 7})
-    assert len(text.splitlines()) < 60 * len(measured["parts"])  # a list of pairs is one line
+    assert len(text.splitlines()) < 70 * len(measured["parts"])  # a list of pairs is one line
 
 
 def test_every_setting_is_run_and_the_others_are_kept(ledger_folder):
     *_, three = claims.run("soft-beats-hard", device="cpu")
     assert list(three["settings"]) == ["fashion-mnist", "wordnet-glosses", "flights"]
-    sizes = [len(SETTINGS[name].training) for name in three["settings"]]
+    sizes = [len(SETTINGS[name].sizes) for name in three["settings"]]
     assert [one["setting"] for one in three["parts"]] == np.repeat([*three["settings"]], sizes).tolist()
     assert {name for name, *_ in ledger_folder.asked} == {*three["settings"]}
     kept = json.loads(json.dumps(three).replace('"unit": "points"', '"unit": "old"'))
@@ -321,7 +321,7 @@ def test_the_table_has_one_row_for_each_claim_and_says_where_there_was_no_run(le
 
 
 def test_the_command_shows_everything_and_runs_with_progress(ledger_folder):
-    here = "Yes, with 100, 500, 5,000 and 50,000 pictures"
+    here = "Yes, with 100, 500 and 5,000 pictures"
     yes = f"{here}; not measured yet on glosses and on flights."
     for words, status, said in [
         (["soft-beats-hard"], 0, ["Not measured yet."]),

@@ -138,7 +138,7 @@ def test_the_teacher_is_good_and_small(taught):
 
 def test_the_recorded_checksums_cover_every_data_file():
     recorded = store.load_json(data.folder() / "checksums.json")
-    found = {path for path in data.folder().rglob("*") if path.suffix in {".png", ".safetensors", ".xz"}}
+    found = {path for path in data.folder().rglob("*") if path.suffix in {".png", ".safetensors", ".xz", ".parquet"}}
     names = {path.relative_to(data.folder()).as_posix() for path in found}
     assert {"fashion-mnist/teacher.safetensors", "fashion-mnist/teacher-logits.safetensors"} <= names
     assert set(recorded) == set(data.verify()) == names

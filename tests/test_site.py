@@ -10,7 +10,7 @@ import yaml
 from course_site import ROOT, Page, addresses_in_css, build_site, imported, site_api, site_pages, target
 
 import kdcourse
-from kdcourse import claims, lessons, quiz
+from kdcourse import claims, data, lessons, quiz
 
 LIMIT = 1_500_000  # bytes of a page, decoded, without the figures of lessons
 
@@ -26,8 +26,18 @@ def test_there_is_a_page_for_everything(site):
     expected |= {f"quizzes/{name}" for name in quiz.names()}
     expected |= {f"claims/{claim.name}" for claim in claims.CLAIMS}
     expected |= {f"api/kdcourse.{name}" for name in site_api.modules(ROOT / "kdcourse")}
-    expected |= {"index", "install", "explorers", "quizzes/index", "flashcards", "glossary", "claims", "data/index"}
-    expected |= {"data/fashion-mnist", "data/fashion-mnist-teacher", "data/spam-assassin", "data/spam-assassin-teacher"}
+    expected |= {
+        "index",
+        "install",
+        "explorers",
+        "quizzes/index",
+        "flashcards",
+        "glossary",
+        "claims",
+        "data/index",
+        "when",
+    }
+    expected |= {f"data/{name}{page}" for name in data.names() for page in ("", "-teacher")}
     expected |= {"command", "audit", "api/index", "instructors/index", "instructors/answers", "instructors/scale-out"}
     expected |= {"contributors/index", "contributors/quizzes", "contributors/site", "about", "search"}
     assert {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")} == expected

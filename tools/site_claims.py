@@ -82,9 +82,7 @@ def where_soft_labels_help():
         for part in claims_forest.parts_in(found, setting):
             numbers = {name: arm["mean"] for name, arm in part["arms"].items()} | part.get("beside", {})
             shown = [f"{part['scale'] * value:.1f}" for value in numbers.values()]
-            gain = f"{part['mean']:+.1f} [{part['low']:+.1f}, {part['high']:+.1f}]".replace(
-                " ", "\u00a0"
-            )
+            gain = f"{part['mean']:+.1f} [{part['low']:+.1f}, {part['high']:+.1f}]".replace(" ", "\u00a0")
             teacher, *linear = shown[2:] or ["–", "–"]
             cells = [PLACES[setting], f"{part['key']['examples']:,}", f"**{gain}**", *shown[:2], *linear, teacher]
             lines.append(f"| {' | '.join(cells)} |")

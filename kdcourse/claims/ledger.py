@@ -122,7 +122,10 @@ def run(
     jobs = planned(*names, settings=settings)
     if stored("results").is_relative_to(_course.CARRIED):
         raise _course.CourseError(f"the results of claims are written into a clone of the course: {_course.CLONE}")
-    students = functools.partial(sweep, resume=resume, device=device, progress=False)
+    return _results(jobs, functools.partial(sweep, resume=resume, device=device, progress=False), device)
+
+
+def _results(jobs, students, device):
     load = functools.cache(data.load)
     for claim, setting in jobs:
         assert claim.measure is not None  # `planned` leaves these out
