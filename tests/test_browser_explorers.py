@@ -117,7 +117,10 @@ def test_names_in_the_data_are_shown_and_never_run(show, name):
 @every_explorer
 def test_its_picture_is_what_the_page_shows_and_small_and_the_same_every_time(browser, show, name):
     png, words = picture(browser, name, STORED[name])
-    assert picture(browser, name, STORED[name]) == (png, words)
+    again, same_words = picture(browser, name, STORED[name])
+    assert same_words == words
+    first, second = (np.asarray(Image.open(io.BytesIO(one)).convert("RGB")) for one in (png, again))
+    assert (first != second).any(-1).sum() < 20  # the edge of a curve may be drawn another shade
     assert len(png) < 60_000
     page = show(as_pictured(name), viewport=(880, 1200))
     page.evaluate(PAINTED)
