@@ -312,14 +312,6 @@ def test_the_ledger_is_read_from_where_the_course_is_carried(tmp_path, monkeypat
     assert claims.result("t-4-to-10") is None
 
 
-def test_the_table_has_one_row_for_each_claim_and_says_where_there_was_no_run(ledger_folder, monkeypatch):
-    rows = claims.table().splitlines()[2:]
-    assert [row.split("**")[1] for row in rows] == [claim.name for claim in claims.CLAIMS]
-    assert all(row.endswith(" | Not measured yet. |  |") for row in rows)
-    monkeypatch.delenv("KDCOURSE_DATA")
-    assert claims.table().count("| Not measured yet. |") == len(claims.CLAIMS) - len(MEASURABLE)
-
-
 def test_the_command_shows_everything_and_runs_with_progress(ledger_folder):
     here = "Yes, with 100, 500 and 5,000 pictures"
     yes = f"{here}; not measured yet on glosses and on flights."

@@ -7,7 +7,7 @@ kdcourse claims --run              # run all experiments again
 A claim is one function in `lesson_NN.py`, with `@claim(...)` above it; a `Claim(...)` there has no experiment yet.
 """
 
-from kdcourse.claims.describe import beside, covered, describe, effect, effects, part_label, table
+from kdcourse.claims.describe import beside, covered, describe, effect, effects, part_label
 from kdcourse.claims.ledger import CLAIMS, evaluate, find, part, planned, result, run
 from kdcourse.claims.record import Arm, Claim, Part, claim, label, part_id
 from kdcourse.claims.sentences import plain, would_change
@@ -42,6 +42,5 @@ __all__ = [
     "run",
     "show",
     "standing",
-    "table",
     "would_change",
 ]

@@ -178,8 +178,8 @@ def repetitions(run, n, *, inits=1, sets=1, fresh=0, signal=lambda data, block: 
 def planned(run, n):
     """How often an experiment on n examples is repeated, so that it shows the smallest effect that is of interest.
 
-    Forty sets of a few hundred examples show half a point of accuracy with 80 % power, ten of 5,000 a third of one
-    (`stats.detectable_difference`, of the deviations in a first run, at the confidence that three parts need).
+    The deviations of a first run asked for forty sets of a few hundred examples, and for all there are of 5,000
+    (`stats.detectable_difference`). A test holds the stored pairs to the effect that a claim names.
     """
     count = min(len(run.data.train) // BLOCK, MOST_BLOCKS)
     return {"sets": -(-40 // count)} if n <= FEW else {"inits": 2 if count < MOST_BLOCKS else 1}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kdcourse.claims.ledger import CLAIMS, find, result
+from kdcourse.claims.ledger import find, result
 from kdcourse.claims.record import EXAMPLES, PLACES, Claim, label
 from kdcourse.claims.sentences import plain, would_change
 from kdcourse.claims.verdicts import answer, key_of, measured_settings, setting_of, standing
@@ -84,17 +84,6 @@ def _plain(value):
 
 def _minutes(seconds):
     return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
-
-
-def table() -> str:
-    """The ledger as a Markdown table: claim, lesson, plain sentence, and the effects with their intervals."""
-    lines = ["| claim | lesson | what came out | effect [interval], the luck that it covers |", "|---|---|---|---|"]
-    for claim in CLAIMS:
-        found = result(claim.name)
-        parts = [f"{part_label(claim, one)}: {effect(one)}" for one in (found["parts"] if found else ())]
-        said = plain(claim, found)
-        lines.append(f"| **{claim.name}** {claim.wording} | {claim.lesson} | {said} | {'<br>'.join(parts)} |")
-    return "\n".join(lines)
 
 
 def effects(found: dict | None) -> list[tuple[str, str]]:

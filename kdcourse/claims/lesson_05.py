@@ -38,6 +38,7 @@ FEWEST = 100  # validation examples of a slice that can be the worst
     taught_in="Hooker et al. 2019; Lukasik et al. 2022; Mohammadshahi and Ioannou 2024",
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     parts="slices",
+    revised="In a first run soft labels had no weight decay to choose.",
 )
 def gap_is_not_uniform(run):
     """Gap between teacher and student in the slice where it is largest on validation, minus the gap on the rest, on
@@ -60,6 +61,7 @@ def gap_is_not_uniform(run):
     taught_in="Hooker et al. 2019; Lukasik et al. 2022",
     settings=("fashion-mnist", "wordnet-glosses", "flights", "spam-assassin"),
     parts="slices",
+    revised="In a first run soft labels had no weight decay to choose.",
 )
 def rare_and_hard_lose_most(run):
     """Gap on hard or rare slices minus the gap on the rest, on test. Hard: where the teacher is least sure (a quarter,
@@ -120,6 +122,7 @@ def average_hides_slices(run):
     "With a long-tailed transfer set, soft labels help the rare class more than hard labels do.",
     taught_in="Menon et al. 2021 by implication; contested by Lukasik et al. 2022",
     parts="slices",
+    revised="Weighted labels, and a weight decay for soft labels, came after a first run.",
 )
 def distillation_lifts_the_tail(run):
     """Recall on test, soft labels minus labels, of the rarest class (5 pictures) and of the three rarest, with a tail
