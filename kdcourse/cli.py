@@ -122,7 +122,9 @@ def claims(
 
     with _said("CLAIM"):
         if not run:
-            print("\n\n".join(map(claims.describe, names)) if names else claims.show())
+            found = {claim: claims.plain(claim, claims.result(claim.name)) for claim in claims.CLAIMS}
+            short = (f"{claim.name}: {claim.wording}\n  {said}" for claim, said in found.items())
+            print("\n\n".join(map(claims.describe, names)) if names else "\n".join(short))
             return
         jobs, start = claims.planned(*names or [], settings=settings), time.monotonic()
         results = claims.run(*names or [], settings=settings)

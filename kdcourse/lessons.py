@@ -57,7 +57,11 @@ def source_of(path: Path) -> Path:
 
 
 def build(source: Path, form: str) -> Any:
-    """The notebook, without outputs, that a source makes in one form ("learner" or "solved"). Needs jupytext."""
+    """The notebook, without outputs, that a source makes in one form ("learner" or "solved"). Needs jupytext.
+
+    Where its prose has placeholders, they are filled with what the ledger says (`claims.quotes`). Raises ValueError for
+    what the ledger does not have, and for a verdict that is no longer the one a sentence counts on.
+    """
     import jupytext
     import nbformat
 
@@ -74,6 +78,8 @@ def build(source: Path, form: str) -> Any:
 def _transformed(cell, form):
     from nbformat.v4 import new_markdown_cell
 
+    from kdcourse.claims import quotes
+
     tags = [tag for tag in cell.metadata.get("tags", []) if tag not in SKIPPED]
     if cell.cell_type == "code" and "solution" in tags and form == "learner":
         return new_markdown_cell(
@@ -83,6 +89,8 @@ def _transformed(cell, form):
     if cell.cell_type == "code" and "exercise" in tags and form == "solved":
         tags += SKIPPED
     cell.metadata = {"tags": tags} if tags else {}
+    if cell.cell_type == "markdown":
+        cell.source = quotes.filled(cell.source)
     return cell
 
 

@@ -18,8 +18,8 @@ FLOORS = {
     1: ["_examples", "data", "losses", "models", "stats"],
     2: ["calibration", "paired", "plots", "spam", "stack", "train"],
     3: ["audit", "controls", "ship", "sweep"],
-    4: ["claims", "lessons", "progress"],
-    5: ["check", "doctor", "quiz", "widgets"],
+    4: ["claims", "progress"],
+    5: ["check", "doctor", "lessons", "quiz", "widgets"],
     6: ["cli"],
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}

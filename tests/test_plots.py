@@ -22,7 +22,11 @@ def test_show_sends_the_words_with_the_picture_and_closes_it(monkeypatch):
     (bundle, options), (words, _) = sent
     picture = base64.b64decode(bundle["image/png"])
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
-    assert struct.unpack(">II", picture[16:24]) == (4 * plots.DPI, 3 * plots.DPI)
+    assert struct.unpack(">II", picture[16:24]) == (8 * plots.DPI, 6 * plots.DPI)
+    assert (options["metadata"]["image/png"]["width"], options["metadata"]["image/png"]["height"]) == (
+        4 * plots.DPI,
+        3 * plots.DPI,
+    )
     assert options["metadata"]["image/png"]["alt"] == "A rising line & a <b>tag</b>."
     assert "<details>" in words.data
     assert "A rising line &amp; a &lt;b&gt;tag&lt;/b&gt;." in words.data

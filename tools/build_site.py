@@ -28,6 +28,7 @@ from site_claims import claim_pages, claims_page  # noqa: E402
 from site_notebooks import SiteError, header, read, transform  # noqa: E402
 from site_pages import cards_page, glossary_page, quiz_pages  # noqa: E402
 
+from kdcourse import claims  # noqa: E402
 from kdcourse.widgets._explorer import explorers as known_explorers  # noqa: E402
 
 SITE = ROOT / "site"
@@ -138,14 +139,17 @@ def _texts(known, repository):
 
 
 def filled(text, values, name):
-    """A text with every <!-- put: WHAT --> replaced by what it names. Raises SiteError for a name that is not there."""
+    """A text with every <!-- put: WHAT --> replaced by what it names, and {{ ... }} by what the ledger says.
+
+    Raises SiteError for a name that is not there, and ValueError as `claims.filled` does.
+    """
 
     def put(match):
         if match[1] not in values:
             raise SiteError(f"{name} asks for {match[1]!r}; there are {', '.join(values)}")
         return values[match[1]]
 
-    return re.sub(r"<!-- put: (.+?) -->", put, text)
+    return claims.filled(re.sub(r"<!-- put: (.+?) -->", put, text))
 
 
 def _write(path, text):

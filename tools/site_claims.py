@@ -57,22 +57,6 @@ def summary():
     return f"Of {len(claims.CLAIMS)} claims, {measured} {verb} measured so far.{found}"
 
 
-def quotes():
-    """{what a page can ask for: what the ledger says}: sentences, effects, and the table of where soft labels help.
-
-    "plain CLAIM", "plain CLAIM SETTING" and "effect CLAIM SETTING PART", PART as `claims.part_id` has it.
-    """
-    said = {"where soft labels help": where_soft_labels_help(), "what wrong labels do": what_wrong_labels_do()}
-    for claim in claims.CLAIMS:
-        found = claims.result(claim.name)
-        said[f"plain {claim.name}"] = claims.plain(claim, found)
-        for setting in measured_settings(claim, found):
-            said[f"plain {claim.name} {setting}"] = claims.plain(claim, found, setting)
-            for part in claims_forest.parts_in(found, setting):
-                said[f"effect {claim.name} {setting} {claims.part_id(part['key'])}"] = claims.effect(part)
-    return said
-
-
 def where_soft_labels_help():
     """A Markdown table: what soft labels gain in every setting, beside the teacher and what costs least."""
     lines = ["| data | training examples | soft − labels | soft labels | labels | linear model | teacher |"]

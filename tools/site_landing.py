@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from site_claims import quotes, summary
+from site_claims import summary, what_wrong_labels_do, where_soft_labels_help
 
 from kdcourse import quiz
 from kdcourse.widgets._explorer import explorers as known_explorers
@@ -36,6 +36,8 @@ def values(lessons, explorers, known):
         "commands": f"```\n{commands(readme)}```",
         "licence": (ROOT / "LICENSE").read_text(encoding="utf-8").strip(),
         "citation": (ROOT / "CITATION.cff").read_text(encoding="utf-8").strip(),
+        "where soft labels help": where_soft_labels_help(),
+        "what wrong labels do": what_wrong_labels_do(),
         "lesson pages": "\n".join(f"{title} <lessons/{stem}>" for stem, title, *_ in lessons),
     }
     opened = {
@@ -45,7 +47,7 @@ def values(lessons, explorers, known):
     }
     given |= {f"explorer {name}": html for name, html in opened.items()}
     given["explorers"] = "\n\n".join(_explorer_section(known_explorers()[name], html) for name, html in opened.items())
-    return given | quotes()
+    return given
 
 
 def _explorer_section(kind, html):

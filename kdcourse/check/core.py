@@ -4,7 +4,8 @@ import contextlib
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 
 import torch
 
@@ -53,6 +54,11 @@ class Exercise:
     words : sequence of str
         Where the answer is a list of words and not numbers: all that may be in it. Rules get the places of the words
         in it, −1 for another word.
+    through : callable, optional
+        How an answer is called, where it takes more than numbers and tensors, such as a model: from the answer and the
+        arguments of a case to what it is judged by. In place of the answer's, its parameters name those arguments.
+    open_ended : bool
+        Every answer is right that keeps all rules and has no known bug; the reference is one of many.
 
     Examples
     --------
@@ -90,9 +96,12 @@ class Exercise:
     no_gradient_to: str | None = None
     tolerance: float = TOLERANCE
     words: Sequence[str] = ()
+    through: Callable | None = None
+    open_ended: bool = False
 
     def __post_init__(self) -> None:
-        self.parameters = tuple(inspect.signature(self.reference).parameters)
+        self.takes = tuple(inspect.signature(self.reference).parameters)
+        self.parameters = self.takes if self.through is None else tuple(inspect.signature(self.through).parameters)[1:]
         self.__doc__ = f"Check your `{self.name}`. Also: check.{self.name}.hint(), check.{self.name}.solution()."
         self._hints_given = 0
 
@@ -124,7 +133,11 @@ class Exercise:
         text.say(result.message)
         if result.passed:
             self._record()
-        return result
+        return replace(result, exercise=self.name, function=answer if result.passed else self.reference)
+
+    def called(self, answer: Callable) -> Callable:
+        """A function of the arguments of a case that gives what an answer is judged by."""
+        return answer if self.through is None else partial(self.through, answer)
 
     def hint(self) -> None:
         """Print the next hint; after the last one, start again."""

@@ -19,6 +19,10 @@ class Result:
         The name of the known bug that the answer has.
     message : str
         What the learner has read.
+    exercise : str
+        Its name.
+    function : callable
+        The learner's answer if it is correct, else the reference.
 
     Examples
     --------
@@ -37,6 +41,24 @@ class Result:
     status: str
     bug: str | None
     message: str = field(repr=False)  # it is printed already
+    exercise: str = field(default="", repr=False)
+    function: Callable | None = field(default=None, repr=False)
+
+    def use(self) -> Callable:
+        """The learner's function if it is correct, else ours, for the experiments that follow; it prints whose.
+
+        Examples
+        --------
+        >>> from kdcourse import check
+        >>> retained_accuracy = check.retained_accuracy(lambda student, teacher: ...).use()
+        retained_accuracy: not attempted yet.
+        What follows uses our retained_accuracy.
+        >>> retained_accuracy(0.85, 1.0)
+        0.85
+        """
+        assert self.function is not None  # a check hands it on
+        print(f"What follows uses {'your' if self.passed else 'our'} {self.exercise}.")
+        return self.function
 
     def __str__(self) -> str:
         return self.message

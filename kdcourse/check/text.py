@@ -82,6 +82,11 @@ def expected_and_got(wanted, got):
     )
 
 
+def got(value):
+    """One line."""
+    return wrapped(f"  {'got':<11} {brief(value)}", " " * 14)
+
+
 def brief(value, digits=4):
     """A value in as few characters as it can be read in. Never runs the code of a class that is not known."""
     if issubclass(type(value), torch.Tensor):

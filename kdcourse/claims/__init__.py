@@ -1,14 +1,15 @@
 """The claims ledger: what is said about distillation, how this course tests it, and what came out.
 
-claims.show("soft-beats-hard")     # the record, with the result of the committed full run
-kdcourse claims NAME               # in a terminal: everything about one claim
-kdcourse claims --run              # run all experiments again
+claims.show("soft-beats-hard", {"examples=100": found}, title="...")   # in a lesson: over what the full run found
+kdcourse claims NAME                                                   # in a terminal: everything about one claim
+kdcourse claims --run                                                  # run all experiments again
 
 A claim is one function in `lesson_NN.py`, with `@claim(...)` above it; a `Claim(...)` there has no experiment yet.
 """
 
 from kdcourse.claims.describe import beside, covered, describe, effect, effects, part_label
 from kdcourse.claims.ledger import CLAIMS, evaluate, find, part, planned, result, run
+from kdcourse.claims.quotes import filled, quote
 from kdcourse.claims.record import Arm, Claim, Part, claim, label, part_id
 from kdcourse.claims.sentences import plain, would_change
 from kdcourse.claims.shown import MIME, Shown, show
@@ -31,6 +32,7 @@ __all__ = [
     "effect",
     "effects",
     "evaluate",
+    "filled",
     "find",
     "label",
     "part",
@@ -38,6 +40,7 @@ __all__ = [
     "part_label",
     "plain",
     "planned",
+    "quote",
     "result",
     "run",
     "show",

@@ -1,116 +1,125 @@
-"""Claims as they are shown: the full run, what a lesson has just measured beside it, and where the two contradict."""
+"""What a lesson has just measured, drawn over what the full run found, and whether the two agree."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kdcourse import plots
 from kdcourse.claims.describe import effect, part_label
 from kdcourse.claims.ledger import find, result
 from kdcourse.claims.record import Claim, part_id
-from kdcourse.claims.sentences import plain
-from kdcourse.claims.verdicts import answer, key_of, measured_settings, setting_of
+from kdcourse.claims.verdicts import answer, key_of, setting_of
 from kdcourse.stats import Comparison
 
 MIME = "application/vnd.kdcourse.claims+json"  # of the data that a shown claim carries beside text and HTML
-RUNS = {"full": "full run", "now": "just now"}
 CONTRADICTION = "This contradicts the full run: trust neither until you know why."
 
 
-def show(*names: str, measured: Comparison | Mapping[str, Comparison] | None = None) -> "Shown":
-    """Claims with what the committed full run found, to be shown in a lesson. They look the same in a terminal.
+def show(
+    name: str,
+    measured: Mapping[str, Comparison],
+    *,
+    title: str,
+    xlabel: str = "difference",
+    pairs: Mapping[str, Sequence[float]] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> "Shown":
+    """Draw what a lesson has just measured of a claim over the full run's intervals, and say whether the two agree.
 
     Parameters
     ----------
-    *names : str
-        Which claims; none means all.
-    measured : Comparison or {str: Comparison}, optional
-        What the lesson has just found, in the units of the experiment (accuracies as shares), by the id of the part
-        that it stands beside, as "examples=100" (see `part_id`; of other settings than a claim's first,
+    name : str
+        Of the claim.
+    measured : {str: Comparison}
+        What the lesson has found, in the units of the experiment (accuracies as shares), by the id of the part that it
+        stands beside, as "examples=100" (see `part_id`; of other settings than a claim's first,
         "examples=100,setting=flights"). Anything else has a row of its own.
+    title, xlabel : str
+        Of the figure; the unit is added.
+    pairs : {str: differences of the single pairs}, optional
+        To be drawn as dots, by the same ids and in the same units.
+    labels : {str: str}, optional
+        What to call parts by, in place of the words that their keys make.
+
+    Raises
+    ------
+    ValueError
+        For a claim that is not there, and where nothing was measured.
 
     Examples
     --------
     >>> from kdcourse.stats import compare
     >>> gain = compare([0.84, 0.85, 0.85], [0.80, 0.80, 0.81])
-    >>> show("soft-beats-hard", measured={"examples=100": gain}).compared
+    >>> shown = show("soft-beats-hard", {"examples=100": gain}, title="Soft labels win")  # doctest: +ELLIPSIS
+    [figure] Soft labels win. ...
+    >>> shown.compared
     ['examples=100']
     """
-    if measured is None or isinstance(measured, Comparison):
-        measured = {} if measured is None else {"this lesson": measured}
-    return Shown([(claim, result(claim.name)) for claim in find(*names)], measured)
+    if not measured:
+        raise ValueError(f"measured must hold at least one comparison, got {measured!r}")
+    (claim,) = find(name)
+    shown = Shown(claim, result(name), measured, labels or {})
+    names = {part["id"]: part["label"] for part in shown.data["parts"]}
+    plots.differences(
+        {names[one]: found for one, found in measured.items()},
+        title=title,
+        xlabel=f"{xlabel} ({shown.unit})",
+        scale=shown.scale,
+        pairs=pairs and {names[one]: values for one, values in pairs.items()},
+        full={
+            part["label"]: (part["full"]["mean"], part["full"]["low"], part["full"]["high"])
+            for part in shown.data["parts"]
+            if part["full"]
+        },
+    )
+    return shown
 
 
 class Shown:
-    """Claims and results: tables in a notebook, lines in a terminal, and data for whoever reads a stored notebook.
+    """A line for each part: what was measured just now, what the full run found, and whether they agree.
 
     Attributes
     ----------
     data : dict
-        {"claims": [{"claim", "plain", "parts": [{"id", "setting", "key", "label", "full", "now", "contradicts"}]}]};
-        `full` and `now` hold mean, low, high, n, verdict, margin and unit, `full` also covers; they are None where that
-        run has not measured the part.
-    compared : list of str
-        The ids of the parts that both the full run and this lesson have measured.
-    contradictions : list of str
-        Those of them for which one says "better" and the other "worse", or that answer the claim with yes and with no.
+        {"claim", "parts": [{"id", "label", "full", "now", "contradicts"}]}; `full` and `now` hold mean, low, high, n,
+        verdict, margin and unit, `full` also covers; `full` is None where the full run has no such part.
+    compared, contradictions : list of str
+        The ids of the parts that the full run has measured too, and of those of them for which one says "better" and
+        the other "worse", or that answer the claim with yes and with no.
     """
 
-    def __init__(self, claims: list[tuple[Claim, dict | None]], measured: Mapping[str, Comparison]):
-        self.data: dict[str, Any] = {"claims": []}
-        self._heads = []
-        for claim, found in claims:
-            said = plain(claim, found)
-            self.data["claims"].append({"claim": claim.name, "plain": said, "parts": _parts(claim, found, measured)})
-            self._heads.append((claim, said, _dates(claim, found)))
-        parts = [part for one in self.data["claims"] for part in one["parts"]]
-        self.compared = [part["id"] for part in parts if part["full"] and part["now"]]
+    def __init__(self, claim: Claim, found: dict | None, measured: Mapping[str, Comparison], labels: Mapping[str, str]):
+        stored = {_id(claim, part): part for part in found["parts"]} if found else {}
+        first = next(iter(stored.values()), {"unit": "points", "scale": 100.0, "margin": 0.0})
+        self.unit, self.scale = first["unit"], first["scale"]
+        parts = [
+            _compared(claim, name, one, stored.get(name), first, labels.get(name)) for name, one in measured.items()
+        ]
+        self.data: dict[str, Any] = {"claim": claim.name, "parts": parts}
+        self.compared = [part["id"] for part in parts if part["full"]]
         self.contradictions = [part["id"] for part in parts if part["contradicts"]]
 
     def __str__(self) -> str:
-        lines = []
-        for (claim, said, _), one in zip(self._heads, self.data["claims"], strict=True):
-            lines += [f"{claim.name}: {claim.wording}", f"  {said}"]
-            for part in one["parts"]:
-                lines.append(f"  {part['label']}")
-                lines += [f"    {name}: {_said(part[run])}" for run, name in RUNS.items() if part[run]]
-                lines += [f"    {CONTRADICTION}"] * part["contradicts"]
-        return "\n".join(lines)
+        lines = [_line(part) for part in self.data["parts"]]
+        return "\n".join([*lines, f"All of it: kdcourse claims {self.data['claim']}"])
 
     __repr__ = __str__
 
-    def _repr_html_(self):
-        return "".join(_html(*head, one["parts"]) for head, one in zip(self._heads, self.data["claims"], strict=True))
-
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/plain": str(self), "text/html": self._repr_html_(), MIME: self.data}
+        page = f"<p>{'<br>'.join(map(html.escape, str(self).splitlines()))}</p>"
+        return {"text/plain": str(self), "text/html": page, MIME: self.data}
 
 
-def _dates(claim, found):
-    """When the full run was, or when it was in each setting: "" without one."""
-    dates = [found["settings"][setting]["date"] for setting in measured_settings(claim, found)]
-    return f"full run of {', '.join(dict.fromkeys(dates))}" if dates else ""
-
-
-def _parts(claim, found, measured):
-    """What the full run and this lesson say about each part that either of them has."""
-    full = {_id(claim, part): part for part in found["parts"]} if found else {}
-    first = next(iter(full.values()), {"unit": "points", "scale": 100.0, "margin": 0.0})
-    parts = []
-    for name in [*full, *(name for name in measured if name not in full)]:
-        part = full.get(name)
-        now = _scaled(measured[name], part or first | {"margin": 0.0}) if name in measured else None
-        parts.append(
-            {
-                "id": name,
-                "setting": setting_of(part) if part else None,
-                "key": part["key"] if part else None,
-                "label": part_label(claim, part) if part else name,
-                "full": part and {each: part[each] for each in (*Comparison._fields, "margin", "unit", "covers")},
-                "now": now,
-                "contradicts": bool(part and now) and _contradict(claim, part, now),
-            }
-        )
-    return parts
+def _compared(claim, name, now, part, first, label):
+    """What the full run and this lesson say about one part."""
+    now = _scaled(now, part or first | {"margin": 0.0})
+    return {
+        "id": name,
+        "label": label or (part_label(claim, part) if part else name),
+        "full": part and {each: part[each] for each in (*Comparison._fields, "margin", "unit", "covers")},
+        "now": now,
+        "contradicts": bool(part) and _contradict(claim, part, now),
+    }
 
 
 def _id(claim, part):
@@ -134,21 +143,17 @@ def _scaled(now, full):
     return numbers | {"margin": margin, "unit": full["unit"]}
 
 
-def _said(one):
-    return f"{effect(one)}: {one['verdict']}" if one else ""
-
-
-def _html(claim, answered, dates, parts):
-    when = f" ({html.escape(dates)})" if dates else ""
-    said = [f"<b>{html.escape(claim.wording)}</b>", f"{html.escape(answered)}{when}"]
-    said.append(f"<small>{html.escape(claim.measured)}</small>")
-    runs = [run for run in RUNS if any(part[run] for part in parts)]
-    cell = "style='text-align:left;vertical-align:top'"
-    head = "".join(f"<th {cell}>{RUNS[run]}</th>" for run in runs)
-    body = ""
-    for part in parts:
-        cells = "".join(f"<td {cell}>{html.escape(_said(part[run])) or '–'}</td>" for run in runs)
-        note = f"<br><b>{CONTRADICTION}</b>" if part["contradicts"] else ""
-        body += f"<tr><th scope='row' {cell}>{html.escape(part['label'])}{note}</th>{cells}</tr>"
-    table = f"<table><thead><tr><th {cell}>part</th>{head}</tr></thead><tbody>{body}</tbody></table>" if parts else ""
-    return f"<p>{'<br>'.join(said)}</p>{table}"
+def _line(part):
+    full, now = part["full"], part["now"]
+    if not full:
+        return f"{part['label']}: {effect(now)}: {now['verdict']}. The full run has not measured it."
+    if part["contradicts"]:
+        said = CONTRADICTION
+    elif full["verdict"] == now["verdict"]:
+        said = f"Both say {now['verdict']}."
+    elif now["verdict"] == "inconclusive":
+        said = f"Yours cannot tell; the full run says {full['verdict']}."
+    else:
+        told = "cannot tell" if full["verdict"] == "inconclusive" else f"says {full['verdict']}"
+        said = f"Yours says {now['verdict']}; the full run {told}."
+    return f"{part['label']}: just now {effect(now)}; full run {effect(full)}. {said}"

@@ -4,7 +4,7 @@ Colours are Okabe and Ito's palette, which colour-blind readers can tell apart; 
 """
 
 from kdcourse.plots.answers import Mark, Row, finding
-from kdcourse.plots.base import COLOURS, DPI, MARKERS, figure, show
+from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
 from kdcourse.plots.curves import curves, tradeoff
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
@@ -12,6 +12,7 @@ from kdcourse.plots.pictures import gallery, pictures, predictions
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
 
 __all__ = [
+    "ARMS",
     "COLOURS",
     "DPI",
     "MARKERS",
@@ -24,6 +25,7 @@ __all__ = [
     "forest",
     "gallery",
     "intervals",
+    "looks",
     "matrix",
     "pictures",
     "predictions",

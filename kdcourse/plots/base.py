@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import struct
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import numpy as np
 from kdcourse.stats import mean_interval
 
 if TYPE_CHECKING:  # matplotlib is imported by the first figure
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -22,12 +23,27 @@ if TYPE_CHECKING:  # matplotlib is imported by the first figure
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 MARKERS = ["o", "s", "D", "^", "v", "P", "X"]
-DPI = 110
+FULL = "#BBD7EA"  # what the full run found
+DPI = 110  # of a figure as it is shown; its pixels are twice as fine
+# Arms that look the same in every figure of the course, by the place of their colour and marker.
+ARMS = {"soft labels": 0, "labels": 1, "arg-max": 2, "blend": 3, "smoothed": 4, "teacher": 6}
 
 
 def look(k: int) -> tuple[str, str]:
-    """The colour and the marker of arm k: seven of each, and no two arms of the first 49 have both in common."""
+    """The colour and the marker of place k: seven of each, and no two of the first 49 places have both in common."""
     return COLOURS[k % len(COLOURS)], MARKERS[(k + k // len(COLOURS)) % len(MARKERS)]
+
+
+def looks(arms: Sequence) -> list[tuple[str, str]]:
+    """The colour and the marker of each arm of a figure: its own if `ARMS` has it, else the first that is left over.
+
+    Examples
+    --------
+    >>> looks(["T = 1", "soft labels"]) == [look(1), look(0)]
+    True
+    """
+    free = iter(sorted(set(range(49)) - {ARMS[arm] for arm in arms if arm in ARMS}))
+    return [look(ARMS[arm] if arm in ARMS else next(free)) for arm in arms]
 
 
 def interval_of(runs: ArrayLike, which: str) -> tuple[float, float, float]:
@@ -121,12 +137,13 @@ def show(fig: Figure, alt: str) -> None:
     from IPython.display import HTML, display
 
     picture = io.BytesIO()
-    fig.savefig(picture, format="png", dpi=DPI, facecolor="white")
+    fig.savefig(picture, format="png", dpi=2 * DPI, facecolor="white")
     plt.close(fig)
+    width, height = struct.unpack(">II", picture.getvalue()[16:24])  # as PNG's header has them
     display(
         {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": f"[figure] {alt}"},
         raw=True,
-        metadata={"image/png": {"alt": alt}},
+        metadata={"image/png": {"alt": alt, "width": width // 2, "height": height // 2}},
     )
     display(HTML(f"<details><summary>This figure in words</summary>{html.escape(alt)}</details>"))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import not_negative
-from kdcourse.plots.base import figure, interval_of, line_at, look, plain, set_title, show, units
+from kdcourse.plots.base import figure, interval_of, line_at, looks, plain, set_title, show, units
 
 # Where a name may stand: beside its point, or over or under its interval. Points to the right and up, and the side of
 # the text that is fixed there.
@@ -82,8 +82,7 @@ def curves(
     step = (places[-1] / places[0]) ** min(0.015, 0.06 / len(arms))
     fig, ax = figure(8.0, 4.4)
     words = []
-    for a, arm in enumerate(arms):
-        colour, marker = look(a)
+    for a, (arm, (colour, marker)) in enumerate(zip(arms, looks(arms), strict=True)):
         means, lows, highs = np.array(list(spans[arm].values())).T
         at = np.array(list(spans[arm])) * step ** (a - (len(arms) - 1) / 2)
         for place, values in zip(at, runs[arm].values(), strict=True):
@@ -180,8 +179,7 @@ def tradeoff(
     named: dict[str, dict[str, tuple]] = {}
     groups = [None] if group is None else list(dict.fromkeys(table[group]))
     table = table.assign(at=table[x] if group is None else _side_by_side(table, x, group, apart))
-    for k, one in enumerate(groups):
-        colour, marker = look(k)
+    for one, (colour, marker) in zip(groups, looks(groups), strict=True):
         rows = table if one is None else table[table[group] == one]
         values = [scale * rows[column].to_numpy() for column in (y, low, high)]
         error = [values[0] - values[1], values[2] - values[0]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from kdcourse.plots.base import COLOURS, MARKERS, figure, interval_of, line_at, look, set_title, show, units
+from kdcourse.plots.base import FULL, figure, interval_of, line_at, looks, set_title, show, units
 from kdcourse.stats import Comparison
 
 
@@ -55,8 +55,7 @@ def intervals(
     spans = {(arm, group): interval_of(runs, f"{arm}, {group}") for (arm, group), runs in runs_of.items()}
     fig, ax = figure(min(max(7.0, 1.0 + 0.55 * len(groups) * len(arms)), 9.5), 4.0)
     words = []
-    for a, arm in enumerate(arms):
-        colour, marker = look(a)
+    for a, (arm, (colour, marker)) in enumerate(zip(arms, looks(arms), strict=True)):
         label = arm  # once in the key
         for g, group in enumerate(groups):
             if (arm, group) not in spans:
@@ -89,8 +88,11 @@ def differences(
     scale: float = 1.0,
     margin: float = 0.0,
     pairs: Mapping[str, Sequence[float]] | None = None,
+    full: Mapping[str, tuple[float, float, float]] | None = None,
 ) -> None:
     """One line per comparison: the paired difference, its interval, and the verdict in words beside it.
+
+    A mark is filled where the interval tells, and hollow where it cannot.
 
     Parameters
     ----------
@@ -105,6 +107,8 @@ def differences(
         What is too small to matter, in the comparisons' own units: a grey band.
     pairs : {name: differences of the single pairs}, optional
         To be drawn as dots.
+    full : {name: (mean, low, high)}, optional
+        What the full run found, as it is displayed: a bar behind the mark.
 
     Examples
     --------
@@ -113,27 +117,34 @@ def differences(
     [figure] Soft wins. ... soft − hard: +2.00 [+1.00, +3.00], n = 8, better.
     """
     fig, ax = figure(8.0, 1.7 + 0.5 * len(comparisons))
-    names, words = list(comparisons), []
+    names, words, full = list(comparisons), [], full or {}
     ax.axvline(0, color="#666666", linewidth=1)
     if margin:
-        ax.axvspan(-scale * margin, scale * margin, color="#dddddd", zorder=0)
-    styles = {"better": 0, "worse": 1, "equivalent": 2, "inconclusive": 6}
+        ax.axvspan(-scale * margin, scale * margin, color="#eeeeee", zorder=0)
     for k, (name, result) in enumerate(comparisons.items()):
-        colour, marker = COLOURS[styles[result.verdict]], MARKERS[styles[result.verdict]]
         mean, low, high = (scale * value for value in (result.mean, result.low, result.high))
-        error = [[mean - low], [high - mean]]
+        before = ""
+        if name in full:
+            middle, left, right = full[name]
+            ax.plot([left, right], [k, k], color=FULL, linewidth=14, solid_capstyle="butt", zorder=1)
+            ax.plot([middle, middle], [k - 0.16, k + 0.16], color="white", linewidth=2, zorder=1.5)
+            before = f"; full run {middle:+.2f} [{left:+.2f}, {right:+.2f}]"
         if pairs is not None:
             single = scale * np.asarray(pairs[name])
-            ax.plot(single, np.full(len(single), k + 0.22), ".", color=colour, alpha=0.5, markersize=6)
-        ax.errorbar(mean, k, xerr=error, fmt=marker, color=colour, capsize=4, markersize=7)
-        ax.text(1.01, k, result.verdict, transform=ax.get_yaxis_transform(), va="center", color=colour)
-        words.append(f"{name}: {mean:+.2f} [{low:+.2f}, {high:+.2f}], n = {result.n}, {result.verdict}")
+            ax.plot(single, np.full(len(single), k + 0.3), ".", color="#777777", alpha=0.5, markersize=6)
+        style = {"color": "black", "capsize": 4, "markersize": 7, "zorder": 2}
+        style["markerfacecolor"] = "white" if result.verdict == "inconclusive" else "black"
+        ax.errorbar(mean, k, xerr=[[mean - low], [high - mean]], fmt="o", **style)
+        ax.text(1.01, k, result.verdict, transform=ax.get_yaxis_transform(), va="center")
+        words.append(f"{name}: {mean:+.2f} [{low:+.2f}, {high:+.2f}], n = {result.n}, {result.verdict}{before}")
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     counts = sorted({result.n for result in comparisons.values()})
     dots = "; each dot is one pair" if pairs is not None else ""
     grey = f"\ngrey: within ±{scale * margin:g}, too small to matter" if margin else ""
-    ax.set_xlabel(f"{xlabel}\nmean and 95 % interval of {' or '.join(map(str, counts))} pairs{dots}{grey}")
+    bars = "\nblue bar: the full run" if full else ""
+    now = "just now: " if full else ""
+    ax.set_xlabel(f"{xlabel}\n{now}mean and 95 % interval of {' or '.join(map(str, counts))} pairs{dots}{bars}{grey}")
     set_title(ax, title)
     limit = f" Within ±{scale * margin:g} is too small to matter." if margin else ""
     show(fig, f"{title}. Paired differences with 95 % intervals, {xlabel}.{limit} " + "; ".join(words) + ".")
@@ -171,8 +182,7 @@ def reliability(tables: Mapping[str, pd.DataFrame], *, title: str) -> None:
     fig, ax = figure(6.4, 4.4)
     ax.plot([0, 1], [0, 1], color="#666666", linewidth=1, linestyle="--", label="perfect")
     words = []
-    for k, (name, table) in enumerate(tables.items()):
-        colour, marker = look(k)
+    for (name, table), (colour, marker) in zip(tables.items(), looks(list(tables)), strict=True):
         error = [table["accuracy"] - table["accuracy_low"], table["accuracy_high"] - table["accuracy"]]
         style = {"fmt": f"{marker}-", "color": colour, "capsize": 3, "linewidth": 1.2}
         ax.errorbar(table["confidence"], table["accuracy"], error, label=name, **style)

@@ -1,0 +1,109 @@
+"""Sweeps that are repeated on blocks of the training split, and what validation chooses among their students."""
+
+from dataclasses import replace
+from typing import Any
+
+import joblib
+import pandas as pd
+from tqdm.auto import tqdm
+
+from kdcourse._arguments import integer
+from kdcourse.data import DataSet
+from kdcourse.sweep.run import sweep
+
+CHOSEN = ["temperature", "soft_weight", "lr", "weight_decay"]  # what `best_on_validation` may choose
+
+
+def sweep_blocks(
+    grid: pd.DataFrame,
+    data: DataSet,
+    *,
+    examples: int,
+    blocks: int,
+    signal: Any = lambda data, block: data,
+    progress: bool = True,
+    **options: Any,
+) -> pd.DataFrame:
+    """The same students on several blocks of training examples, each block with initial weights and order of its own.
+
+    Within a block, all students share examples, initial weights (where their shape is the same) and the order of the
+    batches: they are pairs. Between blocks, nothing is shared.
+
+    Parameters
+    ----------
+    grid : DataFrame
+        As of `grid`, without seeds: block k has `init_seed` and `order_seed` k.
+    data : DataSet
+        Whose training split is cut.
+    examples : int
+        In a block.
+    blocks : int
+        How many; together they must fit into the training split.
+    signal : callable, optional
+        From a block's data set and its number to the data set that is trained on, with other labels for example.
+    progress : bool
+        Show a bar, one step per block.
+    **options
+        Of `sweep`.
+
+    Returns
+    -------
+    DataFrame
+        As of `sweep`, with a column `block`.
+
+    Raises
+    ------
+    ValueError
+        For more blocks than there are examples for, and as `sweep` does.
+
+    Examples
+    --------
+    >>> from kdcourse.data import load
+    >>> from kdcourse.sweep import grid
+    >>> arms = grid(width=4, soft_weight=[0, 1])
+    >>> table = sweep_blocks(arms, load("fashion-mnist"), examples=20, blocks=3, epochs=1, progress=False, resume=False)
+    >>> table.groupby("block").size().tolist()
+    [2, 2, 2]
+    """
+    examples, blocks = integer("examples", examples, at_least=1), integer("blocks", blocks, at_least=1)
+    if examples * blocks > len(data.train):
+        raise ValueError(f"blocks must fit into {len(data.train):,} training examples, got {blocks} of {examples:,}")
+
+    def one(block):
+        part = replace(data, train=data.train[examples * block : examples * (block + 1)])
+        students = grid.assign(init_seed=block, order_seed=block)
+        return sweep(students, signal(part, block), progress=False, **options).assign(block=block)
+
+    # A small stack is done soonest on one thread, with another beside it.
+    parallel = joblib.Parallel(n_jobs=2, backend="threading", return_as="generator")
+    tables = parallel(joblib.delayed(one)(block) for block in range(blocks))
+    bar = tqdm(tables, total=blocks, desc="blocks", leave=False, disable=not progress)
+    return pd.concat(bar, ignore_index=True)
+
+
+def best_on_validation(table: pd.DataFrame, by: str = "validation_accuracy") -> pd.DataFrame:
+    """The students of one arm with the settings whose mean over the blocks is best on validation, block by block.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As of `sweep_blocks`: the students of one arm, whatever it may choose among (temperature, soft weight, learning
+        rate, weight decay).
+    by : str
+        The column that decides; more is better, or less if it ends in "_nll".
+
+    Returns
+    -------
+    DataFrame
+        One row per block, in the order of the blocks: rows of two arms with the same blocks are pairs.
+
+    Examples
+    --------
+    >>> runs = {"lr": [0.1, 0.1, 1, 1], "block": [1, 0, 1, 0], "validation_accuracy": [0.7, 0.8, 0.6, 0.7]}
+    >>> table = pd.DataFrame(runs).assign(temperature=1, soft_weight=1, weight_decay=0)
+    >>> best_on_validation(table)[["lr", "block"]].to_numpy().tolist()
+    [[0.1, 0.0], [0.1, 1.0]]
+    """
+    means = table.groupby(CHOSEN)[by].mean()
+    best = means.idxmin() if by.endswith("_nll") else means.idxmax()
+    return table[(table[CHOSEN] == list(best)).all(axis=1)].sort_values("block")
