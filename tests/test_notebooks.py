@@ -136,7 +136,7 @@ LIMITS = {"words": 1900, "code lines": 250, "median words of a cell": 35, "media
 
 @every_lesson
 def test_lessons_are_short_and_their_minutes_are_computed(path, notebook):
-    """A minute: 200 words, 20 lines of code or 3 figures. A question takes 45 s, an exercise and the computing their own."""
+    """A minute: 200 words, 20 lines of code, 3 figures. A question is 45 s, exercises and computing what they say."""
     found = measures(notebook, path.stem)
     assert {name: value for name, value in found.items() if value > LIMITS.get(name, 45)} == {}
     (said,) = re.findall(r"\*\*(\d+) minutes\*\*", notebook.cells[0].source)

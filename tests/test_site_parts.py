@@ -168,6 +168,23 @@ def test_with_a_repository_files_that_are_no_pages_are_linked():
     assert made == "[r](https://example.org/them/course/blob/main/tools/x.py)"
 
 
+@pytest.mark.parametrize("repository", ["", "https://example.org/them/course"])
+def test_where_the_notebooks_are_not_on_github_nothing_offers_to_open_them_there(repository, tmp_path):
+    notebook = new_notebook(cells=[new_markdown_cell("# A")])
+    transform(notebook, "01_soft_labels", tmp_path, KNOWN, repository)
+    assert notebook.cells[0].source == "# A"
+
+
+def test_where_they_are_a_lesson_can_be_opened_in_colab_and_in_binder(tmp_path):
+    notebook = new_notebook(cells=[new_markdown_cell("# A"), new_markdown_cell("b")])
+    transform(notebook, "01_soft_labels", tmp_path, KNOWN, "https://github.com/them/course")
+    first, second = (cell.source for cell in notebook.cells)
+    colab, binder = "https://colab.research.google.com/github", "https://mybinder.org/v2/gh"
+    assert f"]({colab}/them/course/blob/main/notebooks/01_soft_labels.ipynb)" in first
+    assert f"]({binder}/them/course/main?labpath=notebooks/01_soft_labels.ipynb)" in first
+    assert second == "b"
+
+
 def test_a_stored_result_leads_to_the_page_of_its_claim():
     known = site_links.pages()
     made = site_links.rewrite("[r](../data/results/t-4-to-10.json)", "notebooks/a.ipynb", "lessons/a.ipynb", known)

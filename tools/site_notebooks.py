@@ -17,6 +17,7 @@ import site_links
 from kdcourse import claims, quiz
 from kdcourse.quiz.page import container, content
 
+GITHUB = "https://github.com/"
 EXPLORER = "application/vnd.kdcourse.explorer+json"
 SHOWN = re.compile(r"quiz\.show\(\s*([\"'])(?P<name>[^\"']+)\1")
 
@@ -92,7 +93,17 @@ def transform(notebook, name, folder, known, repository=""):
             if changed is not None:
                 output.data = {"text/html": changed}
                 output.metadata = {}
+    if notebook.cells and repository.startswith(GITHUB):
+        notebook.cells[0].source += "\n\n" + open_elsewhere(source, repository)
     return explorers
+
+
+def open_elsewhere(source, repository):
+    """Links that open a notebook of a repository on GitHub where it can be run."""
+    of = repository.removeprefix(GITHUB)
+    colab = f"https://colab.research.google.com/github/{of}/blob/main/{source}"
+    binder = f"https://mybinder.org/v2/gh/{of}/main?labpath={source}"
+    return f"[Open in Colab]({colab}) · [Open in Binder]({binder})"
 
 
 def _changed(output, source, place, folder, figures, explorers, known):
