@@ -1,0 +1,95 @@
+"""How training went: curves over the epochs, and pairs as slopes."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from kdcourse.plots.base import figure, line_at, looks, set_title, show, units
+
+
+def learning(
+    curves: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    ylabel: str,
+    percent: bool = False,
+    reference: tuple[str, float] | None = None,
+) -> None:
+    """One line per arm over the epochs, its name at its end.
+
+    Parameters
+    ----------
+    curves : {arm: a value after each epoch}
+    title : str
+        The finding.
+    ylabel : str
+        What the values are.
+    percent : bool
+        They are shares; show them as percentages.
+    reference : (str, float), optional
+        Name and value of a horizontal line, such as the teacher.
+
+    Examples
+    --------
+    >>> learning({"soft labels": [0.5, 0.8], "labels": [0.6, 0.7]}, title="Soft wins", ylabel="accuracy", percent=True)
+    [figure] Soft wins. accuracy after epoch 1 to 2. soft labels: 50.0 %, at last 80.0 %; labels: 60.0 %, at last 70.0 %.
+    """
+    scale, unit, write = units(percent)
+    fig, ax = figure(8.0, 3.8)
+    words, ends = [], []
+    for (arm, values), (colour, marker) in zip(curves.items(), looks(list(curves)), strict=True):
+        shown = scale * np.asarray(values, dtype=float)
+        epochs = np.arange(1, len(shown) + 1)
+        every = max(1, len(shown) // 8)
+        ax.plot(epochs, shown, f"{marker}-", color=colour, markersize=5, markevery=every, linewidth=1.8)
+        ends.append([shown[-1], arm, colour])
+        words.append(f"{arm}: {write(shown[0])}{unit}, at last {write(shown[-1])}{unit}")
+    words += line_at(ax, reference, percent)
+    low, high = ax.get_ylim()
+    last, under = max(map(len, curves.values())), -np.inf
+    for end, arm, colour in sorted(ends, key=lambda one: one[0]):
+        under = max(end, under + 0.07 * (high - low))  # names of lines that end together stand above each other
+        ax.text(last * 1.02, under, arm, color=colour, va="center", fontweight="bold")
+    if reference is not None:
+        ax.text(1, scale * reference[1], reference[0], color="#666666", va="bottom")
+    ax.set_xlabel("epoch: passes over the training pictures")
+    ax.set_ylabel(ylabel + (" (%)" if percent else ""))
+    set_title(ax, title)
+    show(fig, f"{title}. {ylabel} after epoch 1 to {last}. {'; '.join(words)}.")
+
+
+def slopes(
+    first: Sequence[float], second: Sequence[float], *, names: tuple[str, str], title: str, ylabel: str
+) -> None:
+    """A line for each pair, from its value in one arm to that in the other: what is luck of the pair, and what is not.
+
+    Parameters
+    ----------
+    first, second : sequence of float
+        Shares, shown as percentages; entry i of both is a pair.
+    names : (str, str)
+        Of the two arms.
+    title : str
+        The finding.
+    ylabel : str
+        What the values are.
+
+    Examples
+    --------
+    >>> slopes([0.7, 0.8], [0.71, 0.82], names=("labels", "soft labels"), title="Both rise", ylabel="accuracy")
+    [figure] Both rise. accuracy of 2 pairs, labels to soft labels: 2 rise; from 70.0 % to 71.0 %, from 80.0 % to 82.0 %.
+    """
+    pairs = [(100 * a, 100 * b) for a, b in zip(first, second, strict=True)]
+    fig, ax = figure(5.5, 4.0)
+    for pair in pairs:
+        ax.plot([0, 1], pair, color="#999999", linewidth=1.2, zorder=1)
+    for place, (colour, marker) in enumerate(looks(list(names))):
+        ax.plot([place] * len(pairs), [pair[place] for pair in pairs], marker, color=colour, markersize=7)
+    ax.set_xlim(-0.35, 1.35)
+    ax.set_xticks([0, 1], names)
+    ax.set_xlabel("each line is one pair")
+    ax.set_ylabel(f"{ylabel} (%)")
+    set_title(ax, title)
+    rise = sum(b > a for a, b in pairs)
+    said = ", ".join(f"from {a:.1f} % to {b:.1f} %" for a, b in pairs)
+    show(fig, f"{title}. {ylabel} of {len(pairs)} pairs, {names[0]} to {names[1]}: {rise} rise; {said}.")
