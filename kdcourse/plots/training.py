@@ -12,6 +12,7 @@ def learning(
     *,
     title: str,
     ylabel: str,
+    xlabel: str = "epoch: passes over the training pictures",
     percent: bool = False,
     reference: tuple[str, float] | None = None,
 ) -> None:
@@ -22,8 +23,8 @@ def learning(
     curves : {arm: a value after each epoch}
     title : str
         The finding.
-    ylabel : str
-        What the values are.
+    ylabel, xlabel : str
+        What the values are, and what is counted from 1, if not epochs.
     percent : bool
         They are shares; show them as percentages.
     reference : (str, float), optional
@@ -32,7 +33,7 @@ def learning(
     Examples
     --------
     >>> learning({"soft labels": [0.5, 0.8], "labels": [0.6, 0.7]}, title="Soft wins", ylabel="accuracy", percent=True)
-    [figure] Soft wins. accuracy after epoch 1 to 2. soft labels: 50.0 %, at last 80.0 %; labels: 60.0 %, at last 70.0 %.
+    [figure] Soft wins. accuracy, from 1 to 2. soft labels: 50.0 %, at last 80.0 %; labels: 60.0 %, at last 70.0 %.
     """
     scale, unit, write = units(percent)
     fig, ax = figure(8.0, 3.8)
@@ -52,10 +53,10 @@ def learning(
         ax.text(last * 1.02, under, arm, color=colour, va="center", fontweight="bold")
     if reference is not None:
         ax.text(1, scale * reference[1], reference[0], color="#666666", va="bottom")
-    ax.set_xlabel("epoch: passes over the training pictures")
+    ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel + (" (%)" if percent else ""))
     set_title(ax, title)
-    show(fig, f"{title}. {ylabel} after epoch 1 to {last}. {'; '.join(words)}.")
+    show(fig, f"{title}. {ylabel}, from 1 to {last}. {'; '.join(words)}.")
 
 
 def slopes(

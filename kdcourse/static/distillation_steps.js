@@ -238,7 +238,7 @@ function render({ model, el }) {
   const leave = mount(el, model, {
     title: "Step through distillation",
     style: STYLE,
-    parts: [tools, trail, status, shown.maps, dials, shown.numbers, results.node],
+    parts: [tools, trail, status, shown.legend, shown.maps, results.node, dials, shown.numbers],
     redraw: {
       stage: () => own || finish(),
       playing: played,

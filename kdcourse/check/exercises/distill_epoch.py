@@ -27,7 +27,7 @@ def _case(generator):
     def draw(low, high):
         return int(torch.randint(low, high, (), generator=generator))
 
-    count, size, features, classes = draw(2, 5), draw(3, 7), draw(2, 5), draw(3, 6)
+    count, size, features, classes = draw(3, 6), draw(3, 7), draw(2, 5), draw(3, 6)
     inputs = torch.randn(count * size, features, generator=generator)
     teacher_logits = 3 * torch.randn(count * size, classes, generator=generator)
     batches = torch.randperm(count * size, generator=generator).reshape(count, size)
@@ -92,7 +92,8 @@ distill_epoch = Exercise(
             torch.tensor([[3.0, 0.0], [0.0, 1.0], [2.0, 4.0], [0.0, 3.0]]),
             torch.tensor([[2, 0], [3, 1]]),
             3.0,
-        )
+        ),
+        _case(torch.Generator().manual_seed(0)),  # with more than two batches, which tell more mistakes apart
     ],
     praise="After every batch the student's weights are where they should be.",
     hints=[
