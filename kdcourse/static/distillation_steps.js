@@ -222,6 +222,7 @@ function render({ model, el }) {
     temperature.show(Math.log2(T), T.toFixed(1));
     softWeight.show(weight, weight.toFixed(2));
     size.show(transferSize, String(transferSize));
+    point.node.hidden = stage === LAST; // its numbers are not shown there
     point.input.max = transferSize;
     point.show(chosen() + 1, String(chosen() + 1));
   };

@@ -25,7 +25,11 @@ const ENTRIES = () => [
     7,
   ],
   [
-    sign(...["a", "b", "c"].map((letter, k) => shape("rect", { x: 2 + 13.3 * k, y: 1, width: 13.3, height: 12, opacity: 0.5, style: ofClass(letter) }))),
+    sign(
+      ...["a", "b", "c"].map((letter, k) =>
+        shape("rect", { x: 2 + 13.3 * k, y: 1, width: 13.3, height: 12, opacity: 0.5, style: ofClass(letter) }),
+      ),
+    ),
     "what the network answers there",
     2,
     7,
@@ -39,9 +43,19 @@ const ENTRIES = () => [
     3,
     6,
   ],
-  [sign(shape("circle", { cx: 22, cy: 7, r: 5.5, fill: "none", stroke: "currentColor", "stroke-width": 2 })), "its numbers stand below", 3, 6],
+  [
+    sign(shape("circle", { cx: 22, cy: 7, r: 5.5, fill: "none", stroke: "currentColor", "stroke-width": 2 })),
+    "its numbers stand below",
+    3,
+    6,
+  ],
   [sign(stroke({ "stroke-width": 1.5 })), "border of the network", 2, 7],
-  [sign(stroke({ "stroke-width": 3, "stroke-dasharray": "6 4" })), "border of the teacher", 6, 7],
+  [
+    sign(stroke({ "stroke-width": 4, "stroke-dasharray": "0.1 8", "stroke-linecap": "round" })),
+    "border of the teacher",
+    6,
+    7,
+  ],
 ];
 
 export function legend() {

@@ -29,7 +29,7 @@ export function agreement(one, other) {
 
 // A canvas with its caption, say(source, state, like); paint(what) draws it, and describe(text) says what it shows.
 // In `what`, all but `theme` may be left out:
-// scores from ask(); beside, another network's scores, of which only the borders are drawn, dashed; dots {n, inputs, labels} as
+// scores from ask(); beside, another network's scores, of which only the borders are drawn, dotted; dots {n, inputs, labels} as
 // markers; pies {n, inputs, shares}; chosen, the point that gets a ring.
 export function mapFigure(title, resized) {
   const canvas = element("canvas", { role: "img", className: "kdx-steps-map" });
@@ -85,18 +85,18 @@ export function mapFigure(title, resized) {
       context.lineTo(x2 * step, y2 * step);
     });
   };
-  // Short pieces of line: a dash would begin anew with each of them, so every third piece is drawn instead.
-  const dashed = (scores, theme) => {
+  // The borders come as short pieces, one for a place of the grid: a dot in every second makes an even row.
+  const dotted = (scores, theme) => {
     const step = size / (GRID - 1);
     context.beginPath();
     borders(scores, (x1, y1, x2, y2) => {
-      if ((Math.floor(x1 / 1.5) + Math.floor(y1 / 1.5)) % 2) return;
-      context.moveTo(x1 * step, y1 * step);
-      context.lineTo(x2 * step, y2 * step);
+      const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
+      if ((Math.floor(x) + Math.floor(y)) % 2) return;
+      context.moveTo(x * step, y * step);
+      context.arc(x * step, y * step, 2, 0, 2 * Math.PI);
     });
-    context.lineWidth = 3;
-    context.strokeStyle = theme.ink;
-    context.stroke();
+    context.fillStyle = theme.ink;
+    context.fill();
   };
   const dots = ({ n, inputs, labels }, theme) => {
     const radius = n > 250 ? 2.2 : n > 100 ? 3.4 : 4.6;
@@ -148,7 +148,7 @@ export function mapFigure(title, resized) {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, size, size);
     if (what.scores) regions(what.scores, theme);
-    if (what.beside) dashed(what.beside, theme);
+    if (what.beside) dotted(what.beside, theme);
     if (what.dots) dots(what.dots, theme);
     if (what.pies) pies(what.pies, what.chosen, theme);
     if (what.chosen !== undefined) ring((what.pies ?? what.dots).inputs, what.chosen, theme);

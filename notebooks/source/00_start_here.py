@@ -59,8 +59,12 @@ picked = {
     "soft labels": most_like_a_sneaker(soft_student),
     "labels": most_like_a_sneaker(hard_student),
 }
+right = (garments.test.labels[picked["soft labels"]] == sneaker).sum()
 plots.picks(
-    garments, picked, "sneaker", title="Neither was ever shown a sneaker"
+    garments,
+    picked,
+    "sneaker",
+    title=f"Never shown a sneaker, and {right} of 12 picks are right",
 )
 
 # %% [markdown]
@@ -75,7 +79,7 @@ plots.picks(
 #
 # ![The teacher and the student see the same picture. The teacher's logits are softened into soft labels; the loss compares the student's answer with them, and only the student is changed.](pictures/distillation.svg)
 #
-# ## Check your words
+# ## First, the words
 #
 # A quiz: every answer is explained, right or wrong. What you do is kept on your machine and nowhere else; `kdcourse progress` shows it,
 # and `kdcourse glossary` explains a word.
@@ -268,19 +272,23 @@ first, last = (
 )
 plots.learning(
     curves,
-    title=f"Soft labels begin {100 * first:+.0f} points apart from labels, "
-    f"and end {100 * last:+.1f}",
+    title=f"Soft labels against labels: {100 * first:+.0f} points after one "
+    f"epoch, {100 * last:+.1f} after thirty",
     ylabel="accuracy on validation",
     percent=True,
 )
 
 # %% [markdown]
-# This is one pair, and one pair is an anecdote: other pictures, other weights, another story.
+# That is one pair. Would the next one say the same?
 #
 # ## Sixteen pairs
 #
 # Each pair gets 500 *other* pictures, other initial weights and another order. Within a pair, the two **arms** (the variants compared)
-# share all three. Each arm has the learning rate and weight decay that suited it best on validation in the full run.
+# share all three.
+#
+# ![Two students see the same pictures, start from the same weights and get the same batches; one learns labels, the other soft labels. Each pair gives one difference, and many pairs give an interval.](pictures/arms.svg)
+#
+# Each arm has the learning rate and weight decay that suited it best on validation in the full run.
 
 # %%
 import pandas as pd
@@ -319,7 +327,11 @@ gain = compare(soft, labels)
 claims.show(
     "soft-beats-hard",
     {"examples=500": gain},
-    title=f"500 pictures: soft labels are {gain.verdict} than labels",
+    title=gain.say(
+        better="With 500 pictures, soft labels beat labels",
+        worse="With 500 pictures, labels beat soft labels",
+        inconclusive="These pairs cannot tell",
+    ),
     xlabel="soft labels − labels, accuracy on test",
     pairs={"examples=500": soft - labels},
 )
@@ -378,8 +390,7 @@ plots.slopes(
 )
 
 # %% [markdown]
-# Every line rises a little, and the lines lie far apart. Who compares averages sees only how far apart they lie. Share the luck within a
-# pair, and compare pairs.
+# Each line is a pair. The gain is small beside the distance between the lines; averages mix the two, and pairs keep them apart.
 #
 # ## Where it goes wrong
 #
@@ -424,9 +435,9 @@ tries = range(1, len(labels) + 1)
 best = [expected_best(labels, k) for k in tries]
 plots.learning(
     {"labels": best},
-    title=f"Reporting the best of {len(labels)} adds "
-    f"{100 * (best[-1] - best[0]):.1f} points to labels; soft labels add "
-    f"{100 * gain.mean:.1f} to every student",
+    title=f"The best of {len(labels)} students on labels looks "
+    f"{100 * (best[-1] - best[0]):.1f} points better than the average one; "
+    f"soft labels gain {100 * gain.mean:.1f}",
     xlabel="students tried, of which the best is reported",
     ylabel="accuracy on test",
     percent=True,
