@@ -24,9 +24,12 @@ def test_of_a_thousand_runs_it_is_finite_and_the_best_of_all_is_the_maximum():
 
 @pytest.mark.parametrize(
     ("runs", "tried", "said"),
-    [([0.5, 0.6], 3, "tried must be at most the number of runs, 2, got 3"), ([0.5, 0.6], 0, "tried must be an integer >= 1"),
-     ([np.nan, 1], 1, "runs")],
-)  # fmt: skip
+    [
+        ([0.5, 0.6], 3, "tried must be at most the number of runs, 2, got 3"),
+        ([0.5, 0.6], 0, "tried must be an integer >= 1"),
+        ([np.nan, 1], 1, "runs"),
+    ],
+)
 def test_bad_input_is_named(runs, tried, said):
     with pytest.raises(ValueError, match=said):
         expected_best(runs, tried)

@@ -59,9 +59,7 @@ def learning(
     show(fig, f"{title}. {ylabel}, from 1 to {last}. {'; '.join(words)}.")
 
 
-def slopes(
-    first: Sequence[float], second: Sequence[float], *, names: tuple[str, str], title: str, ylabel: str
-) -> None:
+def slopes(first: Sequence[float], second: Sequence[float], *, names: tuple[str, str], title: str, ylabel: str) -> None:
     """A line for each pair, from its value in one arm to that in the other: what is luck of the pair, and what is not.
 
     Parameters
@@ -77,8 +75,8 @@ def slopes(
 
     Examples
     --------
-    >>> slopes([0.7, 0.8], [0.71, 0.82], names=("labels", "soft labels"), title="Both rise", ylabel="accuracy")
-    [figure] Both rise. accuracy of 2 pairs, labels to soft labels: 2 rise; from 70.0 % to 71.0 %, from 80.0 % to 82.0 %.
+    >>> slopes([0.7, 0.8], [0.71, 0.82], names=("old", "new"), title="Both rise", ylabel="accuracy")
+    [figure] Both rise. accuracy of 2 pairs, old to new: 2 rise; from 70.0 % to 71.0 %, from 80.0 % to 82.0 %.
     """
     pairs = [(100 * a, 100 * b) for a, b in zip(first, second, strict=True)]
     fig, ax = figure(5.5, 4.0)

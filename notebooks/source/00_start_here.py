@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **40 minutes** · needs Python and a little PyTorch · computes for less than a minute
-#
+# **45 minutes** · needs Python and a little PyTorch · computes for less than a minute
+
+# %% [markdown]
 # You will be able to
 # - write the loop that distils a big model into a small one,
 # - say whether it was worth it, with an interval instead of a hope,
@@ -71,14 +72,17 @@ plots.picks(
 # In the full run, such students name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test
 # sneakers, once a single number is set on validation pictures. Students on hard labels name
 # {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %. Lesson 01 shows how, and rules out the duller explanations.
-#
+
+# %% [markdown]
 # ## The idea
 #
 # The big network is the **teacher**: good, and too slow or too expensive to run everywhere. The small one is the **student**. **Knowledge
 # distillation** trains the student on the teacher's probabilities, the **soft labels**, rather than on one-word labels.
-#
+
+# %% [markdown]
 # ![The teacher and the student see the same picture. The teacher's logits are softened into soft labels; the loss compares the student's answer with them, and only the student is changed.](pictures/distillation.svg)
-#
+
+# %% [markdown]
 # ## First, the words
 #
 # A quiz: every answer is explained, right or wrong. What you do is kept on your machine and nowhere else; `kdcourse progress` shows it,
@@ -104,7 +108,8 @@ _ = doctor.report()
 #
 # A toy that learns right here: points in a plane, three classes. The teacher has seen 600 points. Two students start from the same
 # weights and see the same 40: one their labels, the other what the teacher says about them.
-#
+
+# %% [markdown]
 # Press **Next step** and read what each step says. Which student will be better in the end, and would you bet on it for another seed?
 
 # %%
@@ -114,7 +119,8 @@ distillation_steps()
 
 # %% [markdown]
 # The student on labels bends its border around single points. The distilled one draws it about where the teacher does.
-#
+
+# %% [markdown]
 # ## The real thing
 #
 # Fashion-MNIST: grey pictures of ten kinds of garment. They came with the course. **Train** is for learning, **validation** for
@@ -133,7 +139,8 @@ for name, model in {"teacher": teacher, "student": student}.items():
 # %% [markdown]
 # The student is untrained and guesses. The teacher, a convolutional network, learned from 50,000 pictures ([its card](../data/fashion-mnist/teacher-card.md)).
 # What it says about every picture is stored with the data, as **logits**: one number per class, before they become probabilities.
-#
+
+# %% [markdown]
 # ## The loop you know
 #
 # One pass over the pictures, an **epoch**, on labels:
@@ -177,7 +184,8 @@ def fit(student, epoch, targets, *settings, epochs=30):
 # visible, and become probabilities: p of the teacher, q of the student. The loss is how far q is from p, the KL divergence, times T²:
 #
 # $$T^2 \sum_c p_c \log \frac{p_c}{q_c}$$
-#
+
+# %% [markdown]
 # By hand for one picture, and by PyTorch's own function:
 
 # %% tags=["nbval-check-output"]
@@ -194,7 +202,8 @@ print("the same number:", torch.allclose(by_hand, by_call))
 #
 # **Exercise** · 12 minutes · medium. Write `distill_epoch`: one pass, as above, with the teacher's logits for labels. `F.kl_div` wants the
 # *logarithm* of q; `log_softmax` gives it safely. The student may come in evaluation mode.
-#
+
+# %% [markdown]
 # The check tells you *which* mistake you made. Here is what it says to a loop that does nothing:
 
 # %% tags=["nbval-check-output"]
@@ -210,8 +219,7 @@ _ = check.distill_epoch(lambda *anything: None)
 def distill_epoch(
     student, optimizer, inputs, teacher_logits, batches, temperature
 ):
-    for rows in batches:
-        loss = ...  # your code here, and around it
+    return ...  # your code here: a loop, and nothing to return
 
 
 # %% tags=["solution"]
@@ -246,7 +254,8 @@ for epochs in [1, 5, 30]:
 
 # %% [markdown]
 # Up to rounding, they are one.
-#
+
+# %% [markdown]
 # ## Predict
 #
 # Two students, the same 500 pictures, the same initial weights and batches. One learns the labels, the other the soft labels and never a
@@ -261,38 +270,39 @@ my_guess = 3.0  # ours: change it to yours, in points
 # First the two loops, epoch by epoch, on validation:
 
 # %%
+import pandas as pd
+
 curves = {
     "labels": fit(mlp([784, 64, 10], seed=0), train_epoch, few.labels),
     "soft labels": fit(
         mlp([784, 64, 10], seed=0), distill_epoch, few.teacher_logits, T
     ),
 }
-first, last = (
-    curves["soft labels"][k] - curves["labels"][k] for k in (0, -1)
-)
+ahead = 100 * pd.DataFrame(curves).diff(axis=1)["soft labels"]
 plots.learning(
     curves,
-    title=f"Soft labels against labels: {100 * first:+.0f} points after one "
-    f"epoch, {100 * last:+.1f} after thirty",
+    title=f"Soft labels against labels: {ahead.iloc[0]:+.0f} points after "
+    f"one epoch, {ahead.iloc[-1]:+.1f} after thirty",
     ylabel="accuracy on validation",
     percent=True,
 )
 
 # %% [markdown]
 # That is one pair. Would the next one say the same?
-#
+
+# %% [markdown]
 # ## Sixteen pairs
 #
 # Each pair gets 500 *other* pictures, other initial weights and another order. Within a pair, the two **arms** (the variants compared)
 # share all three.
-#
+
+# %% [markdown]
 # ![Two students see the same pictures, start from the same weights and get the same batches; one learns labels, the other soft labels. Each pair gives one difference, and many pairs give an interval.](pictures/arms.svg)
-#
+
+# %% [markdown]
 # Each arm has the learning rate and weight decay that suited it best on validation in the full run.
 
 # %%
-import pandas as pd
-
 from kdcourse.sweep import grid, sweep_blocks
 
 soft_arm = grid(width=64, temperature=4, lr=0.01, weight_decay=0.1)
@@ -316,7 +326,8 @@ soft, labels = on_test[1.0], on_test[0.0]
 # %% [markdown]
 # That spread is what a single run hides. `compare` turns it into a **95 % interval**: if all of this were repeated again and again, about 95
 # of 100 such intervals would hold the true mean difference.
-#
+
+# %% [markdown]
 # In the full run, soft labels won by {{ effect soft-beats-hard fashion-mnist examples=500 is better }}. Yours:
 
 # %%
@@ -348,12 +359,14 @@ print(f"guessed {my_guess:+.1f}, measured {100 * gain.mean:+.1f} points")
 # | worse | below −margin |
 # | equivalent | between the two |
 # | inconclusive | nowhere of these: the runs cannot tell |
-#
+
+# %% [markdown]
 # The interval covers the luck that was varied: pictures, weights, batches. Another data set or teacher is another question.
-#
+
+# %% [markdown]
 # ## Why pairs?
 #
-# **Exercise** · 7 minutes · medium · many right answers. Make up accuracies for which the *pairs* tell that soft labels win, while the
+# **Exercise** · 6 minutes · medium · many right answers. Make up accuracies for which the *pairs* tell that soft labels win, while the
 # two *averages* cannot. `shared_luck(pairs)` returns two lists of so many accuracies: labels, then soft labels.
 
 
@@ -391,7 +404,8 @@ plots.slopes(
 
 # %% [markdown]
 # Each line is a pair. The gain is small beside the distance between the lines; averages mix the two, and pairs keep them apart.
-#
+
+# %% [markdown]
 # ## Where it goes wrong
 #
 # **Four loops.** One is yours or ours. The check knows many wrong ones; here are three, in an order that a seed has dealt. Nothing crashes.
@@ -424,7 +438,8 @@ plots.learning(
 #   gradient descent, the missing T² counts ([lesson 02](02_temperature.ipynb)). No curve shows it; the check does, by training with plain
 #   gradient descent.
 # </details>
-#
+
+# %% [markdown]
 # **The best of many.** A colleague's method: train several students on *labels*, with other seeds and pictures, and report the one that is best on
 # test. Nothing else is new. What does it seem to gain?
 
@@ -447,22 +462,26 @@ plots.learning(
 # %% [markdown]
 # All of that is luck, and it will not come again with the next user. Dodge et al. (2019) draw this curve for published models. Report the mean
 # of all runs, and say how many there were; choose on validation, never on test.
-#
+
+# %% [markdown]
 # ## On Monday
 #
 # - Before you trust a training loop, compare one step with a reference, weight by weight. Curves hide bugs.
 # - Run both arms on the same data, initial weights and order, several times, and compare pair by pair.
 # - Write down before the run which difference would be too small to matter.
-#
+
+# %% [markdown]
 # ## Take away
 #
 # - Distillation is the loop you know with another target: the teacher's softened probabilities.
 # - Soft labels can teach a class that was never shown, and a better student from the same 500 pictures.
 # - One run is an anecdote. Pairs, an interval and a verdict make it a measurement. The record of this one: `kdcourse claims soft-beats-hard`.
-#
+
+# %% [markdown]
 # ## Read on
 #
 # - Hinton, Vinyals and Dean (2015), *Distilling the Knowledge in a Neural Network*, sections 1 and 2: [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
 # - Dodge et al. (2019), *Show Your Work: Improved Reporting of Experimental Results*, section 3: [arXiv:1909.03004](https://arxiv.org/abs/1909.03004)
-#
+
+# %% [markdown]
 # Next: [01 · Soft labels](01_soft_labels.ipynb), what the teacher's second choice is worth.

@@ -40,7 +40,11 @@ def _update(optimizer, loss):
     optimizer.step()
 
 
-def _epoch(loss=loss, update=_update, train=True, pick=lambda inputs, logits, rows, first: (inputs[rows], logits[rows])):
+def _both(inputs, teacher_logits, rows, first):
+    return inputs[rows], teacher_logits[rows]
+
+
+def _epoch(loss=loss, update=_update, train=True, pick=_both):
     """An answer, with one of its pieces replaced; `first` is how many pictures came in the batches before."""
 
     def answer(student, optimizer, inputs, teacher_logits, batches, temperature):
@@ -98,7 +102,7 @@ distill_epoch = Exercise(
     praise="After every batch the student's weights are where they should be.",
     hints=[
         "First line: student.train(). Then a loop: for rows in batches. Everything else happens inside it.",
-        "student(inputs[rows]) gives the student's logits; teacher_logits[rows] are the teacher's for the same pictures.",
+        "student(inputs[rows]) gives the student's logits; teacher_logits[rows] are the teacher's.",
         "Divide both by the temperature. p is the softmax of the teacher's, log q the log_softmax of the student's. "
         'F.kl_div(log_q, p, reduction="batchmean") is their divergence, averaged over the pictures.',
         "Multiply by temperature**2. Then three lines, in this order: optimizer.zero_grad(), loss.backward(), "

@@ -64,8 +64,8 @@ shared_luck = Exercise(
     bugs={
         "no luck to share": Bug(
             _arms(luck=0.0005, gain=0.01),
-            "The averages tell as well: there is too little luck to hide the gain. Let the pairs differ from each other "
-            "by far more than the two students of a pair.",
+            "The averages tell as well: there is too little luck to hide the gain. Let the pairs differ from each "
+            "other by far more than the two students of a pair.",
         ),
         "luck that is not shared": Bug(
             _arms(luck=0.02, gain=0.001, noise=0.05),
@@ -83,7 +83,7 @@ shared_luck = Exercise(
         ),
         "one and the same difference": Bug(
             _arms(luck=0.02, gain=0.01, apart=0.0),
-            "All differences are equal. Two real trainings never differ by exactly the same: let the gain vary a little.",
+            "All differences are equal. Real trainings never differ by exactly the same: let the gain vary a little.",
         ),
         "no shares": Bug(
             _arms(luck=2.0, gain=1.0),
