@@ -71,7 +71,7 @@ def picks(data_set: DataSet, chosen: Mapping[str, Iterable[int]], wanted: str, *
     label, words = data_set.class_index(wanted), []
     rows = {arm: _chosen(data_set, examples, "test") for arm, examples in chosen.items()}
     many = max(len(part) for part, _, _ in rows.values())
-    fig, axes = figure(0.75 * many, 0.7 + 1.15 * len(rows), nrows=len(rows), ncols=many, squeeze=False)
+    fig, axes = figure(0.75 * many, 0.8 + 1.1 * len(rows), nrows=len(rows), ncols=many, squeeze=False)
     for own, (arm, (part, side, names)), (colour, _) in zip(axes, rows.items(), looks(list(rows)), strict=True):
         right = part.labels == label
         for ax, pixels, of, good in zip(own, part.inputs, part.labels, right, strict=False):
@@ -79,8 +79,12 @@ def picks(data_set: DataSet, chosen: Mapping[str, Iterable[int]], wanted: str, *
             ax.set_xlabel("" if good else names[int(of)], fontsize=8, color="#666666")
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set(visible=True, color=colour if good else "#dddddd", linewidth=2.5 if good else 0.8)
-        own[0].set_title(f"{arm}: {int(right.sum())} of {len(part)}", loc="left", color=colour, fontweight="bold")
+        heading = f"{arm}: {int(right.sum())} of {len(part)}"
+        # A title would make its column as wide as itself.
+        style = {"color": colour, "fontweight": "bold", "fontsize": 12, "in_layout": False}
+        own[0].text(0, 1.15, heading, transform=own[0].transAxes, **style)
         words.append(f"{arm}: {', '.join(names[int(of)] for of in part.labels)}")
+    fig.get_layout_engine().set(hspace=0.1)
     fig.suptitle(title, fontsize=12, x=0.01, ha="left")
     show(fig, f"{title}. The pictures picked as {wanted}. {'; '.join(words)}.")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdcourse.plots.base import figure, line_at, looks, set_title, show, units
+from kdcourse.plots.base import figure, looks, set_title, show, units
 
 
 def learning(
@@ -14,7 +14,6 @@ def learning(
     ylabel: str,
     xlabel: str = "epoch: passes over the training pictures",
     percent: bool = False,
-    reference: tuple[str, float] | None = None,
 ) -> None:
     """One line per arm over the epochs, its name at its end.
 
@@ -27,8 +26,6 @@ def learning(
         What the values are, and what is counted from 1, if not epochs.
     percent : bool
         They are shares; show them as percentages.
-    reference : (str, float), optional
-        Name and value of a horizontal line, such as the teacher.
 
     Examples
     --------
@@ -38,21 +35,23 @@ def learning(
     scale, unit, write = units(percent)
     fig, ax = figure(8.0, 3.8)
     words, ends = [], []
-    for (arm, values), (colour, marker) in zip(curves.items(), looks(list(curves)), strict=True):
+    for k, ((arm, values), (colour, marker)) in enumerate(zip(curves.items(), looks(list(curves)), strict=True)):
         shown = scale * np.asarray(values, dtype=float)
-        epochs = np.arange(1, len(shown) + 1)
         every = max(1, len(shown) // 8)
-        ax.plot(epochs, shown, f"{marker}-", color=colour, markersize=5, markevery=every, linewidth=1.8)
+        # Thinner from line to line, and marked at other places: of two that are equal, both can be seen.
+        style = {
+            "linewidth": max(1.4, 3.4 - 0.8 * k),
+            "markersize": 6.5,
+            "markevery": (k * every // len(curves), every),
+        }
+        ax.plot(np.arange(1, len(shown) + 1), shown, f"{marker}-", color=colour, **style)
         ends.append([shown[-1], arm, colour])
         words.append(f"{arm}: {write(shown[0])}{unit}, at last {write(shown[-1])}{unit}")
-    words += line_at(ax, reference, percent)
     low, high = ax.get_ylim()
     last, under = max(map(len, curves.values())), -np.inf
     for end, arm, colour in sorted(ends, key=lambda one: one[0]):
         under = max(end, under + 0.07 * (high - low))  # names of lines that end together stand above each other
         ax.text(last * 1.02, under, arm, color=colour, va="center", fontweight="bold")
-    if reference is not None:
-        ax.text(1, scale * reference[1], reference[0], color="#666666", va="bottom")
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel + (" (%)" if percent else ""))
     set_title(ax, title)

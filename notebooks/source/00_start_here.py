@@ -2,8 +2,7 @@
 # # 00 · Start here
 #
 # **45 minutes** · needs Python and a little PyTorch · computes for less than a minute
-
-# %% [markdown]
+#
 # You will be able to
 # - write the loop that distils a big model into a small one,
 # - say whether it was worth it, with an interval instead of a hope,
@@ -42,14 +41,14 @@ distill(
 print(f"two students, {len(shown):,} pictures, not one sneaker")
 
 # %% [markdown]
-# Now both pick, from 10,000 new pictures, the twelve that look most like a sneaker to them.
+# Now both pick, from 10,000 new pictures, the twelve that look most like a sneaker to them. How many will be sneakers? Guess both numbers.
 
 # %%
 from kdcourse.train import teacher_logits as logits_of
 
 
 def most_like_a_sneaker(student):
-    """Sneaker logit minus the best other logit: the twelve highest."""
+    """The pictures whose sneaker score exceeds all others by most."""
     logits = logits_of(student, garments.test.inputs)
     own = logits[:, sneaker].clone()
     logits[:, sneaker] = -float("inf")
@@ -70,7 +69,7 @@ plots.picks(
 
 # %% [markdown]
 # In the full run, such students name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test
-# sneakers, once a single number is set on validation pictures. Students on hard labels name
+# sneakers, once a single number is set on validation pictures. With the big network's first choices alone, they name
 # {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %. Lesson 01 shows how, and rules out the duller explanations.
 
 # %% [markdown]
@@ -181,7 +180,7 @@ def fit(student, epoch, targets, *settings, epochs=30):
 # ## One line changes
 #
 # Instead of labels, the student gets the teacher's logits. Both sides are divided by a **temperature** T, which makes the runners-up
-# visible, and become probabilities: p of the teacher, q of the student. The loss is how far q is from p, the KL divergence, times T²:
+# visible, and become probabilities: p of the teacher, q of the student. The loss is how far q is from p, the KL divergence, times T², since softening shrinks it:
 #
 # $$T^2 \sum_c p_c \log \frac{p_c}{q_c}$$
 
@@ -321,7 +320,7 @@ runs = sweep_blocks(
 # %%
 on_test = runs.pivot(index="block", columns="soft_weight")["test_accuracy"]
 soft, labels = on_test[1.0], on_test[0.0]
-(100 * (soft - labels)).round(1).tolist()
+print(*(f"{100 * one:+.1f}" for one in sorted(soft - labels)))
 
 # %% [markdown]
 # That spread is what a single run hides. `compare` turns it into a **95 % interval**: if all of this were repeated again and again, about 95
@@ -358,7 +357,7 @@ print(f"guessed {my_guess:+.1f}, measured {100 * gain.mean:+.1f} points")
 # | better | above +margin |
 # | worse | below −margin |
 # | equivalent | between the two |
-# | inconclusive | nowhere of these: the runs cannot tell |
+# | inconclusive | in none of these places: the runs cannot tell |
 
 # %% [markdown]
 # The interval covers the luck that was varied: pictures, weights, batches. Another data set or teacher is another question.
@@ -434,7 +433,7 @@ plots.learning(
 # - **D** learns the teacher's answers about *other* pictures. A cache of logits that was written in one order and read in another does this;
 #   it [has happened in public](https://github.com/haitongli/knowledge-distillation-pytorch/pull/16).
 # - **B** never clears its gradients, so every step also repeats all earlier ones.
-# - **A** and **C** cannot be told apart: AdamW rescales gradients, so a loss 16 times too small trains alike. Mixed with labels, or under plain
+# - **A** has no T², **C** is right, and nobody can tell them apart: AdamW rescales gradients, so a loss 16 times too small trains alike. Mixed with labels, or under plain
 #   gradient descent, the missing T² counts ([lesson 02](02_temperature.ipynb)). No curve shows it; the check does, by training with plain
 #   gradient descent.
 # </details>
@@ -449,14 +448,14 @@ from kdcourse.stats import expected_best
 tries = range(1, len(labels) + 1)
 best = [expected_best(labels, k) for k in tries]
 plots.learning(
-    {"labels": best},
+    {"labels": best, "soft labels": [soft.mean()] * len(best)},
     title=f"The best of {len(labels)} students on labels looks "
     f"{100 * (best[-1] - best[0]):.1f} points better than the average one; "
     f"soft labels gain {100 * gain.mean:.1f}",
-    xlabel="students tried, of which the best is reported",
+    xlabel="students on labels tried, of which the best is reported\n"
+    "soft labels: the mean of all, nothing chosen",
     ylabel="accuracy on test",
     percent=True,
-    reference=("soft labels, mean of all", soft.mean()),
 )
 
 # %% [markdown]
@@ -475,7 +474,7 @@ plots.learning(
 #
 # - Distillation is the loop you know with another target: the teacher's softened probabilities.
 # - Soft labels can teach a class that was never shown, and a better student from the same 500 pictures.
-# - One run is an anecdote. Pairs, an interval and a verdict make it a measurement. The record of this one: `kdcourse claims soft-beats-hard`.
+# - One run is an anecdote. Pairs, an interval and a verdict make it a measurement. The records of this lesson's two: `kdcourse claims soft-beats-hard`, `kdcourse claims omitted-class-is-learned`.
 
 # %% [markdown]
 # ## Read on
