@@ -84,13 +84,13 @@ plots.picks(
 # %% [markdown]
 # ## First, the words
 #
-# A quiz: every answer is explained, right or wrong. What you do is kept on your machine and nowhere else; `kdcourse progress` shows it,
-# and `kdcourse glossary` explains a word.
+# A quiz about the words of the trade. Every answer is explained, right or wrong, and what you miss comes again. What you do is kept on your
+# machine and nowhere else; `kdcourse progress` shows it, and `kdcourse glossary` explains a word.
 
 # %%
 from kdcourse import quiz
 
-quiz.show("00_start_here")
+quiz.show("vocabulary")
 
 # %% [markdown]
 # ## Is your machine ready?
