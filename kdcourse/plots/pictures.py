@@ -11,28 +11,6 @@ if TYPE_CHECKING:  # torch, which a figure of numbers does not need
     from kdcourse.data import DataSet
 
 
-def gallery(data_set: DataSet) -> None:
-    """The first two pictures of every class to train on, one class a column.
-
-    Parameters
-    ----------
-    data_set : DataSet
-        Of square pictures.
-    """
-    part, names, rows = data_set.train, data_set.class_names, 2
-    side = int(part.inputs.shape[1] ** 0.5)
-    fig, axes = figure(0.95 * len(names), 1.0 + 0.9 * rows, nrows=rows, ncols=len(names), squeeze=False)
-    for label, name in enumerate(names):
-        of_class = (part.labels == label).nonzero().flatten()[:rows]
-        for row, index in enumerate(of_class):
-            axes[row, label].imshow(part.inputs[index].view(side, side).numpy(), cmap="gray_r")
-        axes[0, label].set_title(name, fontsize=10)
-    for ax in axes.flat:
-        ax.axis("off")
-    fig.suptitle(f"{len(names)} kinds of garment, {side} × {side} pixels each", fontsize=12)
-    show(fig, f"{rows} pictures of each class: {', '.join(names)}.")
-
-
 def pictures(data_set: DataSet, examples: Iterable[int], split: str = "validation") -> None:
     """Pictures and their labels, side by side.
 
