@@ -392,12 +392,15 @@ from scipy.stats import ttest_ind
 before, after = shared_luck(8)
 pairs = compare(after, before)
 averages = ttest_ind(after, before).confidence_interval()
+of_pairs, of_averages = (
+    f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
+    for one in (pairs, averages)
+)
 plots.slopes(
     before,
     after,
     names=("labels", "soft labels"),
-    title=f"Pairs say {100 * pairs.low:+.1f} to {100 * pairs.high:+.1f} points, "
-    f"averages {100 * averages.low:+.1f} to {100 * averages.high:+.1f}",
+    title=f"Pairs say {of_pairs} points, averages {of_averages}",
     ylabel="made-up accuracy",
 )
 
