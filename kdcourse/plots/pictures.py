@@ -62,7 +62,7 @@ def picks(data_set: DataSet, chosen: Mapping[str, Iterable[int]], wanted: str, *
         style = {"color": colour, "fontweight": "bold", "fontsize": 12, "in_layout": False}
         own[0].text(0, 1.15, heading, transform=own[0].transAxes, **style)
         words.append(f"{arm}: {', '.join(names[int(of)] for of in part.labels)}")
-    fig.get_layout_engine().set(hspace=0.1)
+    fig.set_layout_engine("constrained", hspace=0.1)
     fig.suptitle(title, fontsize=12, x=0.01, ha="left")
     show(fig, f"{title}. The pictures picked as {wanted}. {'; '.join(words)}.")
 
