@@ -6,6 +6,7 @@ import torch
 from scipy.stats import ttest_ind
 
 from kdcourse.check.core import Bug, Exercise
+from kdcourse.check.outcome import attempt, read
 from kdcourse.stats import compare
 
 TELLING = ["pairs tell", "averages cannot tell"]
@@ -15,11 +16,11 @@ WORDS = [*TELLING, "pairs cannot tell", "averages tell", "labels win", "all diff
 
 def _what_they_tell(shared_luck, pairs):
     """What there is to say about an answer, in words."""
-    lists = [[float(value) for value in arm] for arm in shared_luck(pairs)]
-    if [len(arm) for arm in lists] != [pairs, pairs]:
-        sizes = ", ".join(str(len(arm)) for arm in lists)
-        raise ValueError(f"two lists of {pairs} accuracies are due, labels first, and lists of {sizes} came")
-    labels, soft = lists
+    found, _ = attempt(read, shared_luck(pairs))  # which reads no more of a hostile answer than it must
+    numbers = found and found[0]
+    if numbers is None or list(numbers.shape) != [2, pairs]:
+        raise ValueError(f"two lists of {pairs} accuracies are due, labels first")
+    labels, soft = numbers.tolist()
     if not all(0 <= value <= 1 for value in labels + soft):
         return ["no shares"]
     gains = [b - a for a, b in zip(labels, soft, strict=True)]
