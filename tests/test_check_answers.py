@@ -166,9 +166,50 @@ def read_by_loop(n, gap, low, high, max_gap, min_samples):
     return verdicts
 
 
+def epoch(loss, before=lambda student: student.train()):
+    """A whole epoch as one types it, with a loss (student_logits, teacher_logits, temperature)."""
+
+    def answer(student, optimizer, inputs, teacher_logits, batches, temperature):
+        before(student)
+        for rows in batches:
+            value = loss(student(inputs[rows]), teacher_logits[rows], temperature)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+
+    return answer
+
+
+def epoch_with_cross_entropy(student, optimizer, inputs, teacher_logits, batches, temperature):
+    student.train()
+    for k in range(len(batches)):
+        student.zero_grad()
+        targets = F.softmax(teacher_logits[batches[k]] / temperature, dim=1)
+        F.cross_entropy(student(inputs[batches[k]]) / temperature, targets).mul(temperature**2).backward()
+        optimizer.step()
+    student.eval()
+
+
+def epoch_one_by_one(student, optimizer, inputs, teacher_logits, batches, temperature):
+    """The gradient by hand: T · (q − p) for each picture, over the batch's size, goes back from the logits."""
+    student.train()
+    for rows in batches:
+        optimizer.zero_grad()
+        logits = student(inputs[rows])
+        q, p = (logits / temperature).softmax(1), (teacher_logits[rows] / temperature).softmax(1)
+        logits.backward(temperature * (q - p).detach() / len(rows))
+        optimizer.step()
+
+
+def two_kinds_of_block(pairs):
+    labels = [0.65 if k % 2 else 0.85 for k in range(pairs)]
+    return labels, [value + 0.01 + 0.001 * (k // 2 % 2) for k, value in enumerate(labels)]
+
+
 # fmt: off
 RIGHT = {
-    "retained_accuracy": [lambda *both: both[0] * both[1] ** -1, lambda s, t: torch.tensor(s) / t],
+    "distill_epoch": [epoch_with_cross_entropy, epoch_one_by_one],
+    "shared_luck": [two_kinds_of_block, lambda n: np.array([np.linspace(0.6, 0.9, n), np.linspace(0.61, 0.93, n)])],
     "soften": [soften_by_hand, losses.soften, lambda z, t: special.softmax(z.numpy() / t, axis=1),
                lambda z, t: torch.nn.Softmax(dim=1)(z.double() / t)],
     "entropy_bits": [bits_by_hand, lambda p: torch.distributions.Categorical(probs=p).entropy() / math.log(2),
@@ -236,6 +277,20 @@ def swapped_and_underflowing(s, t, T):
 
 # fmt: off
 MISTAKES = {
+    "distill_epoch": [
+        (epoch(kd, before=lambda student: None), "student left in evaluation mode"),
+        (epoch(kl_div), "no T²"),
+        (epoch(lambda s, t, T: kl_div(s, t, T, "mean")), "no T², and divided by the classes"),
+        (epoch(lambda s, t, T: T**2 * kl_div(s, t, T, "sum")), "summed over the pictures"),
+        (epoch(lambda s, t, T: kd(s, t, 1)), "temperature ignored"),
+        (epoch(lambda s, t, T: losses.kd_loss(s, t, T, direction="reverse")), "student and teacher exchanged"),
+    ],
+    "shared_luck": [
+        (lambda n: (np.linspace(0.7, 0.71, n), np.linspace(0.9, 0.911, n)), "no luck to share"),
+        (lambda n: (np.linspace(60, 90, n), np.linspace(61, 93, n)), "no shares"),
+        (lambda n: (np.linspace(0.61, 0.93, n), np.linspace(0.6, 0.9, n)), "labels win"),
+        (lambda n: (np.linspace(0.6, 0.9, n), np.linspace(0.6, 0.9, n)), "one and the same difference"),
+    ],
     "kd_loss": [
         (lambda s, t, T: kl_div(s, t, T, "mean") * T**2, "divided by the classes"),
         (lambda s, t, T: kl_div(s, t, T, "mean"), "no T², and divided by the classes"),
@@ -341,10 +396,15 @@ NEAR_MISSES = {
         (lambda p: bits_by_hand(p) + 2, "at most log2(C) bits"),
     ],
     "hard_targets": [(lambda z: -1 - z.argmax(1), "A class index lies from 0 to C − 1")],
-    "retained_accuracy": [
-        (lambda s, t: -s / t, "never negative"),
-        (lambda s, t: 1 + s / t, "the share is below 1"),
-        (lambda s, t: s / t + 0.0003, "expected 0.8947 got 0.895"),  # shown, though small
+    "distill_epoch": [
+        (lambda student, optimizer, inputs: None, "should take (student, optimizer, inputs, teacher_logits, batches,"),
+        (epoch(lambda s, t, T: T**2 * F.mse_loss(s, t)), "in a way that this check has no name for"),
+        (epoch(lambda s, t, T: kl_div(t, t, T)), "stopped with RuntimeError: element 0 of tensors does not require"),
+    ],
+    "shared_luck": [
+        (lambda n: [0.7] * n, "two lists of 4 accuracies are due"),
+        (lambda n: ([0.7] * n, [0.8] * (n - 1)), "two lists of 4 accuracies are due"),
+        (lambda n: (range(n), "abcd"), "two lists of 4 accuracies are due"),
     ],
     "kd_loss": [
         (F.mse_loss, "stopped with"),  # its third parameter is no temperature

@@ -8,8 +8,9 @@ from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
 from kdcourse.plots.curves import curves, tradeoff
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
-from kdcourse.plots.pictures import gallery, pictures, predictions
+from kdcourse.plots.pictures import picks, pictures, predictions
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
+from kdcourse.plots.training import learning, slopes
 
 __all__ = [
     "ARMS",
@@ -23,14 +24,16 @@ __all__ = [
     "figure",
     "finding",
     "forest",
-    "gallery",
     "intervals",
+    "learning",
     "looks",
     "matrix",
+    "picks",
     "pictures",
     "predictions",
     "reliability",
     "show",
+    "slopes",
     "surface",
     "tradeoff",
     "verdicts",

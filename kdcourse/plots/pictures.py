@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kdcourse.plots.base import COLOURS, figure, show
+from kdcourse.plots.base import COLOURS, figure, looks, show
 
 if TYPE_CHECKING:  # torch, which a figure of numbers does not need
     from kdcourse.data import DataSet
-
-
-def gallery(data_set: DataSet) -> None:
-    """The first two pictures of every class to train on, one class a column.
-
-    Parameters
-    ----------
-    data_set : DataSet
-        Of square pictures.
-    """
-    part, names, rows = data_set.train, data_set.class_names, 2
-    side = int(part.inputs.shape[1] ** 0.5)
-    fig, axes = figure(0.95 * len(names), 1.0 + 0.9 * rows, nrows=rows, ncols=len(names), squeeze=False)
-    for label, name in enumerate(names):
-        of_class = (part.labels == label).nonzero().flatten()[:rows]
-        for row, index in enumerate(of_class):
-            axes[row, label].imshow(part.inputs[index].view(side, side).numpy(), cmap="gray_r")
-        axes[0, label].set_title(name, fontsize=10)
-    for ax in axes.flat:
-        ax.axis("off")
-    fig.suptitle(f"{len(names)} kinds of garment, {side} × {side} pixels each", fontsize=12)
-    show(fig, f"{rows} pictures of each class: {', '.join(names)}.")
 
 
 def pictures(data_set: DataSet, examples: Iterable[int], split: str = "validation") -> None:
@@ -53,6 +31,40 @@ def pictures(data_set: DataSet, examples: Iterable[int], split: str = "validatio
         ax.set_title(label, fontsize=11)
         ax.axis("off")
     show(fig, f"{len(part)} pictures of {side} by {side} pixels, labelled {', '.join(labels)}.")
+
+
+def picks(data_set: DataSet, chosen: Mapping[str, Iterable[int]], wanted: str, *, title: str) -> None:
+    """A row of test pictures for each arm, those it picked as one class: the right ones framed, the others faint.
+
+    Parameters
+    ----------
+    data_set : DataSet
+        Of square pictures.
+    chosen : {arm: indices into the test split}
+    wanted : str
+        Name of the class that was asked for.
+    title : str
+        The finding.
+    """
+    label, words = data_set.class_index(wanted), []
+    rows = {arm: _chosen(data_set, examples, "test") for arm, examples in chosen.items()}
+    many = max(len(part) for part, _, _ in rows.values())
+    fig, axes = figure(0.75 * many, 0.8 + 1.1 * len(rows), nrows=len(rows), ncols=many, squeeze=False)
+    for own, (arm, (part, side, names)), (colour, _) in zip(axes, rows.items(), looks(list(rows)), strict=True):
+        right = part.labels == label
+        for ax, pixels, of, good in zip(own, part.inputs, part.labels, right, strict=False):
+            ax.imshow(pixels.view(side, side).numpy(), cmap="gray_r", alpha=1.0 if good else 0.35)
+            ax.set_xlabel("" if good else names[int(of)], fontsize=8, color="#666666")
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set(visible=True, color=colour if good else "#dddddd", linewidth=2.5 if good else 0.8)
+        heading = f"{arm}: {int(right.sum())} of {len(part)}"
+        # A title would make its column as wide as itself.
+        style = {"color": colour, "fontweight": "bold", "fontsize": 12, "in_layout": False}
+        own[0].text(0, 1.15, heading, transform=own[0].transAxes, **style)
+        words.append(f"{arm}: {', '.join(names[int(of)] for of in part.labels)}")
+    fig.set_layout_engine("constrained", hspace=0.1)
+    fig.suptitle(title, fontsize=12, x=0.01, ha="left")
+    show(fig, f"{title}. The pictures picked as {wanted}. {'; '.join(words)}.")
 
 
 def predictions(
