@@ -8,7 +8,8 @@ from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
 from kdcourse.plots.curves import curves, tradeoff
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
-from kdcourse.plots.pictures import gallery, pictures, predictions
+from kdcourse.plots.pictures import gallery, pictures, predictions, recognised
+from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "matrix",
     "pictures",
     "predictions",
+    "recognised",
     "reliability",
+    "repairs",
     "show",
     "surface",
     "tradeoff",
