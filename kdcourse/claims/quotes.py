@@ -71,8 +71,9 @@ def filled(text: str) -> str:
 
 def gain_of(one: dict) -> str:
     """The difference of a part with its interval, as it stands in a sentence."""
-    digits = 3 if one["unit"] == "nats" else 1
-    mean, low, high = (f"{round(one[name], digits) + 0.0:+.{digits}f}" for name in ("mean", "low", "high"))
+    numbers = [one[name] for name in ("mean", "low", "high")]
+    digits = 3 if one["unit"] == "nats" else 1 if min(map(abs, numbers)) >= 0.05 else 2  # no end looks like zero
+    mean, low, high = (f"{round(number, digits) + 0.0:+.{digits}f}" for number in numbers)
     return f"{mean} {one['unit']} [{low}, {high}]".replace("-", "−")
 
 
