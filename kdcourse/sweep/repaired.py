@@ -1,4 +1,4 @@
-"""Students of a sweep that were never shown a class, before and after the one bias is mended that stands in their way."""
+"""Students of a sweep that were never shown a class, before and after the bias that stands in their way is mended."""
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,9 @@ def repaired(table: pd.DataFrame, data: DataSet, class_name: str) -> pd.DataFram
     Returns
     -------
     DataFrame
-        With the index of `table`: bias; recall and repaired_recall, the share of the test examples of the class that
-        are called by its name; others and repaired_others, the accuracy on all other test examples.
+        `table` without its predictions, and with the columns bias; recall and repaired_recall, the share of the test
+        examples of the class that are called by its name; others and repaired_others, the accuracy on the other test
+        examples.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def repaired(table: pd.DataFrame, data: DataSet, class_name: str) -> pd.DataFram
     >>> from kdcourse.sweep import grid, sweep
     >>> garments = load("fashion-mnist").subset(20)
     >>> table = sweep(grid(width=4), garments, epochs=1, predictions=True, resume=False, progress=False)
-    >>> list(repaired(table, garments, "bag"))
+    >>> list(repaired(table, garments, "bag"))[-5:]
     ['bias', 'recall', 'repaired_recall', 'others', 'repaired_others']
     """
     if "test_logits" not in table:
@@ -47,4 +48,6 @@ def repaired(table: pd.DataFrame, data: DataSet, class_name: str) -> pd.DataFram
         before = test_logits.argmax(1) == test
         after = (test_logits + bias * (np.arange(test_logits.shape[1]) == label)).argmax(1) == test
         rows.append([bias, before[own].mean(), after[own].mean(), before[~own].mean(), after[~own].mean()])
-    return pd.DataFrame(rows, table.index, ["bias", "recall", "repaired_recall", "others", "repaired_others"])
+    names = ["bias", "recall", "repaired_recall", "others", "repaired_others"]
+    kept = table.drop(columns=["validation_logits", "test_logits"])
+    return kept.assign(**dict(zip(names, np.array(rows).T, strict=True)))
