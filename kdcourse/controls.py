@@ -127,8 +127,8 @@ def never_shown(data: DataSet, class_name: str) -> DataSet:
     >>> never_shown(_tiny(), "spam").train.labels
     tensor([0])
     """
-    label = data.class_index(class_name)
-    unseen = (data.train.labels != label) & (_logits(data).argmax(1) != label)
+    said, label = _logits(data).argmax(1), data.class_index(class_name)
+    unseen = (data.train.labels != label) & (said != label)
     return replace(data, train=data.train[unseen])
 
 

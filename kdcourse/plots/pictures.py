@@ -144,8 +144,9 @@ def recognised(data_set: DataSet, class_name: str, called: Mapping[str, ArrayLik
             place = (left, left + side, top + side, top)
             ax.imshow(shade, cmap="gray_r", vmin=0, vmax=float(shades.max()), extent=place)
             if right[k]:
-                style = {"fill": False, "edgecolor": COLOURS[0], "linewidth": 2}
-                ax.add_patch(Rectangle((left + 1, top + 1), side - 2, side - 2, **style))
+                frame = Rectangle((left + 1, top + 1), side - 2, side - 2, fill=False, linewidth=2)
+                frame.set_edgecolor(COLOURS[0])
+                ax.add_patch(frame)
         ax.set(xlim=(0, side * columns), ylim=(2 * side, 0))
         ax.axis("off")
         ax.set_title(words[-1], fontsize=11, loc="left")
