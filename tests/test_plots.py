@@ -54,8 +54,6 @@ def test_pictures_say_their_labels_and_what_the_teacher_ranks_first(drawn):
     first = data_set.class_names[int(logits.argmax())]
     share = torch.exp(logits[logits.argmax()] / 2) / torch.exp(logits / 2).sum()
     assert f"label sock, T = 2: {first} {share:.2f}" in drawn()[1]
-    plots.pictures(data_set, [2, 0])
-    assert drawn()[1] == "2 pictures of 28 by 28 pixels, labelled glove, hat."
     plots.gallery(data_set)
     assert "hat, sock, glove" in drawn()[1]
     plots.recognised(data_set, "sock", {"one": [1, 1, 0, 0, 0, 0], "both": torch.ones(6)}, title="Socks are found")

@@ -8,7 +8,7 @@ from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
 from kdcourse.plots.curves import curves, tradeoff
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
-from kdcourse.plots.pictures import gallery, pictures, predictions, recognised
+from kdcourse.plots.pictures import gallery, predictions, recognised
 from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
 
@@ -28,7 +28,6 @@ __all__ = [
     "intervals",
     "looks",
     "matrix",
-    "pictures",
     "predictions",
     "recognised",
     "reliability",

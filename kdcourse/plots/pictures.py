@@ -37,28 +37,6 @@ def gallery(data_set: DataSet) -> None:
     show(fig, f"{rows} pictures of each class: {', '.join(names)}.")
 
 
-def pictures(data_set: DataSet, examples: Iterable[int], split: str = "validation") -> None:
-    """Pictures and their labels, side by side.
-
-    Parameters
-    ----------
-    data_set : DataSet
-        Of square pictures.
-    examples : iterable of int
-        Indices into the split.
-    split : str
-        "train", "validation" or "test".
-    """
-    part, side, names = _chosen(data_set, examples, split)
-    fig, axes = figure(max(4.0, 2.0 * len(part)), 2.4, ncols=len(part), squeeze=False)
-    labels = [names[int(label)] for label in part.labels]
-    for ax, pixels, label in zip(axes.flat, part.inputs, labels, strict=True):
-        ax.imshow(pixels.view(side, side).numpy(), cmap="gray_r")
-        ax.set_title(label, fontsize=11)
-        ax.axis("off")
-    show(fig, f"{len(part)} pictures of {side} by {side} pixels, labelled {', '.join(labels)}.")
-
-
 def predictions(
     data_set: DataSet,
     examples: Iterable[int],
