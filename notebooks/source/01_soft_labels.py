@@ -12,7 +12,7 @@
 # **The surprise.** Take every sneaker out of the training pictures. A student on plain labels then names
 # {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of the test sneakers. One on the teacher's *probabilities* names
 # {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %, once a single number is mended. One that was shown sneakers names
-# {{ beside:shown_to_it omitted-class-is-learned fashion-mnist class=sneaker,metric=recall }} %.
+# {{ beside:shown_to_it omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %.
 #
 # ![Eight test sneakers, and what three students call them. Taught by first choices and never shown one: none is called a sneaker. Taught by soft labels
 # and never shown one: most are. Shown sneakers: nearly all are.](../site/pictures/sneakers.svg)
@@ -244,14 +244,15 @@ print(f"You guessed {my_guess['best']} and {my_guess['worst']}.")
 
 # %% [markdown]
 # Our reading: the teacher sees shirts in T-shirts, pullovers and coats alike, and all of these are rivals for the same picture. Even students that
-# were shown shirts found only {{ beside:shown_to_it omitted-class-is-learned fashion-mnist class=shirt,metric=recall }} % of them.
+# were shown shirts found only {{ beside:shown_to_it omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} % of them.
 
 # %% [markdown]
 # ## Does the full run agree?
 #
 # It found more of every garment with soft labels: sneakers
 # {{ effect omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }}, shirts
-# {{ gain omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }}. A positive number means that soft labels won.
+# {{ gain omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }}. Brackets hold the 95 % interval; above zero,
+# soft labels won.
 
 # %%
 from kdcourse import claims
@@ -310,8 +311,8 @@ share = (logits_of(student, threes).argmax(1) == 3).double().mean()
 print(f"unseen test 3s that are named, without repair: {share:.0%}")
 
 # %% [markdown]
-# The code is fine; the data differ. A 3 has no double among the digits. A sneaker has two, and unrepaired, our student calls it a sandal or a
-# boot. Hinton's student was also larger, and saw all of MNIST.
+# The code is fine; the data differ. Our reading: a 3 has no double among the digits; a sneaker has two, and unrepaired, our student calls it a sandal or
+# a boot. Hinton's student was also larger, and saw all of MNIST.
 
 # %% [markdown]
 # ## Derive: the loss
@@ -350,7 +351,8 @@ print(f"{by_hand:.4f} {by_torch:.4f} {ours:.4f}")
 my_guess = 3  # ours: change it to yours, in points
 
 # %% [markdown]
-# Suppose they win. Duller explanations than knowledge exist. For each there is a **control**: an arm that would do as well if it were true.
+# Suppose they win. Duller explanations than knowledge exist. For each there is a **control**: another variant of the experiment, an
+# **arm**, that would do as well if it were true.
 #
 # ![Two arms get the same pictures, initial weights and batches; only their targets differ. Each pair gives one difference in accuracy, and many
 # pairs give an interval.](pictures/arms.svg)
@@ -468,7 +470,7 @@ print(f"Shuffled soft labels: {shuffled:.0%} right; guessing is 10%.")
 
 # %% [markdown]
 # *Shuffled* stays near guessing: nothing leaks. With more pictures the gain shrinks: from 500 to 5,000, by
-# {{ gain low-data-gains-most fashion-mnist examples=500:5000 is better }} in the full run; between 100 and 500 it cannot tell.
+# {{ size low-data-gains-most fashion-mnist examples=500:5000 is better }} points in the full run; between 100 and 500 it cannot tell.
 
 # %% [markdown]
 # Now the controls that could explain the gain.
@@ -495,11 +497,12 @@ plots.differences(
 )
 
 # %% [markdown]
-# *Scrambled* has the same winners, confidence and entropy. It lacks only *which* wrong answers the teacher likes for *this* picture: the dark
-# knowledge, and here its worth in points.
+# *Scrambled* has the same winners, confidence and entropy. It lacks only *which* wrong answers the teacher likes for *this* picture. The gap is
+# what that dark knowledge is worth.
 
 # %% [markdown]
-# One caution: this is a small task, with a teacher that saw 50,000 labels. For DeiT, hard distillation beat soft (Touvron et al. 2021, table 3).
+# Two cautions. Our intervals cover the draws, not the choice of test pictures; the full run's cover both. And this is a small task: for DeiT, hard
+# distillation beat soft (Touvron et al. 2021, table 3).
 
 # %% [markdown]
 # ## Where it goes wrong
