@@ -4,6 +4,7 @@ An exercise needs no rows here: `test_check.py` tests it by what its own module 
 """
 
 import math
+import random
 import statistics
 
 import numpy as np
@@ -34,8 +35,37 @@ def soften_by_hand(logits, temperature):
     return torch.tensor(rows)
 
 
-def bits_by_hand(probabilities):
-    return torch.tensor([sum(-p * math.log2(p) for p in row if p > 0) for row in probabilities.tolist()])
+def dealt_by_loops(soft_labels):
+    rows = []
+    for row in soft_labels.tolist():
+        winner = row.index(max(row))
+        others = [value for k, value in enumerate(row) if k != winner]
+        random.shuffle(others)
+        rows.append([*others[:winner], row[winner], *others[winner:]])
+    return rows
+
+
+def dealt_by_masks(soft_labels):
+    dealt = soft_labels.clone()
+    for row, winner in zip(dealt, soft_labels.argmax(1), strict=True):
+        others = torch.arange(len(row)) != winner
+        row[others] = row[others][torch.randperm(len(row) - 1)]
+    return dealt
+
+
+def dealt_in_turn(soft_labels):
+    """The runners-up of row k move on by k places: no chance in it, but nothing to be learned from it either."""
+    shifts = [5, *range(1, len(soft_labels))]
+    return runners_up(soft_labels, lambda rest: [np.roll(one, k) for one, k in zip(rest, shifts, strict=True)])
+
+
+def runners_up(soft_labels, change):
+    """Soft labels whose other values than the winner are those that `change` makes of them, [N, C - 1]."""
+    table = soft_labels.double().numpy()
+    rest = table != table.max(1, keepdims=True)
+    dealt = table.copy()
+    dealt[rest] = np.ravel(change(table[rest].reshape(len(table), -1)))
+    return dealt
 
 
 def kl_div(s, t, T, reduction="batchmean"):
@@ -212,10 +242,7 @@ RIGHT = {
     "shared_luck": [two_kinds_of_block, lambda n: np.array([np.linspace(0.6, 0.9, n), np.linspace(0.61, 0.93, n)])],
     "soften": [soften_by_hand, losses.soften, lambda z, t: special.softmax(z.numpy() / t, axis=1),
                lambda z, t: torch.nn.Softmax(dim=1)(z.double() / t)],
-    "entropy_bits": [bits_by_hand, lambda p: torch.distributions.Categorical(probs=p).entropy() / math.log(2),
-                     lambda p: -(p * p.clamp_min(1e-30).log2()).sum(1)],
-    "hard_targets": [lambda z: [row.index(max(row)) for row in z.tolist()], lambda z: np.argmax(z.numpy(), axis=1),
-                     lambda z: z.softmax(1).topk(1).indices[:, 0]],
+    "control_targets": [dealt_by_loops, dealt_by_masks, dealt_in_turn],
     "kd_loss": [kd, kd_in_numpy, losses.kd_loss],
     "blended_loss": [blend_one_hot, lambda *case: losses.blended_loss(*case).total,
                      lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s, y)],
@@ -391,11 +418,16 @@ NEAR_MISSES = {
         (lambda z, t: (z / t / 2).softmax(1), "has no name for. check.soften.hint() gives a hint"),
         (lambda z, t: z.div_(t).softmax(1), "changed its arguments in place"),
     ],
-    "entropy_bits": [
-        (lambda p: bits_by_hand(p) - 2, "Entropy is never negative"),
-        (lambda p: bits_by_hand(p) + 2, "at most log2(C) bits"),
+    "control_targets": [
+        (lambda p: p[:, :-1], "the shape should stay"),
+        (lambda p: 2 * p, "none below 0, with a sum of 1"),
+        (lambda p: p[:, [1, 0, *range(2, p.shape[1])]], "The winner of some row has changed"),
+        (lambda p: (p**1.1) / (p**1.1).sum(1, keepdim=True), "The probability of some winner has changed"),
+        (lambda p: runners_up(p, lambda rest: rest / 2 + rest[:, ::-1] / 2), "The entropy of some row has changed"),
+        (lambda p: runners_up(p, lambda rest: rest[:, [1, 0, *range(2, rest.shape[1])]]), "still tell which"),
+        (lambda p: runners_up(p, lambda rest: np.sort(rest)[:, ::-1]), "Deal each row anew"),
+        (lambda p: runners_up(p, lambda rest: np.roll(rest, 1, axis=1)), "A student can learn that rule"),
     ],
-    "hard_targets": [(lambda z: -1 - z.argmax(1), "A class index lies from 0 to C − 1")],
     "distill_epoch": [
         (lambda student, optimizer, inputs: None, "should take (student, optimizer, inputs, teacher_logits, batches,"),
         (epoch(lambda s, t, T: T**2 * F.mse_loss(s, t)), "in a way that this check has no name for"),

@@ -8,7 +8,8 @@ from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
 from kdcourse.plots.curves import curves, tradeoff
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
-from kdcourse.plots.pictures import picks, pictures, predictions
+from kdcourse.plots.pictures import picks, predictions, recognised
+from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
 from kdcourse.plots.training import learning, slopes
 
@@ -29,9 +30,10 @@ __all__ = [
     "looks",
     "matrix",
     "picks",
-    "pictures",
     "predictions",
+    "recognised",
     "reliability",
+    "repairs",
     "show",
     "slopes",
     "surface",

@@ -5,32 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from kdcourse.plots.base import COLOURS, figure, looks, show
 
 if TYPE_CHECKING:  # torch, which a figure of numbers does not need
+    from numpy.typing import ArrayLike
+
     from kdcourse.data import DataSet
-
-
-def pictures(data_set: DataSet, examples: Iterable[int], split: str = "validation") -> None:
-    """Pictures and their labels, side by side.
-
-    Parameters
-    ----------
-    data_set : DataSet
-        Of square pictures.
-    examples : iterable of int
-        Indices into the split.
-    split : str
-        "train", "validation" or "test".
-    """
-    part, side, names = _chosen(data_set, examples, split)
-    fig, axes = figure(max(4.0, 2.0 * len(part)), 2.4, ncols=len(part), squeeze=False)
-    labels = [names[int(label)] for label in part.labels]
-    for ax, pixels, label in zip(axes.flat, part.inputs, labels, strict=True):
-        ax.imshow(pixels.view(side, side).numpy(), cmap="gray_r")
-        ax.set_title(label, fontsize=11)
-        ax.axis("off")
-    show(fig, f"{len(part)} pictures of {side} by {side} pixels, labelled {', '.join(labels)}.")
 
 
 def picks(data_set: DataSet, chosen: Mapping[str, Iterable[int]], wanted: str, *, title: str) -> None:
@@ -70,12 +52,12 @@ def picks(data_set: DataSet, chosen: Mapping[str, Iterable[int]], wanted: str, *
 def predictions(
     data_set: DataSet,
     examples: Iterable[int],
-    temperature: float = 1.0,
+    temperatures: tuple[float, float] = (1.0, 4.0),
     *,
     title: str,
     split: str = "validation",
 ) -> None:
-    """Pictures, and under each what the teacher says about it at a temperature.
+    """Pictures, and under each what the teacher says about it, at two temperatures side by side.
 
     Parameters
     ----------
@@ -83,8 +65,8 @@ def predictions(
         Of square pictures, with teacher logits.
     examples : iterable of int
         Indices into the split.
-    temperature : float
-        > 0.
+    temperatures : (float, float)
+        > 0. Numbers stand beside the bars of the second.
     title : str
         The finding.
     split : str
@@ -93,25 +75,73 @@ def predictions(
     from kdcourse.losses import soften
 
     part, side, names = _chosen(data_set, examples, split)
-    probabilities = soften(part.teacher_logits, temperature).numpy()
-    fig, axes = figure(max(4.0, 2.7 * len(part)), 5.2, nrows=2, ncols=len(part), squeeze=False, height_ratios=[1, 1.5])
+    fig, axes = figure(max(4.0, 2.7 * len(part)), 6.2, nrows=2, ncols=len(part), squeeze=False, height_ratios=[1, 2])
     words = []
     for k in range(len(part)):
-        label, row = int(part.labels[k]), probabilities[k]
         axes[0, k].imshow(part.inputs[k].view(side, side).numpy(), cmap="gray_r")
-        axes[0, k].set_title(f"label: {names[label]}", fontsize=11)
+        axes[0, k].set_title(f"label: {names[int(part.labels[k])]}", fontsize=11)
         axes[0, k].axis("off")
-        bars = axes[1, k].barh(names, row, color=[COLOURS[1] if c == label else COLOURS[0] for c in range(len(names))])
-        axes[1, k].bar_label(bars, [f"{p:.2f}" if p >= 0.005 else "" for p in row], padding=2, fontsize=9)
-        axes[1, k].set_xlim(0, 1.18)
+        for place, T, colour in zip((-0.2, 0.2), temperatures, ("#999999", COLOURS[0]), strict=True):
+            row = soften(part.teacher_logits[k : k + 1], T)[0].numpy()
+            where = [c + place for c in range(len(names))]
+            bars = axes[1, k].barh(where, row, height=0.4, color=colour, label=f"T = {T:g}")
+            axes[1, k].bar_label(bars, [f"{p:.2f}" if p >= 0.005 else "" for p in row], padding=2, fontsize=8)
+            ranked = ", ".join(f"{names[c]} {row[c]:.2f}" for c in row.argsort()[::-1][:3])
+            words.append(f"label {names[int(part.labels[k])]}, T = {T:g}: {ranked}")
+        axes[1, k].set_xlim(0, 1.2)
         axes[1, k].set_xlabel("probability")
         axes[1, k].invert_yaxis()
-        if k:
-            axes[1, k].set_yticklabels([])
-        ranked = ", ".join(f"{names[c]} {row[c]:.2f}" for c in row.argsort()[::-1][:3])
-        words.append(f"label {names[label]}, teacher: {ranked}")
-    fig.suptitle(f"{title} (orange: the label)", fontsize=12)
-    show(fig, f"{title}. The teacher's probabilities at T = {temperature:g}: " + "; ".join(words) + ".")
+        axes[1, k].set_yticks(range(len(names)), [] if k else names)
+    fig.legend(*axes[1, 0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=2)
+    fig.suptitle(title, fontsize=12)
+    show(fig, f"{title}. The teacher's probabilities: " + "; ".join(words) + ".")
+
+
+def recognised(data_set: DataSet, class_name: str, called: Mapping[str, ArrayLike], *, title: str) -> None:
+    """The first test pictures of a class, once for each student: framed if it calls them by their name, else faded.
+
+    Parameters
+    ----------
+    data_set : DataSet
+        Of square pictures.
+    class_name : str
+    called : {student: int [N]}
+        The class that a student names for each of all test pictures.
+    title : str
+        The finding.
+
+    Examples
+    --------
+    >>> from kdcourse.data import load
+    >>> garments = load("fashion-mnist")
+    >>> recognised(garments, "bag", {"the label": garments.test.labels}, title="A label knows")  # doctest: +ELLIPSIS
+    [figure] A label knows. Test pictures of the class bag that are called so, the label: 100% of 1,000.
+    """
+    from matplotlib.patches import Rectangle
+
+    label, columns = data_set.class_index(class_name), 12
+    own = (data_set.test.labels == label).nonzero().flatten()
+    part, side, _ = _chosen(data_set, own[: 2 * columns].tolist(), "test")
+    shades = part.inputs - part.inputs.min()  # 0 is the background
+    fig, axes = figure(8.0, 0.4 + 1.65 * len(called), nrows=len(called), squeeze=False)
+    words = []
+    for ax, (student, named) in zip(axes.flat, called.items(), strict=True):
+        right = np.asarray(named)[own.numpy()] == label
+        words.append(f"{student}: {right.mean():.0%} of {len(right):,}")
+        for k, pixels in enumerate(shades):
+            left, top = side * (k % columns), side * (k // columns)
+            shade = pixels.view(side, side).numpy() * (1.0 if right[k] else 0.2)
+            place = (left, left + side, top + side, top)
+            ax.imshow(shade, cmap="gray_r", vmin=0, vmax=float(shades.max()), extent=place)
+            if right[k]:
+                frame = Rectangle((left + 1, top + 1), side - 2, side - 2, fill=False, linewidth=2)
+                frame.set_edgecolor(COLOURS[0])
+                ax.add_patch(frame)
+        ax.set(xlim=(0, side * columns), ylim=(2 * side, 0))
+        ax.axis("off")
+        ax.set_title(words[-1], fontsize=11, loc="left")
+    fig.suptitle(title, fontsize=12)
+    show(fig, f"{title}. Test pictures of the class {class_name} that are called so, {'; '.join(words)}.")
 
 
 def _chosen(data_set, examples, split):

@@ -7,7 +7,8 @@ student is kept on disk under a name made from everything that determines it, so
 """
 
 from kdcourse.sweep.blocks import best_on_validation, sweep_blocks
+from kdcourse.sweep.repaired import repaired
 from kdcourse.sweep.run import sweep
 from kdcourse.sweep.settings import grid
 
-__all__ = ["best_on_validation", "grid", "sweep", "sweep_blocks"]
+__all__ = ["best_on_validation", "grid", "repaired", "sweep", "sweep_blocks"]
