@@ -8,7 +8,9 @@ from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
 from kdcourse.plots.curves import curves, tradeoff
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
+from kdcourse.plots.panels import panels
 from kdcourse.plots.pictures import gallery, pictures, predictions
+from kdcourse.plots.pulls import pulls
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
 
 __all__ = [
@@ -27,8 +29,10 @@ __all__ = [
     "intervals",
     "looks",
     "matrix",
+    "panels",
     "pictures",
     "predictions",
+    "pulls",
     "reliability",
     "show",
     "surface",
