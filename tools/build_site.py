@@ -89,7 +89,7 @@ def assemble(source, *, notebooks=NOTEBOOKS):
 
 
 def lay_out(source):
-    """Make the folder with what is the same for all sites: settings, templates, scripts and styles."""
+    """Make the folder with what is the same for all sites: settings, templates, scripts, styles, drawn pictures."""
     if source.exists():
         shutil.rmtree(source)
     source.mkdir(parents=True)
@@ -97,6 +97,7 @@ def lay_out(source):
     for part in ("_static", "_templates", "_extensions"):
         shutil.copytree(SITE / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(WIDGETS, source / "_static" / "kdcourse")
+    shutil.copytree(NOTEBOOKS / "pictures", source / "lessons" / "pictures")
 
 
 def _lessons(source, folder, known, repository):
