@@ -62,8 +62,10 @@ def limit_by_loops(student_logits, teacher_logits, labels):
         return statistics.pvariance(gaps) / 2
 
     if student_logits.ndim == 3:
-        return torch.stack([limit_by_loops(z.T, v.T, None) for z, v in zip(student_logits, teacher_logits, strict=True)])
-    return torch.tensor([of_example(*row) for row in zip(student_logits.tolist(), teacher_logits.tolist(), strict=True)])
+        students = zip(student_logits, teacher_logits, strict=True)
+        return torch.stack([limit_by_loops(z.T, v.T, None) for z, v in students])
+    rows = zip(student_logits.tolist(), teacher_logits.tolist(), strict=True)
+    return torch.tensor([of_example(*row) for row in rows])
 
 
 def norm_by_autograd(z, v, T):
@@ -266,7 +268,7 @@ MISTAKES = {
          "cross-entropy of probabilities"),
     ],
     "limit_loss": [
-        (F.mse_loss, "one value for the batch"),
+        (lambda z, v, y: F.mse_loss(z, v), "one value for the batch"),
         (lambda z, v, y: F.mse_loss(z, v, reduction="none").mean(1), "means not removed"),
         (lambda z, v, y: (z - v).var(1, correction=0), "no ½"),
         (lambda z, v, y: losses.kd_loss(z, v, 1000, reduction="none"), "a large temperature, not the limit"),

@@ -10,4 +10,4 @@ from kdcourse.sweep.blocks import best_on_validation, gain_over, sweep_blocks
 from kdcourse.sweep.run import sweep
 from kdcourse.sweep.settings import grid
 
-__all__ = ["best_on_validation", "grid", "sweep", "sweep_blocks"]
+__all__ = ["best_on_validation", "gain_over", "grid", "sweep", "sweep_blocks"]

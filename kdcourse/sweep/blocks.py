@@ -133,8 +133,8 @@ def gain_over(table: pd.DataFrame, of: str = "test_accuracy", **settings: Any) -
 
     Examples
     --------
-    >>> table = pd.DataFrame({"temperature": [1, 4, 1, 4], "block": [0, 0, 1, 1], "test_accuracy": [0.5, 0.75, 0.5, 0.5]})
-    >>> gain_over(table.assign(width=32, examples=500), temperature=1).tolist()
+    >>> table = pd.DataFrame({"temperature": [1, 4, 1, 4], "block": [0, 0, 1, 1], "width": 32, "examples": 500})
+    >>> gain_over(table.assign(test_accuracy=[0.5, 0.75, 0.5, 0.5]), temperature=1).tolist()
     [0.0, 0.25, 0.0, 0.0]
     """
     shared = ["examples", "width", "block"]

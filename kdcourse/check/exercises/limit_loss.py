@@ -85,7 +85,7 @@ limit_loss = Exercise(
         ),
         "summed over the classes": Bug(
             _scaled(lambda z: z.shape[1]),
-            "You add up the classes. Each softened probability is near 1/C, so the limit has the mean over the classes.",
+            "You add up the classes. A softened probability is near 1/C, so the limit has the mean over the classes.",
             _scaled(lambda z: 2 * z.shape[1]),
         ),
         "divided by the classes twice": Bug(
@@ -132,7 +132,7 @@ limit_loss = Exercise(
         ),
         "absolute differences": Bug(
             lambda z, v, y: (_centred(z) - _centred(v)).abs().mean(1),
-            "You add up distances. Their gradient is only a sign; the one of the lesson grows with the distance: square.",
+            "You add up distances. Their gradient is only a sign; the lesson's grows with the distance: square them.",
             lambda z, v, y: (_centred(z) - _centred(v)).abs().mean(1) / 2,
         ),
         "teacher forgotten": Bug(

@@ -83,11 +83,11 @@ louder_loss = Exercise(
     hints=[
         "The direction of a gradient stays if the loss is multiplied by a number. Which number makes it as large as at "
         "T = 4?",
-        "The gradient at T is T · (soften(z, T) − soften(v, T)). Take its norm over the classes, axis 1, and the mean "
-        "over the batch, the last axis; once at T = 4, once at T = 1.",
+        "The gradient at T is T · (q − p), with q = (student_logits / T).softmax(1), and p of the teacher. Take its "
+        "norm over the classes, axis 1, and the mean over the batch, the last axis; once at T = 4, once at T = 1.",
         "The ratio of the two depends on the student's logits, so it has a gradient of its own: .detach() it.",
-        "size(T) = (T * (soften(student_logits, T) - soften(teacher_logits, T))).norm(dim=1).mean(-1, keepdim=True); "
-        "return (size(4) / size(1)).detach() * losses.soft_per_example(student_logits, teacher_logits, 1)",
+        "q, p = ((logits / T).softmax(1) for logits in (student_logits, teacher_logits)); "
+        "size = (T * (q - p)).norm(dim=1).mean(-1, keepdim=True); factor = (size at 4 / size at 1).detach()",
     ],
     bugs={
         "T = 4 itself": Bug(
