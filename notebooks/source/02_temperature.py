@@ -4,11 +4,12 @@
 # **45 minutes** · needs [lesson 01](01_soft_labels.ipynb) · computes for about a minute
 #
 # You will be able to
-# - say what a temperature does to the *direction* of the gradient, and what T² does to its size,
-# - choose a temperature for *your* student and *your* data, on validation,
+# - say what a temperature does to the direction of the gradient, and T² to its size,
+# - choose a temperature for *your* student and *your* data,
 # - find the two temperature bugs that keep turning up in public code.
-#
-# **The best temperature is not a number to copy.** It falls as data grow and rises with the student. In a small student, T = 4 gains over T = 1
+
+# %% [markdown]
+# **The best temperature falls as data grow, and rises with the student.** In a small student, T = 4 gains over T = 1
 # {{ effect best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} more with 500 pictures than with 5,000.
 #
 # ![The softmax of four logits at three temperatures: flatter as T rises, the order unchanged](pictures/temperature.svg)
@@ -54,8 +55,8 @@ once = {"epochs": 1, "device": DEVICE, "progress": False}
 train(novice, some.inputs, some.labels, **once)
 
 # %% [markdown]
-# Call the student's logits z and the teacher's v. The **pull** of the soft loss on a logit is its gradient there, and you will see below that it is
-# T · (q − p): the student's probability minus the teacher's, both at T. Positive pulls lower a logit, negative ones raise it.
+# Call the student's logits z and the teacher's v. The **pull** on a logit is the gradient of the soft loss there: T · (q − p), the student's probability at T minus the teacher's.
+# A positive pull lowers the logit, a negative one raises it.
 
 # %%
 z = logits_of(novice, validation.inputs).double()
@@ -70,7 +71,7 @@ changed = (pull(1) * pull(10) < 0).double().mean()
 print(f"The sign differs at T = 1 and T = 10 for {changed:.0%} of all pulls")
 
 # %% [markdown]
-# Same student, same teacher, same picture, and yet the two losses ask for opposite things. Here is the picture on which they differ most.
+# Same student, same teacher, same picture: the two losses ask for opposite things. Here is the picture on which they differ most.
 
 # %%
 both_ways = torch.minimum(pull(1), -pull(10))  # lowered at 1, raised at 10
@@ -88,9 +89,9 @@ for T in (1, 10):
     print(f"T = {T:2}: student {student:.2f}, teacher {teacher:.2f}")
 
 # %% [markdown]
-# At T = 1 *shares* are compared: the student gives this class far too much. At T = 10 it is the *heights of the logits*: the teacher's logit
-# stands further above its mean than the student's, so up it goes.
-#
+# At T = 1 *shares* are compared, and the student gives this class too much. At T = 10 *heights of logits* are: the teacher's stands further above its mean than the student's.
+
+# %% [markdown]
 # Drag T, and find where a bar crosses zero. Then take the T² away.
 
 # %%
@@ -101,8 +102,7 @@ explorer(garments, z, examples=[k, *range(19)], soft_weight=1.0)
 # %% [markdown]
 # ## Derive: what is left at very high T
 #
-# By the chain rule, the gradient of KL(p ‖ q) with respect to a logit is (q − p)/T, since the softmax sees z/T. T² makes it T · (q − p).
-# By hand, against autograd:
+# The softmax sees z/T, so the gradient of KL(p ‖ q) is (q − p)/T. T² makes it T · (q − p). By hand, against autograd:
 
 # %% tags=["nbval-check-output"]
 generator = torch.Generator().manual_seed(0)
@@ -120,11 +120,12 @@ for T in [1, 4, 20]:
 # in, and T cancels (Hinton, Vinyals and Dean 2015, section 2.1):
 #
 # $$T \, (q_c - p_c) \; \longrightarrow \; \frac{(z_c - \bar z) - (v_c - \bar v)}{C}$$
-#
-# So T² keeps the gradient from vanishing, and at very high T the student *matches logits*. Buciluă et al. (2006) and Ba and Caruana (2014)
-# trained students that way.
-#
-# **Exercise 1** · 7 minutes · medium. Write the loss that has this gradient: one value per example, the classes on axis 1. Your function will train students.
+
+# %% [markdown]
+# At very high T, then, the student matches *logits*, as in Buciluă et al. (2006) and Ba and Caruana (2014).
+
+# %% [markdown]
+# **Exercise 1** · 6 minutes · medium. Write the loss that has this gradient: one value per example, classes on axis 1. It will train students.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -147,8 +148,7 @@ limit_loss = check.limit_loss(limit_loss).use()
 # %% [markdown]
 # ## Measure: does T² keep the size?
 #
-# T² is there so that gradients stay about as large when T changes (Hinton et al. 2015, section 2). In the limit they do. At the temperatures that
-# people use? Several novices:
+# T² is there so that the gradient stays about as large when T changes (Hinton et al. 2015, section 2). Does it, at the temperatures that people use?
 
 # %%
 import pandas as pd
@@ -178,13 +178,14 @@ plots.curves(
 )
 
 # %% [markdown]
-# In the full run it is {{ ratio t-squared-keeps-gradients fashion-mnist temperature=4:1,metric=gradient_norm is better }} times as large at T = 4 as at T = 1, and it
-# shrinks again from there to T = 20. T² does its work where T is large against the logits; T = 4 is not there yet.
-#
+# In the full run it is {{ ratio t-squared-keeps-gradients fashion-mnist temperature=4:1,metric=gradient_norm is better }} times as large at T = 4 as at T = 1, and shrinks from there
+# to T = 20. T² does its work where T is large against the logits; T = 4 is not there yet.
+
+# %% [markdown]
 # ## Measure: which temperature teaches best?
 #
-# Each repetition is a **block**: pictures of its own, initial weights and batches of its own. Within a block all temperatures share these, so they
-# are pairs. `grid` lists the settings, and `sweep_blocks` trains a student for each of them on every block. T = ∞ is `limit_loss`.
+# Each repetition is a **block**: its own pictures, initial weights and batches. Within a block all temperatures share these, so they are pairs.
+# `sweep_blocks` trains a student for each row of a `grid` on every block. T = ∞ is `limit_loss`.
 
 # %%
 import math
@@ -213,7 +214,7 @@ students = pd.concat(tables, ignore_index=True)
 students["gain"] = 100 * gain_over(students, temperature=1)
 
 # %% [markdown]
-# The temperature is chosen on **validation**, one for each size of student and of data: the ring. What it gains is read on test.
+# The temperature is chosen on **validation**: the ring. What it gains is read on test.
 
 # %%
 from kdcourse.sweep import best_on_validation
@@ -223,10 +224,6 @@ best = {
     case: best_on_validation(rows)["temperature"].iloc[0]
     for case, rows in cases
 }
-few, many = (
-    " and ".join(dict.fromkeys(f"{best[n, w]:g}" for w in (32, 256)))
-    for n in plans
-)
 plots.panels(
     students,
     x="temperature",
@@ -237,35 +234,31 @@ plots.panels(
     hue_name="{} hidden units",
     panel_name="{:,} pictures",
     ylabel="gain over T = 1 on test (points)",
-    title=f"The best T is {few} with 500 pictures and {many} with 5,000",
+    title=f"Best T: {best[500, 32]:g} and {best[500, 256]:g} (32, 256 units); "
+    f"with 5,000 pictures {best[5000, 32]:g} and {best[5000, 256]:g}",
 )
 
 # %% [markdown]
-# Few pictures have to say more each, and at high T they do. Many say enough, and a small student cannot follow all that a high T asks of it; that is the usual
-# explanation. In the full run, with 5,000 pictures, T = 4 gains {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }} more over T = 1 in the
-# large student than in the small one. And your guesses?
+# In the full run, with 5,000 pictures, T = 4 gains {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }} more over T = 1 in the
+# large student than in the small one.
+
+# %% [markdown]
+# The usual explanation: few pictures have to say more each, and at high T they do; a small student cannot follow all that a high T asks. And your guesses?
 
 # %%
 from kdcourse.stats import compare
 
-at_4 = students[students["temperature"] == 4].groupby(["examples", "width"])
-for case, rows in at_4:
-    found = compare(rows["gain"], 0 * rows["gain"])
-    verdict = found.say(
-        better="T = 4 wins",
-        worse="T = 1 wins",
-        inconclusive="no winner in these runs",
-    )
-    print(
-        f"{case[0]:5,} pictures, {case[1]:3} units: "
-        f"guess {my_guesses[case]:+.1f}, measured {found.mean:+.1f} "
-        f"[{found.low:+.1f}, {found.high:+.1f}], {verdict}"
-    )
+for case, guess in my_guesses.items():
+    rows = cases.get_group(case)
+    gain = rows[rows["temperature"] == 4]["gain"]
+    found = compare(gain, 0 * gain)
+    print("{:5,} pictures, {:3} units:".format(*case), end=" ")
+    print(f"guess {guess:+.1f}, measured {found}")
 
 # %% [markdown]
-# Hinton et al. (2015, section 3) saw the same: with 300 or more units in each hidden layer, all temperatures above 8 did about as well; with 30 units,
-# 2.5 to 4 did better than anything higher or lower.
-#
+# Hinton et al. (2015, section 3) saw the same. With 300 or more units a layer, all temperatures above 8 did about as well; with 30, 2.5 to 4 did best.
+
+# %% [markdown]
 # So is "4 to 10" good advice? The best of 4 and 10 against the best of the others, both chosen on validation. Half a point is too little to matter.
 
 # %%
@@ -278,27 +271,26 @@ for (n, width), rows in cases:
     measured[f"width={width},examples={n}"] = compare(
         a["test_accuracy"], b["test_accuracy"], margin=0.005
     )
-lost = sum(found.mean < -0.005 for found in measured.values())
+lost = 100 * measured["width=32,examples=5000"].mean
 claims.show(
     "t-4-to-10",
     measured,
-    title=f"4 to 10 costs more than half a point in {lost} of four cases",
+    title=f"4 to 10: {lost:+.1f} points for a small student with much data",
     xlabel="best of 4 and 10 − best of the others",
 )
 
 # %% [markdown]
-# The full run tunes learning rate and weight decay for each arm. Then 4 to 10 gives away at most half a point in three of the cases; the small student with 5,000
-# pictures, {{ gain t-4-to-10 fashion-mnist width=32,examples=5000 }}, stays open. On flights T hardly matters:
+# The full run tunes every arm. Is 4 to 10 a good choice? {{ plain t-4-to-10 fashion-mnist }} On flights T hardly matters:
 # {{ gain t-4-to-10 flights width=128,examples=5000,metric=AUROC is equivalent }} of AUROC.
-#
+
+# %% [markdown]
 # ## Build: is it only a larger step?
 #
-# A colleague objects: "At T = 4 the gradient is several times larger. Your gain is a larger step in disguise." Design the control that can prove
-# you wrong.
-#
-# **Exercise 2** · 8 minutes · hard, many answers are right. Write a loss whose gradient *points* where that of T = 1 points, in every example, and is as *large*, on
-# average over the batch, as that of T = 4. `losses.soft_per_example(z, v, 1)` is the loss at T = 1, one value per example. Classes are on axis 1, examples on
-# the last axis.
+# A colleague objects: "At T = 4 the gradient is several times larger. Your gain is a larger step in disguise." Design the control that can prove you wrong.
+
+# %% [markdown]
+# **Exercise 2** · 8 minutes · hard, many answers are right. Write a loss whose gradient *points* where that of T = 1 points, in every example, and is as *large* as that of T = 4, on
+# average over the batch (the last axis; classes are on axis 1). `losses.soft_per_example(z, v, 1)` is the loss at T = 1.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -325,33 +317,38 @@ louder_loss = check.louder_loss(louder_loss).use()
 # It trains large students on the same blocks of 500 pictures. If the objection holds, the control gains as much as T = 4.
 
 # %%
-louder = sweep_blocks(
-    grid(width=256, lr=0.01), garments, loss=louder_loss, **plans[500]
-)
-large = cases.get_group((500, 256)).sort_values("block")
-right = {
-    T: 100 * large[large["temperature"] == T]["test_accuracy"].to_numpy()
-    for T in (1, 4)
-}
-right["louder"] = 100 * louder.sort_values("block")["test_accuracy"].to_numpy()
+one_rate = grid(width=256, lr=0.01)
+louder = sweep_blocks(one_rate, garments, loss=louder_loss, **plans[500])
+
+
+def points(table):
+    """Accuracies on test, block by block."""
+    return 100 * table.sort_values("block")["test_accuracy"].to_numpy()
+
+
+large = cases.get_group((500, 256))
+at_1, at_4 = (points(large[large["temperature"] == T]) for T in (1, 4))
 gains = {
-    "T = 4": right[4] - right[1],
-    "T = 1, as large as T = 4": right["louder"] - right[1],
-    "direction alone: the difference": right[4] - right["louder"],
+    "T = 4": at_4 - at_1,
+    "T = 1, as large": points(louder) - at_1,
+    "what is left": at_4 - points(louder),
 }
+
+# %%
 found = {name: compare(one, 0 * one) for name, one in gains.items()}
-size, turn = (found[name].mean for name in list(gains)[1:])
+total, size, turn = (one.mean for one in found.values())
 plots.differences(
     found,
-    title=f"Size explains {size:.1f} points of the gain, direction {turn:.1f}",
+    title=f"Of {total:.1f} points, the size explains {size:.1f}",
     xlabel="gain on test (points)",
     pairs=gains,
 )
 
 # %% [markdown]
-# The size explains a part, and the direction the rest: T = 4 teaches something that no larger step does. A *constant* factor would have done nothing, since AdamW divides by the size of
-# the gradient; this one grows as the student becomes sure.
-#
+# The size explains a part, the direction the rest. A *constant* factor would have done nothing, since AdamW divides by the size of the gradient; this one grows as the student becomes
+# sure.
+
+# %% [markdown]
 # ## Where it goes wrong: two bugs, one loss
 #
 # From a code review. Meant are temperature 10, nine parts soft, one part hard. It runs, and the loss goes down.
@@ -369,7 +366,7 @@ def reviewed_loss(student_logits, teacher_logits, labels, T=10):
 
 
 # %% [markdown]
-# **Exercise 3** · 5 minutes · easy, once you see them. Find both bugs, and repair them. `hard_per_example` is the cross-entropy with the labels, and is right.
+# **Exercise 3** · 4 minutes · easy, once you see them. Find both bugs, and repair them. `hard_per_example` is the cross-entropy, and is right.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -393,8 +390,7 @@ def repaired_loss(student_logits, teacher_logits, labels):
 repaired_loss = check.repaired_loss(repaired_loss).use()
 
 # %% [markdown]
-# Which bug hurts more? `half_repaired` has T on both sides and still no T². Every loss trains students, and all are compared with
-# students on labels alone.
+# Which bug hurts more? `half_repaired` has T on both sides and still no T². All are compared with students on labels alone.
 
 
 # %%
@@ -409,83 +405,83 @@ arms = {
     "T² still missing": half_repaired,
     "both repaired": repaired_loss,
 }
-on_labels = grid(width=64, lr=0.01, soft_weight=0)
-labels = sweep_blocks(on_labels, garments, **plans[500]).sort_values("block")
+hard = grid(width=64, lr=0.01, soft_weight=0)
+on_labels = points(sweep_blocks(hard, garments, **plans[500]))
+one_rate = grid(width=64, lr=0.01)
 gains = {}
 for name, loss in arms.items():
-    arm = sweep_blocks(
-        grid(width=64, lr=0.01), garments, loss=loss, **plans[500]
-    ).sort_values("block")
-    gains[name] = 100 * (
-        arm["test_accuracy"].to_numpy() - labels["test_accuracy"].to_numpy()
-    )
+    arm = sweep_blocks(one_rate, garments, loss=loss, **plans[500])
+    gains[name] = points(arm) - on_labels
 
 # %%
 found = {name: compare(one, 0 * one) for name, one in gains.items()}
-worst, _, repaired = (one.mean for one in found.values())
+worst, _, best_of_all = (one.mean for one in found.values())
 plots.differences(
     found,
-    title=f"Against labels alone: {worst:+.1f} points with both bugs, "
-    f"{repaired:+.1f} without",
+    title=f"Both bugs: {worst:+.1f} points against labels alone; "
+    f"repaired: {best_of_all:+.1f}",
     xlabel="loss − labels alone, on test (points)",
     pairs=gains,
 )
 
 # %% [markdown]
 # With both bugs the teacher does harm, and nothing crashes. T on one side is the costly one: it asks the student to be as vague at T = 1 as the teacher is at T = 10.
-# Without T², the soft part that was meant to weigh nine tenths weighs less than one.
-#
+# Without T², a soft part meant to weigh nine tenths weighs less than one.
+
+# %% [markdown]
 # <details><summary><b>Where this happened</b></summary>
 #
-# - No T²: [IntelLabs/distiller #122](https://github.com/IntelLabs/distiller/issues/122), and Keras's example, [keras-io #869](https://github.com/keras-team/keras-io/issues/869). Its author
-#   [answers](https://github.com/keras-team/keras-io/pull/870) that T² only rescales the weight, which is true: at T = 10, a weight of 0.9 without T² acts as 0.08 with it.
-# - T on the teacher only: [Teacher-free KD #3](https://github.com/yuanli2333/Teacher-free-Knowledge-Distillation/issues/3), where paper and code differ. The authors found it better there, with a teacher made by hand.
+# - No T²: [IntelLabs/distiller #122](https://github.com/IntelLabs/distiller/issues/122) and [keras-io #869](https://github.com/keras-team/keras-io/issues/869), whose
+#   author [answers](https://github.com/keras-team/keras-io/pull/870) that T² only changes the weight. True: at T = 10, 0.9 without T² acts as 0.08 with it.
+# - T on the teacher only: [Teacher-free KD #3](https://github.com/yuanli2333/Teacher-free-Knowledge-Distillation/issues/3). Code and paper differ, on purpose: with a teacher made by hand, the authors found it better.
 # </details>
-#
+
+# %% [markdown]
 # ## Another temperature: calibration
 #
-# When a student is *used*, the temperature of its training is gone, and it runs at T = 1. Are its confidences right there? A network is **calibrated** if it is right in 80 % of the cases
-# in which it is 80 % sure. The **calibration error** is the distance between confidence and accuracy in bins of confidence, averaged with each bin weighted by the pictures in it.
-# **Temperature scaling** (Guo et al. 2017, section 4.2) divides the logits by one number, fitted on validation.
+# When a student is *used*, the temperature of its training is gone: it runs at T = 1. Is it as sure there as it should be?
+
+# %% [markdown]
+# A network is **calibrated** if it is right in 80 % of the cases in which it is 80 % sure. The **calibration error** averages the distance between confidence and accuracy over bins of
+# confidence, each weighted by its pictures. **Temperature scaling** (Guo et al. 2017, section 4.2) divides the logits by one number, fitted on validation.
 
 # %%
 from kdcourse.stats import calibration
 from kdcourse.train import distill
 
-curves, errors = {}, {}
+how = {"lr": 0.01, "epochs": 8, "schedule": cosine, "progress": False}
+curves = {}
 for T in (1, 4):
     student = mlp([784, 64, 10], seed=0)
-    how = {"lr": 0.01, "epochs": 8, "schedule": cosine, "progress": False}
-    distill(student, some.inputs, some.teacher_logits, temperature=T, **how)
+    soft = {"teacher_logits": some.teacher_logits, "temperature": T}
+    distill(student, some.inputs, **soft, **how)
+    logits = logits_of(student, validation.inputs)
+    fitted = calibration.fit_temperature(logits, validation.labels)
     on_test = logits_of(student, test.inputs)
-    fitted = calibration.fit_temperature(
-        logits_of(student, validation.inputs), validation.labels
-    )
-    for when, by in [("as it is", 1.0), (f"divided by {fitted:.2f}", fitted)]:
-        p, name = soften(on_test, by), f"trained at T = {T}, {when}"
+    for by in (1.0, fitted):
+        p = soften(on_test, by)
+        error = calibration.expected_calibration_error(p, test.labels)
+        name = f"trained at T = {T}, used at T = {by:.2f}"
         curves[name] = calibration.reliability(p, test.labels)
-        errors[name] = calibration.expected_calibration_error(p, test.labels)
+        print(f"{name}: {100 * error:.1f} points off")
 
 # %%
-shown = [name for name in curves if "T = 4" in name]
-before, after = (100 * errors[name] for name in shown)
 plots.reliability(
-    {name: curves[name] for name in shown},
-    title=f"Trained at T = 4, its confidence is {before:.0f} points off; "
-    f"scaled, {after:.0f}",
+    {name: curves[name] for name in list(curves)[2:]},
+    title="Trained at T = 4: too sure, until one temperature is fitted",
 )
-print({name: round(error, 3) for name, error in errors.items()})
 
 # %% [markdown]
-# Softer training made a student that is *too sure*: at T = 4 it learned to match logits, and the confidence at T = 1 was nobody's concern. Scaling changes no answer, only how
-# far to believe it.
-#
+# Softer training made a student that is *too sure*: at T = 4 it learned to match logits, whatever its confidence at T = 1. Scaling changes no answer, only how far to believe it.
+
+# %% [markdown]
 # ## On Monday
 #
-# - Put T = 1, 2 and 4 into the sweep, choose on validation, and choose again when the data grow or the student changes.
-# - Test your loss: for a student equal to its teacher the soft part's gradient is 0, and from T = 20 to T = 40 its size hardly changes.
+# - Put T = 1, 2 and 4 into the sweep, and choose again when the data or the student change.
+# - Test your loss: where student and teacher are equal, the soft part has no gradient; from T = 20 to T = 40 its size hardly changes.
 # - Before anybody uses a student's confidence, fit one temperature on validation.
-#
+
+# %% [markdown]
 # ## Check yourself
 
 # %%
@@ -496,12 +492,13 @@ quiz.show("02_temperature")
 # %% [markdown]
 # ## Take away
 #
-# - T changes the direction of the gradient, not only its size: low T compares shares, high T compares logits.
+# - T changes the direction of the gradient: low T compares shares, high T compares logits.
 # - The best T falls as data grow and rises with the student.
-# - T² keeps the balance of a blend, and keeps the size only at temperatures that are large against the logits.
+# - T² keeps the balance of a blend, and the size of the gradient only where T is large against the logits.
 #
 # The records: `kdcourse claims t-4-to-10`, `best-temperature-moves`, `t-squared-keeps-gradients`.
-#
+
+# %% [markdown]
 # ## Read on
 #
 # - Hinton, Vinyals and Dean (2015), *Distilling the Knowledge in a Neural Network*, sections 2, 2.1 and 3: [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
