@@ -9,8 +9,8 @@
 # - find the two temperature bugs that keep turning up in public code.
 
 # %% [markdown]
-# **The best temperature falls as data grow, and rises with the student.** In a small student, T = 4 gains over T = 1
-# {{ effect best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} more with 500 pictures than with 5,000.
+# **The best temperature is nothing to copy: it falls as data grow.** In the full run, T = 4 against T = 1 brings a small student
+# {{ a best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} points with 500 pictures, and {{ b best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} with 5,000.
 #
 # ![The softmax of four logits at three temperatures: flatter as T rises, the order unchanged](pictures/temperature.svg)
 
@@ -239,8 +239,8 @@ plots.panels(
 )
 
 # %% [markdown]
-# In the full run, with 5,000 pictures, T = 4 gains {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }} more over T = 1 in the
-# large student than in the small one.
+# In the full run, where every arm is tuned, 500 pictures instead of 5,000 are worth {{ gain best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} to
+# T = 4 in the small student, and a large student instead of a small one {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }} with 5,000 pictures.
 
 # %% [markdown]
 # The usual explanation: few pictures have to say more each, and at high T they do; a small student cannot follow all that a high T asks. And your guesses?
@@ -280,7 +280,7 @@ claims.show(
 )
 
 # %% [markdown]
-# The full run tunes every arm. Is 4 to 10 a good choice? {{ plain t-4-to-10 fashion-mnist }} On flights T hardly matters:
+# The full run: is 4 to 10 a good choice? {{ plain t-4-to-10 fashion-mnist }} On flights T hardly matters:
 # {{ gain t-4-to-10 flights width=128,examples=5000,metric=AUROC is equivalent }} of AUROC.
 
 # %% [markdown]
@@ -493,7 +493,7 @@ quiz.show("02_temperature")
 # ## Take away
 #
 # - T changes the direction of the gradient: low T compares shares, high T compares logits.
-# - The best T falls as data grow and rises with the student.
+# - The best T falls as data grow, and with many data it is higher for a larger student.
 # - T² keeps the balance of a blend, and the size of the gradient only where T is large against the logits.
 #
 # The records: `kdcourse claims t-4-to-10`, `best-temperature-moves`, `t-squared-keeps-gradients`.
