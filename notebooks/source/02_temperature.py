@@ -71,7 +71,7 @@ changed = (pull(1) * pull(10) < 0).double().mean()
 print(f"The sign differs at T = 1 and T = 10 for {changed:.0%} of all pulls")
 
 # %% [markdown]
-# Same student, same teacher, same picture: the two losses ask for opposite things. Here is the picture on which they differ most.
+# Same student, same teacher, and opposite demands. Here is the picture on which they differ most.
 
 # %%
 both_ways = torch.minimum(pull(1), -pull(10))  # lowered at 1, raised at 10
@@ -243,7 +243,7 @@ plots.panels(
 # T = 4 in the small student, and a large student instead of a small one {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }} with 5,000 pictures.
 
 # %% [markdown]
-# The usual explanation: few pictures have to say more each, and at high T they do; a small student cannot follow all that a high T asks. And your guesses?
+# The usual explanation: few pictures have to say more each, and at high T they do; a small student cannot follow it all. And your guesses?
 
 # %%
 from kdcourse.stats import compare
@@ -280,7 +280,10 @@ claims.show(
 )
 
 # %% [markdown]
-# The full run: is 4 to 10 a good choice? {{ plain t-4-to-10 fashion-mnist }} On flights T hardly matters:
+# The full run: is 4 to 10 a good choice? {{ plain t-4-to-10 fashion-mnist }}
+
+# %% [markdown]
+# With text, 4 to 10 rather costs something: {{ gain t-4-to-10 wordnet-glosses width=128,examples=5000 is inconclusive }} on glosses. On flights T hardly matters:
 # {{ gain t-4-to-10 flights width=128,examples=5000,metric=AUROC is equivalent }} of AUROC.
 
 # %% [markdown]
@@ -289,8 +292,11 @@ claims.show(
 # A colleague objects: "At T = 4 the gradient is several times larger. Your gain is a larger step in disguise." Design the control that can prove you wrong.
 
 # %% [markdown]
-# **Exercise 2** · 8 minutes · hard, many answers are right. Write a loss whose gradient *points* where that of T = 1 points, in every example, and is as *large* as that of T = 4, on
-# average over the batch (the last axis; classes are on axis 1). `losses.soft_per_example(z, v, 1)` is the loss at T = 1.
+# **Exercise 2** · 7 minutes · hard, many answers are right. Write a loss whose gradient *points* where that of T = 1 points, in every example, and is as *large* as that of
+# T = 4, on average over the batch.
+
+# %% [markdown]
+# `losses.soft_per_example(z, v, 1)` is the loss at T = 1, one value per example. Classes are on axis 1, the batch is the last axis.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -345,8 +351,7 @@ plots.differences(
 )
 
 # %% [markdown]
-# The size explains a part, the direction the rest. A *constant* factor would have done nothing, since AdamW divides by the size of the gradient; this one grows as the student becomes
-# sure.
+# The size explains a part, the direction the rest. A *constant* factor would have done nothing, since AdamW divides by the size of the gradient; this one grows in training.
 
 # %% [markdown]
 # ## Where it goes wrong: two bugs, one loss
@@ -426,6 +431,8 @@ plots.differences(
 
 # %% [markdown]
 # With both bugs the teacher does harm, and nothing crashes. T on one side is the costly one: it asks the student to be as vague at T = 1 as the teacher is at T = 10.
+
+# %% [markdown]
 # Without T², a soft part meant to weigh nine tenths weighs less than one.
 
 # %% [markdown]
@@ -495,7 +502,8 @@ quiz.show("02_temperature")
 # - T changes the direction of the gradient: low T compares shares, high T compares logits.
 # - The best T falls as data grow, and with many data it is higher for a larger student.
 # - T² keeps the balance of a blend, and the size of the gradient only where T is large against the logits.
-#
+
+# %% [markdown]
 # The records: `kdcourse claims t-4-to-10`, `best-temperature-moves`, `t-squared-keeps-gradients`.
 
 # %% [markdown]
