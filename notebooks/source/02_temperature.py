@@ -52,7 +52,7 @@ validation, test = garments.validation, garments.test
 some = garments.subset(5_000).train
 novice = mlp([784, 64, 10], seed=0)
 once = {"epochs": 1, "device": DEVICE, "progress": False}
-train(novice, some.inputs, some.labels, **once)
+history = train(novice, some.inputs, some.labels, **once)
 
 # %% [markdown]
 # Call the student's logits z and the teacher's v. The **pull** on a logit is the gradient of the soft loss there: T · (q − p), the student's probability at T minus the teacher's.
@@ -224,6 +224,12 @@ best = {
     case: best_on_validation(rows)["temperature"].iloc[0]
     for case, rows in cases
 }
+
+
+def chosen(n):
+    return " or ".join(dict.fromkeys(f"{best[n, w]:g}" for w in (32, 256)))
+
+
 plots.panels(
     students,
     x="temperature",
@@ -234,8 +240,8 @@ plots.panels(
     hue_name="{} hidden units",
     panel_name="{:,} pictures",
     ylabel="gain over T = 1 on test (points)",
-    title=f"Best T: {best[500, 32]:g} and {best[500, 256]:g} (32, 256 units); "
-    f"with 5,000 pictures {best[5000, 32]:g} and {best[5000, 256]:g}",
+    title=f"With 500 pictures T = {chosen(500)} is best, "
+    f"with 5,000 T = {chosen(5_000)}",
 )
 
 # %% [markdown]
@@ -253,7 +259,8 @@ for case, guess in my_guesses.items():
     gain = rows[rows["temperature"] == 4]["gain"]
     found = compare(gain, 0 * gain)
     print("{:5,} pictures, {:3} units:".format(*case), end=" ")
-    print(f"guess {guess:+.1f}, measured {found}")
+    mean, low, high = (f"{value:+.1f}" for value in found[:3])
+    print(f"guess {guess:+.1f}, measured {mean} [{low}, {high}]")
 
 # %% [markdown]
 # Hinton et al. (2015, section 3) saw the same. With 300 or more units a layer, all temperatures above 8 did about as well; with 30, 2.5 to 4 did best.
@@ -468,14 +475,15 @@ for T in (1, 4):
     for by in (1.0, fitted):
         p = soften(on_test, by)
         error = calibration.expected_calibration_error(p, test.labels)
-        name = f"trained at T = {T}, used at T = {by:.2f}"
-        curves[name] = calibration.reliability(p, test.labels)
-        print(f"{name}: {100 * error:.1f} points off")
+        bins = calibration.reliability(p, test.labels)
+        curves[T, by] = bins[bins["n"] >= 10]
+        print(f"trained at T = {T}, logits divided by {by:.2f}:", end=" ")
+        print(f"{100 * error:.1f} points off")
 
 # %%
 plots.reliability(
-    {name: curves[name] for name in list(curves)[2:]},
-    title="Trained at T = 4: too sure, until one temperature is fitted",
+    {"as it is": curves[4, 1.0], "one number fitted": curves[4, fitted]},
+    title="Trained at T = 4, a student is too sure",
 )
 
 # %% [markdown]
