@@ -508,7 +508,7 @@ quiz.show("02_temperature")
 # ## Take away
 #
 # - T changes the direction of the gradient: low T compares shares, high T compares logits.
-# - The best T falls as data grow, and with many data it is higher for a larger student.
+# - The best T falls as data grow, and a large student bears a high T better than a small one.
 # - T² keeps the balance of a blend, and the size of the gradient only where T is large against the logits.
 
 # %% [markdown]
