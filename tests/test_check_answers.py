@@ -13,11 +13,10 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize, special, stats
+from scipy import special, stats
 from statsmodels.stats.weightstats import DescrStatsW
 
 from kdcourse import check, losses, models, ship
-from kdcourse.stats import calibration
 
 
 def on_one_line(text):
@@ -87,33 +86,47 @@ def blend_one_hot(s, t, y, T, alpha=0.5):
     return (alpha * T**2 * (log_p.exp() * (log_p - log_q)).sum(1) + (1 - alpha) * hard).mean()
 
 
-def limit_by_loops(student_logits, teacher_logits):
-    rows = []
-    for z, v in zip(student_logits.tolist(), teacher_logits.tolist(), strict=True):
-        of_z, of_v = statistics.fmean(z), statistics.fmean(v)
-        rows.append([((a - of_z) - (b - of_v)) / len(z) for a, b in zip(z, v, strict=True)])
-    return torch.tensor(rows)
+def limit_by_loops(student_logits, teacher_logits, labels):
+    def of_example(z, v):
+        gaps = [a - b for a, b in zip(z, v, strict=True)]
+        return statistics.pvariance(gaps) / 2
+
+    if student_logits.ndim == 3:
+        students = zip(student_logits, teacher_logits, strict=True)
+        return torch.stack([limit_by_loops(z.T, v.T, None) for z, v in students])
+    rows = zip(student_logits.tolist(), teacher_logits.tolist(), strict=True)
+    return torch.tensor([of_example(*row) for row in rows])
 
 
-def cross_entropy(logits, labels, T):
-    return F.cross_entropy(logits / T, labels)
+def norm_by_autograd(z, v, T):
+    """The norm of the gradient of the course's own loss, for each example."""
+    z = z.detach().double().requires_grad_()
+    return torch.autograd.grad(losses.kd_loss(z, v.double(), T, reduction="none").sum(), z)[0].norm(dim=1)
 
 
-def scaled_by(loss, low=0.05):
-    def answer(logits, labels):
-        grid = np.geomspace(low, 20, 300).tolist()
-        return grid[int(np.argmin([float(loss(logits, labels, T)) for T in grid]))]
+def louder(for_each):
+    """The control, made as large as T = 4 for the batch as a whole or for each example."""
+
+    def answer(z, v, y):
+        sizes = [norm_by_autograd(z, v, T) for T in (4, 1)]
+        if not for_each:
+            sizes = [size.mean() for size in sizes]
+        return sizes[0] / sizes[1].clamp_min(1e-12) * kl_each(z, v)
 
     return answer
 
 
-def scaling_by_scipy(logits, labels):
-    z, y = logits.double().numpy(), labels.numpy()
+def kl_each(z, v, T=1.0):
+    return F.kl_div((z / T).log_softmax(1), (v / T).softmax(1), reduction="none").sum(1)
 
-    def loss(T):
-        return -special.log_softmax(z / T, axis=1)[np.arange(len(y)), y].mean()
 
-    return optimize.minimize_scalar(loss, bounds=(0.05, 20), method="bounded").x
+def ratio_of_sizes(z, v, T=4.0):
+    size, size_at_1 = ((t * ((z / t).softmax(1) - (v / t).softmax(1))).norm(dim=1).mean() for t in (T, 1))
+    return size / size_at_1
+
+
+def blended_at_10(soft, hard=None):
+    return lambda z, v, y: 0.9 * soft(z, v) + 0.1 * F.cross_entropy(z if hard is None else hard(z), y, reduction="none")
 
 
 def gradient_of(loss):
@@ -246,12 +259,12 @@ RIGHT = {
     "kd_loss": [kd, kd_in_numpy, losses.kd_loss],
     "blended_loss": [blend_one_hot, lambda *case: losses.blended_loss(*case).total,
                      lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s, y)],
-    "limit_gradient": [limit_by_loops, lambda z, v: (z - v) @ (torch.eye(z.shape[1]) - 1 / z.shape[1]) / z.shape[1],
-                       lambda z, v: gradient_of(lambda z: losses.kd_loss(z, v.double(), 1e5, reduction="none").sum())(
-                           z.double())],
-    "choose_temperature": [lambda T, v, t: float(T[max(range(len(v)), key=lambda k: sum(v[k].tolist()))]),
-                           lambda T, v, t: T[v.sum(1).argsort(descending=True, stable=True)][0].item()],
-    "fit_temperature": [scaled_by(cross_entropy), scaling_by_scipy, calibration.fit_temperature],
+    "limit_loss": [limit_by_loops, lambda z, v, y: (z - v).var(1, correction=0) / 2,
+                   lambda z, v, y: ((z - v).square().mean(1) - (z - v).mean(1) ** 2) / 2],
+    "louder_loss": [louder(for_each=False), louder(for_each=True)],
+    "repaired_loss": [blended_at_10(lambda z, v: 100 * kl_each(z, v, 10)),
+                      lambda z, v, y: losses.blended(10, 0.9)(z, v, y),
+                      lambda z, v, y: losses.blended_loss(z, v, y, 10, 0.9, reduction="none").total],
     "blend_gradient": [gradient_of(blend_reduced()), gradient_by_differences,
                        gradient_of(lambda *case: losses.blended_loss(*case, reduction="none").total.sum())],
     "student_width": [width_by_trying_all, models.width_for_ratio],
@@ -336,23 +349,28 @@ MISTAKES = {
         (lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s.softmax(1), y),
          "cross-entropy of probabilities"),
     ],
-    "limit_gradient": [
-        (lambda z, v: 1000 * ((z / 1000).softmax(1) - (v / 1000).softmax(1)), "a large temperature, not the limit"),
-        (lambda z, v: gradient_of(lambda z: losses.kd_loss(z, v.double(), 1e5))(z.double()),
-         "divided by the examples too"),
+    "limit_loss": [
+        (lambda z, v, y: F.mse_loss(z, v), "one value for the batch"),
+        (lambda z, v, y: F.mse_loss(z, v, reduction="none").mean(1), "means not removed"),
+        (lambda z, v, y: (z - v).var(1, correction=0), "no ½"),
+        (lambda z, v, y: losses.kd_loss(z, v, 1000, reduction="none"), "a large temperature, not the limit"),
+        (lambda z, v, y: (z - v - (z - v).mean(-1, keepdim=True)).square().mean(-1) / 2, "last axis"),
     ],
-    "choose_temperature": [
-        (lambda T, v, t: T[np.asarray(v).max(axis=1).argmax()], "the best single run"),
-        (lambda T, v, t: T[torch.cat([v, t], 1).mean(1).argmax()], "chosen on both"),
-        (lambda T, v, t: T[np.median(v.numpy(), axis=1).argmax()], "the median run"),
-        (lambda T, v, t: sorted(zip(v.mean(1).tolist(), T.tolist(), strict=True))[-1][1], "the last of equal ones"),
+    "louder_loss": [
+        (lambda z, v, y: losses.kd_loss(z, v, 4, reduction="none"), "T = 4 itself"),
+        (lambda z, v, y: 16 * losses.kd_loss(z, v, 1, reduction="none"), "times T²"),
+        (lambda z, v, y: losses.kd_loss(z, v, 4, reduction="none") / ratio_of_sizes(z, v).detach(),
+         "T = 4 made as small as T = 1"),
+        (lambda z, v, y: ratio_of_sizes(z, v) * kl_each(z, v), "factor with a gradient"),
+        (lambda z, v, y: ratio_of_sizes(z, v).detach() * kl_each(z, v).mean(), "one value for the batch"),
+        (lambda z, v, y: ratio_of_sizes(z, v).detach() / 4 * kl_each(z, v), "size without T"),
     ],
-    "fit_temperature": [
-        (scaled_by(lambda z, y, T: F.cross_entropy(z * T, y)), "upside down"),
-        (scaled_by(lambda z, y, T: -((z / T).argmax(1) == y).double().mean()), "lower end of the range"),
-        (scaled_by(lambda z, y, T: cross_entropy(z, (y + 1) % z.shape[1], T)), "upper end of the range"),
-        (scaled_by(lambda z, y, T: cross_entropy(z.softmax(1), y, T), low=0.01), "softmax before the temperature"),
-        (scaled_by(lambda z, y, T: F.nll_loss((z / T).log_softmax(0), y)), "wrong axis"),
+    "repaired_loss": [
+        (blended_at_10(lambda z, v: kl_each(z, v, 10)), "T² still missing"),
+        (blended_at_10(lambda z, v: 100 * F.kl_div(z.log_softmax(1), (v / 10).softmax(1), reduction="none").sum(1)),
+         "student still not softened"),
+        (blended_at_10(lambda z, v: 100 * kl_each(z, v, 10), lambda z: z / 10), "hard part softened"),
+        (lambda z, v, y: losses.blended(10, 0.1)(z, v, y), "weights exchanged"),
     ],
     "blend_gradient": [
         (gradient_of(blend_reduced("batchmean", "mean")), "divided by the examples"),
@@ -449,18 +467,18 @@ NEAR_MISSES = {
         (lambda s, t, y, T, w: kd(s, t, T) - 1, "Neither of the two terms is ever negative"),
         (lambda s, t, y, T, w: 5 + kd(s, t, T), "A weighted mean lies between its two terms"),
     ],
-    "limit_gradient": [
-        (lambda z, v: z - z.mean(1, keepdim=True), "differ by a constant here"),
-        (lambda z, v: (z - v - (z - v)[:, :1]) ** 2, "Each row should sum to 0: adding"),
+    "limit_loss": [
+        (lambda z, v, y: -limit_by_loops(z, v, y), "A squared distance is never negative"),
+        (lambda z, v, y: 0.1 + limit_by_loops(z, v, y), "differ by a constant here"),
+        (lambda z, v, y: limit_by_loops(z, v, y)[:, None], "a tensor of shape [1] is expected, and a tensor of shape"),
     ],
-    "choose_temperature": [
-        (lambda T, v, t: T.mean(), "should be one of the temperatures that were tried"),
+    "louder_loss": [
+        (lambda z, v, y: F.cross_entropy(z, y, reduction="none"), "does not point where that of T = 1 points"),
+        (lambda z, v, y: 3.8 * kl_each(z, v), "its mean norm over the batch is not that of T = 4"),
+        (lambda z, v, y: kl_each(z.detach(), v), "stopped with RuntimeError"),
     ],
-    "fit_temperature": [
-        (lambda z, y: -scaling_by_scipy(z, y), "A temperature is positive"),
-        (lambda z, y: scaling_by_scipy(z, y) / 9, "That is far too small"),
-        (lambda z, y: scaling_by_scipy(z, y) * 9, "That is far too large"),
-        (lambda z, y: 1.03 * scaling_by_scipy(z, y), "near, but not within 2 %"),
+    "repaired_loss": [
+        (lambda z, v, y: -losses.blended(10, 0.9)(z, v, y), "Neither part is ever negative"),
     ],
     "blend_gradient": [
         (lambda z, v, y, T, w: T * z.softmax(1), "both parts are differences of two"),
@@ -545,7 +563,6 @@ def test_random_inputs_keep_off_the_edges_where_right_answers_part(seed):
     assert all((end - max_gap).abs().min() > 1e-3 for end in (low, high))  # ≤ and < are both right
     _, _, low, high, max_gap, _ = case_of(check.read_audit)
     assert all((end - max_gap).abs().min() > 1e-3 for end in (low, high))
-    assert 0.3 < check.fit_temperature.reference(*case_of(check.fit_temperature)) < 6  # grids reach so far
 
 
 @given(

@@ -8,7 +8,9 @@ from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
 from kdcourse.plots.curves import curves, tradeoff
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
+from kdcourse.plots.panels import panels
 from kdcourse.plots.pictures import picks, predictions, recognised
+from kdcourse.plots.pulls import pulls
 from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
 from kdcourse.plots.training import learning, slopes
@@ -32,6 +34,8 @@ __all__ = [
     "picks",
     "predictions",
     "recognised",
+    "panels",
+    "pulls",
     "reliability",
     "repairs",
     "show",

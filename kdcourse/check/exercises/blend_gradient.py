@@ -4,7 +4,11 @@ import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
 from kdcourse.check.exercises._pieces import ONE, TWO, blend, blend_arguments, divergence, logs, wrong_blends
-from kdcourse.check.exercises.limit_gradient import limit
+
+
+def limit(z, v):
+    """What is left of the gradient of T² · KL once T has grown beyond all bounds."""
+    return (z - z.mean(1, keepdim=True) - v + v.mean(1, keepdim=True)) / z.shape[1]
 
 
 def _soft(s, t, T):
