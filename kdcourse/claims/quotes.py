@@ -48,10 +48,10 @@ def quote(request: str) -> str:
         (claim,), found = find(name), result(name)
         if kind == "plain" and len(where) < 2 and not expected:
             return plain(claim, found, *where)
-        setting, wanted = where
+        setting, wanted = where[0], " ".join(where[1:])  # "teacher=equally misled" has a space
         one = next(one for one in found["parts"] if setting_of(one) == setting and part_id(key_of(one)) == wanted)
         said = KINDS[kind](one)
-    except (KeyError, TypeError, StopIteration, ValueError) as error:
+    except (IndexError, KeyError, TypeError, StopIteration, ValueError) as error:
         raise ValueError(f"the ledger has nothing for {request!r}: {_there_is(name, error)}") from None
     if expected and one["verdict"] != expected:
         raise ValueError(f"{request!r} counts on {expected!r}; the ledger says {one['verdict']!r}: {effect_of(one)}")
