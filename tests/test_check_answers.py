@@ -235,7 +235,7 @@ def verdicts(rule):
 
 def swapped_and_underflowing(s, t, T):
     p, q = (t / T).softmax(1), (s / T).softmax(1)
-    return T**2 * (q * (q.log() - p.log())).sum(1).mean()
+    return T**2 * (q * (q.log() - p.log())).sum(1)
 
 
 # fmt: off
@@ -255,7 +255,7 @@ MISTAKES = {
         (lambda s, t, T: F.kl_div(s, t, reduction="none").sum(1), "raw logits in place of probabilities"),
         (lambda s, t, T: T**2 * F.cross_entropy(s / T, (t / T).softmax(1), reduction="none"), "cross-entropy"),
         (lambda s, t, T: T**2 * F.kl_div((s / T).log_softmax(-1), (t / T).softmax(-1), reduction="none").sum(-1),
-         None),
+         "last axis"),
     ],
     "blended_loss": [
         (lambda *a: losses.blended_loss(*a[:4], 1 - a[4], reduction="none").total, "weights exchanged"),

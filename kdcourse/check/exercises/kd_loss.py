@@ -79,6 +79,7 @@ kd_loss = Exercise(
             lambda s, t, T: kl(s, t, T).mean(),
             "That is the mean over the batch: one number. Return one value per example, and leave the mean to the "
             'training loop, which may train a stack of students at once. In F.kl_div: reduction="none", then sum(1).',
+            lambda s, t, T: kl(s, t, T).sum() / len(s),  # "batchmean", also of a stack
         ),
         "mean over examples and classes": _bug(
             lambda s, t, T: kl(s, t, T).mean() / s.shape[1],
