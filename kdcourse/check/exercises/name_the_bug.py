@@ -78,8 +78,10 @@ def four_runs(data: DataSet, *, epochs: int = 40, device: str = "auto") -> pd.Da
             )
 
         log()
-        how = {"epochs": epochs, "lr": 0.01, "batch_size": 64, "schedule": cosine, "device": device, "progress": False}
-        distill(student, train.inputs, train.teacher_logits, train.labels, loss=loss, after_epoch=log, **how)
+        distill(
+            student, train.inputs, train.teacher_logits, train.labels, loss=loss, epochs=epochs, lr=0.01, batch_size=64,
+            schedule=cosine, device=device, progress=False, after_epoch=log,
+        )  # fmt: skip
     table = pd.DataFrame(rows)
     return table.assign(epoch=table.groupby("run").cumcount())
 
