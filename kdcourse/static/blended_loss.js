@@ -116,7 +116,7 @@ function render({ model, el }) {
     { className: "kdx-row kdx-loss-row kdx-head", "aria-hidden": "true" },
     element("span", {}, "class, and the student's logit"),
     element("span", {}, "probability at T ", legend(["kdx-a", "teacher"], ["kdx-b kdx-hatched", "student"], ["kdx-outlined", "label"])),
-    element("span", {}, "pull on the logit: ← down, up → ", legend(["kdx-c", "soft"], ["kdx-b kdx-hatched", "hard"], ["kdx-ink", "both"])),
+    element("span", {}, "pull: ← down, up → ", legend(["kdx-c", "soft"], ["kdx-b kdx-hatched", "hard"], ["kdx-ink", "both"])),
   );
   const rows = names.map((name, c) => classRow(model, name, c));
   const said = words();
