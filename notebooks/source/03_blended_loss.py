@@ -109,7 +109,7 @@ explorer(garments, z, examples=most, temperature=4)
 # %% [markdown]
 # ## Build: the soft part, then the blend
 #
-# **Exercise 1** · 6 minutes · medium. Write `kd_loss`: T² · KL, **one value per example**; the loop takes the mean. Classes are on axis 1: logits are `[B, C]`, or `[M, C, B]` for M students at once. No gradient flows into the teacher.
+# **Exercise 1** · 5 minutes · medium. Write `kd_loss`: T² · KL, **one value per example**; the loop takes the mean. Classes are on axis 1: logits are `[B, C]`, or `[M, C, B]` for M students at once. No gradient flows into the teacher.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -259,7 +259,7 @@ plots.surface(
 )
 
 # %% [markdown]
-# Tempting: report that cell. But all cells share one learning rate, and w and T change the size and the noise of the gradient. A rate that suits one arm may not suit another.
+# Tempting: report that cell. But all cells share one learning rate, and w and T change the gradient's size and noise. A rate that suits one arm may not suit another.
 
 # %%
 arm = {0.0: "labels", 0.5: "blend", 1.0: "soft labels"}
@@ -353,7 +353,7 @@ print("soft labels − labels with these epochs, by block:", paid.round(1))
 # Our reading: a picture shows what it is, so a teacher can average wrong labels away. A flight's features hardly show whether it will be late, and the errors are handed on.
 
 # %% [markdown]
-# Now yours. Every arm may choose a weight decay, which keeps a student from learning errors by heart. The equally misled teacher has 256 hidden units and stops where validation likes it best.
+# Now yours. Every arm may choose a weight decay, which keeps a student from learning errors by heart. The misled teacher has 256 hidden units and stops where validation likes it best.
 
 # %%
 from kdcourse import controls
@@ -490,18 +490,18 @@ check.name_the_bug(name_the_bug)
 # %% [markdown]
 # All four happened in public:
 #
-# - **alpha**: it weighs the soft part in [haitongli/knowledge-distillation-pytorch](https://github.com/haitongli/knowledge-distillation-pytorch/blob/master/model/net.py), and the labels in [Keras' example](https://keras.io/examples/vision/knowledge_distillation/).
+# - **alpha** weighs the soft part in [haitongli/knowledge-distillation-pytorch](https://github.com/haitongli/knowledge-distillation-pytorch/blob/master/model/net.py), and the labels in [Keras' example](https://keras.io/examples/vision/knowledge_distillation/).
 # - **T²**: paper and code differ in [hunto/image_classification_sota #19](https://github.com/hunto/image_classification_sota/issues/19).
 # - **mean over classes**: [facebookresearch/deit #116](https://github.com/facebookresearch/deit/issues/116).
-# - **T on one side**: in print in TinyBERT's paper, though not in its code, [Pretrained-Language-Model #11](https://github.com/huawei-noah/Pretrained-Language-Model/issues/11). In TRL's GKD trainer, T reached the sampling and not the loss: [trl #5731](https://github.com/huggingface/trl/pull/5731).
+# - **T on one side**: in TinyBERT's paper, not in its code, [Pretrained-Language-Model #11](https://github.com/huawei-noah/Pretrained-Language-Model/issues/11). In TRL's GKD trainer, T reached the sampling and not the loss: [trl #5731](https://github.com/huggingface/trl/pull/5731).
 #
-# One test finds exchanged weights at once: set w to 1 and change all labels. The loss must not move.
+# One test finds exchanged weights: set w to 1 and change all labels. The loss must not move.
 
 # %% [markdown]
 # ## On Monday
 #
 # - Start with the teacher alone, w = 1. Add labels only if validation asks for them.
-# - Tune w, T and the learning rate of every arm; log the soft term and its share of the pull.
+# - Tune w, T and the learning rate together, for every arm; log the soft term.
 # - Ask what the teacher learned from. If from the labels that you distrust, clean some before you distil.
 #
 # ## Check yourself
@@ -518,7 +518,7 @@ quiz.show("03_blended_loss")
 # - A best cell at a shared learning rate proves little.
 # - Soft labels are as clean as their teacher.
 #
-# All numbers: `kdcourse claims blend-beats-either` and `kdcourse claims soft-labels-resist-noise`.
+# All of it: `kdcourse claims blend-beats-either`, `kdcourse claims soft-labels-resist-noise`.
 #
 # ## Read on
 #
