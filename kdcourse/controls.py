@@ -9,6 +9,7 @@ its soft weight is 0.
 Each raises TypeError or ValueError that names the argument.
 """
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from kdcourse import _arguments
 from kdcourse._arguments import integer, number, positive
 from kdcourse.data import DataSet, Split
 from kdcourse.models import mlp
-from kdcourse.train import teacher_logits
+from kdcourse.train import accuracy, cosine, teacher_logits, train
 
 _ONE = torch.ones((), dtype=torch.float64)
 
@@ -130,6 +131,31 @@ def never_shown(data: DataSet, class_name: str) -> DataSet:
     said, label = _logits(data).argmax(1), data.class_index(class_name)
     unseen = (data.train.labels != label) & (said != label)
     return replace(data, train=data.train[unseen])
+
+
+def self_taught(
+    data: DataSet, *, width: int = 256, epochs: Sequence[int] = (5, 10, 20), seed: int = 0, device: str = "auto"
+) -> DataSet:
+    """The same examples with a teacher that learned from their own labels: it knows no more than its student may.
+
+    The teacher is a network with `width` hidden units; of these numbers of epochs it has the one that is best on
+    validation. Where labels are wrong, it has learned from the wrong ones.
+
+    >>> tiny = _tiny()
+    >>> self_taught(tiny, width=4, epochs=[30]).train.teacher_logits.shape == tiny.train.teacher_logits.shape
+    True
+    """
+    classes, train_split = _logits(data).shape[1], data.train
+    width, seed = integer("width", width, at_least=1), integer("seed", seed, at_least=0)
+    teachers = []
+    for passes in epochs:
+        teacher = mlp([train_split.inputs.shape[1], width, classes], seed)
+        how = {"schedule": cosine, "order_seed": seed, "device": device, "progress": False}
+        train(teacher, train_split.inputs, train_split.labels, epochs=passes, **how)
+        teachers.append((accuracy(teacher, data.validation, device=device), -passes, teacher))
+    if not teachers:
+        raise ValueError(f"epochs must not be empty, got {epochs!r}")
+    return taught_by(data, max(teachers, key=lambda one: one[:2])[2])
 
 
 def noisy_labels(data: DataSet, share: float, seed: int = 0) -> DataSet:

@@ -72,18 +72,38 @@ def kl_div(s, t, T, reduction="batchmean"):
 
 
 def kd(s, t, T):
-    return T**2 * kl_div(s, t.detach(), T)
+    return T**2 * kl_div(s, t.detach(), T, "none").sum(1)
 
 
 def kd_in_numpy(student_logits, teacher_logits, temperature):
     log_q, log_p = (special.log_softmax(z.double().numpy() / temperature, 1) for z in (student_logits, teacher_logits))
-    return temperature**2 * (np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()
+    return temperature**2 * (np.exp(log_p) * (log_p - log_q)).sum(axis=1)
 
 
 def blend_one_hot(s, t, y, T, alpha=0.5):
-    hard = -(F.one_hot(y, s.shape[1]) * s.log_softmax(1)).sum(1)
+    hard = -(F.one_hot(y, s.shape[1]).movedim(-1, 1) * s.log_softmax(1)).sum(1)
     log_p, log_q = (t / T).log_softmax(1), (s / T).log_softmax(1)
-    return (alpha * T**2 * (log_p.exp() * (log_p - log_q)).sum(1) + (1 - alpha) * hard).mean()
+    return alpha * T**2 * (log_p.exp() * (log_p - log_q)).sum(1) + (1 - alpha) * hard
+
+
+def named_by_evidence(run):
+    """By what its name says of each bug: what is wrong at once, with what it should be divided by, and what follows."""
+    return {"A": "T on one side", "B": "no T²", "C": "alpha swapped", "D": "mean over classes"}[run]
+
+
+def blend_by_loops(soft_weights, temperatures, accuracy, margin):
+    cells = {
+        (w, T): accuracy[i, j].tolist()
+        for i, w in enumerate(soft_weights.tolist())
+        for j, T in enumerate(temperatures.tolist())
+    }
+    top = max(cells.values(), key=statistics.fmean)
+    fine = []
+    for cell, blocks in cells.items():
+        behind = [a - b for a, b in zip(top, blocks, strict=True)]
+        if statistics.fmean(behind) - 2 * statistics.stdev(behind) / len(behind) ** 0.5 <= margin:
+            fine.append(cell)
+    return max(fine)
 
 
 def limit_by_loops(student_logits, teacher_logits, labels):
@@ -135,22 +155,6 @@ def gradient_of(loss):
         return torch.autograd.grad(loss(z, *rest), z)[0]
 
     return answer
-
-
-def blend_reduced(soft="sum", hard="sum"):
-    """A blend by F.kl_div and F.cross_entropy, reduced in these ways."""
-    return lambda z, v, y, T, w: w * T**2 * kl_div(z, v, T, soft) + (1 - w) * F.cross_entropy(z, y, reduction=hard)
-
-
-def gradient_by_differences(z, v, y, T, w):
-    def loss(z):
-        log_q, log_p = special.log_softmax(z / T, axis=1), special.log_softmax(v.double().numpy() / T, axis=1)
-        soft = T**2 * (np.exp(log_p) * (log_p - log_q)).sum()
-        return w * soft - (1 - w) * special.log_softmax(z, axis=1)[np.arange(len(y)), y.numpy()].sum()
-
-    z = z.double().numpy()
-    steps = 1e-5 * np.eye(z.size).reshape(-1, *z.shape)
-    return np.reshape([(loss(z + step) - loss(z - step)) / 2e-5 for step in steps], z.shape)
 
 
 def width_by_trying_all(ratio, teacher_parameters, inputs, classes):
@@ -256,17 +260,17 @@ RIGHT = {
     "soften": [soften_by_hand, losses.soften, lambda z, t: special.softmax(z.numpy() / t, axis=1),
                lambda z, t: torch.nn.Softmax(dim=1)(z.double() / t)],
     "control_targets": [dealt_by_loops, dealt_by_masks, dealt_in_turn],
-    "kd_loss": [kd, kd_in_numpy, losses.kd_loss],
-    "blended_loss": [blend_one_hot, lambda *case: losses.blended_loss(*case).total,
-                     lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s, y)],
+    "kd_loss": [kd, kd_in_numpy, lambda *case: losses.kd_loss(*case, reduction="none")],
+    "blended_loss": [blend_one_hot, lambda *case: losses.blended_loss(*case, reduction="none").total,
+                     lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s, y, reduction="none")],
     "limit_loss": [limit_by_loops, lambda z, v, y: (z - v).var(1, correction=0) / 2,
                    lambda z, v, y: ((z - v).square().mean(1) - (z - v).mean(1) ** 2) / 2],
     "louder_loss": [louder(for_each=False), louder(for_each=True)],
     "repaired_loss": [blended_at_10(lambda z, v: 100 * kl_each(z, v, 10)),
                       lambda z, v, y: losses.blended(10, 0.9)(z, v, y),
                       lambda z, v, y: losses.blended_loss(z, v, y, 10, 0.9, reduction="none").total],
-    "blend_gradient": [gradient_of(blend_reduced()), gradient_by_differences,
-                       gradient_of(lambda *case: losses.blended_loss(*case, reduction="none").total.sum())],
+    "name_the_bug": [named_by_evidence],
+    "choose_blend": [blend_by_loops, lambda *case: np.array(blend_by_loops(*case))],
     "student_width": [width_by_trying_all, models.width_for_ratio],
     "break_even": [paid_back, ship.break_even, lambda one, t, s: 1000 * one / torch.tensor(t - s).clamp_min(0)],
     "smallest_student": [lambda r, lo, hi, gap: max((a for a, b in zip(r, hi, strict=True) if b <= gap), default=1),
@@ -312,7 +316,7 @@ def verdicts(rule):
 
 def swapped_and_underflowing(s, t, T):
     p, q = (t / T).softmax(1), (s / T).softmax(1)
-    return T**2 * (q * (q.log() - p.log())).sum(1).mean()
+    return T**2 * (q * (q.log() - p.log())).sum(1)
 
 
 # fmt: off
@@ -332,21 +336,31 @@ MISTAKES = {
         (lambda n: (np.linspace(0.6, 0.9, n), np.linspace(0.6, 0.9, n)), "one and the same difference"),
     ],
     "kd_loss": [
-        (lambda s, t, T: kl_div(s, t, T, "mean") * T**2, "divided by the classes"),
-        (lambda s, t, T: kl_div(s, t, T, "mean"), "no T², and divided by the classes"),
-        (lambda s, t, T: losses.kd_loss(s, t, T, reduction="none"), "not reduced"),
-        (lambda s, t, T: losses.kd_loss(s, t, T, direction="reverse"), "arguments swapped"),
+        (kl_div, "mean over the batch"),
+        (losses.kd_loss, "mean over the batch"),
+        (lambda s, t, T: kl_div(s, t, T, "mean") * T**2 if s.ndim == 2 else kd(s, t, T).mean() / s.shape[1],
+         "mean over examples and classes"),
+        (lambda s, t, T: kl_div(s, t, T, "none").mean(1) * T**2, "divided by the classes"),
+        (lambda s, t, T: kl_div(s, t, T, "none").mean(1), "no T², and divided by the classes"),
+        (lambda s, t, T: kl_div(s, t, T, "none") * T**2, "one value per class"),
+        (lambda s, t, T: losses.kd_loss(s, t, T, direction="reverse", reduction="none"), "arguments swapped"),
         (swapped_and_underflowing, "arguments swapped"),  # named before the NaN that comes with it
-        (lambda s, t, T: F.kl_div((s / T).log_softmax(1), (t / T).log_softmax(1), reduction="batchmean") * T**2,
+        (lambda s, t, T: F.kl_div((s / T).log_softmax(1), (t / T).log_softmax(1), reduction="none").sum(1) * T**2,
          "teacher in logarithms"),
-        (lambda s, t, T: F.kl_div(s, t, reduction="batchmean"), "raw logits in place of probabilities"),
-        (lambda s, t, T: T**2 * F.cross_entropy(s / T, (t / T).softmax(1)), "cross-entropy"),
+        (lambda s, t, T: F.kl_div(s, t, reduction="none").sum(1), "raw logits in place of probabilities"),
+        (lambda s, t, T: T**2 * F.cross_entropy(s / T, (t / T).softmax(1), reduction="none"), "cross-entropy"),
+        (lambda s, t, T: T**2 * F.kl_div((s / T).log_softmax(-1), (t / T).softmax(-1), reduction="none").sum(-1),
+         "last axis"),
     ],
     "blended_loss": [
-        (lambda *a: losses.blended_loss(*a[:4], 1 - a[4]).total, "weights exchanged"),
-        (lambda *a: losses.blended_loss(*a, reduction="none").total, "not reduced"),
-        (lambda s, t, y, T, w: w * kl_div(s, t, T) + (1 - w) * F.cross_entropy(s, y), "soft term: no T²"),
-        (lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s.softmax(1), y),
+        (lambda *a: losses.blended_loss(*a[:4], 1 - a[4], reduction="none").total, "weights exchanged"),
+        (lambda *a: losses.blended_loss(*a).total, "mean over the batch"),
+        (lambda s, t, y, T, w: w * kd(s, t, T) / T**2 + (1 - w) * F.cross_entropy(s, y, reduction="none"),
+         "soft term: no T²"),
+        (lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s, y), "hard term averaged"),
+        (lambda s, t, y, T, w: w * kd(s, t, T).mean() + (1 - w) * F.cross_entropy(s, y, reduction="none"),
+         "soft term: mean over the batch"),
+        (lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * F.cross_entropy(s.softmax(1), y, reduction="none"),
          "cross-entropy of probabilities"),
     ],
     "limit_loss": [
@@ -355,6 +369,16 @@ MISTAKES = {
         (lambda z, v, y: (z - v).var(1, correction=0), "no ½"),
         (lambda z, v, y: losses.kd_loss(z, v, 1000, reduction="none"), "a large temperature, not the limit"),
         (lambda z, v, y: (z - v - (z - v).mean(-1, keepdim=True)).square().mean(-1) / 2, "last axis"),
+    ],
+    "name_the_bug": [
+        (lambda run: {"D": "no T²", "B": "mean over classes"}.get(run) or named_by_evidence(run), "B and D exchanged"),
+        (lambda run: {"A": "no T²", "B": "T on one side"}.get(run) or named_by_evidence(run), "A and B exchanged"),
+    ],
+    "choose_blend": [
+        (lambda w, T, a, margin: (w[a.mean((1, 2)).argmax()], T[a.mean((0, 2)).argmax()]), None),
+        (lambda w, T, a, margin: blend_by_loops(w, T, a, margin)[::-1], "exchanged"),
+        (lambda w, T, a, margin: max((a[i, j].mean(), w[i], T[j]) for i in range(len(w)) for j in range(len(T)))[1:],
+         "the best cell"),
     ],
     "louder_loss": [
         (lambda z, v, y: losses.kd_loss(z, v, 4, reduction="none"), "T = 4 itself"),
@@ -371,14 +395,6 @@ MISTAKES = {
          "student still not softened"),
         (blended_at_10(lambda z, v: 100 * kl_each(z, v, 10), lambda z: z / 10), "hard part softened"),
         (lambda z, v, y: losses.blended(10, 0.1)(z, v, y), "weights exchanged"),
-    ],
-    "blend_gradient": [
-        (gradient_of(blend_reduced("batchmean", "mean")), "divided by the examples"),
-        (gradient_of(blend_reduced("sum", "mean")), "one part divided by the examples"),
-        (gradient_of(blend_reduced("mean", "mean")), "soft part divided by the classes"),
-        (gradient_of(lambda *a: losses.blended_loss(*a, direction="reverse", reduction="none").total.sum()),
-         "arguments swapped"),
-        (gradient_of(lambda z, v, y, T, w: losses.kd_loss(z, v, T, reduction="none").sum()), "soft part only"),
     ],
     "student_width": [
         (lambda r, p, i, c: max(1, round((p / r - c) / (i + 1 + c))), "the larger of two"),
@@ -458,12 +474,12 @@ NEAR_MISSES = {
     ],
     "kd_loss": [
         (F.mse_loss, "stopped with"),  # its third parameter is no temperature
-        (lambda s, t, T: kd(s, t, T).reshape(1), "one number is expected, and a tensor of shape [1] came"),
+        (lambda s, t, T: kd(s, t, T).mean().reshape(1, 1), "shape [1] is expected, and a tensor of shape [1, 1] came"),
         (lambda s, t, T: kd(s, t, T) - 1, "A divergence is never negative"),
         (lambda s, t, T: kd(s, t, T) + 1, "Student and teacher agree here"),
     ],
     "blended_loss": [
-        (losses.blended_loss, "returned 3 things (a LossTerms). Return only one number."),
+        (losses.blended_loss, "returned 3 things (a LossTerms). Return only a tensor of shape [1]."),
         (lambda s, t, y, T, w: kd(s, t, T) - 1, "Neither of the two terms is ever negative"),
         (lambda s, t, y, T, w: 5 + kd(s, t, T), "A weighted mean lies between its two terms"),
     ],
@@ -480,9 +496,18 @@ NEAR_MISSES = {
     "repaired_loss": [
         (lambda z, v, y: -losses.blended(10, 0.9)(z, v, y), "Neither part is ever negative"),
     ],
-    "blend_gradient": [
-        (lambda z, v, y, T, w: T * z.softmax(1), "both parts are differences of two"),
-        (lambda z, v, y, T, w: 9 * (z.softmax(1) - v.softmax(1)), "No entry can be larger than"),
+    "name_the_bug": [
+        (lambda run: "no T²", "Run A: look at its confidence"),
+        (lambda run: "T on one side", "Run B: divide the right soft term"),
+        (lambda run: "no T²" if run == "C" else named_by_evidence(run), "Run C: its soft term begins"),
+        (lambda run: "no T²" if run == "D" else named_by_evidence(run), "Run D: divide the right soft term"),
+        (lambda run: "forgot T", "Only these words name a bug here"),
+    ],
+    "choose_blend": [
+        (lambda w, T, a, margin: (0.3, 4.0), "one soft weight and one temperature of the table"),
+        (lambda w, T, a, margin: w[-1], "one soft weight and one temperature of the table"),
+        (lambda w, T, a, margin: (w[a.mean((1, 2)).argmin()], T[0]), "is shown to be worse than the best one"),
+        (lambda w, T, a, margin: (w[a.mean((1, 2))[:-1].argmax()], T[0]), "A larger soft weight has a cell"),
     ],
     "student_width": [
         (lambda *case: width_by_trying_all(*case) - 5, "at least one hidden unit"),

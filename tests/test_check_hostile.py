@@ -326,17 +326,18 @@ def test_words_are_read_as_their_places_and_nothing_else_is():
 
 def test_right_value_that_would_not_train_the_student_alone_passes_with_a_caution():
     def kd(s, t, T):
-        return losses.kd_loss(s, t.detach(), T)
+        return losses.kd_loss(s, t.detach(), T, reduction="none")
 
+    cross_entropy = functools.partial(torch.nn.functional.cross_entropy, reduction="none")
     no_gradient = "no gradient reaches student_logits, so nothing would train"
     for exercise, answer, caution in [
-        (check.kd_loss, lambda s, t, T: kd(s, t, T).item(), no_gradient),
+        (check.kd_loss, lambda s, t, T: kd(s, t, T).tolist(), no_gradient),
         (check.kd_loss, lambda s, t, T: kd(s.detach(), t, T), no_gradient),
         (check.kd_loss, torch.no_grad()(kd), no_gradient),
         (check.kd_loss, lambda s, t, T: kd(s, t, T).detach().numpy(), no_gradient),
         (check.kd_loss, check.kd_loss.reference, "a gradient flows into teacher_logits as well"),
         (check.blended_loss,
-         lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * torch.nn.functional.cross_entropy(s, y).item(),
+         lambda s, t, y, T, w: w * kd(s, t, T) + (1 - w) * cross_entropy(s.detach(), y),
          "its gradient to student_logits is not"),
     ]:  # fmt: skip
         result = exercise(answer)

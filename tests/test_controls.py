@@ -43,9 +43,13 @@ def tail(data):
     return controls.long_tail(data, 1)
 
 
+def self_taught(data):
+    return controls.self_taught(data, width=4, epochs=[1], device="cpu")
+
+
 CONTROLS = [
     controls.arg_max, controls.smoothed_labels, controls.shuffled, controls.random_teacher, taught_by_another,
-    squared, half_noisy, tail, never_first,
+    squared, self_taught, half_noisy, tail, never_first,
 ]  # fmt: skip
 PARTS = ("inputs", "labels", "teacher_logits")
 
@@ -225,6 +229,23 @@ def test_taught_by_says_what_the_teacher_says_in_earnest(data):
 
 def changed(before, after):
     return (before.train.labels != after.train.labels).nonzero().flatten().tolist()
+
+
+def test_a_self_taught_teacher_says_what_its_own_labels_say_and_stops_when_validation_likes_it_best():
+    data = blobs()
+    upside_down = replace(
+        data, train=Split((data.train.labels + 1) % C, data.train.teacher_logits, inputs=data.train.inputs)
+    )
+    for one in (data, upside_down):  # validation stays right
+        said = controls.self_taught(one, width=16, epochs=[200], device="cpu").train.teacher_logits
+        assert (said.argmax(1) == one.train.labels).double().mean() > 0.9
+    early, late = (
+        controls.self_taught(upside_down, width=16, epochs=epochs, device="cpu").train.teacher_logits
+        for epochs in ([1, 200], [200])
+    )
+    assert not torch.equal(early, late)
+    with pytest.raises(ValueError, match=r"epochs must not be empty, got \[\]"):
+        controls.self_taught(data, epochs=[])
 
 
 @given(share=st.floats(0, 1), seed=st.integers(0, 2**32))

@@ -59,7 +59,8 @@ def surface(
     ax.set_xlabel(f"{xlabel}\nmean and 95 % interval, in points\nframed with dashes: not shown to differ")
     ax.set_ylabel(ylabel)
     set_title(ax, title)
-    fig.colorbar(image, ax=ax, label="points")
+    bar = fig.colorbar(image, ax=ax, label="points")
+    bar.ax.set_ylim(min(0, means.min()), max(0, means.max()))  # white stays 0; only what occurs is shown
     show(fig, f"{title}. Paired differences in points with 95 % intervals. " + "; ".join(words) + ".")
 
 
