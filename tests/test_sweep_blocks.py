@@ -62,3 +62,18 @@ def test_the_best_settings_are_those_of_the_best_mean_and_come_block_by_block(by
     found = best_on_validation(table, by)
     assert found["block"].tolist() == [0, 1, 2, 3, 4]
     assert {*zip(found["temperature"], found["lr"], strict=True)} == {best}
+
+
+def test_a_loss_may_be_made_of_what_a_block_trains_on():
+    seen = []
+
+    def loss_of(data):
+        seen.append(data.train.labels.tolist())
+        return lambda student, teacher, labels: 0 * student.sum(1)
+
+    data = blobs()
+    options = {"examples": 40, "blocks": 2, "progress": False, **OPTIONS}
+    table = sweep_blocks(grid(width=6, lr=0.1), data, signal=lambda part, k: part, loss_of=loss_of, **options)
+    assert sorted(seen) == sorted([data.train.labels[:40].tolist(), data.train.labels[40:80].tolist()])
+    untrained = sweep_blocks(grid(width=6, lr=0.1), data, **{**options, "epochs": 1, "batch_size": 40}, loss_of=loss_of)
+    assert table["test_accuracy"].tolist() == untrained["test_accuracy"].tolist()

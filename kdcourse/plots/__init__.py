@@ -10,6 +10,7 @@ from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
 from kdcourse.plots.pictures import gallery, pictures, predictions
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
+from kdcourse.plots.shares import shares
 
 __all__ = [
     "ARMS",
@@ -30,6 +31,7 @@ __all__ = [
     "pictures",
     "predictions",
     "reliability",
+    "shares",
     "show",
     "surface",
     "tradeoff",
