@@ -17,6 +17,7 @@ PART = {
     "setting": "fashion-mnist", "key": {"examples": 500}, "metric": "accuracy", "unit": "points", "scale": 100.0,
     "n": 40, "mean": -1.26, "low": -2.04, "high": -0.06, "margin": 0.5, "verdict": "worse", "example": "pictures",
     "covers": {"block": 40, "example": 10_000}, "arms": {"a": {"mean": 0.8126}, "b": {"mean": 0.825}}, "pairs": None,
+    "beside": {"a linear model": 0.7},
 }  # fmt: skip
 WHERE = "soft-beats-hard fashion-mnist examples=500"
 
@@ -41,6 +42,7 @@ def ledger(tmp_path, monkeypatch):
         (f"margin {WHERE}", "0.5"),
         (f"a {WHERE}", "81.3"),
         (f"b {WHERE}", "82.5"),
+        (f"beside:a_linear_model {WHERE}", "70.0"),
         ("size soft-beats-hard flights examples=500,metric=log-likelihood", "0.012"),
         ("gain soft-beats-hard flights examples=500,metric=log-likelihood", "+0.012 nats [−2.040, −0.060]"),
         ("gain soft-beats-hard spam-assassin examples=500", "−1.26 points [−2.04, +0.04]"),
@@ -69,6 +71,7 @@ def test_text_without_placeholders_and_mathematics_stay_as_they_are():
         ("gain soft-beats-hard fashion-mnist examples=7 is worse", "one of fashion-mnist examples=500; spam"),
         ("gain soft-beats-hard flights examples=500", "metric=log-likelihood"),
         ("gain soft-beats-hard", "it takes"),
+        (f"beside:teacher {WHERE}", "it takes"),
         (f"gains {WHERE}", "it takes gain, effect"),
         ("gain soft-beats-harder fashion-mnist examples=500", "no claim 'soft-beats-harder'"),
         ("gain on-policy-helps fashion-mnist examples=500", "not measured yet"),
@@ -83,4 +86,4 @@ def test_what_the_ledger_does_not_have_is_an_error_that_names_the_request(reques
 
 
 def test_every_kind_is_described_where_it_is_asked_for():
-    assert all(f"`{kind}`" in claims.quote.__doc__ for kind in [*KINDS, "plain"])
+    assert all(f"`{kind}" in claims.quote.__doc__ for kind in [*KINDS, "plain"])
