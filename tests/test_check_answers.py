@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize, special, stats
+from scipy import optimize, special
 from statsmodels.stats.weightstats import DescrStatsW
 
 from kdcourse import check, losses, models, ship
@@ -366,7 +366,7 @@ NEAR_MISSES = {
     "release": [
         (lambda *case: "ship", 'one of two words for each slice: "go" or "no-go"'),
         (lambda *case: 1, "cannot be read as a list of 4 words"),
-        (lambda low, high, harm: "go" if low > 0.12 or high < 0.04 / harm**2 else "no-go", "shown to lose more than ten"),
+        (lambda low, high, harm: "go" if low > 0.12 or high < 0.04 / harm**2 else "no-go", "lose more than ten"),
         (decided([0.2, 0.02, 0.01]), "not shown to be good"),
         (decided([0.05, -1, 0.05]), "of harm 3 goes that is shown to lose"),
         (decided([0.01, -1, 0.01]), "of harm 1 stays behind"),

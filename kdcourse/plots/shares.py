@@ -28,8 +28,8 @@ def shares(table: pd.DataFrame, *, title: str, xlabel: str, ylabel: str) -> None
     Examples
     --------
     >>> found = pd.DataFrame({"flag": [0.25, 1.0], "watch": [0.75, 0.0]}, index=[50, 400])
-    >>> shares(found, title="More examples settle it", xlabel="examples", ylabel="audits")
-    [figure] More examples settle it. Shares of audits by examples. 50: flag 25 %, watch 75 %; 400: flag 100 %, watch 0 %.
+    >>> shares(found, title="More settle it", xlabel="examples", ylabel="audits")
+    [figure] More settle it. Shares of audits by examples. 50: flag 25 %, watch 75 %; 400: flag 100 %, watch 0 %.
     """
     for name, row in table.iterrows():
         if not abs(row.sum() - 1) < 1e-6:
