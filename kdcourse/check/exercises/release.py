@@ -16,8 +16,14 @@ def _release(passes=lambda low, high, limit: high < limit, limits=_LIMITS):
 
 
 def _asked(answer, low, high, harm):
-    """What an answer decides of several slices, one by one."""
-    return [answer(*one) for one in zip(low.tolist(), high.tolist(), harm.tolist(), strict=True)]
+    """What an answer decides of several slices, one by one; or the first thing that it returns and that is no word."""
+    decided = []
+    for one in zip(low.tolist(), high.tolist(), harm.tolist(), strict=True):
+        word = answer(*one)
+        if not issubclass(type(word), str):
+            return word
+        decided.append(word)
+    return decided
 
 
 def _slices(generator):
