@@ -51,7 +51,7 @@ def picture(report: Report, most_rows: int | None = 30) -> tuple[Any, str]:
         scale * np.array([row[name] for row in rows], float) for name in ("low", "high", "gap", "max_gap")
     )
     together = scale * report.corrected.loc[[row.name for row in rows]].to_numpy()
-    ends = _ends(rows, *np.fmin([low, -high], [together[:, 0], -together[:, 1]]) * [[1], [-1]], gap, allowed)
+    ends = _ends(rows, np.fmin(low, together[:, 0]), np.fmax(high, together[:, 1]), gap, allowed)
     fig, ax = figure(WIDTH, 2.2 + 0.28 * len(rows))
     ax.axvline(0, color="#888888", linewidth=1, zorder=0)
     ax.axhline(len(rows) - 1.25, color="#cccccc", linewidth=1, zorder=0)
