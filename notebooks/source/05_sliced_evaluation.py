@@ -74,7 +74,7 @@ for name, ok in right.items():
     print(f"{name:>7}: {ok[of_winter].mean():.1%} in the right box")
 
 # %% [markdown]
-# Could you tell from these averages which student has never had a summer? Now the **gap**, teacher − student, by garment. What a slice may lose, the shop decided beforehand: **five points**.
+# Could you tell from these averages which student has missed the summer? Now the **gap**, teacher − student, by garment. What a slice may lose, the shop decided beforehand: **five points**.
 
 # %%
 from kdcourse.audit import audit
@@ -175,8 +175,8 @@ enough = min(found.index[found["flag"] >= 0.8], default=400)
 print(f"You said {my_guess}. To catch it four times in five: {enough}.")
 plots.shares(
     found,
-    title=f"With 20 sandals, {found.loc[20, 'flag']:.0%} of the audits catch "
-    f"the fault; with 200, {found.loc[200, 'flag']:.0%}",
+    title=f"Audits that catch the fault: {found.loc[20, 'flag']:.0%} with 20 "
+    f"sandals, {found.loc[200, 'flag']:.0%} with 200",
     xlabel="sandals in the audit",
     ylabel="audits",
 )
@@ -210,7 +210,7 @@ for slices in [1, 10, 50]:
     )
 
 # %% [markdown]
-# So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together. Each slice costs power: ask only what would change a decision.
+# So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together. (Holm's verdict may fall where the thin line just touches the limit.) Each slice costs power: ask only what would change a decision.
 
 # %% [markdown]
 # "With a probability of at least 95 %, no verdict is wrong": that holds for **independent** examples only. Ten copies of a mail are one example.
@@ -253,7 +253,7 @@ worst = garments.class_names[gaps.idxmax()]
 print(f"worst on validation: {worst}")
 
 # %% [markdown]
-# In the full run the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest.
+# In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest. ("Better" only says that the number named first is larger; here that is a larger loss.)
 
 # %%
 from kdcourse import claims
@@ -497,7 +497,7 @@ for name, ends in [("theirs", difference(at_2, at_4)), ("paired", paired)]:
 #
 # - Write down your slices, and a limit for each, before the next model is trained.
 # - Count the examples in each. Where the formula asks for more, start collecting.
-# - Audit a file of predictions in the pipeline; exit status 1 means that a slice is flagged:
+# - Audit a file of predictions in the pipeline. Exit status 1 means that a slice is flagged; the undecided ones do not stop it, so read them:
 #
 # ```
 # kdcourse audit predictions.csv --label y --teacher teacher --student student --slice group --max-gap 0.03
