@@ -191,8 +191,10 @@ def test_behind_each_interval_lies_the_one_that_holds_for_all_slices_together(fo
 
 def test_with_a_score_the_corrected_interval_is_that_of_students_t():
     random = np.random.default_rng(0)
-    lost, groups = random.normal(0.1, 1, 400), np.repeat(["a", "b", "few"], [250, 140, 10])
-    found = audit(lost, 0 * lost, lost, {"group": groups}, score=lambda labels, said: -np.asarray(said), max_gap=0.1)
+    costs, said = np.array([0, *random.normal(0.1, 1, 9)]), random.integers(0, 10, 400)
+    nothing, groups = np.zeros(400, int), np.repeat(["a", "b", "few"], [250, 140, 10])
+    found = audit(nothing, nothing, said, {"group": groups}, score=lambda labels, said: -costs[said], max_gap=0.1)
+    lost = costs[said]
     level = 1 - 0.05 / found.corrected_for
     assert found.corrected_for == 3
     for at, row in [*found.table.iterrows(), ("overall", found.overall)]:
