@@ -2,7 +2,7 @@
 
 Each takes a DataSet and gives one back whose *training* split says something else, or less. Validation and test stay
 as they are, so that agreement is always agreement with the real teacher. A student on hard labels needs none of these:
-its soft weight is 0.
+its soft weight is 0. `weighted_labels` changes no data, and gives a loss.
 
     table = sweep(settings, controls.arg_max(garments), epochs=10)
 
@@ -18,6 +18,7 @@ import torch
 from kdcourse import _arguments
 from kdcourse._arguments import integer, number, positive
 from kdcourse.data import DataSet, Split
+from kdcourse.losses import LossFunction, blended
 from kdcourse.models import mlp
 from kdcourse.train import accuracy, cosine, teacher_logits, train
 
@@ -209,6 +210,31 @@ def long_tail(data: DataSet, rarest: int, first: int = 0) -> DataSet:
         count = round(most * (rarest / most) ** (step / max(classes - 1, 1)))
         kept[(labels == (first + step) % classes).nonzero().flatten()[:count]] = True
     return replace(data, train=data.train[kept])
+
+
+def weighted_labels(data: DataSet) -> LossFunction:
+    """The loss of labels in which all classes weigh the same, each example one over how frequent its class is.
+
+    The simplest remedy for a long tail that needs no teacher.
+
+    Parameters
+    ----------
+    data : DataSet
+        Whose training labels are counted; a class without any counts as one that has a single example.
+
+    Returns
+    -------
+    function
+        A loss for `kdcourse.sweep.sweep`, as of `kdcourse.losses.blended`.
+
+    Examples
+    --------
+    >>> loss = weighted_labels(_tiny())
+    >>> loss(torch.zeros(1, 2), None, torch.tensor([0])).shape
+    torch.Size([1])
+    """
+    counts = torch.bincount(data.train.labels, minlength=_logits(data).shape[1]).clamp(min=1)
+    return blended(soft_weight=0, class_weight=len(data.train) / (len(counts) * counts))
 
 
 def _logits(data):

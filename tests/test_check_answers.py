@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import special
 from statsmodels.stats.weightstats import DescrStatsW
 
 from kdcourse import check, losses, models, ship
@@ -190,27 +190,8 @@ def described(t, s):
     return DescrStatsW(t.double().numpy() - s.double().numpy())
 
 
-def needed_by_counting(disagree, gap, max_gap):
-    if gap == max_gap:
-        return math.inf
-    s, n = math.sqrt(disagree - gap * gap), 1
-    while abs(gap - max_gap) < 2.8 * s / math.sqrt(n):
-        n += 1
-    return n
-
-
-def read_by_loop(n, gap, low, high, max_gap, min_samples):
-    verdicts = []
-    for k in range(len(n)):
-        if n[k] < min_samples:
-            verdicts.append("too few")
-        elif low[k] > max_gap[k]:
-            verdicts.append("flag")
-        elif high[k] < max_gap[k]:
-            verdicts.append("pass")
-        else:
-            verdicts.append("watch")
-    return verdicts
+def decided(limits, word=lambda word: word, of=lambda low, high: high):
+    return lambda low, high, harm: word("go" if of(low, high) < limits[harm - 1] else "no-go")
 
 
 def epoch(loss, before=lambda student: student.train()):
@@ -277,8 +258,8 @@ RIGHT = {
                          lambda r, lo, hi, gap: np.where(hi.numpy() < gap, r.numpy(), 1.0).max()],
     "paired_interval": [interval_by_counts, interval_by_loops,
                         lambda t, s: (described(t, s).mean, *described(t, s).zconfint_mean())],
-    "examples_needed": [needed_by_counting, lambda *case: np.float64(needed_by_counting(*case))],
-    "read_audit": [read_by_loop, lambda *case: tuple(read_by_loop(*case))],
+    "release": [decided([0.03, 0.02, 0.004]), decided([0.1, 0.1, 0.01]), decided([0.05, 0.01, 0.005], str.__str__),
+                lambda low, high, harm: ("no-go", "go")[high < 0.06 / harm**2]],
 }
 # fmt: on
 
@@ -303,15 +284,6 @@ def written(gap, half):
 
 def difference(t, s):
     return t.mean() - s.mean()
-
-
-def needed(formula):
-    return lambda d, g, m: math.ceil(formula(d, g, m)) if g != m else math.inf
-
-
-def verdicts(rule):
-    """A verdict for each slice by `rule(n, gap, low, high, max_gap)`, all numbers."""
-    return lambda *case: [rule(*(float(value) for value in row)) for row in zip(*case[:5], strict=True)]
 
 
 def swapped_and_underflowing(s, t, T):
@@ -420,22 +392,15 @@ MISTAKES = {
         (lambda t, s: [described(t, s).mean, *described(t, s).tconfint_mean()], "Student's t"),
         (written(difference, lambda t, s: 1.96 * ((t - s) ** 2).sum().sqrt() / len(t)), "mean not removed"),
     ],
-    "examples_needed": [
-        (needed(lambda d, g, m: (1.96 / (g - m)) ** 2 * (d - g * g)), "no power"),
-        (lambda d, g, m: int(7.84 * (d - g * g) / (g - m) ** 2), "rounded down"),  # and divides by 0 elsewhere
-        (lambda d, g, m: math.ceil(7.84 * (d - g * g) / g**2) if g else math.inf, "compared with 0"),
-        (needed(lambda d, g, m: ((stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) / (g - m)) ** 2 * (d - g * g)),
-         "more digits"),
-    ],
-    "read_audit": [
-        (verdicts(lambda n, g, lo, hi, m: "too few" if n < 100 else "flag" if g > m else "pass"), "by the gap alone"),
-        (verdicts(lambda n, g, lo, hi, m:
-                  "flag" if lo > m else "pass" if hi < m else "too few" if n < 100 else "watch"), "too few last"),
-        (verdicts(lambda n, g, lo, hi, m: "too few" if n < 100 else "flag" if lo > m else "pass"
-                  if max(abs(lo), abs(hi)) < m else "watch"), "a better student does not pass"),
-        (lambda n, g, lo, hi, m, k: read_by_loop(n, g, lo, hi, m[:1].expand(len(n)), k), "one max_gap for all"),
-        (lambda n, g, lo, hi, m, k: ["flag" if (n * g).sum() / n.sum() > m.mean() else "pass"] * len(n),
-         "the average decides"),
+    "release": [
+        (decided([0.06, 0.03, 0.01], of=lambda low, high: (low + high) / 2), "by the middle"),
+        (lambda low, high, harm: "no-go" if low > 0.04 / harm**2 else "go", "not shown to be bad"),
+        (lambda low, high, harm: "go" if low < 0 else "no-go", "not significant"),
+        (decided([0.04, 0.03, 0.01], of=lambda low, high: high - low), "width"),
+        (lambda low, high, harm: "go" if high < 0.08 else "no-go", "one limit, a loose one"),
+        (lambda low, high, harm: "go" if high < 0.02 * harm else "no-go", "harm upside down"),
+        (lambda low, high, harm: "go" if high < 9 / harm else "no-go", "limits in points"),
+        (lambda low, high, harm: "no-go" if high < 0.05 / harm**2 else "go", "exchanged"),
     ],
 }
 # What is said where no bug has a name for it. Each rule of these exercises is broken by one of them.
@@ -533,23 +498,14 @@ NEAR_MISSES = {
         (lambda t, s: interval_by_loops(t, s)[0], "a tuple of 3 numbers is expected, and one number came back"),
         (lambda t, s: interval_by_counts(t, s)[1:], "returned 2 things (a tuple). Return a tuple of 3 numbers."),
     ],
-    "examples_needed": [
-        (lambda *case: 7 - needed_by_counting(*case), "A number of examples is positive"),
-        (lambda *case: needed_by_counting(*case) + 0.5, "no part of an example: round up"),
-        (lambda *case: 5000 if case[1] == case[2] else needed_by_counting(*case), "is expected to be max_gap here"),
-        (lambda *case: needed_by_counting(*case) // 3, "less than half of the time"),
-    ],
-    "read_audit": [
-        (lambda *case: ["fail"] * len(case[0]), "Only these words are verdicts"),
-        (lambda *case: [word.upper() for word in read_by_loop(*case)],
-         "expected ['flag', 'pass', 'watch'] got ['FLAG', 'PASS', 'WATCH']"),
-        (lambda *case: ["too few"] * len(case[0]), "“too few” is due where n < min_samples"),
-        (lambda *case: ["too few" if n < 100 else "flag" for n in case[0]], "A slice is flagged whose gap is not"),
-        (lambda *case: [word.replace("flag", "pass") for word in read_by_loop(*case)], "A slice passes whose gap is"),
-        (lambda *case: [word.replace("flag", "watch") for word in read_by_loop(*case)], "A slice is watched although"),
-        (lambda *case: read_by_loop(*case)[0], "a list of 3 words is expected, and one word came"),
-        (lambda *case: read_by_loop(*case)[:2], "a list of 3 words is expected, and a list of 2"),
-        (lambda *case: case[0] < 100, "returned a Tensor that cannot be read as a list of 3 words"),
+    "release": [
+        (lambda *case: "ship", 'one of two words for each slice: "go" or "no-go"'),
+        (lambda *case: 1, "cannot be read as a list of 4 words"),
+        (lambda low, high, harm: "go" if low > 0.12 or high < 0.04 / harm**2 else "no-go", "lose more than ten"),
+        (decided([0.2, 0.02, 0.01]), "not shown to be good"),
+        (decided([0.05, -1, 0.05]), "of harm 3 goes that is shown to lose"),
+        (decided([0.01, -1, 0.01]), "of harm 1 stays behind"),
+        (decided([0.05, 0.02, -1]), "lose next to nothing"),
     ],
 }
 # fmt: on
@@ -586,8 +542,9 @@ def test_random_inputs_keep_off_the_edges_where_right_answers_part(seed):
     assert check.break_even.reference(one, teacher, student) > 10_000  # rounding is within the tolerance
     _, low, high, max_gap = case_of(check.smallest_student)
     assert all((end - max_gap).abs().min() > 1e-3 for end in (low, high))  # ≤ and < are both right
-    _, _, low, high, max_gap, _ = case_of(check.read_audit)
-    assert all((end - max_gap).abs().min() > 1e-3 for end in (low, high))
+    low, high, harm = case_of(check.release)
+    for least, most, those in [(0.03, 0.1, harm == 1), (0.0035, 0.01, harm == 3)]:  # limits that are asked for
+        assert not ((high[those] > least - 1e-3) & (high[those] < most + 1e-3)).any()
 
 
 @given(

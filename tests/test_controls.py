@@ -336,6 +336,15 @@ def test_a_tail_at_its_limits(counts, settings, left):
     assert per_class(controls.long_tail(unequal(counts), *settings).train, len(counts)) == left
 
 
+def test_weighted_labels_give_every_class_the_same_weight_in_the_whole_split():
+    data = unequal([8, 2, 5])
+    logits = torch.randn(len(data.train), 3, generator=torch.Generator().manual_seed(0))
+    found = controls.weighted_labels(data)(logits, None, data.train.labels)
+    plain = torch.nn.functional.cross_entropy(logits, data.train.labels, reduction="none")
+    by_class = [plain[data.train.labels == k].mean() for k in range(3)]
+    torch.testing.assert_close(found.mean(), torch.stack(by_class).mean())
+
+
 def test_pictures_in_a_tail_stay_pictures_with_what_the_teacher_says_of_both_their_views():
     data = pictures()  # labels 0, 1, 2, 0, 1, 2, 0, 1: two, one and one of them are left
     tail = controls.long_tail(data, 1).train

@@ -84,3 +84,18 @@ def test_a_gain_is_over_the_student_of_the_same_block_size_and_examples():
         gain_over(table, width=4)
     with pytest.raises(ValueError, match="single out one student per block"):
         gain_over(table, temperature=7)
+
+
+def test_a_loss_may_be_made_of_what_a_block_trains_on():
+    seen = []
+
+    def loss_of(data):
+        seen.append(data.train.labels.tolist())
+        return lambda student, teacher, labels: 0 * student.sum(1)
+
+    data = blobs()
+    options = {"examples": 40, "blocks": 2, "progress": False, **OPTIONS}
+    table = sweep_blocks(grid(width=6, lr=0.1), data, signal=lambda part, k: part, loss_of=loss_of, **options)
+    assert sorted(seen) == sorted([data.train.labels[:40].tolist(), data.train.labels[40:80].tolist()])
+    untrained = sweep_blocks(grid(width=6, lr=0.1), data, **{**options, "epochs": 1, "batch_size": 40}, loss_of=loss_of)
+    assert table["test_accuracy"].tolist() == untrained["test_accuracy"].tolist()

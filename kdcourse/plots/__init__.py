@@ -13,6 +13,7 @@ from kdcourse.plots.pictures import picks, predictions, recognised
 from kdcourse.plots.pulls import pulls
 from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
+from kdcourse.plots.shares import shares
 from kdcourse.plots.training import learning, slopes
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "pulls",
     "reliability",
     "repairs",
+    "shares",
     "show",
     "slopes",
     "surface",

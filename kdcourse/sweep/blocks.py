@@ -21,6 +21,7 @@ def sweep_blocks(
     examples: int,
     blocks: int,
     signal: Any = lambda data, block: data,
+    loss_of: Any = None,
     progress: bool = True,
     **options: Any,
 ) -> pd.DataFrame:
@@ -41,6 +42,8 @@ def sweep_blocks(
         How many; together they must fit into the training split.
     signal : callable, optional
         From a block's data set and its number to the data set that is trained on, with other labels for example.
+    loss_of : callable, optional
+        From the data set that a block trains on to its loss, as `sweep` takes one: for losses that count its labels.
     progress : bool
         Show a bar, one step per block.
     **options
@@ -71,8 +74,9 @@ def sweep_blocks(
 
     def one(block):
         part = replace(data, train=data.train[examples * block : examples * (block + 1)])
-        students = grid.assign(init_seed=block, order_seed=block)
-        return sweep(students, signal(part, block), progress=False, **options).assign(block=block)
+        students, learned = grid.assign(init_seed=block, order_seed=block), signal(part, block)
+        own = options if loss_of is None else {**options, "loss": loss_of(learned)}
+        return sweep(students, learned, progress=False, **own).assign(block=block)
 
     # A small stack is done soonest on one thread, with another beside it.
     parallel = joblib.Parallel(n_jobs=2, backend="threading", return_as="generator")
