@@ -91,7 +91,9 @@ def latency(
     -------
     DataFrame
         One row per model, indexed by its name: `median_ms`, milliseconds per batch, the median over the rounds;
-        `low_ms` and `high_ms`, its 95 % interval; `rounds`; `requests_per_second`, batch_size / median.
+        `low_ms` and `high_ms`, its 95 % interval; `p99_ms`, what 99 % of the rounds stay under (a round is the mean of
+        several batches, or a single one that takes `seconds` or longer); `rounds`; `requests_per_second`,
+        batch_size / median.
 
     Raises
     ------
@@ -238,6 +240,7 @@ def _row(milliseconds, batch_size):
         "median_ms": median,
         "low_ms": float(interval.low),
         "high_ms": float(interval.high),
+        "p99_ms": float(np.quantile(milliseconds, 0.99)),
         "rounds": len(milliseconds),
         "requests_per_second": 1000 * batch_size / median,
     }

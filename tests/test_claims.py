@@ -92,7 +92,7 @@ def test_there_are_as_many_pairs_as_the_smallest_effect_of_interest_asks_for(cla
 
 
 def test_every_stored_result_belongs_to_a_claim_that_can_be_measured():
-    assert {path.stem for path in ledger.stored("results").glob("*.json")} == {claim.name for claim in MEASURABLE}
+    assert {path.stem for path in (data.folder() / "results").glob("*.json")} == {claim.name for claim in MEASURABLE}
 
 
 @every_measurable

@@ -26,6 +26,18 @@ MEASURED = [claim for claim in claims.CLAIMS if claims.result(claim.name)]
 every_measured = pytest.mark.parametrize("claim", MEASURED, ids=lambda claim: claim.name)
 
 
+def all_keys():
+    """Claims with the keys of their parts in the first setting; and one whose sizes are judged by latency, too."""
+    for claim in MEASURED:
+        parts = claims.result(claim.name)["parts"]
+        yield pytest.param(claim, [one["key"] for one in parts if one["setting"] == parts[0]["setting"]], id=claim.name)
+    cnn = {"student": "CNN"}
+    places = [(cnn, "under", 2), (cnn, "over", 50), ({}, "under", 2), ({}, "over", 50)]
+    places += [({**cnn, "by": "latency"}, "under", ratio) for ratio in (50, 100)]
+    keys = [{**which, "side": side, "ratio": ratio, "examples": 500} for which, side, ratio in places]
+    yield pytest.param(a_claim(parts="comparisons"), keys, id="by latency")
+
+
 def a_claim(supports="better", holds="each", parts="garments", **record):
     return Claim("name", "Wording.", "somewhere", "Measured.", supports=supports, holds=holds, parts=parts, **record)
 
@@ -101,6 +113,19 @@ def test_nothing_is_pooled_over_settings():
     assert (claims.standing(claim, None), claims.conclude(claim, None).verdict) == ("", "not measured")
 
 
+@pytest.mark.parametrize(
+    ("by_parameters", "by_latency", "verdict"),
+    [("yy", "yy", "yes"), ("yn", "nn", "no"), ("yy", "yn", "depends"), ("yn", "cy", "depends")],
+)
+def test_nor_over_what_a_size_is_judged_by(by_parameters, by_latency, verdict):
+    """A student that is 50 times smaller and 4 times faster cannot be over and under a limit."""
+    claim = a_claim(holds="all")
+    keys = [{**by, "ratio": ratio} for by in ({}, {"by": "latency"}) for ratio in (2, 50)]
+    found = result(claim, [LETTERS[one] for one in by_parameters + by_latency], keys)
+    assert claims.conclude(claim, found).verdict == verdict
+    assert claims.plain(claim, found).startswith({"yes": "Yes", "no": "No", "depends": "It depends"}[verdict])
+
+
 # ---- sentences that somebody has read aloud ----
 
 
@@ -150,6 +175,10 @@ def test_what_parts_share_is_not_said_and_the_rest_is_as_short_as_it_can_be():
     both = [{"student": "CNN", "ratio": 2, "examples": n} for n in (5, 6)] + [{"ratio": 2, "examples": 6}]
     assert claims.plain(claim, result(claim, ["yes", "yes", "no"], both)) == (
         "It depends: yes for CNNs with 5 and 6 pictures; no for MLPs with 6 pictures."
+    )
+    by_latency = [{"student": "CNN", "by": "latency", "ratio": ratio, "examples": 5} for ratio in (10, 50)]
+    assert claims.plain(claim, result(claim, ["yes", "no", "no"], [both[0], *by_latency])) == (
+        "It depends: yes at 2 times smaller; no by latency at 10 and 50 times smaller."
     )
     temperatures = [{"temperature": pair, "examples": n} for n in (1, 2, 3) for pair in ([4, 1], [20, 4])]
     temperatures[-1]["examples"] = 4
@@ -271,11 +300,9 @@ def accounts_for(claim, found, text, setting):
 
 
 @pytest.mark.slow
-@every_measured
-def test_every_combination_of_answers_in_one_setting_is_english_and_leaves_no_part_out(claim):
-    stored = claims.result(claim.name)
-    setting = stored["parts"][0]["setting"]
-    keys = [part["key"] for part in stored["parts"] if part["setting"] == setting]
+@pytest.mark.parametrize(("claim", "keys"), [*all_keys()])
+def test_every_combination_of_answers_in_one_setting_is_english_and_leaves_no_part_out(claim, keys):
+    setting = claim.settings[0]
     for holds, answers in itertools.product(HOLDS, combinations(len(keys))):
         again = a_claim(claim.supports, holds, claim.parts, settings=(setting,))
         found = result(again, answers, keys, setting)
@@ -285,11 +312,9 @@ def test_every_combination_of_answers_in_one_setting_is_english_and_leaves_no_pa
 
 
 @pytest.mark.slow
-@every_measured
-def test_every_combination_of_answers_in_several_settings_is_english_and_names_them(claim):
+@pytest.mark.parametrize(("claim", "keys"), [*all_keys()])
+def test_every_combination_of_answers_in_several_settings_is_english_and_names_them(claim, keys):
     settings = ("fashion-mnist", "wordnet-glosses", "flights")
-    stored = claims.result(claim.name)
-    keys = [part["key"] for part in stored["parts"] if part["setting"] == stored["parts"][0]["setting"]]
     each = combinations(len(keys), 20)
     rng = np.random.default_rng(0)
     for holds, n in itertools.product(HOLDS, (2, 3)):

@@ -2,18 +2,22 @@
 
 import functools
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 from toy_bench import by_order, flat, found, means, positions, settings, speaker, spy, trap, which, width, world
 
 from kdcourse import claims
-from kdcourse.claims import arms, lesson_04
+from kdcourse.claims import arms, ladder, lesson_04
 from kdcourse.claims import sizes as full_run
 
 pytestmark = pytest.mark.slow  # whole experiments
+SLOW = {2: 1.4, 5: 2.1, 10: 2.9, 20: 3.3, 50: 3.8, 100: 3.9, 200: 3.9}  # how many times faster CNNs are
+FAST = {2: 1.6, 5: 3.1, 10: 6.4, 20: 9.4, 50: 13.0, 100: 21.0, 200: 22.0}
 
 ALL, BLOCK = 50_000, 5_000
 GAINS = {2: 0.002, 5: 0.01, 10: 0.02, 20: 0.02, 50: 0.01, 100: 0.03, 200: 0.04}
@@ -23,8 +27,9 @@ OUTSIDE = [2, 50, 100, 200]
 
 @pytest.fixture(autouse=True, scope="module")
 def as_long_as_planned():
-    """What is tried after the grid, stopping sooner and weight decays, has tests of its own."""
+    """What is tried after the grid, stopping sooner and weight decays, has tests of its own, as has latency."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lesson_04, "faster", lambda: {ratio: float(ratio) for ratio in GAINS})
         patch.setattr(arms, "SOONER", ())
         patch.setattr(arms, "THEN", {})
         yield
@@ -170,6 +175,100 @@ def test_95_percent_is_of_the_teachers_accuracy(bench, teacher):
         {"teacher": teacher.mean(), "students on labels": soft - 0.01, "students on arg-max labels": soft - 0.006},
         abs=1e-3,
     )
+
+
+@pytest.fixture(scope="module")
+def only_cnns(bench):
+    """Sweeps of MLPs are left out, and CNNs trained once."""
+    trained = lesson_04.ladder(bench)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lesson_04, "ladder", lambda run: trained)
+        patch.setattr(lesson_04, "sizes", lambda run, *arms: {})
+        yield
+
+
+@pytest.mark.parametrize(
+    ("name", "effect", "slow", "fast"),
+    [
+        ("sweet-spot-5-20", lambda _, of: OF_CNNS[of[0]] - OF_CNNS[of[1]], [], [[50, 2], [50, 100], [50, 200]]),
+        ("below-5x-use-small", lambda _, of: 0.01 - OF_CNNS[of], [10, 50, 100, 200], []),
+        (
+            "above-20x-gap",
+            lambda teacher, of: 0.05 - teacher + accuracy_of_cnn(of, BLOCK, "soft"),
+            [50, 100, 200],
+            [50],
+        ),
+        ("95-percent-at-10x", lambda teacher, of: accuracy_of_cnn(of, BLOCK, "soft") - 0.95 * teacher, [], [20]),
+    ],
+)
+def test_by_latency_there_is_what_no_part_by_parameters_compares(
+    name, effect, slow, fast, bench, teacher, only_cnns, monkeypatch
+):
+    for times, ratios in ((SLOW, slow), (FAST, fast)):
+        monkeypatch.setattr(lesson_04, "faster", lambda times=times: times)
+        result = found(name, bench)
+        by_latency = [one for one in result["parts"] if "by" in one["key"]]
+        assert [one["key"]["ratio"] for one in by_latency] == ratios
+        for one in by_latency:
+            ratio = one["key"]["ratio"]
+            assert one["mean"] == pytest.approx(100 * effect(teacher.mean(), ratio), abs=3)
+            side = {"side": "under"} if "side" in one["key"] else {}
+            assert one["key"] == {"student": "CNN", "by": "latency", **side, "ratio": ratio, "examples": BLOCK}
+            said = " ".join(arm["name"] for arm in one["arms"].values())
+            expected = [times[each] for each in np.atleast_1d(ratio)]
+            assert re.findall(r"([\d.]+) times faster", said) == [f"{each:g}" for each in expected]
+        keys = [{**one["key"], "by": None} for one in result["parts"]]
+        assert all(keys.count(key) == 1 for key in keys)
+
+
+def test_how_much_faster_is_a_matter_of_one_request(monkeypatch):
+    rows = [{"student": None, "ratio": None, "median_ms": 2.5, "batch_median_ms": 1.0}]
+    rows += [
+        {"student": "CNN", "ratio": ratio, "median_ms": ms, "batch_median_ms": 9.0} for ratio, ms in [(2, 2), (50, 0.7)]
+    ]
+    rows += [{"student": "MLP", "ratio": 2, "median_ms": 0.1, "batch_median_ms": 9.0}]
+    monkeypatch.setattr(ladder, "measured_sizes", lambda: {"models": rows})
+    assert ladder.faster() == {2: 1.2, 50: 3.6}
+
+
+def test_of_flights_what_is_compared_is_the_auroc():
+    """Against scipy's U statistic; a score is the label times so much, and noise that all students share."""
+    noise = np.random.default_rng(0).normal(size=2_000)
+    pull = {2: (2.0, 1.9), 5: (1.9, 1.7), 10: (1.8, 1.5), 20: (1.5, 1.3), 50: (0.9, 0.8)}
+
+    def size(row):
+        return min(pull, key=lambda ratio: abs(np.log(46_000 / (9 * row.width + 2) / ratio)))
+
+    def says(row, some, name):
+        hard, soft = pull[size(row)][::-1]
+        score = getattr(some, name).labels.numpy() * (soft if row.soft_weight else hard) + noise
+        return np.stack([0 * score, score], 1)
+
+    bench = world(lambda row, some: trap(chosen(row), 0.5), setting="flights", examples=100_000, says=says)
+    labels = bench.data.test.labels.numpy()
+
+    def auroc(score):
+        wins = stats.mannwhitneyu(score[labels == 1], score[labels == 0]).statistic
+        return 100 * wins / ((labels == 1).sum() * (labels == 0).sum())
+
+    logits = bench.data.test.teacher_logits.numpy()
+    soft, hard = ({ratio: auroc(labels * both[k] + noise) for ratio, both in pull.items()} for k in (0, 1))
+    gap = {ratio: auroc(logits[:, 1] - logits[:, 0]) - one for ratio, one in soft.items()}
+    gains = {ratio: soft[ratio] - hard[ratio] for ratio in pull}
+    expected = {
+        "sweet-spot-5-20": {(10, 2): gains[10] - gains[2], (10, 50): gains[10] - gains[50]},
+        "below-5x-use-small": {2: 1 - gains[2]},
+        "above-20x-gap": {ratio: gap[50] - 5 if ratio == 50 else 5 - gap[ratio] for ratio in pull},
+    }
+    for name, parts in expected.items():
+        result = found(name, bench)
+        assert means(result) == pytest.approx([*parts.values()] * 2, abs=1e-3)
+        ratios = [one["key"]["ratio"] for one in result["parts"]]
+        assert ratios == [list(ratio) if isinstance(ratio, tuple) else ratio for ratio in parts] * 2
+        assert {one["metric"] for one in result["parts"]} == {"AUROC"}
+        sizes, days = [ALL] * len(parts) + [BLOCK] * len(parts), bench.data.test.about["date"].nunique()
+        assert [one["key"]["examples"] for one in result["parts"]] == sizes
+        assert {one["covers"]["example"] for one in result["parts"]} == {days}
 
 
 def test_the_curves_of_the_full_run_are_those_of_the_mlps(monkeypatch):

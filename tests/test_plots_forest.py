@@ -38,9 +38,8 @@ def ledger():
         several = marks(k, 14 if k == 5 else 1 + k % 4)
         answer = "depends" if k % 5 == 1 else several[0].answer
         claim = f"Claim {k}. {words[: 20 + 7 * k]}"
-        rows.append(
-            plots.Row(f"0{k // 3} Lesson", claim, setting, "points", answer, region, several, f"claims/{k}.html")
-        )
+        what = f"0{k // 3} Lesson", claim, setting, "points", answer, region, several, f"claims/{k}.html"
+        rows.append(plots.Row(*what, "holds in 2 of 3" * (k % 2)))
     return [
         *rows,
         plots.Row("02 Lesson", "Gradients stay.", "garments", "doublings", "no", (-0.3, 0.3), marks(99, 2, 0.5)),
@@ -204,6 +203,7 @@ def test_it_is_said_in_words_and_asks_for_nothing():
     for row in rows:
         assert f"{row.label.rstrip('.')}, {row.setting}: " in said
         assert f"{row.marks[0].mean:+.2f}".replace("-", "−") in said
+    assert [words for words, *_ in texts(root)].count("holds in 2 of 3") == 6  # once for each claim that has it
     links = [node.get("href") for node in root.iter(f"{SVG}a")]
     assert links == [f"claims/{k}.html" for k in range(12)]
     assert len(text) < 100_000
@@ -220,15 +220,19 @@ def test_another_unit_has_an_axis_of_its_own():
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [
-        ([["yes"]], "1 of 1 claim holds"),
-        ([["yes"], ["yes", "yes"]], "2 of 2 claims hold"),
-        ([["no"]], "None of 1 claim holds and 1 does not"),
-        ([["no"], ["no", "no"]], "None of 2 claims holds and 2 do not"),
-        ([["yes", "no"], ["yes", "cannot tell"], ["depends"]], "None of 3 claims holds and 3 depend on the case"),
-        ([["yes"], ["cannot tell"]], "1 of 2 claims holds and 1 we cannot tell"),
+        ([["yes"]], "Of 1 claim, 1 holds wherever it was measured"),
+        ([["yes"], ["yes", "yes"]], "Of 2 claims, 2 hold wherever they were measured"),
+        ([["no"]], "Of 1 claim, none holds wherever it was measured and 1 holds nowhere"),
+        ([["no"], ["no", "no"]], "Of 2 claims, none holds wherever it was measured and 2 hold nowhere"),
         (
-            [["yes"], ["yes"], ["no"], ["no"], ["depends"], ["cannot tell"], ["cannot tell"]],
-            "2 of 7 claims hold, 2 do not, 1 depends on the case, and 2 we cannot tell",
+            [["yes", "no"], ["cannot tell", "yes"], ["depends"], ["no", "depends"], ["no", "cannot tell"]],
+            "Of 5 claims, none holds wherever it was measured, 2 are shown on some data sets only, "
+            "2 depend on the case, and 1 we cannot tell",
+        ),
+        (
+            [["yes"], ["yes"], ["yes", "no"], ["no"], ["depends"], ["cannot tell"], ["cannot tell"]],
+            "Of 7 claims, 2 hold wherever they were measured, 1 is shown on some data sets only, 1 holds nowhere, "
+            "1 depends on the case, and 2 we cannot tell",
         ),
     ],
 )

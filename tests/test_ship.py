@@ -155,7 +155,7 @@ def test_the_table_holds_the_median_and_what_follows_from_it(monkeypatch, batch_
     table = latency(models(2), INPUTS, batch_size=batch_size, rounds=9, progress=False)
     assert table.index.tolist() == ["model 0", "model 1"]
     assert table.index.name == "model"
-    assert table.columns.tolist() == ["median_ms", "low_ms", "high_ms", "rounds", "requests_per_second"]
+    assert table.columns.tolist() == ["median_ms", "low_ms", "high_ms", "p99_ms", "rounds", "requests_per_second"]
     assert table.median_ms.tolist() == pytest.approx([3.0, 9.0])
     assert table.rounds.tolist() == [9, 9]
     assert table.requests_per_second.tolist() == pytest.approx([batch_size / 0.003, batch_size / 0.009])
@@ -167,6 +167,7 @@ def test_the_interval_is_the_narrowest_symmetric_one_that_holds_the_median_95_ti
     Clock(monkeypatch, lambda model, turn: 1.0 if turn is None else 1.0 + order[turn])
     row = latency(models(1), INPUTS, rounds=rounds, progress=False).loc["model 0"]
     assert row.median_ms == pytest.approx(1 + (rounds - 1) / 2)
+    assert row.p99_ms == pytest.approx(1 + 0.99 * (rounds - 1))
     below = round(row.low_ms) - 1  # so many rounds lie below the interval, and as many above it
     assert (row.low_ms, row.high_ms) == pytest.approx((1 + below, rounds - below))
     # The median is outside where at most `below` of the rounds fall on one side of it.

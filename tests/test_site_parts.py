@@ -217,11 +217,14 @@ def test_the_part_that_decides_is_the_first_mark_and_the_least_clear_of_its_kind
 def test_a_row_for_each_setting_and_unit_and_no_mark_with_another_unit(found):
     found(TEMPERATURE, part(1, 2), part(1, 3, "flights"), part(0.1, 0.2, "flights", unit="nats", margin=0.01))
     rows = claims_forest.ledger()
-    assert [(row.setting, row.unit, len(row.marks)) for row in rows] == [
-        ("garments", "points", 1),
-        ("flights", "points", 1),
-        ("flights", "nats", 1),
+    assert [(row.setting, row.unit, len(row.marks), row.standing) for row in rows] == [
+        ("garments", "points", 1, "holds in 2 of 2"),
+        ("flights", "points", 1, "holds in 2 of 2"),
+        ("flights", "nats", 1, "holds in 2 of 2"),
     ]
+    found(TEMPERATURE, part(-3, -2))
+    (row,) = claims_forest.ledger()
+    assert row.standing == ""  # of one setting, its answer says it
     assert rows[2].region[0] == -0.01
 
 
@@ -235,7 +238,8 @@ def test_the_page_of_a_claim_in_two_settings(found):
     assert "## On flights" in page
     assert "soft &lt;b&gt;: 80.00 (lr 0.01)<br>hard" in page
     assert "soft <b>" not in page
-    assert "holds in 1 of 2 settings: garments" in page
+    assert "It holds in 1 of 2 settings: garments." in page
+    assert "It holds in 1 of 2 settings: garments." in site_claims.claims_page({})
     assert page.count("Measured on 2026-01-02, in 2 minutes.") == 2
     assert page.count('class="pair muted"') == 2 * 2
     first, second = (claims_forest.differences(one) for one in result["parts"])
@@ -249,14 +253,16 @@ def test_a_claim_that_is_not_measured_has_a_page_without_results(found):
     assert "<svg" not in page
     assert "Measure it again" not in page
     index = site_claims.claims_page({})
-    assert f"Of {len(claims.CLAIMS)} claims, 1 is measured so far. 1 of 1 claim holds." in index
+    assert (
+        f"1 of {len(claims.CLAIMS)} claims is measured so far. Of 1 claim, 1 holds wherever it was measured." in index
+    )
 
 
 def test_a_ledger_without_results_has_a_page_without_a_picture(monkeypatch):
     monkeypatch.setattr(claims, "result", lambda name: None)
     index = site_claims.claims_page({})
     assert "<svg" not in index
-    assert f"Of {len(claims.CLAIMS)} claims, 0 are measured so far." in index
+    assert f"0 of {len(claims.CLAIMS)} claims are measured so far." in index
 
 
 # ---- pages ----

@@ -1,11 +1,13 @@
 """The explorer of student sizes, in Python: its curves, and what it refuses."""
 
+import itertools
 import math
 
 import pandas as pd
 import pytest
 
 from kdcourse import claims, data, devices
+from kdcourse.claims import ladder
 from kdcourse.claims import sizes as full_run
 from kdcourse.claims.arms import teacher_accuracy
 from kdcourse.claims.settings import SETTINGS
@@ -40,7 +42,10 @@ def test_the_full_runs_are_offered_and_what_was_measured_comes_first_cut_where_a
 def test_the_full_runs_are_those_of_the_ledger():
     """The distance to five points under the teacher is the one stored; over the limit, its ends change places."""
     found = claims.result("above-20x-gap")
+    teacher, *students = ladder.measured_sizes()["models"]
+    ms = [row["median_ms"] for row in students if row["student"] == "MLP"]
     for curve, pictures in zip(student_size().curves, (50_000, 5_000), strict=True):
+        assert (curve["teacher"]["ms"], [row["ms"] for row in curve["sizes"]]) == (teacher["median_ms"], ms)
         assert [row["ratio"] for row in curve["sizes"]] == list(SETTINGS["fashion-mnist"].ratios)
         for row in curve["sizes"]:
             side, sign = ("over", -1) if row["ratio"] > 20 else ("under", 1)
@@ -57,16 +62,24 @@ def test_without_a_full_run_the_error_says_how_to_get_one(monkeypatch):
 
 
 def test_the_stored_sizes_are_those_of_the_teacher_and_the_lesson():
-    garments, stored = data.load("fashion-mnist"), full_run.measured_sizes()
+    garments, stored = data.load("fashion-mnist"), ladder.measured_sizes()
     assert stored["teacher_accuracy"] == teacher_accuracy(garments)
     teacher, *students = stored["models"]
     assert (teacher["ratio"], teacher["parameters"]) == (None, garments.teacher_parameters)
-    assert [row["ratio"] for row in students] == list(SETTINGS["fashion-mnist"].ratios)
+    kinds = [(row["student"], row["ratio"]) for row in students]
+    assert kinds == list(itertools.product(["CNN", "MLP"], SETTINGS["fashion-mnist"].ratios))
     for row in students:
-        weights = 784 * row["width"] + row["width"] * 10
-        assert (row["parameters"], row["multiply_adds"]) == (weights + row["width"] + 10, weights)
         assert row["parameters"] == pytest.approx(teacher["parameters"] / row["ratio"], rel=0.25)
-    assert all(0 < row["low_ms"] <= row["median_ms"] <= row["high_ms"] for row in stored["models"])
+        if row["student"] == "MLP":
+            weights = 784 * row["width"] + row["width"] * 10
+            assert (row["parameters"], row["multiply_adds"]) == (weights + row["width"] + 10, weights)
+        else:  # pictures of 28, 14 and 7 pixels; nearly all is work within and between the stages
+            a, b, c = row["channels"]
+            work = 9 * (28**2 * a + 14**2 * (a * b + 2 * b * b) + 7**2 * (b * c + 2 * c * c)) + 10 * c
+            assert row["multiply_adds"] == work
+    for row, batch in itertools.product(stored["models"], ["", "batch_"]):
+        low, median, high, p99 = (row[f"{batch}{name}_ms"] for name in ("low", "median", "high", "p99"))
+        assert 0 < low <= median <= min(high, p99)
     assert set(stored["machine"]) == set(devices.machine())
 
 

@@ -20,14 +20,17 @@ def ledger(link="{}"):
     rows = []
     for claim in claims.CLAIMS:
         found = claims.result(claim.name)
-        for setting in measured_settings(claim, found):
+        settings = measured_settings(claim, found)
+        standing = claims.standing(claim, found).partition(" setting")[0] if len(settings) > 1 else ""
+        for setting in settings:
             for unit in dict.fromkeys(part["unit"] for part in parts_in(found, setting)):
                 parts = [part for part in parts_in(found, setting) if part["unit"] == unit]
                 verdict = claims.conclude(claim, {"parts": parts}, setting).verdict
                 parts.sort(key=lambda part: (claims.answer(claim, part) != verdict, clearness(claim, part)))
                 edges = region(claim.supports, parts[0]["margin"])
                 what = lesson_name(claim.lesson), claim.wording, PLACES.get(setting, setting), unit, verdict, edges
-                rows.append(plots.Row(*what, [mark(claim, part) for part in parts], link.format(claim.name)))
+                marks = [mark(claim, part) for part in parts]
+                rows.append(plots.Row(*what, marks, link.format(claim.name), standing))
     return rows
 
 
@@ -75,7 +78,7 @@ def clearness(claim, part):
 
 
 def finding():
-    """How many claims hold, in words without a full stop; None where nothing is measured."""
+    """Where claims hold, in a sentence without its full stop; None where nothing is measured."""
     answers = {}
     for claim in claims.CLAIMS:
         found = claims.result(claim.name)

@@ -54,7 +54,7 @@ def summary():
     """One or two sentences: how many claims are measured, and what they came to."""
     measured = sum(claims.result(claim.name) is not None for claim in claims.CLAIMS)
     verb, found = "is" if measured == 1 else "are", f" {claims_forest.finding()}." if measured else ""
-    return f"Of {len(claims.CLAIMS)} claims, {measured} {verb} measured so far.{found}"
+    return f"{measured} of {len(claims.CLAIMS)} claims {verb} measured so far.{found}"
 
 
 def where_soft_labels_help():
@@ -96,8 +96,14 @@ def frame(table, label):
 def _row(claim, lesson):
     found = claims.result(claim.name)
     wording = f'<a href="claims/{claim.name}.html">{html.escape(claim.wording)}</a>'
-    said = f"{_sign(claim, found)} {html.escape(claims.plain(claim, found))}"
+    said = f"{_sign(claim, found)} {_said(claim, found)}"
     return f'<tr id="{claim.name}"><td>{wording}</td><td>{said}</td><td>{lesson}</td></tr>'
+
+
+def _said(claim, found):
+    """The plain sentence; of several settings, also in which the claim holds."""
+    several = len(measured_settings(claim, found)) > 1
+    return html.escape(claims.plain(claim, found) + f" It {claims.standing(claim, found)}." * several)
 
 
 def _lesson(claim, lessons, root):
@@ -111,7 +117,6 @@ def _sign(claim, found):
 
 
 def _page(claim, found, lessons):
-    plain = html.escape(claims.plain(claim, found))
     facts = [
         ("Taught in", f"{html.escape(claim.taught_in)}; here in lesson {_lesson(claim, lessons, '../')}."),
         ("Measured", html.escape(claim.measured)),
@@ -123,12 +128,10 @@ def _page(claim, found, lessons):
             ("Measure it again", f"<code>kdcourse claims --run {claim.name}</code>"),
         ]
     listed = "\n".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
-    settings = measured_settings(claim, found)
-    standing = f" It {claims.standing(claim, found)}." if len(settings) > 1 else ""
-    sections = "\n\n".join(_setting(claim, found, setting) for setting in settings)
+    sections = "\n\n".join(_setting(claim, found, setting) for setting in measured_settings(claim, found))
     return f"""# {_text(claim.wording)}
 
-<p class="kd-lead">{_sign(claim, found)} {plain}{html.escape(standing)}</p>
+<p class="kd-lead">{_sign(claim, found)} {_said(claim, found)}</p>
 
 <dl class="kd-claim">
 {listed}

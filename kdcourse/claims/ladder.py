@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from kdcourse import controls
+from kdcourse import controls, data, store
 from kdcourse.models import channels_for_ratio, cnn
 from kdcourse.sweep import grid
 from kdcourse.train import cosine
@@ -47,6 +47,7 @@ PLAN: dict[int, dict[str, dict[int, int]]] = {
 EPOCHS = {50_000: 1, 5_000: 8}  # to begin with: about as many steps
 ENOUGH = 0.005  # of validation accuracy: if twice the epochs add less, they are not doubled
 BATCH = 32
+SIZES = "student-sizes.json"  # in the folder of the data; benchmarks/sizes.py writes it
 
 
 def ladder(run) -> dict[int, dict[str, dict[int, pd.DataFrame]]]:
@@ -107,6 +108,24 @@ def climb(start: dict[str, float], score: Callable[[dict[str, float]], float]) -
         before = best
         best = max([before, *(before | {name: before[name] * factor} for name, factor in moves)], key=score)
     return best
+
+
+def measured_sizes() -> dict:
+    """What `benchmarks/sizes.py` has measured: date, machine, teacher_accuracy, and one row per model."""
+    return store.load_json(data.folder() / SIZES)
+
+
+def faster() -> dict[int, float]:
+    """{ratio: how many times sooner than the teacher its CNN answers a request}, in two significant digits.
+
+    Examples
+    --------
+    >>> list(faster())
+    [2, 5, 10, 20, 50, 100, 200]
+    """
+    teacher, *students = measured_sizes()["models"]
+    of_cnns = {row["ratio"]: row["median_ms"] for row in students if row["student"] == "CNN"}
+    return {ratio: float(f"{teacher['median_ms'] / ms:.2g}") for ratio, ms in of_cnns.items()}
 
 
 def _chosen(run, n, arm, rung):

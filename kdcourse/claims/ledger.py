@@ -3,7 +3,6 @@
 import datetime
 import functools
 import json
-import os
 import pkgutil
 import re
 import time
@@ -120,7 +119,7 @@ def run(
         Outside a clone of the course, where results have no place.
     """
     jobs = planned(*names, settings=settings)
-    if stored("results").is_relative_to(_course.CARRIED):
+    if data.folder().is_relative_to(_course.CARRIED):
         raise _course.CourseError(f"the results of claims are written into a clone of the course: {_course.CLONE}")
     return _results(jobs, functools.partial(sweep, resume=resume, device=device, progress=False), device)
 
@@ -282,7 +281,7 @@ def result(name: str) -> dict | None:
     'better'
     """
     (claim,) = find(name)
-    path = stored("results") / f"{claim.name}.json"
+    path = data.folder() / "results" / f"{claim.name}.json"
     return store.load_json(path) if path.exists() else None
 
 
@@ -300,15 +299,9 @@ def part(found: dict, key: Key, setting: str | None = None, metric: str | None =
     raise KeyError(f"no part {part_id(key)}; there are {'; '.join(part_id(one['key']) for one in found['parts'])}")
 
 
-def stored(name: str) -> Path:
-    """Where a file of the ledger lies: in the folder named by KDCOURSE_DATA, or else in the course's `data/`."""
-    chosen = os.environ.get("KDCOURSE_DATA")
-    return Path(chosen) / name if chosen else _course.find(f"data/{name}")
-
-
 def _save(measured):
     """Write a result, each list of numbers on a line of its own."""
     text = json.dumps(measured, indent=1, ensure_ascii=False, allow_nan=False)
     text = re.sub(r"\[[\s\d.,e+-]+\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
-    with store.replacing(stored("results") / f"{measured['claim']}.json") as temporary:
+    with store.replacing(data.folder() / "results" / f"{measured['claim']}.json") as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ Key = dict[str, Any]  # {"ratio": 10, "examples": 5_000}; where the arms differ,
 # What comes before a value, how each value is said, and what follows them. "{examples}" is what a setting consists of.
 WORDS = {
     "against": ("against ", "{}", ""),
+    "by": ("", "by {}", ""),
     "class": ("for ", "{}", ""),
     "compute": ("at compute ", "{}", ""),
     "examples": ("with ", "{:,}", " {examples}"),

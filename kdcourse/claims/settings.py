@@ -127,6 +127,7 @@ SETTINGS = {
                 50_000: {"epochs": 5, "batch_size": 128},
             },
             widths=(16, 128),
+            ratios=(2, 5, 10, 20, 50),
             metric="AUROC",
             also=("log-likelihood", "accuracy"),
             choose="validation_nll",

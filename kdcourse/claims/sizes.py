@@ -1,16 +1,10 @@
 """What the full run of lesson 04 says of MLPs of each size: their accuracy with its interval, and their time."""
 
-from kdcourse import store
-from kdcourse.claims.ledger import result, stored
+from kdcourse.claims.ladder import measured_sizes
+from kdcourse.claims.ledger import result
 from kdcourse.claims.lesson_04 import LIMIT
 
-SIZES = "student-sizes.json"  # in the folder of the data; benchmarks/sizes.py writes it
 CLAIM, SETTING = "above-20x-gap", "fashion-mnist"
-
-
-def measured_sizes() -> dict:
-    """What `benchmarks/sizes.py` has measured: date, machine, teacher_accuracy, and one row per model."""
-    return store.load_json(stored(SIZES))
 
 
 def full_run_date() -> str:
@@ -45,7 +39,7 @@ def size_curves() -> dict[int, list[dict]]:
     at_limit = measured_sizes()["teacher_accuracy"] - LIMIT
     curves: dict[int, list[dict]] = {}
     for part in _full_run()["parts"]:
-        if part["setting"] != SETTING or "student" in part["key"]:  # CNNs; the latencies are those of MLPs
+        if part["setting"] != SETTING or "student" in part["key"]:  # CNNs
             continue
         # "under" is limit − gap, "over" is gap − limit. What is left is teacher − gap.
         sign = 1 if part["key"]["side"] == "under" else -1

@@ -66,7 +66,8 @@ class Conclusion(NamedTuple):
 def conclude(claim: Claim, found: dict | None, setting: str | None = None) -> Conclusion:
     """What a result says about its claim in one setting; without one, in all of them.
 
-    Nothing is pooled: over settings, the verdict is the one that all of them have, or else "depends".
+    Nothing is pooled: over settings, the verdict is the one that all of them have, or else "depends". So it is over
+    what a size is judged by: a student may be 50 times smaller, and 4 times faster.
 
     Examples
     --------
@@ -77,12 +78,12 @@ def conclude(claim: Claim, found: dict | None, setting: str | None = None) -> Co
     'depends'
     """
     keys: dict[str, list[Key]] = {"yes": [], "no": [], "cannot tell": []}
-    answers: dict[str, list[str]] = {}
+    answers: dict[tuple, list[str]] = {}
     for part in found["parts"] if found else ():
         if setting in (None, setting_of(part)):
             one = answer(claim, part)
             keys[one].append(key_of(part))
-            answers.setdefault(setting_of(part), []).append(one)
+            answers.setdefault((setting_of(part), part["key"].get("by")), []).append(one)
     verdicts = {_verdict(claim.holds, several) for several in answers.values()}
     verdict = "depends" if len(verdicts) > 1 else "".join(verdicts) or "not measured"
     return Conclusion(keys["yes"], keys["no"], keys["cannot tell"], verdict)

@@ -5,6 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 ANSWERS = {"yes": "all in the shaded part", "no": "none in it", "cannot tell": "across its edge"}
+KINDS = {  # of claims, by their answers in all settings: how one is said, and several
+    "everywhere": ("holds wherever it was measured", "hold wherever they were measured"),
+    "somewhere": ("is shown on some data sets only", "are shown on some data sets only"),
+    "nowhere": ("holds nowhere", "hold nowhere"),
+    "depends": ("depends on the case", "depend on the case"),
+    "cannot tell": ("we cannot tell", "we cannot tell"),
+}
 
 
 class Mark(NamedTuple):
@@ -35,6 +42,8 @@ class Row(NamedTuple):
         The first is drawn thick and has its numbers beside it; where it depends, the first with each answer is thick.
     link : str
         Where the label leads.
+    standing : str
+        Stands below the label: in how many settings the claim holds.
     """
 
     group: str
@@ -45,33 +54,40 @@ class Row(NamedTuple):
     region: tuple[float, float]
     marks: Sequence[Mark]
     link: str = ""
+    standing: str = ""
 
 
 def finding(answers: Mapping[str, Sequence[str]]) -> str:
-    """How many claims hold: a sentence without its full stop.
+    """In how many of the settings where they were measured claims hold: a sentence without its full stop.
 
     Parameters
     ----------
     answers : {claim: its answers, one for each setting}
-        A claim holds if all are "yes"; it depends on the case if they differ, or one is "depends".
+        "yes", "no", "depends" or "cannot tell".
 
     Examples
     --------
-    >>> finding({"a": ["yes", "yes"], "b": ["no"], "c": ["yes", "no"], "d": ["cannot tell"], "e": ["yes"]})
-    '2 of 5 claims hold, 1 does not, 1 depends on the case, and 1 we cannot tell'
+    >>> finding({"a": ["yes", "yes"], "b": ["no"], "c": ["yes", "no"]})
+    'Of 3 claims, 1 holds wherever it was measured, 1 is shown on some data sets only, and 1 holds nowhere'
     """
-    kinds = Counter("depends" if len({*several}) > 1 else several[0] for several in answers.values())
-    claims = f"claim{'s' if len(answers) != 1 else ''}"
-    said = [f"{kinds['yes'] or 'None'} of {len(answers)} {claims} {'hold' if kinds['yes'] > 1 else 'holds'}"]
-    for kind, one, several in [
-        ("no", "does not", "do not"),
-        ("depends", "depends on the case", "depend on the case"),
-        ("cannot tell", "we cannot tell", "we cannot tell"),
-    ]:
-        if kinds[kind]:
-            said.append(f"{kinds[kind]} {one if kinds[kind] == 1 else several}")
+    kinds = Counter(map(_over_settings, answers.values()))
+    said = [
+        f"{kinds[kind] or 'none'} {several if kinds[kind] > 1 else one}"
+        for kind, (one, several) in KINDS.items()
+        if kinds[kind] or kind == "everywhere"
+    ]
     *others, last = said
-    return f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last
+    listed = f"{', '.join(others)}{',' * (len(others) > 1)} and {last}" if others else last
+    return f"Of {len(answers)} claim{'s' * (len(answers) != 1)}, {listed}"
+
+
+def _over_settings(answers):
+    """Which of `KINDS` a claim is."""
+    if len({*answers}) == 1:
+        return {"yes": "everywhere", "no": "nowhere"}.get(answers[0], answers[0])
+    if "yes" in answers:
+        return "somewhere"
+    return "depends" if "depends" in answers else "cannot tell"
 
 
 def words(rows: Sequence[Row]) -> str:

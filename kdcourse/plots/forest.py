@@ -200,6 +200,9 @@ class _Page:
             self.write(self.edge, self.y + LINE * k + 13, line)
         self.elements += ["</a>"] * bool(link)
         below = self.y + LINE * len(lines)
+        if rows[0].standing:
+            self.write(self.edge, below + 12, rows[0].standing, "small muted")
+            below += LINE
         top = self.y if self.beside else below + 2
         heights = [ROW + 10 * any(len(mark.pairs) for mark in row.marks) for row in rows]
         for tick in ticks:

@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from kdcourse._arguments import number, positive, share
-from kdcourse.claims.sizes import full_run_date, measured_sizes, size_curves
+from kdcourse.claims.ladder import measured_sizes
+from kdcourse.claims.sizes import full_run_date, size_curves
 
 COLUMNS = ("ratio", "accuracy", "low", "high", "ms")
 
@@ -20,7 +21,7 @@ def just_measured(sizes: list[dict], teacher: dict) -> dict[str, Any]:
 def full_run() -> list[dict[str, Any]]:
     """The curves of lesson 04's full run, with the milliseconds of `benchmarks/sizes.py`."""
     measured = measured_sizes()
-    ms = {row["ratio"]: row["median_ms"] for row in measured["models"]}
+    ms = {row["ratio"]: row["median_ms"] for row in measured["models"] if row["student"] != "CNN"}
     teacher = {"accuracy": measured["teacher_accuracy"], "ms": ms[None]}
     machine = measured["machine"]
     where = f"{machine['system']} on {machine['architecture']}, {machine['cores']} cores, torch {machine['torch']}"
