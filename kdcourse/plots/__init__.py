@@ -10,6 +10,7 @@ from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
 from kdcourse.plots.pictures import gallery, pictures, predictions
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
+from kdcourse.plots.sizes import decision, faster
 
 __all__ = [
     "ARMS",
@@ -19,7 +20,9 @@ __all__ = [
     "Mark",
     "Row",
     "curves",
+    "decision",
     "differences",
+    "faster",
     "figure",
     "finding",
     "forest",

@@ -200,7 +200,7 @@ def tradeoff(
     set_title(ax, title)
     if group is not None or reference is not None:
         ax.legend(title=group, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _name_points(ax, named, zip(table["at"], scale * table[low], scale * table[high], strict=True))
+    _name_points(ax, named.items(), zip(table["at"], scale * table[low], scale * table[high], strict=True))
     show(fig, f"{title}. Against {xlabel}, with 95 % intervals: " + "; ".join(words) + ".")
 
 
@@ -236,14 +236,14 @@ def _plain_ticks(axis):
 def _name_points(ax, named, intervals):
     """Write the names where they cover no interval and no other name and stay inside the axes, as far as there is room.
 
-    named      {name: {"point": (x, y), "low": (x, y), "high": (x, y)}}
+    named      (name, {"point": (x, y), "low": (x, y), "high": (x, y)}) of those to be named
     intervals  (x, low, high) of all points
     """
     from matplotlib.transforms import Bbox
 
     ax.figure.draw_without_rendering()  # only now is it known where a point lies
     taken = [Bbox(ax.transData.transform([(x, low), (x, high)])).padded(6) for x, low, high in intervals]
-    for name, anchors in named.items():
+    for name, anchors in named:
         text = ax.annotate(name, anchors["point"], xytext=(0, 0), textcoords="offset points", fontsize=9)
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # a line of reference may lie under it
         for anchor, right, up, side in [*PLACES, PLACES[0]]:  # the first again, where none is free
