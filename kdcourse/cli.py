@@ -169,6 +169,9 @@ def quiz(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="A quiz, or interview for the flashcards; none lists them.")
     ] = None,
+    lesson: Annotated[
+        str | None, typer.Argument(metavar="[LESSON]", help="After interview: the cards of this lesson only, as 01.")
+    ] = None,
     html: Annotated[
         Path | None,
         typer.Option("--html", dir_okay=False, metavar="FILE", help="Write the quiz as a page of its own instead."),
@@ -180,11 +183,13 @@ def quiz(
 
     if name is None and html is not None:
         raise typer.BadParameter("needs the name of a quiz beside it", param_hint="--html")
+    if lesson is not None and name != quiz.CARDS:
+        raise typer.BadParameter(f"a lesson is named only after {quiz.CARDS}", param_hint="LESSON")
     with _said("NAME"):
         if name is None:
             terminal.show_list(progress.load()["quizzes"])
         elif name == quiz.CARDS and html is None:
-            terminal.turn_cards(quiz.cards())
+            terminal.turn_cards(quiz.cards(lesson))
         elif html is None:
             terminal.ask(quiz.load(name))
         else:

@@ -149,7 +149,7 @@ def run(path: Path, out: Path, *, fast: bool = False, solved: bool = False, prog
             error = f"{type(failure).__name__}: {str(failure).splitlines()[0]}"
     seconds = time.perf_counter() - start
     notebook = drop_transient_outputs(nbformat.read(copy, as_version=4))
-    html.write_text(to_html(notebook), encoding="utf-8")
+    html.write_text(to_html(notebook, path.parent), encoding="utf-8")
     return Run(path.stem, seconds, memory.peak, html, error)
 
 
@@ -175,8 +175,11 @@ def _form(path, solved):
                 os.environ["KDCOURSE_HOME"] = before
 
 
-def to_html(notebook: Any) -> str:
-    """A page as nbconvert makes it, but with the alternative text of the figures, which its own template leaves out."""
+def to_html(notebook: Any, folder: Path) -> str:
+    """A page as nbconvert makes it, but with the alternative text of the figures, which its own template leaves out.
+
+    folder  where the notebook's links start from; the drawn pictures below it become part of the page
+    """
     from jinja2 import DictLoader
     from nbconvert import HTMLExporter
 
@@ -186,7 +189,8 @@ def to_html(notebook: Any) -> str:
 alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"></div>
 {% endblock data_png %}"""
     exporter = HTMLExporter(extra_loaders=[DictLoader({"lesson.html.j2": template})], template_file="lesson.html.j2")
-    return exporter.from_notebook_node(notebook)[0]
+    exporter.embed_images = True  # the page lies elsewhere, and is sent around without the folder
+    return exporter.from_notebook_node(notebook, resources={"metadata": {"path": str(folder)}})[0]
 
 
 def drop_transient_outputs(notebook: Any) -> Any:

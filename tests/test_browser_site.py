@@ -10,6 +10,7 @@ from browser import faults, needs_chromium, tab_to
 from course_site import ROOT, served
 
 from kdcourse import quiz
+from kdcourse.quiz.content import title_of
 from kdcourse.widgets._explorer import explorers
 
 pytestmark = needs_chromium
@@ -19,7 +20,7 @@ KINDS = {
     "lesson": "lessons/02_temperature.html",
     "explorers": "explorers.html",
     "quizzes": "quizzes/index.html",
-    "quiz": "quizzes/00_start_here.html",
+    "quiz": "quizzes/vocabulary.html",
     "cards": "flashcards.html",
     "glossary": "glossary.html",
     "claims": "claims.html",
@@ -205,7 +206,7 @@ def test_answers_survive_a_reload_and_are_counted_until_they_are_forgotten(visit
     assert "1 / 5 completed" in status(page, ".kdcourse-quiz")
 
     page = visit("lessons/00_start_here.html")  # the same quiz stands in a lesson
-    assert "1 / 5 completed" in page.locator(".kdcourse-quiz").nth(1).inner_text()
+    assert "1 / 5 completed" in page.locator(".kdcourse-quiz").inner_text()
 
     page = visit("quizzes/index.html")
     assert page.locator("[data-quiz=vocabulary]").inner_text() == "1 of 5 answered, 1 right at the first try"
@@ -238,24 +239,42 @@ def test_a_miss_counts_as_answered_but_not_as_right(visit):
 # ---- flashcards ----
 
 
+def card_texts(page):
+    """What can be read on the card."""
+    return page.locator(".kd-face > p:not(.kd-buttons):visible").all_inner_texts()
+
+
+def turn(page):
+    """Show the answer, and then the answer to what is asked next."""
+    page.get_by_role("button", name="Show the answer", exact=True).click()
+    page.get_by_role("button", name="Show the answer to this").click()
+
+
 def test_cards_by_keyboard_alone(visit):
     cards = quiz.cards()
     page = visit("flashcards.html")
     assert status(page) == f"0 of {len(cards)} known, {len(cards)} to go."
-    assert page.locator(".kd-front").inner_text() == cards[0]["front"].replace("`", "")
-    tab_to(page, ".kd-buttons button")
+    title = title_of(cards[0]["lesson"])
+    assert card_texts(page) == [title, cards[0]["front"]]
+    tab_to(page, ".kd-buttons button:nth-of-type(1)")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.className") == "kd-back"
-    assert cards[0]["back"].replace("`", "") in page.evaluate("document.activeElement.innerText")
-    page.keyboard.press("Tab")  # to the link, or past it
-    tab_to(page, ".kd-buttons button:nth-of-type(3)")
+    assert page.evaluate("document.activeElement.innerText") == cards[0]["back"].replace("`", "")
+    asked = [title, cards[0]["front"], cards[0]["back"], f"Asked next: {cards[0]['follow_up']}"]
+    assert card_texts(page) == [text.replace("`", "") for text in asked]
+    assert page.locator(".kd-buttons button:visible").all_inner_texts() == ["Show the answer to this"]
+    tab_to(page, ".kd-buttons button:nth-of-type(2)")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.innerText") == cards[0]["follow_up_back"].replace("`", "")
+    assert card_texts(page)[:-1] == [text.replace("`", "") for text in asked]
+    tab_to(page, ".kd-buttons button:nth-of-type(4)")
     page.keyboard.press("Space")
     assert page.evaluate("document.activeElement.className") == "kd-front"
-    assert page.locator(".kd-front").inner_text() == cards[1]["front"].replace("`", "")
+    assert card_texts(page) == [title, cards[1]["front"].replace("`", "")]
     assert status(page) == f"0 of {len(cards)} known, {len(cards)} to go."
-    tab_to(page, ".kd-buttons button")
-    page.keyboard.press("Enter")
-    tab_to(page, ".kd-buttons button:nth-of-type(2)")
+    for button in (1, 2):
+        tab_to(page, f".kd-buttons button:nth-of-type({button})")
+        page.keyboard.press("Enter")
+    tab_to(page, ".kd-buttons button:nth-of-type(3)")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     page.keyboard.press("Enter")
@@ -276,8 +295,8 @@ def test_cards_of_one_lesson_until_all_are_known_and_forgotten(visit):
     page.get_by_label("Cards of").select_option(lesson)
     assert status(page) == f"0 of {len(some)} known, {len(some)} to go."
     for card in some:
-        assert page.locator(".kd-front").inner_text() == card["front"].replace("`", "")
-        page.get_by_role("button", name="Show the answer").click()
+        assert card_texts(page) == [title_of(lesson), card["front"].replace("`", "")]
+        turn(page)
         page.get_by_role("button", name="I knew it").click()
     assert status(page) == f"{len(some)} of {len(some)} known, 0 to go."
     assert page.get_by_role("button", name="Show the answer").count() == 0
@@ -358,7 +377,7 @@ def test_without_a_store_everything_works_and_nothing_is_kept(visit):
     assert "0 of" in status(page)
     assert page.complaints == []
     page = visit("flashcards.html", script=NO_STORE)
-    page.get_by_role("button", name="Show the answer").click()
+    turn(page)
     page.get_by_role("button", name="I knew it").click()
     assert status(page).startswith("1 of")
     assert page.complaints == []
@@ -368,9 +387,11 @@ def test_everything_can_be_read_without_scripts(visit):
     page = visit("glossary.html", java_script_enabled=False)
     assert page.locator(".kd-term:visible").count() == len(quiz.glossary())
     page = visit("flashcards.html", java_script_enabled=False)
+    assert page.locator("section h2 + .kd-card").count() == len({card["lesson"] for card in quiz.cards()})
     card = page.locator("details.kd-card").first
-    card.locator("summary").click()
-    assert quiz.cards()[0]["back"].replace("`", "") in card.inner_text()
+    for field in ("back", "follow_up_back"):
+        card.locator("summary:visible").last.click()
+        assert quiz.cards()[0][field].replace("`", "") in card.inner_text()
     page = visit("quizzes/index.html", java_script_enabled=False)
     assert page.locator(".kd-list a").count() == len(quiz.names())
     page = visit("quizzes/vocabulary.html", java_script_enabled=False)

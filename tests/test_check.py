@@ -116,10 +116,10 @@ def test_known_bug_is_rejected_with_its_own_message_on_a_small_input(exercise, c
             said = on_one_line(result.message)
             assert said.startswith(f"Not yet. {bug.message} called with "), said
             shown, _, got = said.removeprefix(f"Not yet. {bug.message} ").partition(" got ")
-            if not exercise.open_ended:  # what is expected there is one of many
-                shown, _, expected = shown.partition(" expected ")
-                assert expected != got, name
+            shown, _, expected = shown.partition(" expected ")
             assert shown in small, name
+            assert expected != got, name
+            assert bool(expected) != exercise.open_ended, name  # where many are right, none is expected
 
 
 @each_exercise
@@ -140,6 +140,88 @@ def test_wrong_answers_are_listed():
     rows = check.wrong_answers()
     assert len(rows) == len(set(rows)) == sum(len(exercise.bugs) for exercise in check.EXERCISES)
     assert not any("|" in cell for row in rows for cell in row)  # instructors read them in a table
+
+
+# ---- answers that take models, and answers of which many are right ----
+
+
+def a_step():
+    """An exercise whose answer takes a model and changes it: judged by the weights that it leaves."""
+
+    def through(step, weights, gradient):
+        model = torch.nn.Linear(len(weights), 1, bias=False, dtype=weights.dtype)
+        with torch.no_grad():
+            model.weight[:] = weights
+        step(model, gradient)
+        return model.weight[0]
+
+    def reference(model, gradient):
+        with torch.no_grad():
+            model.weight -= 0.1 * gradient
+
+    def uphill(model, gradient):
+        with torch.no_grad():
+            model.weight += 0.1 * gradient
+
+    return core.Exercise(
+        "step", lesson="00_start_here", order=99, reference=reference, through=through, praise="Down.", hints=["minus"],
+        inputs=lambda generator: (torch.rand(3, generator=generator), torch.ones(3)),
+        small=[(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.0]))], bugs={"uphill": core.Bug(uphill, "That is up.")},
+    )  # fmt: skip
+
+
+def test_an_answer_that_changes_a_model_is_judged_by_what_it_leaves(capsys):
+    step = a_step()
+
+    def down(model, gradient):
+        with torch.no_grad():
+            model.weight.sub_(gradient / 10)
+
+    assert step(down).passed
+    assert step(step.bugs["uphill"].functions[0]).bug == "uphill"
+    assert "called with weights = [1.0, 2.0]" in on_one_line(capsys.readouterr().out)
+    assert step(lambda model, gradient: ...).status == "not attempted"
+    assert "step should take (model, gradient), in this order; yours takes (model)" in str(step(lambda model: 1 / 0))
+
+
+def halves():
+    """An exercise with many right answers: two numbers, not equal, that add up to the one given."""
+    return core.Exercise(
+        "halves", lesson="00_start_here", order=99, open_ended=True, praise="So they do.", hints=["half"],
+        reference=lambda total: torch.stack([total / 3, 2 * total / 3]),
+        inputs=lambda generator: (torch.rand((), generator=generator) + 1,), small=[(torch.tensor(4.0),)],
+        bugs={"equal": core.Bug(lambda total: torch.stack([total / 2, total / 2]), "They are equal.")},
+        rules=[core.Rule(lambda found, total: (found.sum() - total).abs() < 1e-4, "They should add up."),
+               core.Rule(lambda found, total: found[0] != found[1], "One should be larger.")],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.9])
+def test_where_many_answers_are_right_each_that_keeps_the_rules_is(share):
+    assert halves()(lambda total: [share * total, (1 - share) * total]).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda total: [total / 2, total / 2], "Not yet. They are equal. called with total = 4.0 got [2.0, 2.0]"),
+        (lambda total: [total, total / 2], "Not yet. They should add up. called with total = 4.0 got [4.0, 2.0]"),
+        (lambda total: "no", "Not yet. Your halves returned a str that cannot be read as a tensor of shape [2]."),
+    ],
+)
+def test_where_many_answers_are_right_a_wrong_one_is_told_why_and_nothing_is_expected(answer, said):
+    assert on_one_line(str(halves()(answer))).startswith(said)
+
+
+def test_a_check_hands_on_the_learners_function_or_ours_and_says_whose(capsys):
+    def mine(logits, temperature):
+        return torch.softmax(logits / temperature, 1)
+
+    assert check.soften(mine).use() is mine
+    assert capsys.readouterr().out.endswith("What follows uses your soften.\n")
+    for wrong in (lambda logits, temperature: ..., lambda logits, temperature: logits):
+        assert check.soften(wrong).use() is check.soften.reference
+        assert capsys.readouterr().out.endswith("What follows uses our soften.\n")
 
 
 # ---- what is printed, and what is recorded ----

@@ -176,13 +176,9 @@ def test_95_percent_is_of_the_teachers_accuracy(bench, teacher):
 
 
 @pytest.fixture(scope="module")
-def only_cnns(bench):
-    """Sweeps of MLPs are left out, and CNNs trained once."""
-    trained = lesson_04.ladder(bench)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lesson_04, "ladder", lambda run: trained)
-        patch.setattr(lesson_04, "sizes", lambda run, *arms: {})
-        yield
+def cnns(bench):
+    """As the ladder returns them."""
+    return ladder.ladder(bench)
 
 
 @pytest.mark.parametrize(
@@ -200,8 +196,10 @@ def only_cnns(bench):
     ],
 )
 def test_by_latency_there_is_what_no_part_by_parameters_compares(
-    name, effect, slow, fast, bench, teacher, only_cnns, monkeypatch
+    name, effect, slow, fast, bench, teacher, cnns, monkeypatch
 ):
+    monkeypatch.setattr(lesson_04, "ladder", lambda run: cnns)
+    monkeypatch.setattr(lesson_04, "sizes", lambda run, *arms: {})
     for times, ratios in ((SLOW, slow), (FAST, fast)):
         monkeypatch.setattr(lesson_04, "faster", lambda times=times: times)
         result = found(name, bench)
@@ -209,7 +207,8 @@ def test_by_latency_there_is_what_no_part_by_parameters_compares(
         assert [one["key"]["ratio"] for one in by_latency] == ratios
         for one in by_latency:
             ratio = one["key"]["ratio"]
-            assert one["mean"] == pytest.approx(100 * effect(teacher.mean(), ratio), abs=3)
+            luck = 3 if name in ("above-20x-gap", "95-percent-at-10x") else 0.15  # of a gain, it cancels
+            assert one["mean"] == pytest.approx(100 * effect(teacher.mean(), ratio), abs=luck)
             side = {"side": "under"} if "side" in one["key"] else {}
             assert one["key"] == {"student": "CNN", "by": "latency", **side, "ratio": ratio, "examples": BLOCK}
             said = " ".join(arm["name"] for arm in one["arms"].values())

@@ -76,6 +76,14 @@ def test_no_id_stands_twice_in_all_files_and_no_name_of_a_term():
     assert [name for names in (ids, terms) for name, count in Counter(names).items() if count > 1] == []
 
 
+def test_every_lesson_has_cards_and_they_ask():
+    at = Counter(card["lesson"] for card in quiz.cards())
+    assert [path.stem for path in ROOT.glob("notebooks/source/*.py") if at[path.stem] < 4] == []
+    asked = [(card["front"], card["follow_up"]) for card in quiz.cards()]
+    assert [pair for pair in asked if not all("?" in text for text in pair)] == []
+    assert len({text for pair in asked for text in pair}) == 2 * len(asked)
+
+
 @pytest.mark.parametrize("name", quiz.names())
 def test_a_quiz_of_a_lesson_asks_about_that_lesson_and_links_to_those_there_are(name):
     one = quiz.load(name)
@@ -183,7 +191,8 @@ def test_a_fault_of_a_file_is_seen(text, what):
 
 def test_faults_of_cards_and_glossary_are_seen():
     card, (term, *others) = quiz.cards()[0], quiz.glossary()
-    assert "'back' is a required" in fault("interview", json.dumps([changed(card, "back", GONE)]))
+    for field in ("back", "follow_up", "follow_up_back"):
+        assert f"'{field}' is a required" in fault("interview", json.dumps([changed(card, field, GONE)]))
     assert "$[0].front" in fault("interview", json.dumps([changed(card, "front", "<b>")]))
     assert "related to ET" in fault("glossary", json.dumps([changed(term, "related", ["ET"]), *others]))
     assert "$[0].mistakes: 'none'" in fault("glossary", json.dumps([changed(term, "mistakes", "none"), *others]))
@@ -216,13 +225,26 @@ def test_a_file_that_is_no_quiz_is_named(tmp_path, monkeypatch, content):
 
 
 def test_what_is_not_there_is_said_with_what_is(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="no quiz '../quizzes/final'; there are .*00_start_here, "):
+    with pytest.raises(ValueError, match="no quiz '../quizzes/final'; there are .*01_soft_labels, "):
         quiz.load("../quizzes/final")
     (tmp_path / "quizzes").mkdir()
     monkeypatch.setenv("KDCOURSE_COURSE", str(tmp_path))
     for ask in (quiz.glossary, quiz.cards, lambda: quiz.load("final")):
         with pytest.raises(ValueError, match="clone the course and run this in its folder"):
             ask()
+
+
+def test_cards_come_lesson_by_lesson_and_may_be_of_one(tmp_path, monkeypatch):
+    lessons = ["02_b", "01_a", "02_b", "012_c"]
+    cards = [{"id": str(k), "lesson": lesson} for k, lesson in enumerate(lessons)]
+    monkeypatch.setenv("KDCOURSE_COURSE", str(write_course(tmp_path, interview=cards)))
+
+    def ids(*lesson):
+        return "".join(card["id"] for card in quiz.cards(*lesson))
+
+    assert [ids(), ids("02"), ids("02_b"), ids("01")] == ["3102", "02", "02", "1"]
+    with pytest.raises(ValueError, match="no flashcards of a lesson '0'; there are of 012_c, 01_a, 02_b"):
+        quiz.cards("0")
 
 
 def test_reading_a_quiz_needs_neither_torch_nor_widgets():

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from kdcourse import progress, quiz
 from kdcourse.cli import app
+from kdcourse.quiz.content import title_of
 
 WIDE = {"COLUMNS": "100", "NO_COLOR": "1"}
 
@@ -140,15 +141,34 @@ def course(monkeypatch):
 
 
 @pytest.mark.usefixtures("course")
-def test_flashcards_turn_at_enter():
+def test_flashcards_turn_at_enter_and_ask_on():
     cards = quiz.cards()
-    printed, status = session("quiz", "interview", typed="\n\n\nq\n")
-    backs = [" ".join(card["back"].split()) in printed for card in cards]
-    assert (status, backs[:3]) == (0, [True, True, False])
-    assert "Nothing is kept of the cards" in printed
-    printed, _ = session("quiz", "interview", typed="\n" * (2 * len(cards)))
-    assert printed.endswith("That was the last card.")
-    assert all(" ".join(card["back"].split()) in printed for card in cards)
+    texts = [card[field] for card in cards for field in ("front", "back", "follow_up", "follow_up_back")]
+    for turns, seen in {0: 1, 1: 3, 2: 4, 3: 5, 4: 7, 3 * len(cards): len(texts)}.items():
+        printed, status = session("quiz", "interview", typed="\n" * turns + "q\n")
+        places = [printed.find(text) for text in texts]
+        assert (status, places[seen:], sorted(places[:seen])) == (0, [-1] * (len(texts) - seen), places[:seen])
+        assert ("Nothing is kept of the cards" in printed) == (seen < len(texts))
+        assert printed.endswith("That was the last card.") == (seen == len(texts))
+    assert re.findall(r"(\d\d [A-Z][a-z ]+) Card", printed) == [
+        title_of(lesson) for lesson in dict.fromkeys(card["lesson"] for card in cards)
+    ]
+
+
+@pytest.mark.usefixtures("course")
+def test_flashcards_of_one_lesson():
+    cards = quiz.cards("02_temperature")
+    printed, status = session("quiz", "interview", "02", typed="\n" * 3 * len(cards))
+    assert (status, f"Card {len(cards)} of {len(cards)}" in printed) == (0, True)
+    assert [card["lesson"] for card in quiz.cards() if card["follow_up_back"] in printed] == ["02_temperature"] * len(
+        cards
+    )
+    for arguments, message in {
+        ("interview", "77"): "no flashcards of a lesson '77'; there are of 00_start_here, ",
+        ("final", "02"): "a lesson is named only after interview",
+    }.items():
+        printed, status = session("quiz", *arguments)
+        assert (status, message in printed) == (2, True)
 
 
 @pytest.mark.usefixtures("course")

@@ -19,6 +19,7 @@ KNOWN = {
     "CONTRIBUTING.md": "contributors/index.md",
     "notebooks/01_soft_labels.ipynb": "lessons/01_soft_labels.ipynb",
     "data/garments/README.md": "data/garments.md",
+    "site/install.md": "install.md",
 }
 
 
@@ -141,7 +142,7 @@ def test_explorers_that_are_missing_are_an_error_that_names_them():
     [
         ("[one](01_soft_labels.ipynb#see)", "[one](01_soft_labels.ipynb#see)"),
         ("[sheet](../data/garments/README.md)", "[sheet](../data/garments.md)"),
-        ("[pip](../README.md#without-make)", "[pip](../install.md)"),
+        ("[pip](../site/install.md#without-make)", "[pip](../install.md#without-make)"),
         ("[the records](../kdcourse/claims/record.py)", "the records (`kdcourse/claims/record.py`)"),
         ("[`record.py`](../kdcourse/claims/record.py)", "`kdcourse/claims/record.py`"),
         ("[arXiv](https://arxiv.org/abs/1)", "[arXiv](https://arxiv.org/abs/1)"),
@@ -159,13 +160,6 @@ def test_with_a_repository_files_that_are_no_pages_are_linked():
     where = "https://example.org/them/course/"
     made = site_links.rewrite("[r](../tools/x.py)", "notebooks/a.ipynb", "lessons/a.ipynb", KNOWN, where)
     assert made == "[r](https://example.org/them/course/blob/main/tools/x.py)"
-
-
-def test_a_section_of_a_text():
-    text = "# A\n\n## B\n\nb\n\n```\n## no heading\n```\n\n### C\n\nc\n\n## D\n\nd\n"
-    assert site_links.section(text, "B") == "b\n\n```\n## no heading\n```\n\n## C\n\nc\n"
-    with pytest.raises(ValueError, match="'E'"):
-        site_links.section(text, "E")
 
 
 def test_a_stored_result_leads_to_the_page_of_its_claim():

@@ -42,7 +42,8 @@ def built(source, form):
     notebook = build(source, form)
     for cell in notebook.cells:
         if form == "solved" and cell.cell_type == "markdown":
-            cell.source = cell.source.replace("](../", "](../../")  # it lies one folder deeper
+            # It lies one folder deeper. The pictures go second, or their new link would be changed again.
+            cell.source = cell.source.replace("](../", "](../../").replace("](pictures/", "](../pictures/")
     return notebook
 
 

@@ -1,16 +1,20 @@
-"""Write the generated parts of README.md: the lessons, how long they compute, and a picture of the claims.
+"""Write the generated parts of README.md, and of site/install.md: pictures, findings, claims, lessons, times.
 
 python tools/build_readme.py
+
+Two of the pictures show students that have to be trained: tools/readme_pictures.py draws them.
 """
 
+import html
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 from kdcourse import claims, lessons, plots, store
 from kdcourse.plots.forest import NARROW, WIDE
 
 ROOT = Path(__file__).resolve().parent.parent
-README = ROOT / "README.md"
+README, INSTALL = ROOT / "README.md", ROOT / "site" / "install.md"
 sys.path.insert(0, str(ROOT / "tools"))
 import claims_forest  # noqa: E402
 import site_notebooks  # noqa: E402
@@ -78,7 +82,28 @@ def ledger():
 `make site` gives each a page of its own. `make claims` measures them again."""
 
 
-TABLES = {"lessons": lesson_list, "claims": ledger, "timings": timings}
+def findings():
+    """Five findings, with their numbers from the ledger."""
+    return claims.filled((ROOT / "tools" / "findings.md").read_text(encoding="utf-8")).strip()
+
+
+def picture(name):
+    """A picture that readme_pictures.py has drawn, with its alternative text."""
+    path = ROOT / "site" / "pictures" / f"{name}.svg"
+    about = ElementTree.parse(path).getroot().find("{http://www.w3.org/2000/svg}desc").text
+    return f'<img src="{path.relative_to(ROOT).as_posix()}" width="{WIDE}" alt="{html.escape(about)}">'
+
+
+TABLES = {
+    README: {
+        "sneakers": lambda: picture("sneakers"),
+        "findings": findings,
+        "claims": ledger,
+        "lessons": lesson_list,
+        "audit": lambda: picture("audit"),
+    },
+    INSTALL: {"timings": timings},
+}
 
 
 def with_table(text, name, table):
@@ -87,15 +112,16 @@ def with_table(text, name, table):
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
     if not found or not closed:
-        raise ValueError(f"README.md must hold {begin} and {end}")
+        raise ValueError(f"the page must hold {begin} and {end}")
     return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def main():
-    text = README.read_text(encoding="utf-8")
-    for name, table in TABLES.items():
-        text = with_table(text, name, table())
-    README.write_text(text, encoding="utf-8")
+    for page, tables in TABLES.items():
+        text = page.read_text(encoding="utf-8")
+        for name, table in tables.items():
+            text = with_table(text, name, table())
+        page.write_text(text, encoding="utf-8")
     for path, picture in pictures().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(picture, encoding="utf-8")

@@ -35,7 +35,6 @@ SITE = ROOT / "site"
 OUT = ROOT / "build" / "site"
 NOTEBOOKS = ROOT / "notebooks"
 WIDGETS = ROOT / "kdcourse" / "static"
-TITLES = {"install.md": "Set up", "command.md": "The command", "audit.md": "Audit your own student"}
 # Pages that hold others: {page: the pages below it}, appended as a hidden table of contents.
 BELOW = {
     "instructors/index.md": ["answers", "scale-out"],
@@ -89,7 +88,7 @@ def assemble(source, *, notebooks=NOTEBOOKS):
 
 
 def lay_out(source):
-    """Make the folder with what is the same for all sites: settings, templates, scripts and styles."""
+    """Make the folder with what is the same for all sites: settings, templates, scripts, styles, drawn pictures."""
     if source.exists():
         shutil.rmtree(source)
     source.mkdir(parents=True)
@@ -97,6 +96,7 @@ def lay_out(source):
     for part in ("_static", "_templates", "_extensions"):
         shutil.copytree(SITE / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(WIDGETS, source / "_static" / "kdcourse")
+    shutil.copytree(NOTEBOOKS / "pictures", source / "lessons" / "pictures")
 
 
 def _lessons(source, folder, known, repository):
@@ -121,18 +121,11 @@ def require_explorers(explorers):
 
 
 def _texts(known, repository):
-    """{page: Markdown} of the files and sections of the repository that are pages."""
+    """{page: Markdown} of the files of the repository that are pages."""
     made = {}
     for name, page in known.items():
         if name.endswith(".md") and page != "index.md":
             made[page] = site_links.rewrite((ROOT / name).read_text(encoding="utf-8"), name, page, known, repository)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for heading, page in site_links.SECTIONS.items():
-        if page in TITLES:
-            text = site_links.section(readme, heading)
-            if page == "install.md":  # begins with the commands, and then what to do without them
-                text = f"{site_landing.with_make(readme)}\n\n## {heading}\n\n" + text.replace("\n## ", "\n### ")
-            made[page] = f"# {TITLES[page]}\n\n" + site_links.rewrite(text, "README.md", page, known, repository)
     for page, below in BELOW.items():
         made[page] += "\n```{toctree}\n:hidden:\n\n" + "\n".join(below) + "\n```\n"
     return made

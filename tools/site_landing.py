@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import build_readme
+import claims_forest
 from site_claims import summary, what_wrong_labels_do, where_soft_labels_help
 
 from kdcourse import quiz
@@ -22,7 +24,6 @@ def values(lessons, explorers, known):
     explorers  {name: Explorer}
     known      what `site_links.pages` gives
     """
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     measured = json.loads(TIMINGS.read_text(encoding="utf-8"))["lessons"]
     computes = [measured[stem]["full"] for stem, *_ in lessons if stem in measured]
     given = {
@@ -33,7 +34,9 @@ def values(lessons, explorers, known):
         "memory": f"{max(one['peak_megabytes'] for one in computes) / 1000:.1f} GB",
         "claims": summary(),
         "quizzes": f"{len(quiz.names())} quizzes, {len(quiz.cards())} flashcards and {len(quiz.glossary())} terms",
-        "commands": f"```\n{commands(readme)}```",
+        "findings": (ROOT / "tools" / "findings.md").read_text(encoding="utf-8"),
+        "sneakers": build_readme.picture("sneakers"),
+        "claims picture": claims_forest.inline(claims_forest.ledger("claims/{}.html"), claims_forest.finding()),
         "licence": (ROOT / "LICENSE").read_text(encoding="utf-8").strip(),
         "citation": (ROOT / "CITATION.cff").read_text(encoding="utf-8").strip(),
         "where soft labels help": where_soft_labels_help(),
@@ -73,16 +76,6 @@ def duration(minutes):
     hours, rest = divmod(minutes, 60)
     parts = [(hours, "hour"), (rest, "minute")]
     return " ".join(f"{count} {word}{'s' if count != 1 else ''}" for count, word in parts if count)
-
-
-def commands(readme):
-    """The two commands with which the README begins."""
-    return re.search(r"```\n(.*?)```", readme, re.S)[1]
-
-
-def with_make(readme):
-    """What the README says before its first heading below the title: the commands, and what they need."""
-    return re.split(r"^## ", readme, maxsplit=1, flags=re.M)[0].partition("\n")[2].strip()
 
 
 def data_index(known):

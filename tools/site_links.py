@@ -7,14 +7,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The sections of the README that are pages of their own: {heading: page}.
-SECTIONS = {
-    "Without make": "install.md",
-    "Audit your own student": "audit.md",
-    "The command": "command.md",
-    "Lessons": "index.md",
-    "What the claims came to": "claims.md",
-}
 TEXTS = {
     "README.md": "index.md",
     "LICENSE": "about.md",
@@ -24,6 +16,9 @@ TEXTS = {
     "site/README.md": "contributors/site.md",
     "workshop/README.md": "instructors/index.md",
     "site/scale_out.md": "instructors/scale-out.md",
+    "site/install.md": "install.md",
+    "site/command.md": "command.md",
+    "site/audit.md": "audit.md",
 }
 
 # Code comes before and after links in this pattern, so that what only looks like a link inside of code is left alone.
@@ -70,13 +65,10 @@ def rewrite(text, source, page, known, repository=""):
 def link(text, target, source, page, known, repository=""):
     """One link, rewritten; see `rewrite`."""
     path, _, fragment = target.partition("#")
-    if re.match(r"[a-z][a-z0-9+.-]*:", target, re.I) or (not path and source != "README.md"):
+    if re.match(r"[a-z][a-z0-9+.-]*:", target, re.I) or not path:
         return f"[{text}]({target})"
     here = posixpath.dirname(source)
-    path = posixpath.normpath(posixpath.join(here, path)) if path else source
-    sections = {anchor(heading): place for heading, place in SECTIONS.items()}
-    if path == "README.md" and fragment in sections:
-        return f"[{text}]({relative(sections[fragment], page)})"
+    path = posixpath.normpath(posixpath.join(here, path))
     if path in known:
         ending = f"#{fragment}" if fragment else ""
         return f"[{text}]({relative(known[path], page)}{ending})"
@@ -89,31 +81,6 @@ def link(text, target, source, page, known, repository=""):
 def relative(target, page):
     """The way from one page to another."""
     return posixpath.relpath(target, posixpath.dirname(page) or ".")
-
-
-def anchor(heading):
-    """The fragment that GitHub gives a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-def section(text, heading):
-    """The part of a Markdown text below a heading, up to the next of its level or above; the heading itself is left
-    out, and those inside move up with it. Raises ValueError if there is no such heading.
-    """
-    lines, level, fenced = [], 0, False
-    for line in text.splitlines():
-        fenced ^= line.startswith("```")
-        marks, _, words = line.partition(" ")
-        depth = len(marks) if not fenced and re.fullmatch("#+", marks) else 0
-        if depth and level and depth <= level:
-            break
-        if level:
-            lines.append("#" * (depth - level + 1) + f" {words}" if depth else line)
-        elif depth and words.strip() == heading:
-            level = depth
-    if not level:
-        raise ValueError(f"there is no heading {heading!r}")
-    return "\n".join(lines).strip() + "\n"
 
 
 def repository():

@@ -5,6 +5,7 @@ All of them can be read without a script. Scripts in `site/_static/` make them i
 
 import html
 import re
+from itertools import groupby
 from pathlib import Path
 
 from site_notebooks import json_in_html, quiz_html
@@ -56,24 +57,29 @@ In a terminal, `kdcourse quiz` has the same questions.
 
 def cards_page(known):
     """The flashcards as Markdown."""
-    cards = quiz.cards()
-    lessons = lesson_pages(known)
-    items = "\n".join(
-        f'<details class="kd-card" id="{html.escape(card["id"])}" data-lesson="{html.escape(card["lesson"])}" '
-        f'data-title="{html.escape(lesson_title(card["lesson"]))}">\n'
-        f"<summary>{rich(card['front'])}</summary>\n<p>{rich(card['back'])}</p>\n"
-        f"<p>Lesson: {lesson_link(card['lesson'], lessons, '')}</p>\n</details>"
-        for card in cards
+    cards, lessons = quiz.cards(), lesson_pages(known)
+    sections = "\n".join(
+        f'<section data-lesson="{stem}" aria-labelledby="of-{stem}">\n'
+        f'<h2 id="of-{stem}">{lesson_link(stem, lessons)}</h2>\n{"".join(map(_card, some))}</section>'
+        for stem, some in groupby(cards, key=lambda card: card["lesson"])
     )
     return f"""# Flashcards
 
-{len(cards)} questions as they are asked in interviews. Answer aloud, then turn the card. What you know stays away, what
-you do not know comes again.
+{len(cards)} questions as they are asked in interviews, lesson by lesson, each with the one that is asked next. Answer
+aloud, then turn the card. What you know stays away, what you do not know comes again.
 
 <div data-course="cards">
-{items}
+{sections}
 </div>
 """
+
+
+def _card(card):
+    front, back, follow_up, follow_up_back = (rich(card[k]) for k in ("front", "back", "follow_up", "follow_up_back"))
+    return (
+        f'<details class="kd-card" id="{card["id"]}">\n<summary>{front}</summary>\n<p>{back}</p>\n'
+        f"<details><summary>Asked next: {follow_up}</summary>\n<p>{follow_up_back}</p>\n</details>\n</details>\n"
+    )
 
 
 def glossary_page():
@@ -122,10 +128,10 @@ def lesson_pages(known):
     return {Path(page).stem: page for page in known.values() if page.startswith("lessons/")}
 
 
-def lesson_link(stem, lessons, root):
+def lesson_link(stem, lessons):
     """A link to a lesson, or only its name where the site does not have it."""
     words = html.escape(lesson_title(stem))
-    return f'<a href="{root}lessons/{stem}.html">{words}</a>' if stem in lessons else words
+    return f'<a href="lessons/{stem}.html">{words}</a>' if stem in lessons else words
 
 
 def rich(text):

@@ -22,14 +22,16 @@ def quote(request: str) -> str:
     ----------
     request : str
         `KIND CLAIM SETTING PART is VERDICT`. SETTING is a data set, and PART an id as of `part_id`, with its metric if
-        that is not the accuracy. A sentence that counts on a verdict names it, and an error says when it no longer is.
+        that is not the accuracy and `_` for spaces. A sentence that counts on a verdict names it, and an error says when it no longer is.
         KIND is one of
 
         - `gain`: the difference with its interval, "+2.5 points [+1.9, +3.1]"
         - `effect`: the same with what the interval covers, "(40 blocks × 10,000 pictures)"
         - `size`: how large it is, without its sign, "2.5"
+        - `ratio`: of a difference in doublings, how many times that is, "4.7"
         - `margin`: what is too small to matter there, "0.5"
         - `a` or `b`: the mean of the arm named first or second, "81.3"
+        - `beside:NAME`: another value that is stored for comparison, its NAME with `_` for spaces, "87.1"
         - `plain`: the plain sentence, in all settings or in one; takes no part.
 
     Raises
@@ -49,8 +51,9 @@ def quote(request: str) -> str:
         if kind == "plain" and len(where) < 2 and not expected:
             return plain(claim, found, *where)
         setting, wanted = where
-        one = next(one for one in found["parts"] if setting_of(one) == setting and part_id(key_of(one)) == wanted)
-        said = KINDS[kind](one)
+        one = next(one for one in found["parts"] if setting_of(one) == setting and _id(one) == wanted)
+        kind, _, other = kind.partition(":")
+        said = KINDS[kind](one, other.replace("_", " ")) if other else KINDS[kind](one)
     except (KeyError, TypeError, StopIteration, ValueError) as error:
         raise ValueError(f"the ledger has nothing for {request!r}: {_there_is(name, error)}") from None
     if expected and one["verdict"] != expected:
@@ -71,8 +74,9 @@ def filled(text: str) -> str:
 
 def gain_of(one: dict) -> str:
     """The difference of a part with its interval, as it stands in a sentence."""
-    digits = 3 if one["unit"] == "nats" else 1
-    mean, low, high = (f"{round(one[name], digits) + 0.0:+.{digits}f}" for name in ("mean", "low", "high"))
+    numbers = [one[name] for name in ("mean", "low", "high")]
+    digits = 3 if one["unit"] == "nats" else 1 if min(map(abs, numbers)) >= 0.05 else 2  # no end looks like zero
+    mean, low, high = (f"{round(number, digits) + 0.0:+.{digits}f}" for number in numbers)
     return f"{mean} {one['unit']} [{low}, {high}]".replace("-", "−")
 
 
@@ -81,14 +85,20 @@ def effect_of(one: dict) -> str:
     return f"{gain_of(one)} ({covered(one)})"
 
 
-KINDS: dict[str, Callable[[dict], str]] = {
+KINDS: dict[str, Callable[..., str]] = {
     "gain": gain_of,
     "effect": effect_of,
     "size": lambda one: f"{abs(one['mean']):.{3 if one['unit'] == 'nats' else 1}f}",
+    "ratio": lambda one: f"{2 ** abs(one['mean']):.1f}",
     "margin": lambda one: f"{one['margin']:g}",
     "a": lambda one: f"{one['scale'] * one['arms']['a']['mean']:.1f}",
     "b": lambda one: f"{one['scale'] * one['arms']['b']['mean']:.1f}",
+    "beside": lambda one, name: f"{one['scale'] * one['beside'][name]:.1f}",
 }
+
+
+def _id(one):
+    return part_id(key_of(one)).replace(" ", "_")
 
 
 def _there_is(name, error):
@@ -99,5 +109,5 @@ def _there_is(name, error):
         return str(error)
     if found is None:
         return f"{name} is not measured yet"
-    parts = [f"{setting_of(one)} {part_id(key_of(one))}" for one in found["parts"]]
+    parts = [f"{setting_of(one)} {_id(one)}" for one in found["parts"]]
     return f"it takes {', '.join(KINDS)} or plain, and one of {'; '.join(parts)}"

@@ -130,20 +130,32 @@ def _of_lesson(name):
     return re.match(r"\d\d_", name) is not None
 
 
-def cards() -> list[dict[str, str]]:
-    """Return the flashcards: dicts with id, lesson, front and back.
+def cards(lesson: str | None = None) -> list[dict[str, str]]:
+    """Return the flashcards, lesson by lesson: dicts with id, lesson, front, back, follow_up and follow_up_back.
+
+    Parameters
+    ----------
+    lesson : str, optional
+        Only the cards of this lesson: its stem, such as "01_soft_labels", or its number alone, such as "01".
 
     Raises
     ------
+    ValueError
+        If there is no card of that lesson; the message lists the lessons that have some.
     QuizError
         If the file is missing or not JSON.
 
     Examples
     --------
-    >>> sorted(cards()[0])
-    ['back', 'front', 'id', 'lesson']
+    >>> sorted(cards("01")[0])
+    ['back', 'follow_up', 'follow_up_back', 'front', 'id', 'lesson']
     """
-    return _entries(folder() / f"{CARDS}.json")
+    ordered = sorted(_entries(folder() / f"{CARDS}.json"), key=lambda card: card["lesson"])
+    chosen = [card for card in ordered if lesson in (None, card["lesson"], card["lesson"].partition("_")[0])]
+    if lesson is not None and not chosen:
+        there = ", ".join(dict.fromkeys(card["lesson"] for card in ordered))
+        raise ValueError(f"no flashcards of a lesson {lesson!r}; there are of {there or 'none'}")
+    return chosen
 
 
 def glossary() -> list[dict[str, Any]]:

@@ -98,15 +98,22 @@ def _given(question, typed):
 
 
 def turn_cards(cards: list[dict[str, str]]) -> None:
-    """Go through the flashcards: Enter shows the back, Enter again the next card."""
+    """Go through the flashcards: Enter shows an answer and what is asked next, Enter the answer to that, and so on."""
     _prepare()
     print(f"{len(cards)} cards. Answer aloud, then press Enter to see an answer; q leaves.")
+    lesson = None
     try:
         for number, card in enumerate(cards, 1):
-            _wrapped(f"\nCard {number} of {len(cards)}, lesson {card['lesson']}")
+            if card["lesson"] != lesson:
+                lesson = card["lesson"]
+                _wrapped(f"\n{content.title_of(lesson)}")
+            _wrapped(f"\nCard {number} of {len(cards)}")
             _wrapped(card["front"])
             _read("[Enter] ")
             _wrapped(card["back"], "  ")
+            _wrapped(f"\nAsked next: {card['follow_up']}")
+            _read("[Enter] ")
+            _wrapped(card["follow_up_back"], "  ")
             if number < len(cards):
                 _read("[Enter for the next card] ")
         print("\nThat was the last card.")

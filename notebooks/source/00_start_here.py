@@ -280,19 +280,13 @@ for arm in ["from labels", "from the teacher"]:
 #
 # ## Check yourself
 #
-# A quiz. Every answer is explained, right or wrong, and what you miss comes again at the end. It works with the keyboard alone. What you
-# have done is kept on your machine, and nowhere else: `kdcourse progress` shows it, with what is next.
+# Five questions about the words of the trade. Every answer is explained, right or wrong, and what you miss comes again at the end. It works
+# with the keyboard alone. What you have done is kept on your machine, and nowhere else: `kdcourse progress` shows it, with what is next.
+# (In a terminal: `kdcourse quiz vocabulary`. A word that you do not know: `kdcourse glossary`.)
 
 # %%
 from kdcourse import quiz
 
-quiz.show("00_start_here")
-
-# %% [markdown]
-# And as a warm-up for what comes: five questions about the words of the trade. (In a terminal: `kdcourse quiz vocabulary`. A word that you
-# do not know: `kdcourse glossary`.)
-
-# %%
 quiz.show("vocabulary")
 
 # %% [markdown]

@@ -1,4 +1,5 @@
-// Flashcards: what was known is put away, what was not comes again at the end. Without this script they are a list.
+// Flashcards: an answer, what is asked next, and the answer to that. What was known is put away, what was not comes
+// again at the end. Without this script they are a list, lesson by lesson.
 
 import { element } from "./kdcourse/dom.js";
 import { read, write } from "./kdcourse/kept.js";
@@ -8,31 +9,41 @@ const KEY = "kdcourse:cards"; // {id of a card: "known" or "again"}
 
 export function start() {
   const root = document.querySelector("[data-course='cards']");
-  const listed = [...root.querySelectorAll(".kd-card")];
-  const cards = listed.map((node) => ({ id: node.id, node, lesson: node.dataset.lesson, title: node.dataset.title }));
+  const sections = [...root.querySelectorAll("section")];
+  const cards = sections.flatMap((section) =>
+    [...section.querySelectorAll(".kd-card")].map((node) => ({ id: node.id, node, section })),
+  );
   const kept = read(KEY);
   const known = ({ id }) => Object.hasOwn(kept, id) && kept[id] === "known";
   let queue = [];
 
   const lesson = element("select", { id: "kd-lesson" });
+  const from = element("p", { className: "kd-from" });
   const front = element("p", { className: "kd-front", tabIndex: -1 });
-  const back = element("div", { className: "kd-back", tabIndex: -1 });
+  const back = element("p", { className: "kd-back", tabIndex: -1 });
+  const next = element("p", { className: "kd-front" });
+  const nextBack = element("p", { className: "kd-back", tabIndex: -1 });
   const show = element("button", { type: "button" }, "Show the answer");
+  const showNext = element("button", { type: "button" }, "Show the answer to this");
   const knew = element("button", { type: "button" }, "I knew it");
   const again = element("button", { type: "button" }, "Again");
-  const buttons = element("p", { className: "kd-buttons" }, show, knew, again);
+  const buttons = element("p", { className: "kd-buttons" }, show, showNext, knew, again);
   const status = element("p", { role: "status" });
 
-  const chosen = () => cards.filter((card) => lesson.value === "" || card.lesson === lesson.value);
+  const chosen = () => cards.filter((card) => ["", card.section.dataset.lesson].includes(lesson.value));
   const draw = () => {
     const [card] = queue;
     const all = chosen();
-    front.replaceChildren(
-      ...(card ? copied(card.node.querySelector("summary")) : ["You knew all of these. Choose another lesson, or forget."]),
-    );
-    back.replaceChildren();
-    back.hidden = knew.hidden = again.hidden = true;
-    show.hidden = !card;
+    if (card) {
+      const [question, answer, { children }] = card.node.children;
+      const texts = new Map([[from, card.section.firstElementChild], [front, question], [back, answer]]);
+      texts.set(next, children[0]).set(nextBack, children[1]);
+      texts.forEach((text, place) => place.replaceChildren(...text.cloneNode(true).childNodes));
+    } else {
+      front.replaceChildren("You knew all of these. Choose another lesson, or forget.");
+    }
+    back.hidden = next.hidden = nextBack.hidden = showNext.hidden = knew.hidden = again.hidden = true;
+    from.hidden = show.hidden = !card;
     status.textContent = `${all.filter(known).length} of ${all.length} known, ${queue.length} to go.`;
     forget.hidden = !Object.keys(kept).length && !forget.contains(document.activeElement);
   };
@@ -55,27 +66,28 @@ export function start() {
   });
 
   show.addEventListener("click", () => {
-    back.replaceChildren(...[...queue[0].node.children].slice(1).map((node) => node.cloneNode(true)));
-    back.hidden = knew.hidden = again.hidden = false;
+    back.hidden = next.hidden = showNext.hidden = false;
     show.hidden = true;
     back.focus();
+  });
+  showNext.addEventListener("click", () => {
+    nextBack.hidden = knew.hidden = again.hidden = false;
+    showNext.hidden = true;
+    nextBack.focus();
   });
   knew.addEventListener("click", () => put("known"));
   again.addEventListener("click", () => put("again"));
   lesson.addEventListener("change", deal);
 
   lesson.append(element("option", { value: "" }, `all lessons (${cards.length})`));
-  for (const [stem, title] of new Map(cards.map((card) => [card.lesson, card.title]))) {
-    const size = cards.filter((card) => card.lesson === stem).length;
-    lesson.append(element("option", { value: stem }, `${title} (${size})`));
+  for (const { dataset, firstElementChild, children } of sections) {
+    const words = `${firstElementChild.textContent} (${children.length - 1})`;
+    lesson.append(element("option", { value: dataset.lesson }, words));
   }
   const choose = element("p", {}, element("label", { htmlFor: "kd-lesson" }, "Cards of "), lesson);
-  const face = element("div", { className: "kd-face", role: "group", "aria-label": "Card" }, front, back, buttons);
-  const list = element("details", { className: "kd-all" }, element("summary", {}, "All cards as a list"), ...listed);
+  const face = element("div", { className: "kd-face", role: "group", "aria-label": "Card" });
+  face.append(from, front, back, next, nextBack, buttons);
+  const list = element("details", { className: "kd-all" }, element("summary", {}, "All cards as a list"), ...sections);
   root.append(choose, face, status, forget, list);
   deal();
-}
-
-function copied(node) {
-  return [...node.childNodes].map((child) => child.cloneNode(true));
 }

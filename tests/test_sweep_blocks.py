@@ -1,0 +1,64 @@
+"""Sweeps on blocks: the students of `sweep` on each cut of the training split, and the best of them on validation."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from blobs import blobs
+
+from kdcourse.data import Split
+from kdcourse.sweep import best_on_validation, grid, sweep, sweep_blocks
+
+OPTIONS = {"epochs": 2, "batch_size": 10, "resume": False}
+
+
+def test_each_block_has_the_students_that_a_sweep_of_its_own_examples_and_seed_has():
+    data, students = blobs(), grid(width=6, lr=[0.01, 0.1])
+    table = sweep_blocks(students, data, examples=40, blocks=3, progress=False, **OPTIONS)
+    assert table["block"].tolist() == [0, 0, 1, 1, 2, 2]
+    for block in range(3):
+        part = replace(data, train=data.train[40 * block :][:40])
+        alone = sweep(students.assign(init_seed=block, order_seed=block), part, progress=False, **OPTIONS)
+        rows = table[table["block"] == block].drop(columns=["block", "seconds"]).reset_index(drop=True)
+        pd.testing.assert_frame_equal(rows, alone.drop(columns="seconds"), check_exact=False)
+    assert table["test_accuracy"].nunique() > 1
+
+
+def test_a_signal_changes_what_a_block_learns_and_knows_its_number():
+    seen = []
+
+    def signal(data, block):
+        seen.append((block, len(data.train)))
+        train = data.train
+        return replace(data, train=Split((train.labels + 1) % 4, train.teacher_logits, inputs=train.inputs))
+
+    arms = grid(width=6, soft_weight=0, lr=0.1)
+    options = {"examples": 100, "blocks": 2, "progress": False, **OPTIONS, "epochs": 20}
+    right = sweep_blocks(arms, blobs(), **options)["test_accuracy"]
+    wrong = sweep_blocks(arms, blobs(), signal=signal, **options)["test_accuracy"]
+    assert sorted(seen) == [(0, 100), (1, 100)]
+    assert right.min() > 0.6 > 0.3 > wrong.max()
+
+
+@pytest.mark.parametrize(("examples", "blocks"), [(151, 2), (300, 2)])
+def test_blocks_that_do_not_fit_are_refused(examples, blocks):
+    with pytest.raises(ValueError, match=f"300 training examples, got {blocks} of {examples}"):
+        sweep_blocks(grid(width=2), blobs(), examples=examples, blocks=blocks, **OPTIONS)
+
+
+@pytest.mark.parametrize(("by", "better"), [("validation_accuracy", max), ("validation_nll", min)])
+def test_the_best_settings_are_those_of_the_best_mean_and_come_block_by_block(by, better):
+    generator = np.random.default_rng(0)
+    settings = [(T, lr) for T in (1.0, 4.0) for lr in (0.01, 0.1)]
+    rows = [{"temperature": T, "lr": lr, "block": block} for T, lr in settings for block in range(5)]
+    table = pd.DataFrame(rows).assign(soft_weight=1.0, weight_decay=0.0).sample(frac=1, random_state=0)
+    table[by] = generator.normal(size=len(table))
+    table["validation_accuracy" if by == "validation_nll" else "validation_nll"] = -table[by]
+    means = {}
+    for T, lr in settings:
+        means[T, lr] = np.mean([row[by] for _, row in table.iterrows() if (row["temperature"], row["lr"]) == (T, lr)])
+    best = better(means, key=means.get)
+    found = best_on_validation(table, by)
+    assert found["block"].tolist() == [0, 1, 2, 3, 4]
+    assert {*zip(found["temperature"], found["lr"], strict=True)} == {best}

@@ -1,0 +1,145 @@
+"""Draw the two pictures of the README that show students: unseen sneakers, and an audit.
+
+    python tools/readme_pictures.py      # trains four students: seconds
+
+Writes site/pictures/sneakers.svg and audit.svg; then `python tools/build_readme.py` puts their words into the README.
+The shares of all sneakers are those of the full run of omitted-class-is-learned.
+"""
+
+import base64
+import html
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from kdcourse import claims, controls, data
+from kdcourse.audit import audit, figure
+from kdcourse.sweep import grid, sweep
+from kdcourse.train import cosine
+
+FOLDER = Path(__file__).resolve().parent.parent / "site" / "pictures"
+SHOWN = 8
+NAMES = {"ankle boot": "boot", "t-shirt/top": "T-shirt"}  # short ones
+STYLE = """
+.card{fill:#f6f8fa;stroke:#d0d7de}
+text{fill:#1f2328}
+.quiet{fill:#57606a}
+.soft{fill:#0066a1}
+.wrong{fill:#a34400}
+@media (prefers-color-scheme: dark) {
+.card{fill:#1b2028;stroke:#3d444d}
+text{fill:#e8edf2}
+.quiet{fill:#a8b3bf}
+.soft{fill:#56B4E9}
+.wrong{fill:#ff9a57}
+}
+"""
+
+
+def students(garments):
+    """What each of three students calls the first test sneakers, the bias of their sneaker output set on validation."""
+    label, train = garments.class_index("sneaker"), garments.train
+    unseen = replace(
+        garments, train=train[(train.labels != label) & (train.teacher_logits.argmax(1) != label)][:10_000]
+    )
+    arms = [(controls.arg_max(unseen), 1), (unseen, 4), (garments.subset(10_000), 4)]
+    return [_called(sweep(grid(width=128, temperature=T, lr=0.002), part, **HOW), garments, label) for part, T in arms]
+
+
+HOW = {"epochs": 6, "batch_size": 250, "predictions": True, "progress": False}
+
+
+def _called(table, garments, label):
+    before, after = (table[f"{split}_logits"].iloc[0].copy() for split in ("validation", "test"))
+    biases = np.arange(0, 20.1, 0.5)
+    one, labels = np.eye(len(garments.class_names))[label], garments.validation.labels.numpy()
+    bias = biases[np.argmax([((before + b * one).argmax(1) == labels).mean() for b in biases])]
+    said = (after + bias * one).argmax(1)[garments.test.labels.numpy() == label]
+    return [garments.class_names[k] for k in said[:SHOWN]]
+
+
+def sneakers():
+    """The picture of the unseen sneakers: {file: SVG}."""
+    garments = data.load("fashion-mnist")
+    said = students(garments)
+    part = claims.part(claims.result("omitted-class-is-learned"), {"class": "sneaker"})
+    shares = [part["arms"]["b"]["mean"], part["arms"]["a"]["mean"], part["beside"]["shown to it"]]
+    rows = [
+        ("Never shown a sneaker, taught", "by the teacher's first choices", "wrong"),
+        ("Never shown a sneaker, taught", "by the teacher's soft labels", "soft"),
+        ("The ceiling: shown sneakers,", "taught by soft labels", "quiet"),
+    ]
+    own = garments.test.labels == garments.class_index("sneaker")
+    parts = [
+        f'<image href="{_png(pixels)}" x="{282 + 68 * k}" y="58" width="52" height="52"/>'
+        for k, pixels in enumerate(garments.test.pixels[own][:SHOWN])
+    ]
+    told = []
+    for row, ((first, second, style), words, share) in enumerate(zip(rows, said, shares, strict=True)):
+        y = 146 + 58 * row
+        parts.append(f'<text x="20" y="{y}">{first}</text><text x="20" y="{y + 19}">{second}</text>')
+        for k, word in enumerate(words):
+            look = style if word == "sneaker" else "wrong"
+            parts.append(f'<text x="{308 + 68 * k}" y="{y + 9}" class="{look}" {SMALL}>{NAMES.get(word, word)}</text>')
+        parts.append(f'<text x="920" y="{y + 14}" class="{style}" {LARGE}>{100 * share:.0f} %</text>')
+        told.append(f"{first} {second}: {100 * share:.0f} % of all test sneakers named, of these {', '.join(words)}")
+    title = "A student can name a garment that it was never shown"
+    head = f'<text x="20" y="36" font-size="19" font-weight="600">{title}</text>'
+    head += '<text x="920" y="92" text-anchor="end" class="quiet" font-size="14">named right</text>'
+    about = f"{title}. {SHOWN} test sneakers and what three students call them. {'. '.join(told)}."
+    return _svg(940, 312, title, about, head + "\n".join(parts))
+
+
+SMALL, LARGE = 'text-anchor="middle" font-size="14"', 'text-anchor="end" font-size="26" font-weight="700"'
+
+
+def _svg(width, height, title, about, inside):
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    fonts = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+    return f"""<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" font-family="{fonts}" font-size="16">
+<title>{html.escape(title)}</title>
+<desc>{html.escape(about)}</desc>
+<style>{STYLE}</style>
+<rect class="card" x="1" y="1" width="{width - 2}" height="{height - 2}" rx="10"/>
+<g style="image-rendering:pixelated">
+{inside}
+</g>
+</svg>
+"""
+
+
+def _png(pixels):
+    picture = io.BytesIO()
+    Image.fromarray(255 - pixels.reshape(28, 28).numpy()).save(picture, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()}"
+
+
+def gaps():
+    """The picture of an audit: a student of 64 hidden units, class by class. It passes on average."""
+    garments = data.load("fashion-mnist")
+    settings = grid(width=64, temperature=4, lr=0.003)
+    how = HOW | {"epochs": 10, "batch_size": 128, "schedule": cosine}
+    logits = sweep(settings, garments, **how)["test_logits"].iloc[0]
+    test, names = garments.test, np.array(garments.class_names)
+    right = names[test.labels.numpy()]
+    teacher, student = (names[answers.argmax(1)] for answers in (test.teacher_logits.numpy(), logits))
+    fig, about = figure.picture(audit(right, teacher, student, {"garment": right}, max_gap=0.1))
+    picture = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "kdcourse"}):
+        fig.savefig(picture, format="svg", facecolor="white", metadata={"Date": None})
+    head, root, body = re.split(r"(<svg.*?>)", picture.getvalue(), maxsplit=1, flags=re.S)
+    return f"{head}{root}\n<desc>{html.escape(about)}</desc>{body}"
+
+
+def main():
+    for name, drawn in [("sneakers", sneakers), ("audit", gaps)]:
+        (FOLDER / f"{name}.svg").write_text(drawn(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
