@@ -1,4 +1,4 @@
-"""How long a learner waits for live training: from letting go of the control to the new picture, in lessons 02 to 04.
+"""How long a learner waits for live training: from letting go of the control to the new picture, in lessons 02 and 03.
 
     python benchmarks/live.py
 
@@ -30,13 +30,6 @@ CONTROLS = {
         "settings": {"width": 32, "temperature": 4, "lr": 0.01},
         "against": {"soft_weight": 0, "temperature": 1, "lr": 0.003},
         "epochs": 20,
-    },
-    "04_student_size": {
-        "control": "width",
-        "values": [3, 6, 12, 29, 58],
-        "settings": {"temperature": 4, "lr": 0.01},
-        "against": {"soft_weight": 0, "temperature": 1, "lr": 0.003},
-        "epochs": 15,
     },
 }
 

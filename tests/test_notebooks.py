@@ -20,7 +20,8 @@ CELL_SECONDS = 120
 LARGEST = 1.5e6  # bytes; GitHub stops showing notebooks that are much larger
 CLAIMS = "application/vnd.kdcourse.claims+json"
 
-CHECK = re.compile(r"^check\.\w+\(\w+\)\Z", re.M)  # a cell that ends with the call of a check
+# A cell that ends with the call of a check, whose answer may be used.
+CHECK = re.compile(r"^(?:\w+ = )?(check\.\w+\(\w+\))(?:\.use\(\))?\Z", re.M)
 
 every_lesson = pytest.mark.parametrize("source", build_notebooks.sources(), ids=lambda source: source.stem)
 
@@ -132,7 +133,7 @@ def said_by_checks(notebook):
 
 def against_full_run(notebook):
     """([part], [part]) of claims that were measured here too, and that contradict the full run; parts are claim/id."""
-    claims = [claim for one in outputs(notebook) for claim in one.get("data", {}).get(CLAIMS, {}).get("claims", [])]
+    claims = [one["data"][CLAIMS] for one in outputs(notebook) if CLAIMS in one.get("data", {})]
     parts = [(f"{claim['claim']}/{part['id']}", part) for claim in claims for part in claim["parts"]]
     compared = [name for name, part in parts if part["full"] is not None and part["now"] is not None]
     return compared, [name for name, part in parts if part["contradicts"]]
@@ -146,7 +147,7 @@ def test_a_contradiction_of_the_full_run_would_be_found():
         {"id": "10", "full": None, "now": worse, "contradicts": False},
         {"id": "2000", "full": better, "now": worse, "contradicts": True},
     ]
-    data = {CLAIMS: {"claims": [{"claim": "soft-beats-hard", "parts": parts}]}, "text/plain": "in words"}
+    data = {CLAIMS: {"claim": "soft-beats-hard", "parts": parts}, "text/plain": "in words"}
     shown = nbformat.v4.new_code_cell("claims.show()", outputs=[nbformat.v4.new_output("execute_result", data)])
     printed = nbformat.v4.new_code_cell("print()", outputs=[nbformat.v4.new_output("stream", text="contradicts")])
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("words"), printed, shown])
@@ -181,6 +182,6 @@ def test_nbval_runs_the_solved_form_fast_and_finds_the_marked_outputs(source, no
 
 def all_correct(solved):
     """Code that fails unless every check that the notebook calls finds the solution correct."""
-    checks = [call[0] for cell in solved.cells if cell.cell_type == "code" and (call := CHECK.search(cell.source))]
+    checks = [call[1] for cell in solved.cells if cell.cell_type == "code" and (call := CHECK.search(cell.source))]
     assert len(checks) == len(tagged(solved, "solution")) > 0
     return [f'assert {call}.status == "correct"' for call in checks]
