@@ -218,12 +218,12 @@ def test_by_latency_there_is_what_no_part_by_parameters_compares(
         assert all(keys.count(key) == 1 for key in keys)
 
 
-def test_how_much_faster_is_a_matter_of_one_request(monkeypatch):
-    rows = [{"student": None, "ratio": None, "median_ms": 2.5, "batch_median_ms": 1.0}]
+def test_how_much_faster_is_a_matter_of_a_batch(monkeypatch):
+    rows = [{"student": None, "ratio": None, "median_ms": 1.0, "batch_median_ms": 2.5}]
     rows += [
-        {"student": "CNN", "ratio": ratio, "median_ms": ms, "batch_median_ms": 9.0} for ratio, ms in [(2, 2), (50, 0.7)]
+        {"student": "CNN", "ratio": ratio, "median_ms": 9.0, "batch_median_ms": ms} for ratio, ms in [(2, 2), (50, 0.7)]
     ]
-    rows += [{"student": "MLP", "ratio": 2, "median_ms": 0.1, "batch_median_ms": 9.0}]
+    rows += [{"student": "MLP", "ratio": 2, "median_ms": 9.0, "batch_median_ms": 0.1}]
     monkeypatch.setattr(ladder, "measured_sizes", lambda: {"models": rows})
     assert ladder.faster() == {2: 1.2, 50: 3.6}
 

@@ -108,6 +108,21 @@ def test_the_sizes_of_the_full_run_have_the_times_of_the_benchmark():
     assert (table["low"].isna() == (table["arm"] == "labels")).all()
 
 
+@pytest.mark.parametrize(("batches", "before", "each"), [(False, "", 1), (True, "batch_", 256)])
+def test_times_are_per_request_and_beside_the_teachers(batches, before, each):
+    table = full_run.size_times(batches=batches)
+    teacher, *students = ladder.measured_sizes()["models"]
+    assert list(table.index) == ["teacher", *(f"{row['student']} {row['ratio']}×" for row in students)]
+    assert table.loc["teacher", ["smaller", "faster"]].tolist() == [1, 1]
+    for row, found in zip(students, list(table.itertuples())[1:], strict=True):
+        assert (found.kind, found.smaller) == (row["student"], row["ratio"])
+        assert found.median_ms * each == pytest.approx(row[f"{before}median_ms"])
+        assert found.p99_ms * each == pytest.approx(row[f"{before}p99_ms"])
+        assert found.faster == pytest.approx(teacher[f"{before}median_ms"] / row[f"{before}median_ms"])
+        ends = [teacher[f"{before}{a}_ms"] / row[f"{before}{b}_ms"] for a, b in (("low", "high"), ("high", "low"))]
+        assert [found.faster_low, found.faster_high] == pytest.approx(ends)
+
+
 def test_without_a_full_run_the_error_says_how_to_get_one(monkeypatch):
     monkeypatch.setattr(full_run, "result", lambda name: None)
     with pytest.raises(FileNotFoundError, match="kdcourse claims --run above-20x-gap"):

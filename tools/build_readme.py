@@ -76,10 +76,7 @@ def ledger():
 <picture>
 <source media="(max-width: 600px)" srcset="{narrow}">
 <img src="{wide}" width="{WIDE}" alt="Forest plot of the claims. {alt}.">
-</picture>
-
-`kdcourse claims NAME` prints all about one: every part, what its interval covers, and what would change our mind.
-`make site` gives each a page of its own. `make claims` measures them again."""
+</picture>"""
 
 
 def findings():

@@ -116,7 +116,9 @@ def measured_sizes() -> dict:
 
 
 def faster() -> dict[int, float]:
-    """{ratio: how many times sooner than the teacher its CNN answers a request}, in two significant digits.
+    """{ratio: how many times sooner than the teacher its CNN answers 256 requests}, in two significant digits.
+
+    In batches, since one request at a time shows nothing of sizes: there, no CNN is five times as fast as its teacher.
 
     Examples
     --------
@@ -124,8 +126,8 @@ def faster() -> dict[int, float]:
     [2, 5, 10, 20, 50, 100, 200]
     """
     teacher, *students = measured_sizes()["models"]
-    of_cnns = {row["ratio"]: row["median_ms"] for row in students if row["student"] == "CNN"}
-    return {ratio: float(f"{teacher['median_ms'] / ms:.2g}") for ratio, ms in of_cnns.items()}
+    of_cnns = {row["ratio"]: row["batch_median_ms"] for row in students if row["student"] == "CNN"}
+    return {ratio: float(f"{teacher['batch_median_ms'] / ms:.2g}") for ratio, ms in of_cnns.items()}
 
 
 def _chosen(run, n, arm, rung):

@@ -1,7 +1,7 @@
 """The experiments of lesson 04: students of several sizes, and assistants between a teacher and a small student.
 
 A size is judged by parameters. The CNNs on 5,000 pictures are judged by latency, too: by how many times sooner they
-answer one request. No students are trained for that. The other settings ship no teacher whose latency can be measured.
+answer 256 requests. No students are trained for that. The other settings ship no teacher whose latency can be measured.
 """
 
 import math

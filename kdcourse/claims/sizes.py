@@ -97,6 +97,41 @@ def student_sizes(examples: int = 50_000) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def size_times(*, batches: bool = False) -> pd.DataFrame:
+    """How long the teacher and students of all sizes take for a request, as `benchmarks/sizes.py` has measured it.
+
+    Parameters
+    ----------
+    batches : bool
+        256 requests are answered at once, in place of one at a time.
+
+    Returns
+    -------
+    DataFrame
+        One row per model, by its name ("teacher", "CNN 10×"): kind, smaller (times fewer parameters), median_ms and
+        p99_ms per request, and faster (times as fast as the teacher) between faster_low and faster_high: one end of the
+        teacher's 95 % interval over the other end of the student's.
+
+    Examples
+    --------
+    >>> size_times()["kind"].unique().tolist()
+    ['teacher', 'CNN', 'MLP']
+    """
+    measured = measured_sizes()
+    each, before = (measured["batch_size"], "batch_") if batches else (1, "")
+    teacher, *_ = measured["models"]
+    rows = {}
+    for one in measured["models"]:
+        kind, name = (
+            ("teacher",) * 2 if one["student"] is None else (one["student"], f"{one['student']} {one['ratio']}×")
+        )
+        low, median, high, p99 = (one[f"{before}{which}_ms"] / each for which in ("low", "median", "high", "p99"))
+        least, middle, most = (teacher[f"{before}{which}_ms"] / each for which in ("low", "median", "high"))
+        rows[name] = {"kind": kind, "smaller": float(one["ratio"] or 1), "median_ms": median, "p99_ms": p99}
+        rows[name] |= {"faster": middle / median, "faster_low": least / high, "faster_high": most / low}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
 def _gains(student):
     """{(examples, ratio): what soft labels gain over labels}"""
     found = {}

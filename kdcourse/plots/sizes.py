@@ -8,7 +8,7 @@ from kdcourse.plots.base import figure, looks, plain, set_title, show
 from kdcourse.plots.curves import _check_positive, _name_points, _plain_ticks
 
 REGION = "#DCEFE6"  # what could be shipped
-FILLS = ["full", "none"]  # markers of the first kind of student, and of the second
+FILLS = ["full", "none", "left"]  # markers of the first kind of student, of the second, ...
 LINES = ["-", "--"]
 
 
@@ -21,7 +21,7 @@ def faster(table: pd.DataFrame, *, kind: str, title: str) -> None:
         One row per student: smaller (times fewer parameters than the teacher), and faster, faster_low and faster_high,
         as `ship.latency` returns them.
     kind : str
-        A column that tells the kinds of students apart, two at most.
+        A column that tells the kinds of students apart, three at most.
     title : str
         The finding.
 
@@ -57,7 +57,7 @@ def faster(table: pd.DataFrame, *, kind: str, title: str) -> None:
     ax.set_ylabel("times faster than the teacher")
     ax.margins(x=0.12)
     set_title(ax, title)
-    show(fig, f"{title}. Medians of the ratio within a round, with 95 % intervals. " + ". ".join(words) + ".")
+    show(fig, f"{title}. With 95 % intervals. " + ". ".join(words) + ".")
 
 
 def decision(
