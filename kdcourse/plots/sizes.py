@@ -8,7 +8,8 @@ from kdcourse.plots.base import figure, looks, plain, set_title, show
 from kdcourse.plots.curves import _check_positive, _name_points, _plain_ticks
 
 REGION = "#DCEFE6"  # what could be shipped
-FILLS = ["full", "none", "left"]  # markers of the first kind of student, of the second, ...
+FILLS = ["full", "none"]  # markers of the first kind of student, and of the second
+FACES = ["black", "white", "#999999"]  # the same where no arm has a colour, and of a third
 LINES = ["-", "--"]
 
 
@@ -38,12 +39,10 @@ def faster(table: pd.DataFrame, *, kind: str, title: str) -> None:
     ax.plot(ends, ends, "--", color="#666666", linewidth=1)
     ax.annotate("as many times faster\nas smaller", (ends[1], ends[1]), (8, -4), textcoords="offset points", fontsize=9)
     words = []
-    for one, fill in zip(dict.fromkeys(table[kind]), FILLS, strict=False):
+    for one, face in zip(dict.fromkeys(table[kind]), FACES, strict=False):
         rows = table[table[kind] == one].sort_values("smaller")
         error = [rows["faster"] - rows["faster_low"], rows["faster_high"] - rows["faster"]]
-        ax.errorbar(
-            rows["smaller"], rows["faster"], error, fmt="o-", color="black", fillstyle=fill, capsize=3, elinewidth=1
-        )
+        ax.errorbar(rows["smaller"], rows["faster"], error, fmt="o-", color="black", mfc=face, capsize=3, elinewidth=1)
         last = rows.iloc[-1]
         ax.annotate(str(one), (last["smaller"], last["faster"]), (8, -4), textcoords="offset points")
         numbers = rows[["smaller", "faster", "faster_low", "faster_high"]].map(plain).to_numpy()

@@ -85,8 +85,13 @@ models = {
 # All models answer in turns, on one thread, so that a busy moment of your machine hits all alike.
 
 # %%
-quiet = {"rounds": 20 if FAST else 300, "progress": False}
-yours = latency(models, pictures, seconds=1e-9, **quiet)  # a request a turn
+yours = latency(
+    models,
+    pictures,
+    rounds=20 if FAST else 300,
+    seconds=1e-9,  # so short a turn is a single request
+    progress=False,
+)
 counts = {
     "parameters": map(count_parameters, models.values()),
     "multiply-adds": [multiply_adds(m, pictures) for m in models.values()],
@@ -330,7 +335,7 @@ claims.show(
 # A spot of tenths of a point, at best: on this curve there is no peak to aim for.
 
 # %% [markdown]
-# The other rules in the full run, on garments:
+# The rules in the full run, on garments, with all sizes:
 #
 # - *5 to 20 is the sweet spot.* {{ plain sweet-spot-5-20 fashion-mnist }}
 # - *Below 5, use labels.* {{ plain below-5x-use-small fashion-mnist }}
