@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from kdcourse.plots.base import figure, looks, plain, set_title, show
-from kdcourse.plots.curves import _check_positive, _name_points, _plain_ticks
+from kdcourse.plots.curves import check_positive, name_points, plain_ticks
 
 REGION = "#DCEFE6"  # what could be shipped
 FILLS = ["full", "none"]  # markers of the first kind of student, and of the second
@@ -32,8 +32,8 @@ def faster(table: pd.DataFrame, *, kind: str, title: str) -> None:
     >>> faster(two.assign(kind="CNN"), kind="kind", title="Ten times smaller, three times faster")  # doctest: +ELLIPSIS
     [figure] Ten times smaller, three times faster. ... CNN: 2× smaller, 1.4× faster [1.2, 3.5]; 10× smaller, 3×...
     """
-    _check_positive("smaller", table["smaller"])
-    _check_positive("faster_low", table["faster_low"])
+    check_positive("smaller", table["smaller"])
+    check_positive("faster_low", table["faster_low"])
     fig, ax = figure(8.0, 4.2)
     ends = [table["smaller"].min(), table["smaller"].max()]
     ax.plot(ends, ends, "--", color="#666666", linewidth=1)
@@ -51,7 +51,7 @@ def faster(table: pd.DataFrame, *, kind: str, title: str) -> None:
     ax.set_yscale("log")
     ax.set_xticks(sorted(set(table["smaller"])), [f"{one:g}×" for one in sorted(set(table["smaller"]))])
     ax.minorticks_off()
-    _plain_ticks(ax.yaxis)
+    plain_ticks(ax.yaxis)
     ax.set_xlabel("times fewer parameters than the teacher")
     ax.set_ylabel("times faster than the teacher")
     ax.margins(x=0.12)
@@ -103,7 +103,7 @@ def decision(
     >>> decision(models, floor=0.9, budget=300, chosen=("soft labels", "CNN", "10×"), **how)  # doctest: +ELLIPSIS
     [figure] Ship 10×. It saves 500 a month. ... CNN on soft labels 10×: 200, 91.5 % [91.0, 92.0], circled. Could be...
     """
-    _check_positive("cost", table["cost"])
+    check_positive("cost", table["cost"])
     fig, ax = figure(8.5, 5.0)
     ax.set_xscale("log")
     left, right = table["cost"].min() / 1.6, table["cost"].max() * 1.6
@@ -138,13 +138,13 @@ def decision(
                 ax.plot(row.cost, 100 * row.accuracy, "o", markersize=24, fillstyle="none", color="black", mew=2)
     ax.set_xlim(left, right)
     ax.set_ylim(100 * bottom, 100)
-    _plain_ticks(ax.xaxis)
+    plain_ticks(ax.xaxis)
     ax.set_xlabel(xlabel)
     ax.set_ylabel("accuracy on test (%)")
     set_title(ax, title)
     ax.legend(handles=handles, frameon=False, loc="lower right")
     fig.supxlabel(sentence, fontsize=11)
-    _name_points(ax, named, spans)
+    name_points(ax, named, spans)
     region = f"Could be shipped: {100 * floor:.1f} % or more for {plain(budget)} or less"
     show(fig, f"{title}. {sentence} Against {xlabel}, with intervals: {'; '.join(words)}. {region}.")
 

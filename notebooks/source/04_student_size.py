@@ -204,7 +204,7 @@ for name, (requests, *costs) in services.items():
     print(f"{name}: {when}")
 
 # %% [markdown]
-# Without what recurs, this is the break-even that most slides show:
+# *Never* means: keep the teacher. On their own cores, models this small are too cheap to replace. Without what recurs, this is the break-even that most slides show:
 
 # %% tags=["nbval-check-output"]
 months = months_to_pay_back(500, 1e6, 0.10, 0.01, fallback=0, upkeep=0)
@@ -225,12 +225,12 @@ student_size(listed=True, one_time_cost=10_000, **recurring)
 
 # %%
 saving = {"by the request": 0.09, "own cores": own["teacher"] - own["CNN 10×"]}
-for points in [0.5, 1, 2, 5]:
-    cents = [f"{10 * s / points:.5f} ({name})" for name, s in saving.items()]
-    print(f"{points} points worse, in cents: {', '.join(cents)}")
+worse = pd.Index([0.5, 1, 2, 5], name="points less accurate")
+cents = {name: 10 * per_1000 / worse for name, per_1000 in saving.items()}
+pd.DataFrame(cents, index=worse).round(5)
 
 # %% [markdown]
-# If a wrong garment costs a phone call, no student here pays. A student earns its keep where the teacher is dear or slow, or where mistakes are cheap. Ask which, before anybody trains.
+# So many cents. If a wrong garment costs a phone call, no student here pays. A student earns its keep where the teacher is dear or slow, or where mistakes are cheap. Ask which, before anybody trains.
 
 # %% [markdown]
 # ## Measure: what distillation adds at each size
@@ -401,9 +401,9 @@ if place >= 0:
     best = ladder[affordable].iloc[place]
     circled = tuple(best[["arm", "kind", "name"]])
     title = f"Ship the {best['name']} {best['kind']}"
-    worse = 1000 * (teacher_accuracy - best["accuracy"])
+    more = 1000 * (teacher_accuracy - best["accuracy"])
     sentence = f"It costs {best['cost']:,.0f} a month instead of {bill:,.0f}"
-    sentence += f"; of 1,000 pictures, it gets {worse:.0f} more wrong."
+    sentence += f"; of 1,000 pictures, it gets {more:.0f} more wrong."
 plots.decision(
     ladder,
     floor=FLOOR,
@@ -460,8 +460,8 @@ for way, times in {"one at a time": alone, "256 at once": many}.items():
 # %%
 gain = compare(accuracies(10), accuracies(10, "labels"))
 mean, low, high = (100 * end for end in (gain.mean, gain.low, gain.high))
-print(f"keeps {kept:.1%}; due to soft labels: {mean:+.1f} points", end=" ")
-print(f"[{low:+.1f}, {high:+.1f}]")
+print(f"10× MLP: keeps {100 * kept:.1f} % of the teacher's accuracy;")
+print(f"due to soft labels: {mean:+.1f} points [{low:+.1f}, {high:+.1f}]")
 
 # %% [markdown]
 # ## On Monday
