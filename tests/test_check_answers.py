@@ -212,7 +212,7 @@ def epoch(loss, before=lambda student: student.train()):
     def answer(student, optimizer, inputs, teacher_logits, batches, temperature):
         before(student)
         for rows in batches:
-            value = loss(student(inputs[rows]), teacher_logits[rows], temperature)
+            value = loss(student(inputs[rows]), teacher_logits[rows], temperature).mean()
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
