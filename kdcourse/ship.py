@@ -93,7 +93,8 @@ def latency(
         One row per model, indexed by its name: `median_ms`, milliseconds per batch, the median over the rounds;
         `low_ms` and `high_ms`, its 95 % interval; `p99_ms`, what 99 % of the rounds stay under (a round is the mean of
         several batches, or a single one that takes `seconds` or longer); `rounds`; `requests_per_second`,
-        batch_size / median.
+        batch_size / median; `faster`, how many times sooner than the first model it answers: the median over the
+        rounds of their ratio, with `faster_low` and `faster_high`, its 95 % interval.
 
     Raises
     ------
@@ -137,7 +138,8 @@ def latency(
         for _ in tqdm(range(rounds), desc="measuring", unit="round", leave=False, disable=not progress):
             for name, timer in timers.items():
                 turns[name].append(1000 * timer.timeit(calls[name]) / calls[name])
-    rows = [_row(milliseconds, batch_size) for milliseconds in turns.values()]
+    first = np.array(next(iter(turns.values())))
+    rows = [_row(milliseconds, first / milliseconds, batch_size) for milliseconds in turns.values()]
     return pd.DataFrame(rows, index=pd.Index(list(models), name="model"))
 
 
@@ -233,17 +235,25 @@ def _calls(timer, seconds):
     return calls
 
 
-def _row(milliseconds, batch_size):
-    median = float(np.median(milliseconds))
-    interval = stats.quantile_test(milliseconds, p=0.5).confidence_interval(0.95)
+def _row(milliseconds, faster, batch_size):
+    (median, low, high), (ratio, least, most) = _median(milliseconds), _median(faster)
     return {
         "median_ms": median,
-        "low_ms": float(interval.low),
-        "high_ms": float(interval.high),
+        "low_ms": low,
+        "high_ms": high,
         "p99_ms": float(np.quantile(milliseconds, 0.99)),
         "rounds": len(milliseconds),
         "requests_per_second": 1000 * batch_size / median,
+        "faster": ratio,
+        "faster_low": least,
+        "faster_high": most,
     }
+
+
+def _median(values):
+    """The median, and the ends of its 95 % interval."""
+    interval = stats.quantile_test(values, p=0.5).confidence_interval(0.95)
+    return float(np.median(values)), float(interval.low), float(interval.high)
 
 
 def _costs(**values):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import special
 from statsmodels.stats.weightstats import DescrStatsW
 
-from kdcourse import check, losses, models, ship
+from kdcourse import check, losses, ship
 
 
 def on_one_line(text):
@@ -157,17 +157,29 @@ def gradient_of(loss):
     return answer
 
 
-def width_by_trying_all(ratio, teacher_parameters, inputs, classes):
-    sizes = np.array([(inputs + 1) * w + (w + 1) * classes for w in range(1, 20_000)])
-    return np.abs(sizes - teacher_parameters / ratio).argmin() + 1
+def bills(requests, t, s, fallback, upkeep):
+    """What a month costs with the teacher, and with the student."""
+    return requests * t / 1000, requests * s / 1000 + fallback * requests * t / 1000 + upkeep
 
 
-def unguarded(one_time_cost, teacher_cost, student_cost):
-    return 1000 * one_time_cost / (teacher_cost - student_cost)
+def paid_back(one, *case):
+    teacher, student = bills(*case)
+    return math.inf if student >= teacher else one / (teacher - student)
 
 
-def paid_back(one, t, s):
-    return math.inf if s >= t else math.ceil(unguarded(one, t, s))
+def paid_back_by_the_package(one, requests, t, s, fallback, upkeep):
+    return ship.break_even(one, t, s + fallback * t + 1000 * upkeep / requests) / requests
+
+
+def chosen_by_loop(better):
+    """An answer: of the students that pass, the first of which no other is better by this measure."""
+
+    def answer(accuracy, low, median_ms, p99_ms, floor, max_ms):
+        rows = list(zip(accuracy.tolist(), low.tolist(), median_ms.tolist(), p99_ms.tolist(), strict=True))
+        good = [k for k, row in enumerate(rows) if row[1] >= floor and row[3] <= max_ms]
+        return max(good, key=lambda k: better(*rows[k])) if good else -1
+
+    return answer
 
 
 def interval_by_counts(teacher_right, student_right):
@@ -252,10 +264,12 @@ RIGHT = {
                       lambda z, v, y: losses.blended_loss(z, v, y, 10, 0.9, reduction="none").total],
     "name_the_bug": [named_by_evidence],
     "choose_blend": [blend_by_loops, lambda *case: np.array(blend_by_loops(*case))],
-    "student_width": [width_by_trying_all, models.width_for_ratio],
-    "break_even": [paid_back, ship.break_even, lambda one, t, s: 1000 * one / torch.tensor(t - s).clamp_min(0)],
-    "smallest_student": [lambda r, lo, hi, gap: max((a for a, b in zip(r, hi, strict=True) if b <= gap), default=1),
-                         lambda r, lo, hi, gap: np.where(hi.numpy() < gap, r.numpy(), 1.0).max()],
+    "months_to_pay_back": [paid_back, paid_back_by_the_package,
+                           lambda one, *case: np.float64(paid_back(one, *case))],
+    "choose_student": [chosen_by_loop(lambda accuracy, low, median, p99: -median),
+                       chosen_by_loop(lambda accuracy, low, median, p99: accuracy),
+                       chosen_by_loop(lambda accuracy, low, median, p99: low - 0.01 * median),
+                       chosen_by_loop(lambda accuracy, low, median, p99: -p99)],
     "paired_interval": [interval_by_counts, interval_by_loops,
                         lambda t, s: (described(t, s).mean, *described(t, s).zconfint_mean())],
     "release": [decided([0.03, 0.02, 0.004]), decided([0.1, 0.1, 0.01]), decided([0.05, 0.01, 0.005], str.__str__),
@@ -368,21 +382,24 @@ MISTAKES = {
         (blended_at_10(lambda z, v: 100 * kl_each(z, v, 10), lambda z: z / 10), "hard part softened"),
         (lambda z, v, y: losses.blended(10, 0.1)(z, v, y), "weights exchanged"),
     ],
-    "student_width": [
-        (lambda r, p, i, c: max(1, round((p / r - c) / (i + 1 + c))), "the larger of two"),
-        (lambda r, p, i, c: max(1, round(p / r / (i + c))), "biases forgotten"),
-        (lambda r, p, i, c: models.width_for_ratio(1 / r, p, i, c), "multiplied by the ratio"),
+    "months_to_pay_back": [
+        (lambda one, *case: one / -np.subtract(*bills(*case)[::-1]), "negative"),
+        (lambda one, n, t, s, f, u: paid_back(one, n, t, (1 - f) * s, f, u), "fallback without the student"),
+        (lambda one, n, t, s, f, u: paid_back(one, n, t, s, 0, u), "fallback forgotten"),
+        (lambda one, n, t, s, f, u: paid_back(one + u, n, t, s, f, 0), "upkeep paid once"),
+        (lambda *case: paid_back(*case) * case[1], "requests, not months"),
+        (lambda *case: 0 if paid_back(*case) == math.inf else paid_back(*case), "0 for never"),
     ],
-    "break_even": [
-        (unguarded, "negative"),
-        (lambda one, t, s: one / (t - s) if t > s else math.inf, "in thousands"),
-        (lambda one, t, s: max(0, 1000 * one / (t - s)) if t != s else 0, "0 for never"),
-    ],
-    "smallest_student": [
-        (lambda r, lo, hi, g: r[hi <= g].min() if (hi <= g).any() else 1.0, "largest student that passes"),
-        (lambda r, lo, hi, g: (r * (hi <= g)).max(), "no teacher to fall back on"),
-        (lambda r, lo, hi, g: r[torch.where(hi <= g)[0][-1]] if (hi <= g).any() else r[0],
-         "a student that does not pass"),
+    "choose_student": [
+        (lambda a, low, ms, p99, floor, most: chosen_by_loop(lambda a, low, ms, p99: -ms)(a, a, ms, p99, floor, most),
+         "accuracy without its interval"),
+        (lambda a, low, ms, p99, floor, most: chosen_by_loop(lambda a, low, ms, p99: -ms)(a, low, ms, ms, floor, most),
+         "median in place of p99"),
+        (lambda a, low, ms, p99, floor, most: chosen_by_loop(lambda a, low, ms, p99: a)(a, low, ms, p99, floor, 1e9),
+         "no limit on time"),
+        (lambda a, low, ms, p99, floor, most: chosen_by_loop(lambda a, low, ms, p99: -ms)(a, low, ms, p99, 0, most),
+         "no limit on accuracy"),
+        (lambda *case: np.argmin(case[2].numpy()), "no limit at all"),
     ],
     "paired_interval": [
         (written(difference, lambda t, s: 1.96 * (t.var() / len(t) + s.var() / len(s)).sqrt()), "unpaired"),
@@ -474,21 +491,19 @@ NEAR_MISSES = {
         (lambda w, T, a, margin: (w[a.mean((1, 2)).argmin()], T[0]), "is shown to be worse than the best one"),
         (lambda w, T, a, margin: (w[a.mean((1, 2))[:-1].argmax()], T[0]), "A larger soft weight has a cell"),
     ],
-    "student_width": [
-        (lambda *case: width_by_trying_all(*case) - 5, "at least one hidden unit"),
-        (lambda *case: width_by_trying_all(*case) + 2, "One unit more or less comes nearer"),
+    "months_to_pay_back": [
+        (lambda one, *case: -1 - paid_back(one, *case), "A number of months is positive"),
+        (lambda one, *case: one / max(-np.subtract(*bills(*case)[::-1]), 0.01), "it never pays back, infinity"),
+        (lambda one, *case: min(0.01, paid_back(one, *case)), "In so few months"),
+        (lambda one, *case: math.inf, "There is inf in the result"),
     ],
-    "break_even": [
-        (lambda one, t, s: 7 - one, "A number of requests is positive"),
-        (lambda one, t, s: 1000 * one / max(t - s, 0.001), "The student is not cheaper here"),
-        (lambda one, t, s: one, "So few requests cost less than the one-time cost"),
-        (lambda one, t, s: math.inf if s > t else 1000 * one / (t - s), "ZeroDivisionError"),
-        (lambda one, t, s: math.inf, "There is inf in the result"),
-    ],
-    "smallest_student": [
-        (lambda r, lo, hi, g: r.mean(), "one of the ratios, or 1.0 for the teacher"),
-        (lambda r, lo, hi, g: r[2], "is not shown to be small enough"),
-        (lambda r, lo, hi, g: 1.0, "A smaller student passes as well"),
+    "choose_student": [
+        (lambda *case: 0.5, "Return one whole number"),
+        (lambda *case: -1, "You keep the teacher"),
+        (lambda *case: int(case[0].argmin()), "is not shown to reach the floor"),
+        (lambda *case: int(np.argmax(np.where(case[1] >= case[4], case[3], 0))), "This student is too slow"),
+        (lambda *case: int(np.argmax(np.where((case[1] >= case[4]) & (case[3] <= case[5]), 9 - case[1], 0)))
+         if ((case[1] >= case[4]) & (case[3] <= case[5])).any() else -1, "better in something and worse in nothing"),
     ],
     "paired_interval": [
         (lambda t, s: (0.5, 0.4, 0.6), "The first number is not the gap"),
@@ -538,21 +553,12 @@ def test_random_inputs_keep_off_the_edges_where_right_answers_part(seed):
     def case_of(exercise):
         return exercise.inputs(torch.Generator().manual_seed(seed))
 
-    one, teacher, student = case_of(check.break_even)
-    assert check.break_even.reference(one, teacher, student) > 10_000  # rounding is within the tolerance
-    _, low, high, max_gap = case_of(check.smallest_student)
-    assert all((end - max_gap).abs().min() > 1e-3 for end in (low, high))  # ≤ and < are both right
+    _, low, _, p99_ms, floor, max_ms = case_of(check.choose_student)
+    assert (low - floor).abs().min() > 1e-5  # ≤ and < are both right
+    assert (p99_ms - max_ms).abs().min() > 1e-5
+    one, *case = case_of(check.months_to_pay_back)
+    teacher, student = bills(*case)
+    assert abs(teacher - student) > 0.01 * teacher  # rounding does not decide whether it pays
     low, high, harm = case_of(check.release)
     for least, most, those in [(0.03, 0.1, harm == 1), (0.0035, 0.01, harm == 3)]:  # limits that are asked for
         assert not ((high[those] > least - 1e-3) & (high[those] < most + 1e-3)).any()
-
-
-@given(
-    ratio=st.sampled_from([1.5, 2, 5, 10, 33.3, 200]),
-    teacher=st.integers(1, 3000),
-    inputs=st.integers(1, 12),
-    classes=st.integers(1, 12),
-)
-def test_width_is_that_of_a_search_through_all(ratio, teacher, inputs, classes):
-    expected = width_by_trying_all(ratio, teacher, inputs, classes)
-    assert check.student_width.reference(ratio, teacher, inputs, classes) == expected

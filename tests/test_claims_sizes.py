@@ -11,9 +11,7 @@ import torch
 from scipy import stats
 from toy_bench import by_order, flat, found, means, positions, settings, speaker, spy, trap, which, width, world
 
-from kdcourse import claims
 from kdcourse.claims import arms, ladder, lesson_04
-from kdcourse.claims import sizes as full_run
 
 pytestmark = pytest.mark.slow  # whole experiments
 SLOW = {2: 1.4, 5: 2.1, 10: 2.9, 20: 3.3, 50: 3.8, 100: 3.9, 200: 3.9}  # how many times faster CNNs are
@@ -268,16 +266,6 @@ def test_of_flights_what_is_compared_is_the_auroc():
         sizes, days = [ALL] * len(parts) + [BLOCK] * len(parts), bench.data.test.about["date"].nunique()
         assert [one["key"]["examples"] for one in result["parts"]] == sizes
         assert {one["covers"]["example"] for one in result["parts"]} == {days}
-
-
-def test_the_curves_of_the_full_run_are_those_of_the_mlps(monkeypatch):
-    full = claims.result("above-20x-gap")
-    mlps = [one for one in full["parts"] if "student" not in one["key"]]
-    cnns = [{**one, "key": {"student": "CNN", **one["key"]}, "mean": 0.0} for one in mlps]
-    expected = full_run.size_curves()
-    monkeypatch.setattr(full_run, "result", lambda name: {**full, "parts": cnns + mlps})
-    assert full_run.size_curves() == expected
-    assert [[row["ratio"] for row in rows] for rows in expected.values()] == [list(GAINS)] * 2
 
 
 def test_without_pictures_there_are_no_cnns(monkeypatch):

@@ -155,7 +155,9 @@ def test_the_table_holds_the_median_and_what_follows_from_it(monkeypatch, batch_
     table = latency(models(2), INPUTS, batch_size=batch_size, rounds=9, progress=False)
     assert table.index.tolist() == ["model 0", "model 1"]
     assert table.index.name == "model"
-    assert table.columns.tolist() == ["median_ms", "low_ms", "high_ms", "p99_ms", "rounds", "requests_per_second"]
+    faster = ["faster", "faster_low", "faster_high"]
+    times = ["median_ms", "low_ms", "high_ms", "p99_ms", "rounds", "requests_per_second"]
+    assert table.columns.tolist() == times + faster
     assert table.median_ms.tolist() == pytest.approx([3.0, 9.0])
     assert table.rounds.tolist() == [9, 9]
     assert table.requests_per_second.tolist() == pytest.approx([batch_size / 0.003, batch_size / 0.009])
@@ -173,6 +175,15 @@ def test_the_interval_is_the_narrowest_symmetric_one_that_holds_the_median_95_ti
     # The median is outside where at most `below` of the rounds fall on one side of it.
     fair = scipy_stats.binom(rounds, 0.5)
     assert 2 * fair.cdf(below) <= 0.05 < 2 * fair.cdf(below + 1)
+
+
+def test_how_much_faster_is_judged_within_each_round(monkeypatch):
+    """A machine that becomes ten times slower half-way hits both: their ratio stays what it was."""
+    Clock(monkeypatch, lambda model, turn: [8.0, 2.0][model] * (10 if turn is not None and turn > 10 else 1))
+    table = latency(models(2), INPUTS, rounds=21, progress=False)
+    assert table.loc["model 1", ["faster", "faster_low", "faster_high"]].tolist() == pytest.approx([4, 4, 4])
+    assert table.faster["model 0"] == 1
+    assert table.high_ms["model 1"] > 2 * table.low_ms["model 1"]
 
 
 def test_models_run_in_eval_and_inference_mode_on_the_batch_with_the_threads_that_were_asked_for():

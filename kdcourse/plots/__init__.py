@@ -14,6 +14,7 @@ from kdcourse.plots.pulls import pulls
 from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
 from kdcourse.plots.shares import shares
+from kdcourse.plots.sizes import decision, faster
 from kdcourse.plots.training import learning, slopes
 
 __all__ = [
@@ -24,7 +25,9 @@ __all__ = [
     "Mark",
     "Row",
     "curves",
+    "decision",
     "differences",
+    "faster",
     "figure",
     "finding",
     "forest",

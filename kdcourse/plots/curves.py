@@ -71,7 +71,7 @@ def curves(
     [figure] T = 4 is better. Means with 95 % intervals, 2 runs each. soft, T 1: 71.0 % [58.3, 83.7], 4: 81.0 %...
     """
     arms, (scale, unit, write), xlabel = list(dict.fromkeys(table[hue])), units(percent), xlabel or x
-    _check_positive(x, table[x])
+    check_positive(x, table[x])
     runs = {arm: {at: scale * own[y].to_numpy() for at, own in table[table[hue] == arm].groupby(x)} for arm in arms}
     spans = {arm: {at: interval_of(runs[arm][at], f"{arm} at {x} = {at:g}") for at in runs[arm]} for arm in arms}
     for arm, at in (marked or {}).items():
@@ -105,7 +105,7 @@ def curves(
     ax.minorticks_off()
     if log_y:
         ax.set_yscale("log")
-        _plain_ticks(ax.yaxis)
+        plain_ticks(ax.yaxis)
     ringed = "\nringed: chosen on validation" if marked else ""
     ax.set_xlabel(f"{xlabel}\nmean and 95 % interval; each dot is one run{ringed}")
     ax.set_ylabel((ylabel or y) + (" (%)" if percent else ""))
@@ -170,7 +170,7 @@ def tradeoff(
     >>> tradeoff(models, **columns, title="Larger is better", xlabel="parameters", ylabel="accuracy")
     [figure] Larger is better. Against parameters, with 95 % intervals: S: 10, 0.8 [0.7, 0.95]; L: 100, 0.9 [0.7, 0.95].
     """
-    _check_positive(x, table[x])
+    check_positive(x, table[x])
     apart = not_negative("apart", apart)
     scale, unit, write = units(percent)
     fig, ax = figure(8.5, 4.6)
@@ -191,16 +191,16 @@ def tradeoff(
             words.append(f"{name}{whose}: {plain(cost)}, {write(mean)}{unit} [{write(below)}, {write(above)}]")
     words += line_at(ax, reference, percent)
     ax.set_xscale("log")
-    _plain_ticks(ax.xaxis)
+    plain_ticks(ax.xaxis)
     if log_y:
         ax.set_yscale("log")
-        _plain_ticks(ax.yaxis)
+        plain_ticks(ax.yaxis)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel + (" (%)" if percent else ""))
     set_title(ax, title)
     if group is not None or reference is not None:
         ax.legend(title=group, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _name_points(ax, named, zip(table["at"], scale * table[low], scale * table[high], strict=True))
+    name_points(ax, named.items(), zip(table["at"], scale * table[low], scale * table[high], strict=True))
     show(fig, f"{title}. Against {xlabel}, with 95 % intervals: " + "; ".join(words) + ".")
 
 
@@ -213,13 +213,13 @@ def _side_by_side(table, x, group, apart):
     return table[x] * (1 + apart) ** np.array(steps)
 
 
-def _check_positive(name, values):
+def check_positive(name, values):
     for value in values:
         if not value > 0:
             raise ValueError(f"{name} must be > 0 on a logarithmic axis, got {value}")
 
 
-def _plain_ticks(axis):
+def plain_ticks(axis):
     """The ticks of a logarithmic axis as plain numbers, and several even where it spans less than a decade."""
     from matplotlib.ticker import AutoLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
@@ -233,17 +233,17 @@ def _plain_ticks(axis):
     axis.set_minor_formatter(NullFormatter())
 
 
-def _name_points(ax, named, intervals):
+def name_points(ax, named, intervals):
     """Write the names where they cover no interval and no other name and stay inside the axes, as far as there is room.
 
-    named      {name: {"point": (x, y), "low": (x, y), "high": (x, y)}}
+    named      (name, {"point": (x, y), "low": (x, y), "high": (x, y)}) of those to be named
     intervals  (x, low, high) of all points
     """
     from matplotlib.transforms import Bbox
 
     ax.figure.draw_without_rendering()  # only now is it known where a point lies
     taken = [Bbox(ax.transData.transform([(x, low), (x, high)])).padded(6) for x, low, high in intervals]
-    for name, anchors in named.items():
+    for name, anchors in named:
         text = ax.annotate(name, anchors["point"], xytext=(0, 0), textcoords="offset points", fontsize=9)
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # a line of reference may lie under it
         for anchor, right, up, side in [*PLACES, PLACES[0]]:  # the first again, where none is free

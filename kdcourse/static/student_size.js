@@ -6,7 +6,8 @@ import { element } from "./dom.js";
 import { breakEven, costPer1000, nearest, plain, thousands } from "./maths.js";
 
 const HORIZONS = [["a day", 1], ["a week", 7], ["a month", 30], ["a year", 365], ["ten years", 3650]];
-const ENOUGH = 95; // percent of the teacher's accuracy
+const MONTH = 30; // days
+const LISTED = [0.1, 0.01]; // what 1,000 requests cost with a teacher and a student that are paid by the request
 const MOST_MONEY = 1e12;
 const COSTS = [
   ["teacher", "circle", "kdx-size-teacher"],
@@ -17,22 +18,16 @@ const COSTS = [
 const STYLE = `
   & .kdx-size-money { grid-template-columns: minmax(6rem, 11rem) minmax(4rem, 1fr) 7rem; }
   & .kdx-size-money > input[type="number"] { grid-column: auto; }
-  & .kdx-size-charts {
-    display: grid;
-    gap: 0 1.2rem;
-    grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr));
-  }
   & .kdx-size-key { display: flex; flex-wrap: wrap; gap: 0 1rem; margin: 0; }
   & .kdx-size-key > span { align-items: center; display: flex; gap: 0.4rem; }
   & .kdx-size-swatch { height: 0.8rem; overflow: visible; width: 1.8rem; }
   & :is(.kdx-size-teacher, .kdx-size-student, .kdx-size-even) { stroke-width: 2; }
-  & .kdx-size-teacher { fill: var(--kdx-a); stroke: var(--kdx-a); }
-  & .kdx-size-student { fill: var(--kdx-b); stroke: var(--kdx-b); }
+  & .kdx-size-teacher { fill: currentColor; stroke: currentColor; }
+  & .kdx-size-student { fill: var(--kdx-a); stroke: var(--kdx-a); }
   & .kdx-size-even { stroke: var(--kdx-c); }
   & line.kdx-size-even { stroke-dasharray: 2 3; }
   & line.kdx-size-dashed { stroke-dasharray: 7 4; }
-  & .kdx-size-enough { stroke: currentColor; stroke-dasharray: 6 4; }
-  & .kdx-size-here { fill: var(--kdx-faint); }
+  & text.kdx-size-day { fill: currentColor; font-weight: 600; }
   @container (max-width: 34rem) {
     & .kdx-control.kdx-size-money { grid-template-columns: minmax(5rem, 7rem) minmax(3rem, 1fr) 5.5rem; }
   }
@@ -44,10 +39,13 @@ function placeOf(sizes, ratio) {
 }
 
 // Percent retained, costs per 1,000 requests and over the horizon, break-even: all that is shown.
-export function numbersOf(curve, { ratio, price, requests_per_day: perDay, one_time_cost: once }) {
+export function numbersOf(curve, values) {
+  const { ratio, listed, price, requests_per_day: perDay, one_time_cost: once, fallback, upkeep } = values;
   const { teacher, sizes } = curve;
   const size = sizes[placeOf(sizes, ratio)];
-  const [teacherCost, studentCost] = [teacher, size].map((model) => costPer1000(model.ms, price));
+  const [teacherCost, alone] = listed ? LISTED : [teacher, size].map((model) => costPer1000(model.ms, price));
+  // All that recurs, spread over the requests: what falls back is paid twice.
+  const studentCost = alone + fallback * teacherCost + (1000 * upkeep) / (MONTH * perDay);
   const requests = breakEven(once, teacherCost, studentCost);
   const days = requests / perDay;
   const fits = HORIZONS.find(([, length]) => days <= length) ?? HORIZONS.at(-1);
@@ -60,11 +58,10 @@ export function numbersOf(curve, { ratio, price, requests_per_day: perDay, one_t
 // What the explorer says; the first line is the finding.
 export function say(curve, values) {
   const { ratio, kept, low, high, costs, requests, days, perDay, horizon, spent } = numbersOf(curve, values);
-  const size = `${plain(ratio)}× smaller`;
   return [
-    `${size}: ${verdict(low, high)} ${ENOUGH} % of the teacher's accuracy. ${payback(days)}`,
-    `${size}: retains ${kept.toFixed(1)} % [${low.toFixed(1)} %, ${high.toFixed(1)} %] of the teacher's accuracy.`,
-    `1,000 requests cost ${plain(costs[0])} with the teacher, ${plain(costs[1])} with the student.`,
+    `${payback(days)} The student, ${plain(ratio)}× smaller, keeps ${kept.toFixed(1)} % of the teacher's accuracy.`,
+    `Accuracy kept: ${kept.toFixed(1)} % [${low.toFixed(1)} %, ${high.toFixed(1)} %].`,
+    `1,000 requests cost ${plain(costs[0])} with the teacher, ${plain(costs[1])} with the student, all included.`,
     when(requests, days, perDay),
     `In ${horizon}, the teacher costs ${plain(spent[0])}; the student costs ${plain(spent[1])}, its making included.`,
   ];
@@ -75,14 +72,15 @@ function retained(teacher, size) {
   return { kept, low, high };
 }
 
-function verdict(low, high) {
-  if (low >= ENOUGH) return "shown to keep";
-  return high < ENOUGH ? "shown to keep less than" : "these runs cannot tell whether it keeps";
-}
-
 function payback(days) {
   if (days === Infinity) return "It never pays back.";
-  return days === 0 ? "It pays back at once." : `It pays back after ${plain(days)} days.`;
+  if (days > HORIZONS.at(-1)[1]) return "It does not pay back within ten years.";
+  return days === 0 ? "It pays back at once." : `It pays back after ${inWords(days)}.`;
+}
+
+function inWords(days) {
+  const [unit, length] = days < 2 * MONTH ? ["days", 1] : days < 730 ? ["months", MONTH] : ["years", 365];
+  return `${plain(Number((days / length).toPrecision(2)))} ${unit}`;
 }
 
 function when(requests, days, perDay) {
@@ -108,7 +106,7 @@ function money({ label, min, max, change }) {
     rough.show(value > 0 ? Math.log10(value) : min, "", plain(value));
     exact.show(value);
   };
-  return { node: rough.node, show };
+  return { node: rough.node, inputs: [rough.input, exact.input], show };
 }
 
 function key(items) {
@@ -118,31 +116,6 @@ function key(items) {
     return element("span", {}, picture, name);
   };
   return element("p", { className: "kdx-size-key" }, ...items.map(swatch));
-}
-
-// How much students of all sizes retain; `here` marks the chosen one, and is moved without drawing the others anew.
-function accuracyChart(curve, here) {
-  const shares = curve.sizes.map((size) => retained(curve.teacher, size));
-  const bottom = Math.max(0, Math.floor((Math.min(91, ...shares.map(({ low }) => low)) - 1) / 5) * 5);
-  const top = Math.max(100, ...shares.map(({ high }) => high)) + 1;
-  const y = (value) => percent(top - value, 0, top - bottom);
-  const x = (k) => percent(k + 0.5, 0, shares.length);
-  const name = (k) => `${plain(curve.sizes[k].ratio)}×`;
-  const students = shares.flatMap(({ kept, low, high }, k) => {
-    const look = "kdx-size-student";
-    const cap = (end) => mark("cap", look, [x(k), y(end)]);
-    return [line(look, [x(k), y(low)], [x(k), y(high)]), cap(low), cap(high), mark("dot", look, [x(k), y(kept)])];
-  });
-  const ends = ({ low, high }) => `[${low.toFixed(1)}, ${high.toFixed(1)}]`;
-  const said = shares.map((share, k) => `${name(k)} ${share.kept.toFixed(1)} ${ends(share)}`);
-  return {
-    x: shares.map((_, k) => [x(k), name(k)]),
-    y: ticks(bottom, top, 5).map((value) => [y(value), plain(value)]),
-    xLabel: "times smaller than the teacher",
-    yLabel: "accuracy retained, % of the teacher's",
-    words: `Percent of the teacher's accuracy that students of each size retain: ${said.join(", ")}.`,
-    shapes: [line("kdx-size-enough", ["0%", y(ENOUGH)], ["100%", y(ENOUGH)]), here, ...students],
-  };
 }
 
 // What teacher and student have cost so far, day by day.
@@ -159,7 +132,10 @@ function costChart(numbers, said) {
   };
   const met = (days * perDay * costs[0]) / 1000;
   const meeting = [x(days), y(met)];
-  const even = [line("kdx-size-even", [x(days), y(0)], meeting), mark("cross", "kdx-size-even", meeting)];
+  // Where no line is: the teacher's rises more steeply.
+  const beside = days > 0.7 * length ? { dx: -10, dy: -12, "text-anchor": "end" } : { dx: 10, dy: 22 };
+  const day = shape("text", { class: "kdx-size-day", x: x(days), y: y(met), ...beside }, inWords(days));
+  const even = [line("kdx-size-even", [x(days), y(0)], meeting), mark("cross", "kdx-size-even", meeting), day];
   return {
     x: ticks(0, length, 4).map((value) => [x(value), plain(value)]),
     y: ticks(0, top, 4).map((value) => [y(value), plain(value / scale)]),
@@ -176,11 +152,11 @@ function costChart(numbers, said) {
 
 function render({ model, el }) {
   const curves = model.get("curves");
-  const names = ["ratio", "price", "requests_per_day", "one_time_cost"];
+  const names = ["ratio", "listed", "price", "requests_per_day", "one_time_cost", "fallback", "upkeep"];
   const values = () => Object.fromEntries(names.map((name) => [name, model.get(name)]));
 
   const curve = choice({
-    label: "accuracies from",
+    label: "student",
     options: curves.map(({ name }) => name),
     change: (place) => {
       const { sizes } = curves[place];
@@ -192,6 +168,11 @@ function render({ model, el }) {
     max: 1,
     change: (place) => assign(model, { ratio: curves[model.get("curve")].sizes[place].ratio }),
   });
+  const paid = choice({
+    label: "requests are paid",
+    options: ["by the hours of a machine", `by the request: ${LISTED.map((one) => one.toFixed(2)).join(" and ")} for 1,000`],
+    change: (place) => assign(model, { listed: place === 1 }),
+  });
   const price = money({ label: "price per machine-hour", min: -2, max: 3, change: setter(model, "price") });
   const load = slider({
     label: "requests per day",
@@ -200,51 +181,54 @@ function render({ model, el }) {
     step: 0.1,
     change: (exponent) => assign(model, { requests_per_day: rounded(exponent) }),
   });
-  const making = { label: "one-time cost of the student", max: MOST_MONEY, step: "any" };
-  const once = numberField({ ...making, change: setter(model, "one_time_cost") });
+  const fallback = slider({
+    label: "handed on to the teacher",
+    max: 100,
+    change: (percents) => assign(model, { fallback: percents / 100 }),
+  });
+  const amount = { max: MOST_MONEY, step: "any" };
+  const upkeep = numberField({ label: "upkeep in a month", ...amount, change: setter(model, "upkeep") });
+  const once = numberField({ label: "one-time cost of the student", ...amount, change: setter(model, "one_time_cost") });
   const finding = element("p", { className: "kdx-finding" });
-  const [accuracies, costs] = [chart(), chart()];
+  const costs = chart();
   const said = words();
   const about = element("p", { className: "kdx-note" });
-
-  const here = shape("rect", { class: "kdx-size-here", y: 0, height: "100%" });
-  let drawn; // the curve whose chart is there
 
   const draw = () => {
     const chosen = curves[model.get("curve")];
     const numbers = numbersOf(chosen, values());
     const [first, ...lines] = say(chosen, values());
     const place = placeOf(chosen.sizes, model.get("ratio"));
+    const listed = model.get("listed");
     curve.show(model.get("curve"));
     size.input.max = chosen.sizes.length - 1;
     size.input.disabled = chosen.sizes.length === 1;
-    size.show(place, `${plain(numbers.ratio)}×`, `${plain(numbers.ratio)}×: retains ${numbers.kept.toFixed(1)} %`);
+    size.show(place, `${plain(numbers.ratio)}×`, `${plain(numbers.ratio)}×: keeps ${numbers.kept.toFixed(1)} %`);
+    paid.show(listed ? 1 : 0);
     price.show(model.get("price"));
+    for (const input of price.inputs) input.disabled = listed;
     load.show(Math.log10(numbers.perDay), thousands(numbers.perDay));
+    const handed = 100 * model.get("fallback");
+    fallback.show(handed, `${plain(handed)} %`);
+    upkeep.show(model.get("upkeep"));
     once.show(model.get("one_time_cost"));
     finding.textContent = first;
-    if (drawn !== chosen) accuracies.show(accuracyChart(chosen, here));
-    drawn = chosen;
-    here.setAttribute("x", percent(place, 0, chosen.sizes.length));
-    here.setAttribute("width", percent(1, 0, chosen.sizes.length));
     costs.show(costChart(numbers, lines.slice(2).join(" ")));
     said.show(lines);
     about.textContent = chosen.about;
-    el.dataset.alt = [first, ...lines, accuracies.node.getAttribute("aria-label")].join(" ");
+    el.dataset.alt = [first, ...lines].join(" ");
   };
-  const charts = [
-    [key([["student, with its interval", "dot", "kdx-size-student"]]), accuracies.node],
-    [key(COSTS), costs.node],
-  ];
+  const controls = [curve, size, paid, price, load, once, upkeep, fallback].map(({ node }) => node);
   const parts = [
-    element("div", { className: "kdx-controls" }, ...[curve, size, price, load, once].map(({ node }) => node)),
     finding,
-    element("div", { className: "kdx-size-charts" }, ...charts.map((each) => element("div", {}, ...each))),
+    key(COSTS),
+    costs.node,
+    element("div", { className: "kdx-controls" }, ...controls),
     said.node,
     about,
   ];
   draw();
-  const redraw = { "curve ratio price requests_per_day one_time_cost": draw };
+  const redraw = { [["curve", ...names].join(" ")]: draw };
   return mount(el, model, { title: "Student size, cost and break-even", style: STYLE, parts, redraw });
 }
 

@@ -21,8 +21,8 @@ def just_measured(sizes: list[dict], teacher: dict) -> dict[str, Any]:
 def full_run() -> list[dict[str, Any]]:
     """The curves of lesson 04's full run, with the milliseconds of `benchmarks/sizes.py`."""
     measured = measured_sizes()
-    ms = {row["ratio"]: row["median_ms"] for row in measured["models"] if row["student"] != "CNN"}
-    teacher = {"accuracy": measured["teacher_accuracy"], "ms": ms[None]}
+    ms = {(row["student"], row["ratio"]): row["median_ms"] for row in measured["models"]}
+    teacher = {"accuracy": measured["teacher_accuracy"], "ms": ms[None, None]}
     machine = measured["machine"]
     where = f"{machine['system']} on {machine['architecture']}, {machine['cores']} cores, torch {machine['torch']}"
     times = (
@@ -30,18 +30,18 @@ def full_run() -> list[dict[str, Any]]:
         "yours will differ."
     )
     curves = []
-    for pictures, rows in size_curves().items():
+    for student, (pictures, rows) in ((one, each) for one in ("CNN", "MLP") for each in size_curves(one).items()):
         accuracies = (
-            f"Accuracies: the full run of {full_run_date()}, {rows[0]['n']} distilled students of each size on "
+            f"Accuracies: the full run of {full_run_date()}, {rows[0]['n']} distilled {student}s of each size on "
             f"{pictures:,} pictures. The intervals are wide enough that, with 95 % confidence, all of this run hold "
             "together."
         )
         curves.append(
             {
-                "name": f"full run, {pictures:,} pictures",
+                "name": f"{student}s, {pictures:,} pictures",
                 "about": f"{accuracies} {times}",
                 "teacher": teacher,
-                "sizes": [_size({**row, "ms": ms[row["ratio"]]}) for row in rows],
+                "sizes": [_size({**row, "ms": ms[student, row["ratio"]]}) for row in rows],
             }
         )
     return curves

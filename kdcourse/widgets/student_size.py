@@ -10,7 +10,7 @@ import traitlets
 from kdcourse._arguments import number
 from kdcourse.widgets._explorer import Explorer
 from kdcourse.widgets._sizes import check_sizes, check_teacher, full_run, just_measured
-from kdcourse.widgets._traits import Bounded, Place, Whole
+from kdcourse.widgets._traits import Bounded, Flag, Place, Whole
 
 MOST_MONEY = 1e12
 
@@ -22,6 +22,9 @@ def student_size(
     price: float = 1.0,
     requests_per_day: int = 1_000_000,
     one_time_cost: float = 100.0,
+    fallback: float = 0.0,
+    upkeep: float = 0.0,
+    listed: bool = False,
 ) -> "StudentSize":
     """A widget with what students of each size retain and cost, for a price and a load that can be set.
 
@@ -40,6 +43,12 @@ def student_size(
         From 100 to 100,000,000.
     one_time_cost : float
         Of the student, its people included, in [0, 1e12].
+    fallback : float
+        The share of the requests that the student hands on to the teacher, in [0, 1]. These cost both.
+    upkeep : float
+        Of the student in a month of 30 days, in [0, 1e12], such as retraining.
+    listed : bool
+        Requests are paid by the request, whatever the price: 0.10 for 1,000 with the teacher, 0.01 with the student.
 
     Returns
     -------
@@ -69,6 +78,7 @@ def student_size(
     own = [] if sizes is None else [just_measured(check_sizes(sizes), check_teacher(teacher))]
     curves = [*own, *full_run()]
     money = {"price": price, "requests_per_day": requests_per_day, "one_time_cost": one_time_cost}
+    money |= {"fallback": fallback, "upkeep": upkeep, "listed": listed}
     return StudentSize(curves=curves, ratio=_nearest(curves[0], 10.0), **money)
 
 
@@ -81,7 +91,7 @@ class StudentSize(Explorer):
         Place of the accuracies among those that can be chosen (`curves`), from 0.
     ratio : float
         How many times smaller than the teacher the student is: one of the curve's. Another curve takes its nearest.
-    price, requests_per_day, one_time_cost
+    price, requests_per_day, one_time_cost, fallback, upkeep, listed
         As in `student_size`.
     """
 
@@ -89,9 +99,8 @@ class StudentSize(Explorer):
     lesson = "04_student_size"
     question = (
         "Put in a price, a traffic and what the work around a student costs, and read off when it has paid for itself. "
-        "From which traffic on does it pay within a year? Change the size alone: does the payback move by more than "
-        "the milliseconds are sure of? The accuracies are those of the course's full run, or of the lesson as it was "
-        "executed."
+        "From which traffic on does it pay within a year? How many requests can be handed on to the teacher before it "
+        "never does? Change the size alone: how far does the payback move?"
     )
 
     curves: traitlets.List = traitlets.List().tag(sync=True)
@@ -100,6 +109,9 @@ class StudentSize(Explorer):
     price = Bounded(1.0, 0.0, MOST_MONEY).tag(sync=True)
     requests_per_day = Whole(1_000_000, 100, 100_000_000).tag(sync=True)
     one_time_cost = Bounded(100.0, 0.0, MOST_MONEY).tag(sync=True)
+    fallback = Bounded(0.0, 0.0, 1.0).tag(sync=True)
+    upkeep = Bounded(0.0, 0.0, MOST_MONEY).tag(sync=True)
+    listed = Flag(False).tag(sync=True)
 
     @traitlets.validate("ratio")
     def _is_measured(self, proposal):
