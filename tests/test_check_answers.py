@@ -308,11 +308,11 @@ def swapped_and_underflowing(s, t, T):
 # fmt: off
 MISTAKES = {
     "distill_epoch": [
-        (epoch(kd, before=lambda student: None), "student left in evaluation mode"),
+        (epoch(losses.kd_loss, before=lambda student: None), "student left in evaluation mode"),
         (epoch(kl_div), "no T²"),
         (epoch(lambda s, t, T: kl_div(s, t, T, "mean")), "no T², and divided by the classes"),
         (epoch(lambda s, t, T: T**2 * kl_div(s, t, T, "sum")), "summed over the pictures"),
-        (epoch(lambda s, t, T: kd(s, t, 1)), "temperature ignored"),
+        (epoch(lambda s, t, T: losses.kd_loss(s, t, 1)), "temperature ignored"),
         (epoch(lambda s, t, T: losses.kd_loss(s, t, T, direction="reverse")), "student and teacher exchanged"),
     ],
     "shared_luck": [
