@@ -1,6 +1,8 @@
 """Each lesson is what its source makes, and runs top to bottom: as learners get it by papermill, solved by nbval."""
 
+import math
 import re
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from kdcourse import lessons
+from kdcourse import lessons, quiz, store
+from kdcourse.claims.quotes import PLACEHOLDER
 from kdcourse.lessons import EXPLORER
 from kdcourse.widgets._explorer import explorers
 
@@ -20,7 +23,8 @@ CELL_SECONDS = 120
 LARGEST = 1.5e6  # bytes; GitHub stops showing notebooks that are much larger
 CLAIMS = "application/vnd.kdcourse.claims+json"
 
-CHECK = re.compile(r"^check\.\w+\(\w+\)\Z", re.M)  # a cell that ends with the call of a check
+# A cell that ends with the call of a check, and may go on with what it hands on.
+CHECK = re.compile(r"^(?:\w+ = )?(check\.\w+\(\w+\))(?:\.use\(\))?\Z", re.M)
 
 every_lesson = pytest.mark.parametrize("source", build_notebooks.sources(), ids=lambda source: source.stem)
 
@@ -105,6 +109,48 @@ def test_every_explorer_is_stored_in_its_own_lesson():
         assert name in stored
 
 
+def measures(notebook, lesson):
+    """How a learner meets a lesson, counted on the notebook that is opened."""
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    words = [len(text.split()) for text in prose]
+    lines = [sum(bool(line.strip()) for line in text.splitlines()) for text in code]
+    prose, code, data = "\n".join(prose), "\n".join(code), [one.get("data", {}) for one in outputs(notebook)]
+    figures = sum("image/png" in one for one in data) + prose.count("](pictures/")
+    exercises = sum(map(int, re.findall(r"\*\*Exercise[^\n]*?(\d+) minutes", prose)))
+    questions = sum(len(quiz.load(name).questions) for name in re.findall(r'quiz\.show\("(\w+)"\)', code))
+    computes = store.load_json(ROOT / "benchmarks/results/lessons.json")["lessons"][lesson]["full"]["seconds"]
+    said = "".join(one.get("text", "") + one.get("data", {}).get("text/plain", "") for one in outputs(notebook))
+    return {
+        "words": sum(words),
+        "code lines": sum(lines),
+        "median words of a cell": statistics.median(words),
+        "median lines of a cell": statistics.median(lines),
+        "cannot tell": said.count("inconclusive") + said.count("cannot tell"),
+        "minutes": sum(words) / 200 + sum(lines) / 20 + figures / 3 + exercises + 0.75 * questions + computes / 60,
+    }
+
+
+LIMITS = {"words": 1900, "code lines": 250, "median words of a cell": 35, "median lines of a cell": 8, "cannot tell": 3}
+
+
+@every_lesson
+def test_lessons_are_short_and_their_minutes_are_computed(path, notebook):
+    """A minute: 200 words, 20 lines of code, 3 figures. A question is 45 s, exercises and computing what they say."""
+    found = measures(notebook, path.stem)
+    assert {name: value for name, value in found.items() if value > LIMITS.get(name, 45)} == {}
+    (said,) = re.findall(r"\*\*(\d+) minutes\*\*", notebook.cells[0].source)
+    assert int(said) == 5 * math.ceil(found["minutes"] / 5)
+    assert not re.search("You made no guess|no guess", str(outputs(notebook)))
+
+
+@every_lesson
+def test_numbers_of_the_full_run_are_put_in_by_the_build_and_sentences_name_the_verdict_they_count_on(source):
+    asked = PLACEHOLDER.findall(source.read_text(encoding="utf-8"))
+    assert asked or source.stem[:2] == "00"
+    assert [one for one in asked if one.split()[0] not in ("plain", "margin", "a", "b") and " is " not in one] == []
+
+
 @every_lesson
 def test_papermill_runs_the_learner_form_fast(path, tmp_path):
     result = lessons.run(path, tmp_path, fast=True, progress=False)
@@ -132,7 +178,7 @@ def said_by_checks(notebook):
 
 def against_full_run(notebook):
     """([part], [part]) of claims that were measured here too, and that contradict the full run; parts are claim/id."""
-    claims = [claim for one in outputs(notebook) for claim in one.get("data", {}).get(CLAIMS, {}).get("claims", [])]
+    claims = [one["data"][CLAIMS] for one in outputs(notebook) if CLAIMS in one.get("data", {})]
     parts = [(f"{claim['claim']}/{part['id']}", part) for claim in claims for part in claim["parts"]]
     compared = [name for name, part in parts if part["full"] is not None and part["now"] is not None]
     return compared, [name for name, part in parts if part["contradicts"]]
@@ -146,7 +192,7 @@ def test_a_contradiction_of_the_full_run_would_be_found():
         {"id": "10", "full": None, "now": worse, "contradicts": False},
         {"id": "2000", "full": better, "now": worse, "contradicts": True},
     ]
-    data = {CLAIMS: {"claims": [{"claim": "soft-beats-hard", "parts": parts}]}, "text/plain": "in words"}
+    data = {CLAIMS: {"claim": "soft-beats-hard", "parts": parts}, "text/plain": "in words"}
     shown = nbformat.v4.new_code_cell("claims.show()", outputs=[nbformat.v4.new_output("execute_result", data)])
     printed = nbformat.v4.new_code_cell("print()", outputs=[nbformat.v4.new_output("stream", text="contradicts")])
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("words"), printed, shown])
@@ -181,6 +227,6 @@ def test_nbval_runs_the_solved_form_fast_and_finds_the_marked_outputs(source, no
 
 def all_correct(solved):
     """Code that fails unless every check that the notebook calls finds the solution correct."""
-    checks = [call[0] for cell in solved.cells if cell.cell_type == "code" and (call := CHECK.search(cell.source))]
+    checks = [call[1] for cell in solved.cells if cell.cell_type == "code" and (call := CHECK.search(cell.source))]
     assert len(checks) == len(tagged(solved, "solution")) > 0
     return [f'assert {call}.status == "correct"' for call in checks]

@@ -10,6 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from kdcourse import claims
+from kdcourse.stats import Comparison
 from kdcourse.widgets._explorer import explorers
 
 EXPLORER, SiteError = site_notebooks.EXPLORER, site_notebooks.SiteError
@@ -54,16 +55,21 @@ def test_a_figure_becomes_a_file_with_its_words_and_size(tmp_path):
     assert (tmp_path / path).read_bytes() == base64.b64decode(png())
 
 
+def test_a_figure_that_says_how_large_it_is_to_be_shown_is_shown_so(tmp_path):
+    about = {"image/png": ALT["image/png"] | {"width": 30, "height": 20}}
+    assert 'width="30" height="20"' in html_of(shown({"image/png": png(60, 40)}, about), tmp_path)
+
+
 def test_a_table_of_pandas_has_no_empty_heading(tmp_path):
     html = html_of(shown({"text/html": '<table class="dataframe"><tr><th></th><th>a</th></tr></table>'}), tmp_path)
     assert html == '<table class="dataframe"><tr><td></td><th>a</th></tr></table>'
 
 
-def test_claims_that_a_lesson_shows_lead_to_their_pages(tmp_path):
-    shown_claims = claims.show("t-4-to-10", "soft-beats-hard")
-    html = html_of(shown(shown_claims._repr_mimebundle_()), tmp_path)
-    for name in ("t-4-to-10", "soft-beats-hard"):
-        assert f'<a href="../claims/{name}.html">{name}</a>' in html
+def test_a_claim_that_a_lesson_shows_leads_to_its_page(tmp_path, drawn):
+    gain = Comparison(0.02, 0.01, 0.03, 9, "better")
+    measured = claims.show("soft-beats-hard", {"examples=100": gain}, title="Soft labels win")
+    html = html_of(shown(measured._repr_mimebundle_()), tmp_path)
+    assert '<a href="../claims/soft-beats-hard.html">soft-beats-hard</a>' in html
 
 
 def test_an_explorer_keeps_its_picture_and_its_state(tmp_path):
@@ -160,6 +166,23 @@ def test_with_a_repository_files_that_are_no_pages_are_linked():
     where = "https://example.org/them/course/"
     made = site_links.rewrite("[r](../tools/x.py)", "notebooks/a.ipynb", "lessons/a.ipynb", KNOWN, where)
     assert made == "[r](https://example.org/them/course/blob/main/tools/x.py)"
+
+
+@pytest.mark.parametrize("repository", ["", "https://example.org/them/course"])
+def test_where_the_notebooks_are_not_on_github_nothing_offers_to_open_them_there(repository, tmp_path):
+    notebook = new_notebook(cells=[new_markdown_cell("# A")])
+    transform(notebook, "01_soft_labels", tmp_path, KNOWN, repository)
+    assert notebook.cells[0].source == "# A"
+
+
+def test_where_they_are_a_lesson_can_be_opened_in_colab_and_in_binder(tmp_path):
+    notebook = new_notebook(cells=[new_markdown_cell("# A"), new_markdown_cell("b")])
+    transform(notebook, "01_soft_labels", tmp_path, KNOWN, "https://github.com/them/course")
+    first, second = (cell.source for cell in notebook.cells)
+    colab, binder = "https://colab.research.google.com/github", "https://mybinder.org/v2/gh"
+    assert f"]({colab}/them/course/blob/main/notebooks/01_soft_labels.ipynb)" in first
+    assert f"]({binder}/them/course/main?labpath=notebooks/01_soft_labels.ipynb)" in first
+    assert second == "b"
 
 
 def test_a_stored_result_leads_to_the_page_of_its_claim():

@@ -17,6 +17,7 @@ import site_links
 from kdcourse import claims, quiz
 from kdcourse.quiz.page import container, content
 
+GITHUB = "https://github.com/"
 EXPLORER = "application/vnd.kdcourse.explorer+json"
 SHOWN = re.compile(r"quiz\.show\(\s*([\"'])(?P<name>[^\"']+)\1")
 
@@ -92,7 +93,17 @@ def transform(notebook, name, folder, known, repository=""):
             if changed is not None:
                 output.data = {"text/html": changed}
                 output.metadata = {}
+    if notebook.cells and repository.startswith(GITHUB):
+        notebook.cells[0].source += "\n\n" + open_elsewhere(source, repository)
     return explorers
+
+
+def open_elsewhere(source, repository):
+    """Links that open a notebook of a repository on GitHub where it can be run."""
+    of = repository.removeprefix(GITHUB)
+    colab = f"https://colab.research.google.com/github/{of}/blob/main/{source}"
+    binder = f"https://mybinder.org/v2/gh/{of}/main?labpath={source}"
+    return f"[Open in Colab]({colab}) · [Open in Binder]({binder})"
 
 
 def _changed(output, source, place, folder, figures, explorers, known):
@@ -108,17 +119,16 @@ def _changed(output, source, place, folder, figures, explorers, known):
             raise ValueError("it shows a quiz, but has no quiz.show with a name")
         return quiz_html(shown["name"], known, "../")
     if "text/html" in data:  # the corner of a table of pandas is a heading of nothing
-        return data["text/html"].replace("<th></th>", "<td></td>") + _claims_shown(data)
+        return data["text/html"].replace("<th></th>", "<td></td>") + _claim_shown(data)
     if "image/png" in data:
         return f'<div class="kd-figure">{_figure(output, place, folder, figures).html("../")}</div>'
     return None
 
 
-def _claims_shown(data):
-    """Links to the pages of the claims that an output shows; most show none."""
-    names = [one["claim"] for one in data.get(claims.MIME, {}).get("claims", ())]
-    links = ", ".join(f'<a href="../claims/{claim.name}.html">{claim.name}</a>' for claim in claims.find(*names))
-    return f'<p class="kd-note">In full: {links}</p>' if names else ""
+def _claim_shown(data):
+    """A link to the page of the claim that an output shows; most show none."""
+    name = data.get(claims.MIME, {}).get("claim")
+    return f'<p class="kd-note">In full: <a href="../claims/{name}.html">{name}</a></p>' if name else ""
 
 
 def quiz_html(name, known, root):
@@ -141,7 +151,8 @@ def _explorer(output, place, folder, figures):
 
 def _figure(output, place, folder, figures):
     """Write the picture of an output as the next file in `place`."""
-    alt = output.get("metadata", {}).get("image/png", {}).get("alt", "").strip()
+    about = output.get("metadata", {}).get("image/png", {})
+    alt = about.get("alt", "").strip()
     if not alt:
         raise ValueError("a picture has no alternative text: show it with plots.show(fig, alt=...)")
     stored = output.data["image/png"]
@@ -156,7 +167,8 @@ def _figure(output, place, folder, figures):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(picture)
     figures.append(path)
-    return Figure(f"{place}/{path.name}", width, height, alt)
+    # What it says of its size; a figure has twice as many pixels, for sharp screens.
+    return Figure(f"{place}/{path.name}", about.get("width", width), about.get("height", height), alt)
 
 
 def header(notebook, name):

@@ -22,8 +22,8 @@ def quote(request: str) -> str:
     ----------
     request : str
         `KIND CLAIM SETTING PART is VERDICT`. SETTING is a data set, and PART an id as of `part_id`, with its metric if
-        that is not the accuracy and `_` for spaces. A sentence that counts on a verdict names it, and an error says when it no longer is.
-        KIND is one of
+        that is not the accuracy, and `_` for spaces. A sentence that counts on a verdict names it, and an error says
+        when it no longer is. KIND is one of
 
         - `gain`: the difference with its interval, "+2.5 points [+1.9, +3.1]"
         - `effect`: the same with what the interval covers, "(40 blocks × 10,000 pictures)"

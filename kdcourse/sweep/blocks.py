@@ -111,3 +111,39 @@ def best_on_validation(table: pd.DataFrame, by: str = "validation_accuracy") -> 
     means = table.groupby(CHOSEN)[by].mean()
     best = means.idxmin() if by.endswith("_nll") else means.idxmax()
     return table[(table[CHOSEN] == list(best)).all(axis=1)].sort_values("block")
+
+
+def gain_over(table: pd.DataFrame, of: str = "test_accuracy", **settings: Any) -> pd.Series:
+    """What each student gains over its pair: the one with these settings, of its size, on the same block.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As of `sweep_blocks`, or several of them.
+    of : str
+        The column that is compared.
+    **settings
+        Columns and one value each, which single out one student per block, number of examples and width.
+
+    Returns
+    -------
+    Series
+        With the index of the table; 0 for the students with these settings.
+
+    Raises
+    ------
+    ValueError
+        Where the settings leave more than one student to compare with, or none.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"temperature": [1, 4, 1, 4], "block": [0, 0, 1, 1], "width": 32, "examples": 500})
+    >>> gain_over(table.assign(test_accuracy=[0.5, 0.75, 0.5, 0.5]), temperature=1).tolist()
+    [0.0, 0.25, 0.0, 0.0]
+    """
+    shared = ["examples", "width", "block"]
+    base = table[(table[list(settings)] == list(settings.values())).all(axis=1)].set_index(shared)[of]
+    wanted = pd.MultiIndex.from_frame(table[shared])
+    if base.index.has_duplicates or not wanted.isin(base.index).all():
+        raise ValueError(f"settings must single out one student per block, examples and width, got {settings}")
+    return table[of] - base.loc[wanted].to_numpy()
