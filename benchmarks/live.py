@@ -1,4 +1,4 @@
-"""How long a learner waits for live training: from letting go of the control to the new picture, in lessons 02 and 03.
+"""How long a learner waits for live training: from letting go of the control to the new picture, in lesson 02.
 
     python benchmarks/live.py
 
@@ -21,13 +21,6 @@ CONTROLS = {
         "control": "temperature",
         "values": [1, 4, 10, 20],
         "settings": {"width": 32, "lr": 0.01},
-        "against": {"soft_weight": 0, "temperature": 1, "lr": 0.003},
-        "epochs": 20,
-    },
-    "03_blended_loss": {
-        "control": "soft_weight",
-        "values": [0.1, 0.3, 0.5, 0.7, 0.9, 1.0],
-        "settings": {"width": 32, "temperature": 4, "lr": 0.01},
         "against": {"soft_weight": 0, "temperature": 1, "lr": 0.003},
         "epochs": 20,
     },

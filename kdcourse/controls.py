@@ -2,23 +2,27 @@
 
 Each takes a DataSet and gives one back whose *training* split says something else, or less. Validation and test stay
 as they are, so that agreement is always agreement with the real teacher. A student on hard labels needs none of these:
-its soft weight is 0.
+its soft weight is 0. `weighted_labels` changes no data, and gives a loss.
 
     table = sweep(settings, controls.arg_max(garments), epochs=10)
 
 Each raises TypeError or ValueError that names the argument.
 """
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 
 import torch
 
 from kdcourse import _arguments
-from kdcourse._arguments import integer, number
+from kdcourse._arguments import integer, number, positive
 from kdcourse.data import DataSet, Split
+from kdcourse.losses import LossFunction, blended
 from kdcourse.models import mlp
-from kdcourse.train import teacher_logits
+from kdcourse.train import accuracy, cosine, teacher_logits, train
+
+_ONE = torch.ones((), dtype=torch.float64)
 
 
 def arg_max(data: DataSet) -> DataSet:
@@ -100,6 +104,61 @@ def taught_by(data: DataSet, teacher: torch.nn.Module) -> DataSet:
     return _with_signal(data, said)
 
 
+def with_soft_labels(data: DataSet, soft_labels: torch.Tensor, temperature: float) -> DataSet:
+    """A teacher who says `soft_labels` [N, C] at this temperature: rows of probabilities, none of them zero.
+
+    Train at the same temperature. So any control that is a table of probabilities is an arm of an experiment.
+
+    >>> with_soft_labels(_tiny(), torch.tensor([[0.9, 0.1], [0.4, 0.6]]), 4).train.teacher_logits.div(4).softmax(1)
+    tensor([[0.9000, 0.1000],
+            [0.4000, 0.6000]])
+    """
+    before, soft_labels = _logits(data), torch.as_tensor(soft_labels)
+    if soft_labels.shape != before.shape:
+        raise ValueError(f"soft_labels must be {list(before.shape)}, got {list(soft_labels.shape)}")
+    if not (soft_labels > 0).all() or not torch.allclose(soft_labels.sum(1).double(), _ONE, atol=1e-3):
+        raise ValueError("soft_labels must be above 0, and each row must sum to 1")
+    return _with_signal(data, positive("temperature", temperature) * soft_labels.to(before.dtype).log())
+
+
+def never_shown(data: DataSet, class_name: str) -> DataSet:
+    """The data set without the training examples that label *or teacher* would call by the name of a class.
+
+    Hinton et al. (2015, section 3) leave out the examples with the label; this leaves out more.
+
+    >>> never_shown(_tiny(), "spam").train.labels
+    tensor([0])
+    """
+    said, label = _logits(data).argmax(1), data.class_index(class_name)
+    unseen = (data.train.labels != label) & (said != label)
+    return replace(data, train=data.train[unseen])
+
+
+def self_taught(
+    data: DataSet, *, width: int = 256, epochs: Sequence[int] = (5, 10, 20), seed: int = 0, device: str = "auto"
+) -> DataSet:
+    """The same examples with a teacher that learned from their own labels: it knows no more than its student may.
+
+    The teacher is a network with `width` hidden units; of these numbers of epochs it has the one that is best on
+    validation. Where labels are wrong, it has learned from the wrong ones.
+
+    >>> tiny = _tiny()
+    >>> self_taught(tiny, width=4, epochs=[30]).train.teacher_logits.shape == tiny.train.teacher_logits.shape
+    True
+    """
+    classes, train_split = _logits(data).shape[1], data.train
+    width, seed = integer("width", width, at_least=1), integer("seed", seed, at_least=0)
+    teachers = []
+    for passes in epochs:
+        teacher = mlp([train_split.inputs.shape[1], width, classes], seed)
+        how = {"schedule": cosine, "order_seed": seed, "device": device, "progress": False}
+        train(teacher, train_split.inputs, train_split.labels, epochs=passes, **how)
+        teachers.append((accuracy(teacher, data.validation, device=device), -passes, teacher))
+    if not teachers:
+        raise ValueError(f"epochs must not be empty, got {epochs!r}")
+    return taught_by(data, max(teachers, key=lambda one: one[:2])[2])
+
+
 def noisy_labels(data: DataSet, share: float, seed: int = 0) -> DataSet:
     """A `share` of the training *labels* replaced by other classes, drawn evenly; the teacher's logits stay.
 
@@ -151,6 +210,31 @@ def long_tail(data: DataSet, rarest: int, first: int = 0) -> DataSet:
         count = round(most * (rarest / most) ** (step / max(classes - 1, 1)))
         kept[(labels == (first + step) % classes).nonzero().flatten()[:count]] = True
     return replace(data, train=data.train[kept])
+
+
+def weighted_labels(data: DataSet) -> LossFunction:
+    """The loss of labels in which all classes weigh the same, each example one over how frequent its class is.
+
+    The simplest remedy for a long tail that needs no teacher.
+
+    Parameters
+    ----------
+    data : DataSet
+        Whose training labels are counted; a class without any counts as one that has a single example.
+
+    Returns
+    -------
+    function
+        A loss for `kdcourse.sweep.sweep`, as of `kdcourse.losses.blended`.
+
+    Examples
+    --------
+    >>> loss = weighted_labels(_tiny())
+    >>> loss(torch.zeros(1, 2), None, torch.tensor([0])).shape
+    torch.Size([1])
+    """
+    counts = torch.bincount(data.train.labels, minlength=_logits(data).shape[1]).clamp(min=1)
+    return blended(soft_weight=0, class_weight=len(data.train) / (len(counts) * counts))
 
 
 def _logits(data):

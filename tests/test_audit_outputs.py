@@ -12,6 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 from figures import assert_nothing_is_cut_off
 from matplotlib.collections import PathCollection
+from scipy import stats
 
 from kdcourse.audit import audit
 from kdcourse.audit import figure as drawing
@@ -172,6 +173,35 @@ def test_the_figure_shows_gap_interval_and_size_of_every_row(found, picture):
     assert "n = 400, allowed 3.0, flag; group = list: +3.3 [" in alt
     assert "n = 150, allowed 5.0, watch; group = odd: " in alt
     assert "all examples: +1.0 [" in alt
+
+
+def test_behind_each_interval_lies_the_one_that_holds_for_all_slices_together(found, picture):
+    _, ax, _ = picture(found)
+    (lines,) = [item for item in ax.collections if item.get_label() == "together"]
+    drawn = {round(line[0, 1], 6): line[:, 0] for line in lines.get_segments() if len(line)}
+    alone = report(confidence=1 - 0.05 / found.corrected_for)
+    for place, row, strict in zip(ax.get_yticks(), rows_of(found), rows_of(alone), strict=True):
+        assert row["level"] == strict["level"]
+        if row["verdict"] == "too few":  # is not tested
+            assert round(place, 6) not in drawn
+            continue
+        assert drawn[round(place, 6)] == pytest.approx([100 * strict["low"], 100 * strict["high"]])
+        assert strict["low"] < row["low"] < row["high"] < strict["high"]
+
+
+def test_with_a_score_the_corrected_interval_is_that_of_students_t():
+    random = np.random.default_rng(0)
+    costs, said = np.array([0, *random.normal(0.1, 1, 9)]), random.integers(0, 10, 400)
+    nothing, groups = np.zeros(400, int), np.repeat(["a", "b", "few"], [250, 140, 10])
+    found = audit(nothing, nothing, said, {"group": groups}, score=lambda labels, said: -costs[said], max_gap=0.1)
+    lost = costs[said]
+    level = 1 - 0.05 / found.corrected_for
+    assert found.corrected_for == 3
+    for at, row in [*found.table.iterrows(), ("overall", found.overall)]:
+        own = lost if at == "overall" else lost[groups == row["level"]]
+        expected = stats.ttest_1samp(own, 0).confidence_interval(level)
+        low, high = found.corrected.loc[at]
+        assert (math.isnan(low) and row["level"] == "few") or (low, high) == pytest.approx(tuple(expected))
 
 
 def test_verdicts_differ_in_marker_and_colour(picture):

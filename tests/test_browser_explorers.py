@@ -228,12 +228,12 @@ def test_the_blended_loss_shows_what_torch_computes(show):
         found = [float(row[1 if squared else 2].replace(",", "")) for row in rows]
         assert found == pytest.approx([one.item() for one in expected], rel=6e-3, abs=1e-9)
         pulls = [text.replace("−", "-") for text in page.locator(".kdx-signed + .kdx-number").all_inner_texts()]
-        assert [float(text) for text in pulls] == pytest.approx(both.tolist(), abs=0.0051)
+        assert [float(text) for text in pulls] == pytest.approx((-both).tolist(), abs=0.0051)
         shares = [one.split(" · ") for one in page.locator(".kdx-stack + .kdx-number").all_inner_texts()]
         assert pytest.approx(np.array([p.tolist(), q.tolist()]), abs=0.0051) == np.array(shares, float).T
         names = explorer.class_names
-        assert f"raises the logit of {names[both.argmin()]} most" in said(page)[2]
-        assert f"lowers that of {names[both.argmax()]} most" in said(page)[2]
+        assert f"pull the logit of {names[both.argmin()]} up most" in said(page)[2]
+        assert f"that of {names[both.argmax()]} down most" in said(page)[2]
 
 
 def test_the_axis_of_the_gradient_stays_while_temperature_and_weight_move_and_holds_every_bar(show):

@@ -208,7 +208,7 @@ def test_ten_more_seeds_give_an_interval_and_a_verdict_in_words(at_stage, finish
 
 
 def test_the_numbers_of_the_point_are_those_of_torch(at_stage, finished):
-    page = at_stage(7)
+    page = at_stage(6)
     set_model(page, temperature=4, point=11)
     settled(page)
     got = finished(temperature=4)
@@ -261,7 +261,7 @@ def test_sliders_by_keyboard_set_the_traits(at_stage):
 
 def test_every_stage_fits_a_phone_and_says_in_its_maps_what_it_shows(at_stage):
     page = at_stage(1, color_scheme="dark", viewport=(320, 900), reduced_motion="reduce")
-    rows = {1: 0, 2: 0, 3: 3, 4: 4, 5: 6, 6: 10, 7: 10}
+    rows = {1: 0, 2: 0, 3: 3, 4: 4, 5: 6, 6: 10, 7: 0}
     words = {1: "overlap", 2: "88.5 %", 7: "as the teacher does on"}
     for stage in range(1, 8):
         set_model(page, stage=stage)

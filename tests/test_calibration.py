@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import special
 from scipy import stats as scipy_stats
 
-from kdcourse.stats.calibration import expected_calibration_error, fit_temperature, reliability
+from kdcourse.stats.calibration import expected_calibration_error, fit_bias, fit_temperature, reliability
 
 
 def examples(seed=0, n=400, classes=5, spread=2.0, sharpness=1.0):
@@ -19,6 +19,30 @@ def examples(seed=0, n=400, classes=5, spread=2.0, sharpness=1.0):
     logits = spread * random.normal(size=(n, classes))
     scores = sharpness * logits + random.gumbel(size=(n, classes))
     return logits, scores.argmax(1)
+
+
+# ---- the bias ----
+
+
+@pytest.mark.parametrize("label", range(5))
+def test_the_bias_is_the_first_of_the_best_that_a_loop_finds(label):
+    logits, labels = examples(label)
+    logits[:, label] -= 4.2  # as if the class had never been the likeliest
+    right = {}
+    for step in range(41):
+        raised = logits.copy()
+        raised[:, label] += step / 2
+        right[step / 2] = sum(row.argmax() == truth for row, truth in zip(raised, labels, strict=True))
+    assert fit_bias(logits, torch.from_numpy(labels), label) == max(right, key=right.get) > 0
+
+
+def test_a_class_that_is_not_there_is_not_raised_and_one_that_cannot_be_is_refused():
+    logits, labels = examples()
+    assert fit_bias(logits, np.where(labels == 2, 1, labels), 2) == 0
+    with pytest.raises(ValueError, match="label must be one of the 5 classes, got 5"):
+        fit_bias(logits, labels, 5)
+    with pytest.raises(ValueError, match="label must be an integer >= 0, got -1"):
+        fit_bias(logits, labels, -1)
 
 
 # ---- the temperature ----

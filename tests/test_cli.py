@@ -87,8 +87,8 @@ def test_run_leaves_a_page_and_a_summary(tmp_path):
     assert 100 < int(megabytes) < 2000
     assert "1 of 1 lessons ran to the end" in done.stdout
     page = (tmp_path / "pages" / "00_start_here.html").read_text(encoding="utf-8")
-    assert "retained_accuracy is correct" in page
-    assert re.search(r'alt="2 pictures of each class: t-shirt', page)
+    assert "distill_epoch is correct" in page
+    assert re.search(r'alt="Never shown a sneaker', page)
     assert "No description" not in page
 
 

@@ -23,6 +23,18 @@ def taught_by_another(data):
     return controls.taught_by(data, mlp(sizes, seed=5))
 
 
+def squared(data):
+    """`with_soft_labels` with the squares of the teacher's probabilities, made to sum to 1."""
+    if not isinstance(data, DataSet) or data.train.teacher_logits is None:
+        return controls.with_soft_labels(data, torch.ones(1, 1), 4)
+    rows = data.train.teacher_logits.double().softmax(1).square()
+    return controls.with_soft_labels(data, rows / rows.sum(1, keepdim=True), 4)
+
+
+def never_first(data):
+    return controls.never_shown(data, data.class_names[0] if isinstance(data, DataSet) else "")
+
+
 def half_noisy(data):
     return controls.noisy_labels(data, 0.5)
 
@@ -31,9 +43,13 @@ def tail(data):
     return controls.long_tail(data, 1)
 
 
+def self_taught(data):
+    return controls.self_taught(data, width=4, epochs=[1], device="cpu")
+
+
 CONTROLS = [
     controls.arg_max, controls.smoothed_labels, controls.shuffled, controls.random_teacher, taught_by_another,
-    half_noisy, tail,
+    squared, self_taught, half_noisy, tail, never_first,
 ]  # fmt: skip
 PARTS = ("inputs", "labels", "teacher_logits")
 
@@ -70,7 +86,7 @@ def test_a_control_changes_its_part_of_the_training_split_and_nothing_else(contr
     assert data.train.fingerprint() == before.train.fingerprint()  # the original is as it was
     assert (changed.validation, changed.test) == (data.validation, data.test)
     assert replace(changed, train=data.train) == data
-    if control is tail:
+    if control in (tail, never_first):  # they drop examples
         return
     same = {name: torch.equal(getattr(changed.train, name), getattr(before.train, name)) for name in PARTS}
     assert same == {"inputs": True, "labels": control is not half_noisy, "teacher_logits": control is half_noisy}
@@ -100,6 +116,24 @@ def test_smoothed_labels_follow_the_closed_form(data, amount):
         expected = [amount / C + (1 - amount if k == label else 0) for k in range(C)]
         np.testing.assert_allclose(probabilities[row], expected, rtol=1e-5)
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 4])
+def test_soft_labels_are_what_the_teacher_says_at_their_temperature(data, temperature):
+    rows = np.random.default_rng(0).dirichlet(np.ones(C), size=300)
+    logits = controls.with_soft_labels(data, torch.from_numpy(rows), temperature).train.teacher_logits
+    assert logits.dtype == torch.float32
+    said = np.exp(logits.double().numpy() / temperature)
+    np.testing.assert_allclose(said / said.sum(1, keepdims=True), rows, rtol=1e-4)
+
+
+def test_what_is_never_shown_is_named_by_neither_label_nor_teacher(data):
+    name = data.class_names[1]
+    said = [row.index(max(row)) for row in data.train.teacher_logits.tolist()]
+    kept = [k for k, label in enumerate(data.train.labels.tolist()) if 1 not in (label, said[k])]
+    train = controls.never_shown(data, name).train
+    assert 0 < len(kept) < (data.train.labels != 1).sum()  # the teacher's first choice counts, too
+    assert torch.equal(train.inputs, data.train.inputs[kept])
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -197,6 +231,23 @@ def changed(before, after):
     return (before.train.labels != after.train.labels).nonzero().flatten().tolist()
 
 
+def test_a_self_taught_teacher_says_what_its_own_labels_say_and_stops_when_validation_likes_it_best():
+    data = blobs()
+    upside_down = replace(
+        data, train=Split((data.train.labels + 1) % C, data.train.teacher_logits, inputs=data.train.inputs)
+    )
+    for one in (data, upside_down):  # validation stays right
+        said = controls.self_taught(one, width=16, epochs=[200], device="cpu").train.teacher_logits
+        assert (said.argmax(1) == one.train.labels).double().mean() > 0.9
+    early, late = (
+        controls.self_taught(upside_down, width=16, epochs=epochs, device="cpu").train.teacher_logits
+        for epochs in ([1, 200], [200])
+    )
+    assert not torch.equal(early, late)
+    with pytest.raises(ValueError, match=r"epochs must not be empty, got \[\]"):
+        controls.self_taught(data, epochs=[])
+
+
 @given(share=st.floats(0, 1), seed=st.integers(0, 2**32))
 def test_exactly_a_share_of_the_labels_is_wrong(share, seed):
     data = blobs()
@@ -285,6 +336,15 @@ def test_a_tail_at_its_limits(counts, settings, left):
     assert per_class(controls.long_tail(unequal(counts), *settings).train, len(counts)) == left
 
 
+def test_weighted_labels_give_every_class_the_same_weight_in_the_whole_split():
+    data = unequal([8, 2, 5])
+    logits = torch.randn(len(data.train), 3, generator=torch.Generator().manual_seed(0))
+    found = controls.weighted_labels(data)(logits, None, data.train.labels)
+    plain = torch.nn.functional.cross_entropy(logits, data.train.labels, reduction="none")
+    by_class = [plain[data.train.labels == k].mean() for k in range(3)]
+    torch.testing.assert_close(found.mean(), torch.stack(by_class).mean())
+
+
 def test_pictures_in_a_tail_stay_pictures_with_what_the_teacher_says_of_both_their_views():
     data = pictures()  # labels 0, 1, 2, 0, 1, 2, 0, 1: two, one and one of them are left
     tail = controls.long_tail(data, 1).train
@@ -313,6 +373,15 @@ def test_what_is_no_data_set_with_a_teacher_is_refused(control, data):
     "call",
     (lambda data: controls.noisy_labels(data, 1.01), ValueError, r"share must be in \[0, 1\], got 1\.01"),
     (lambda data: controls.noisy_labels(data, "0.3"), TypeError, "share must be a number, got '0.3'"),
+    (
+        lambda data: controls.with_soft_labels(data, torch.ones(300, 3) / 3, 4),
+        ValueError,
+        r"soft_labels must be \[300, 4\], got \[300, 3\]",
+    ),
+    (lambda data: controls.with_soft_labels(data, torch.ones(300, 4), 4), ValueError, "each row must sum to 1"),
+    (lambda data: controls.with_soft_labels(data, torch.eye(4)[[0] * 300], 4), ValueError, "must be above 0"),
+    (lambda data: controls.with_soft_labels(data, torch.ones(300, 4) / 4, 0), ValueError, "temperature must be > 0"),
+    (lambda data: controls.never_shown(data, "hat"), ValueError, "class_name must be one of"),
     (lambda data: controls.smoothed_labels(data, 0), ValueError, r"amount must be in \(0, 1\], got 0"),
     (lambda data: controls.random_teacher(data, width=0), ValueError, "width must be an integer >= 1, got 0"),
     (lambda data: controls.long_tail(data, 0), ValueError, "rarest must be an integer >= 1, got 0"),

@@ -49,15 +49,41 @@ def test_pictures_say_their_labels_and_what_the_teacher_ranks_first(drawn):
         pixels=torch.randint(0, 255, (6, 784), generator=generator, dtype=torch.uint8),
     )
     data_set = DataSet("tiny", split, split, split, class_names=("hat", "sock", "glove"))
-    plots.predictions(data_set, [1], temperature=2.0, title="Socks are hard", split="test")
+    plots.predictions(data_set, [1], (1.0, 2.0), title="Socks are hard", split="test")
     logits = data_set.test.teacher_logits[1]
     first = data_set.class_names[int(logits.argmax())]
     share = torch.exp(logits[logits.argmax()] / 2) / torch.exp(logits / 2).sum()
-    assert f"label sock, teacher: {first} {share:.2f}" in drawn()[1]
-    plots.pictures(data_set, [2, 0])
-    assert drawn()[1] == "2 pictures of 28 by 28 pixels, labelled glove, hat."
-    plots.gallery(data_set)
-    assert "hat, sock, glove" in drawn()[1]
+    assert f"label sock, T = 2: {first} {share:.2f}" in drawn()[1]
+    plots.recognised(data_set, "sock", {"one": [1, 1, 0, 0, 0, 0], "both": torch.ones(6)}, title="Socks are found")
+    assert drawn()[1].endswith("called so, one: 50% of 2; both: 100% of 2.")
+
+
+def test_a_repair_is_told_arm_by_arm_with_its_ceiling(drawn):
+    rows = [
+        ("hat", "soft labels", 0.1, 0.6),
+        ("hat", "soft labels", 0.1, 0.8),
+        ("hat", "labels", 0, 0),
+        ("hat", "labels", 0, 0),
+    ]
+    table = pd.DataFrame(rows, columns=["left out", "arm", "before", "after"])
+    looks = {"group": "left out", "before": "before", "after": "after", "title": "Hats are found", "xlabel": "recall"}
+    plots.repairs(table, **looks, ceiling={"hat": 0.9})
+    fig, words = drawn()
+    assert "hat, soft labels: 10.0 %, then 70.0 % [0.0, 100.0], n = 2" in words  # cut where no share can be
+    assert "hat, labels: 0.0 %, then 0.0 % [0.0, 0.0], n = 2; ceiling 90.0 %" in words
+    colours = {line.get_color() for line in fig.axes[0].get_lines()}
+    assert {plots.COLOURS[0], plots.COLOURS[1]} <= colours
+
+
+def test_marked_columns_are_framed(drawn):
+    looks = {"title": "T", "xlabel": "x", "ylabel": "y", "alt": "two classes", "marked": ["b"]}
+    plots.matrix([[0.9, 0.1], [0.3, 0.7]], ["a", "b"], **looks)
+    ax = drawn()[0].axes[0]
+    (((left, bottom), right, top),) = [
+        (one.get_xy(), one.get_xy()[0] + one.get_width(), one.get_y() + one.get_height()) for one in ax.patches
+    ]
+    assert 0.5 < left < 1 < right < 1.5
+    assert (bottom, top) == (-0.5, 1.5)
 
 
 def intervals(arms, **options):

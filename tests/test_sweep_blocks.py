@@ -8,7 +8,7 @@ import pytest
 from blobs import blobs
 
 from kdcourse.data import Split
-from kdcourse.sweep import best_on_validation, grid, sweep, sweep_blocks
+from kdcourse.sweep import best_on_validation, gain_over, grid, sweep, sweep_blocks
 
 OPTIONS = {"epochs": 2, "batch_size": 10, "resume": False}
 
@@ -62,3 +62,40 @@ def test_the_best_settings_are_those_of_the_best_mean_and_come_block_by_block(by
     found = best_on_validation(table, by)
     assert found["block"].tolist() == [0, 1, 2, 3, 4]
     assert {*zip(found["temperature"], found["lr"], strict=True)} == {best}
+
+
+def test_a_gain_is_over_the_student_of_the_same_block_size_and_examples():
+    generator = np.random.default_rng(0)
+    cases = [
+        (n, width, block, T) for n in (50, 500) for width in (4, 8) for block in range(3) for T in (1.0, 4.0, np.inf)
+    ]
+    table = pd.DataFrame(cases, columns=["examples", "width", "block", "temperature"])
+    table = table.assign(test_accuracy=generator.random(len(table))).sample(frac=1, random_state=0)
+    gains = gain_over(table, temperature=1)
+    for row, gain in zip(table.itertuples(), gains, strict=True):
+        (base,) = [
+            other.test_accuracy
+            for other in table.itertuples()
+            if other.temperature == 1
+            and (other.examples, other.width, other.block) == (row.examples, row.width, row.block)
+        ]
+        assert gain == row.test_accuracy - base
+    with pytest.raises(ValueError, match="single out one student per block"):
+        gain_over(table, width=4)
+    with pytest.raises(ValueError, match="single out one student per block"):
+        gain_over(table, temperature=7)
+
+
+def test_a_loss_may_be_made_of_what_a_block_trains_on():
+    seen = []
+
+    def loss_of(data):
+        seen.append(data.train.labels.tolist())
+        return lambda student, teacher, labels: 0 * student.sum(1)
+
+    data = blobs()
+    options = {"examples": 40, "blocks": 2, "progress": False, **OPTIONS}
+    table = sweep_blocks(grid(width=6, lr=0.1), data, signal=lambda part, k: part, loss_of=loss_of, **options)
+    assert sorted(seen) == sorted([data.train.labels[:40].tolist(), data.train.labels[40:80].tolist()])
+    untrained = sweep_blocks(grid(width=6, lr=0.1), data, **{**options, "epochs": 1, "batch_size": 40}, loss_of=loss_of)
+    assert table["test_accuracy"].tolist() == untrained["test_accuracy"].tolist()

@@ -97,6 +97,7 @@ def lay_out(source):
         shutil.copytree(SITE / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(WIDGETS, source / "_static" / "kdcourse")
     shutil.copytree(NOTEBOOKS / "pictures", source / "lessons" / "pictures")
+    shutil.copytree(SITE / "pictures", source / "site" / "pictures")  # where a lesson's links look for them
 
 
 def _lessons(source, folder, known, repository):

@@ -26,7 +26,7 @@ from kdcourse.plots.base import COLOURS, MARKERS, figure, show
 STYLES = {"flag": 1, "watch": 4, "too few": 6, "pass": 0}  # places in the palette; each has a marker of its own
 WIDTH = 8.6  # inches
 LONGEST_NAME = 46
-SIZES = (14, 90)  # square points of the smallest and the largest marker
+SIZES = (36, 100)  # square points of the smallest and the largest marker
 
 
 def draw(report: Report, most_rows: int | None = 30) -> None:
@@ -50,13 +50,15 @@ def picture(report: Report, most_rows: int | None = 30) -> tuple[Any, str]:
     low, high, gap, allowed = (
         scale * np.array([row[name] for row in rows], float) for name in ("low", "high", "gap", "max_gap")
     )
-    ends = _ends(rows, low, high, gap, allowed)
+    together = scale * report.corrected.loc[[row.name for row in rows]].to_numpy()
+    ends = _ends(rows, np.fmin(low, together[:, 0]), np.fmax(high, together[:, 1]), gap, allowed)
     fig, ax = figure(WIDTH, 2.2 + 0.28 * len(rows))
     ax.axvline(0, color="#888888", linewidth=1, zorder=0)
     ax.axhline(len(rows) - 1.25, color="#cccccc", linewidth=1, zorder=0)
     strokes = np.array([np.array(places) - 0.5, np.array(places) + 0.5])
     ax.vlines(allowed, *strokes, color="#333333", linestyle="--", linewidth=1.2, zorder=1, label="allowed")
     largest = max(row["n"] for row in rows[:-1])
+    ax.hlines(places, *together.T, color="#777777", linewidth=0.8, zorder=1.5, label="together")
     for place, row, *numbers in zip(places, rows, gap, low, high, strict=True):
         _draw_row(ax, place, row, numbers, ends, min(row["n"] / largest, 1))
     ax.set_xlim(*ends)
@@ -67,8 +69,9 @@ def picture(report: Report, most_rows: int | None = 30) -> tuple[Any, str]:
     for place, row in zip(places, rows, strict=True):
         weight = "bold" if row["verdict"] == "flag" else "normal"
         _beside(ax, place, f"{row['n']:,}", verdict_text(row), weight=weight)
-    intervals = f"with {confidence_of(report)} intervals"
-    ax.set_xlabel(f"gap: teacher − student ({printable(unit)}), {intervals}", fontsize=9, parse_math=False)
+    confidence = confidence_of(report)
+    intervals = f"thick: {confidence} interval, each by itself; thin: {confidence} for all together"
+    ax.set_xlabel(f"gap: teacher − student ({printable(unit)})\n{intervals}", fontsize=9, parse_math=False)
     more = f"{left:,} more slices are not shown" if left else ""
     key = ["dashed: the gap that is allowed", "area of a marker: number of examples", *([more] if more else [])]
     fig.supxlabel("; ".join(key), fontsize=9, x=0.01, ha="left")
@@ -114,7 +117,7 @@ def _draw_row(ax, place, row, numbers, ends, share):
     style = STYLES[row["verdict"]]
     colour = "#777777" if row["verdict"] == "too few" else COLOURS[style]  # what was not judged stays in the back
     if np.isfinite([low, high]).all():
-        ax.plot([low, high], [place, place], color=colour, linewidth=1.6, solid_capstyle="butt", zorder=2)
+        ax.plot([low, high], [place, place], color=colour, linewidth=2.4, solid_capstyle="butt", zorder=2)
     # An arrow where the line, or the marker, goes on past the end of the axis.
     inset = 0.012 * (ends[1] - ends[0])
     if min(gap, low) < ends[0]:

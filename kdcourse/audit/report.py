@@ -7,6 +7,7 @@ import pandas as pd
 
 from kdcourse.audit import figure, pages
 from kdcourse.audit.tables import plain_text
+from kdcourse.audit.verdicts import corrected
 
 StrPath = str | os.PathLike[str]
 
@@ -93,6 +94,16 @@ class AuditReport:
     def passed(self) -> pd.DataFrame:
         """The rows of slices that are shown to lose less than they may."""
         return self._with("pass")
+
+    @property
+    def corrected(self) -> pd.DataFrame:
+        """Intervals that hold for all slices together: low and high, at the index of `table` and at "overall".
+
+        Each has the confidence 1 − (1 − confidence) / corrected_for (Bonferroni). Verdicts follow from Holm's method,
+        which is never weaker: now and then it decides where such an interval still holds max_gap. NaN for "too few".
+        """
+        rows = pd.concat([self.table, self.overall.to_frame().T]).astype({"n": int})
+        return corrected(rows, self.corrected_for, self.settings["confidence"], self.score_name != "accuracy")
 
     @property
     def status(self) -> int:

@@ -231,6 +231,20 @@ def judge(
     return table[COLUMNS], tests
 
 
+def corrected(rows: pd.DataFrame, tests: int, confidence: float, scored: bool) -> pd.DataFrame:
+    """low and high of the tested rows of a report such that all of them hold together (Bonferroni); NaN in others."""
+    level = 1 - (1 - confidence) / tests
+    ends = np.full((len(rows), 2), np.nan)
+    for k in np.flatnonzero(rows["verdict"] != "too few"):
+        row = rows.iloc[k]
+        if not scored:
+            ends[k] = gap_interval(row["only_teacher"], row["only_student"], row["n"], level)
+        elif row["n"] > 1:  # Student's t interval is as much wider as its quantile is larger
+            wider = special.stdtrit(row["n"] - 1, (1 + level) / 2) / special.stdtrit(row["n"] - 1, (1 + confidence) / 2)
+            ends[k] = row["gap"] + wider * (np.array([row["low"], row["high"]], float) - row["gap"])
+    return pd.DataFrame(ends, rows.index, ["low", "high"])
+
+
 def worst_first(table: pd.DataFrame) -> pd.DataFrame:
     """The rows by verdict, the largest gap first; ties stay in the order of slices and levels."""
     rank = table["verdict"].map({verdict: place for place, verdict in enumerate(HANDLING)})

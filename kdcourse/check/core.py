@@ -184,9 +184,8 @@ def cell_of(exercise: Exercise, tag: str) -> str:
     Examples
     --------
     >>> from kdcourse import check
-    >>> print(cell_of(check.retained_accuracy, "solution"))
-    def retained_accuracy(student_accuracy, teacher_accuracy):
-        return student_accuracy / teacher_accuracy
+    >>> print(cell_of(check.soften, "exercise").splitlines()[0])
+    def soften(logits, temperature):
     """
     source = find(f"notebooks/source/{exercise.lesson}.py").read_text(encoding="utf-8")
     for cell in re.split(r"^# %%", source, flags=re.M):

@@ -27,14 +27,14 @@ class Result:
     Examples
     --------
     >>> from kdcourse import check
-    >>> result = check.retained_accuracy(lambda student, teacher: teacher / student)
-    Not yet. That is the teacher over the student: more than 1 for a worse student.
-      called with student_accuracy = 0.85
-                  teacher_accuracy = 0.95
-      expected    0.8947
-      got         1.1176
+    >>> result = check.soften(lambda logits, temperature: logits.softmax(1))
+    Not yet. The temperature has no effect: these are the probabilities at T = 1.
+      called with logits      = [[2.0, 0.0, 0.0]]
+                  temperature = 2.0
+      expected    [[0.5761, 0.2119, 0.2119]]
+      got         [[0.787, 0.1065, 0.1065]]
     >>> result
-    Result(passed=False, status='not yet', bug='upside down')
+    Result(passed=False, status='not yet', bug='temperature ignored')
     """
 
     passed: bool
@@ -50,11 +50,12 @@ class Result:
         Examples
         --------
         >>> from kdcourse import check
-        >>> retained_accuracy = check.retained_accuracy(lambda student, teacher: ...).use()
-        retained_accuracy: not attempted yet.
-        What follows uses our retained_accuracy.
-        >>> retained_accuracy(0.85, 1.0)
-        0.85
+        >>> import torch
+        >>> soften = check.soften(lambda logits, temperature: ...).use()
+        soften: not attempted yet.
+        What follows uses our soften.
+        >>> soften(torch.tensor([[0.0, 0.0]]), 2.0)
+        tensor([[0.5000, 0.5000]])
         """
         assert self.function is not None  # a check hands it on
         print(f"What follows uses {'your' if self.passed else 'our'} {self.exercise}.")

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 from kdcourse import controls
 from kdcourse.claims.arms import ARMS, LINEAR, by_block, of_teacher, on_test, pairs, planned, seeds, students
 from kdcourse.claims.record import Part, claim
+from kdcourse.stats.calibration import fit_bias
 from kdcourse.sweep import grid
 
 
@@ -53,10 +54,8 @@ def omitted_class(run):
     settings = pd.concat([grid(width=128, temperature=4, lr=0.002, init_seed=k, order_seed=k) for k in range(16)])
     shown = run.sweep(settings, garments.subset(10_000), **options)
     for name in tqdm(["sneaker", "trouser", "bag", "shirt"], desc="left-out garments", leave=False):
-        label = garments.class_index(name)
-        train = garments.train
-        unseen = (train.labels != label) & (train.teacher_logits.argmax(1) != label)
-        data = replace(garments, train=train[unseen][:10_000])
+        label, data = garments.class_index(name), controls.never_shown(garments, name)
+        data = replace(data, train=data.train[:10_000])
         soft = run.sweep(settings, data, **options)
         hard = run.sweep(settings.assign(temperature=1.0), controls.arg_max(data), **options)
         a, b = (
@@ -73,11 +72,9 @@ def _repaired_recall(table, garments, label):
     """[students, test pictures of a class]: is it called by its name, after the bias of its output was raised to what
     is best on validation?
     """
-    biases, recalls = np.arange(0, 20.1, 0.5), []
-    validation, test = garments.validation.labels.numpy(), garments.test.labels.numpy()
+    recalls, test = [], garments.test.labels.numpy()
     one = np.eye(len(garments.class_names), dtype=np.float32)[label]
     for before, after in zip(table["validation_logits"], table["test_logits"], strict=True):
-        accuracies = [((before + bias * one).argmax(1) == validation).mean() for bias in biases]
-        bias = biases[int(np.argmax(accuracies))]
+        bias = fit_bias(before, garments.validation.labels, label)
         recalls.append(((after + bias * one).argmax(1) == test)[test == label])
     return np.array(recalls, dtype=float)

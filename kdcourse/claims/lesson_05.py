@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from kdcourse import controls, losses
+from kdcourse import controls
 from kdcourse.claims.arms import (
     MANY,
     best_everywhere,
@@ -130,16 +130,12 @@ def distillation_lifts_the_tail(run):
     weighted against the tail: each class by one over how often it occurs.
     """
 
-    def against_the_tail(data):
-        counts = torch.bincount(data.train.labels, minlength=len(data.class_names)).clamp(min=1)
-        return losses.blended(soft_weight=0, class_weight=len(data.train) / (len(counts) * counts))
-
     tails, classes = _tails(run), len(run.data.class_names)
     soft = best_everywhere(run, tails, WIDTH, SOFT, TAIL, "long tail")
     others = {
         "labels": best_everywhere(run, tails, WIDTH, HARD, TAIL, "labels"),
         "weighted labels": best_everywhere(
-            run, tails, WIDTH, WEIGHTED, TAIL, "weighted labels", loss=against_the_tail
+            run, tails, WIDTH, WEIGHTED, TAIL, "weighted labels", loss=controls.weighted_labels
         ).assign(soft_weight=0.0),  # which the loss says, and the grid cannot
     }
     parts = []

@@ -8,9 +8,14 @@ from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
 from kdcourse.plots.curves import curves, tradeoff
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
-from kdcourse.plots.pictures import gallery, pictures, predictions
+from kdcourse.plots.panels import panels
+from kdcourse.plots.pictures import picks, predictions, recognised
+from kdcourse.plots.pulls import pulls
+from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability, verdicts
+from kdcourse.plots.shares import shares
 from kdcourse.plots.sizes import decision, faster
+from kdcourse.plots.training import learning, slopes
 
 __all__ = [
     "ARMS",
@@ -26,14 +31,20 @@ __all__ = [
     "figure",
     "finding",
     "forest",
-    "gallery",
     "intervals",
+    "learning",
     "looks",
     "matrix",
-    "pictures",
+    "picks",
     "predictions",
+    "recognised",
+    "panels",
+    "pulls",
     "reliability",
+    "repairs",
+    "shares",
     "show",
+    "slopes",
     "surface",
     "tradeoff",
     "verdicts",

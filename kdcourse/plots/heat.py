@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kdcourse.plots.base import figure, set_title, show
+from kdcourse.plots.base import COLOURS, figure, set_title, show
 from kdcourse.stats import Comparison
 
 
@@ -59,11 +59,21 @@ def surface(
     ax.set_xlabel(f"{xlabel}\nmean and 95 % interval, in points\nframed with dashes: not shown to differ")
     ax.set_ylabel(ylabel)
     set_title(ax, title)
-    fig.colorbar(image, ax=ax, label="points")
+    bar = fig.colorbar(image, ax=ax, label="points")
+    bar.ax.set_ylim(min(0, means.min()), max(0, means.max()))  # white stays 0; only what occurs is shown
     show(fig, f"{title}. Paired differences in points with 95 % intervals. " + "; ".join(words) + ".")
 
 
-def matrix(values: ArrayLike, names: Sequence[str], *, title: str, xlabel: str, ylabel: str, alt: str) -> None:
+def matrix(
+    values: ArrayLike,
+    names: Sequence[str],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    alt: str,
+    marked: Sequence[str] = (),
+) -> None:
     """A square table of shares in [0, 1] as shades of percent, each cell that rounds to 1 % or more with its number.
 
     Parameters
@@ -78,6 +88,8 @@ def matrix(values: ArrayLike, names: Sequence[str], *, title: str, xlabel: str, 
         What columns and rows are.
     alt : str
         What there is to see, since a table of a hundred numbers read aloud is no help.
+    marked : sequence of str
+        The names of columns to be framed.
 
     Examples
     --------
@@ -96,6 +108,9 @@ def matrix(values: ArrayLike, names: Sequence[str], *, title: str, xlabel: str, 
             ax.text(column, row, f"{share:.0f}", ha="center", va="center", color=colour, fontsize=9)
     ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
     ax.set_yticks(range(len(names)), names)
+    for name in marked:
+        ax.add_patch(_frame(names.index(name), (len(names) - 1) / 2, COLOURS[1], height=len(names)))
+        ax.get_xticklabels()[names.index(name)].set(color=COLOURS[1], fontweight="bold")
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     set_title(ax, title)
@@ -111,8 +126,9 @@ def _readable_on(colour):
     return "white" if (luminance + 0.05) ** 2 < 1.05 * 0.05 else "black"
 
 
-def _frame(column, row, colour):
+def _frame(column, row, colour, height=0.92):
     from matplotlib.patches import Rectangle
 
-    place = (column - 0.46, row - 0.46)
-    return Rectangle(place, 0.92, 0.92, fill=False, edgecolor=colour, linestyle="--", linewidth=1)
+    place, several = (column - 0.46, row - height / 2), height > 1
+    style = {"linestyle": "-" if several else "--", "linewidth": 2.5 if several else 1, "clip_on": False}
+    return Rectangle(place, 0.92, height, fill=False, edgecolor=colour, **style)

@@ -2,68 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kdcourse.plots.base import COLOURS, figure, show
+import numpy as np
+
+from kdcourse.plots.base import COLOURS, figure, looks, show
 
 if TYPE_CHECKING:  # torch, which a figure of numbers does not need
+    from numpy.typing import ArrayLike
+
     from kdcourse.data import DataSet
 
 
-def gallery(data_set: DataSet) -> None:
-    """The first two pictures of every class to train on, one class a column.
+def picks(data_set: DataSet, chosen: Mapping[str, Iterable[int]], wanted: str, *, title: str) -> None:
+    """A row of test pictures for each arm, those it picked as one class: the right ones framed, the others faint.
 
     Parameters
     ----------
     data_set : DataSet
         Of square pictures.
+    chosen : {arm: indices into the test split}
+    wanted : str
+        Name of the class that was asked for.
+    title : str
+        The finding.
     """
-    part, names, rows = data_set.train, data_set.class_names, 2
-    side = int(part.inputs.shape[1] ** 0.5)
-    fig, axes = figure(0.95 * len(names), 1.0 + 0.9 * rows, nrows=rows, ncols=len(names), squeeze=False)
-    for label, name in enumerate(names):
-        of_class = (part.labels == label).nonzero().flatten()[:rows]
-        for row, index in enumerate(of_class):
-            axes[row, label].imshow(part.inputs[index].view(side, side).numpy(), cmap="gray_r")
-        axes[0, label].set_title(name, fontsize=10)
-    for ax in axes.flat:
-        ax.axis("off")
-    fig.suptitle(f"{len(names)} kinds of garment, {side} × {side} pixels each", fontsize=12)
-    show(fig, f"{rows} pictures of each class: {', '.join(names)}.")
-
-
-def pictures(data_set: DataSet, examples: Iterable[int], split: str = "validation") -> None:
-    """Pictures and their labels, side by side.
-
-    Parameters
-    ----------
-    data_set : DataSet
-        Of square pictures.
-    examples : iterable of int
-        Indices into the split.
-    split : str
-        "train", "validation" or "test".
-    """
-    part, side, names = _chosen(data_set, examples, split)
-    fig, axes = figure(max(4.0, 2.0 * len(part)), 2.4, ncols=len(part), squeeze=False)
-    labels = [names[int(label)] for label in part.labels]
-    for ax, pixels, label in zip(axes.flat, part.inputs, labels, strict=True):
-        ax.imshow(pixels.view(side, side).numpy(), cmap="gray_r")
-        ax.set_title(label, fontsize=11)
-        ax.axis("off")
-    show(fig, f"{len(part)} pictures of {side} by {side} pixels, labelled {', '.join(labels)}.")
+    label, words = data_set.class_index(wanted), []
+    rows = {arm: _chosen(data_set, examples, "test") for arm, examples in chosen.items()}
+    many = max(len(part) for part, _, _ in rows.values())
+    fig, axes = figure(0.75 * many, 0.8 + 1.1 * len(rows), nrows=len(rows), ncols=many, squeeze=False)
+    for own, (arm, (part, side, names)), (colour, _) in zip(axes, rows.items(), looks(list(rows)), strict=True):
+        right = part.labels == label
+        for ax, pixels, of, good in zip(own, part.inputs, part.labels, right, strict=False):
+            ax.imshow(pixels.view(side, side).numpy(), cmap="gray_r", alpha=1.0 if good else 0.35)
+            ax.set_xlabel("" if good else names[int(of)], fontsize=8, color="#666666")
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set(visible=True, color=colour if good else "#dddddd", linewidth=2.5 if good else 0.8)
+        heading = f"{arm}: {int(right.sum())} of {len(part)}"
+        # A title would make its column as wide as itself.
+        style = {"color": colour, "fontweight": "bold", "fontsize": 12, "in_layout": False}
+        own[0].text(0, 1.15, heading, transform=own[0].transAxes, **style)
+        words.append(f"{arm}: {', '.join(names[int(of)] for of in part.labels)}")
+    fig.set_layout_engine("constrained", hspace=0.1)
+    fig.suptitle(title, fontsize=12, x=0.01, ha="left")
+    show(fig, f"{title}. The pictures picked as {wanted}. {'; '.join(words)}.")
 
 
 def predictions(
     data_set: DataSet,
     examples: Iterable[int],
-    temperature: float = 1.0,
+    temperatures: tuple[float, float] = (1.0, 4.0),
     *,
     title: str,
     split: str = "validation",
 ) -> None:
-    """Pictures, and under each what the teacher says about it at a temperature.
+    """Pictures, and under each what the teacher says about it, at two temperatures side by side.
 
     Parameters
     ----------
@@ -71,8 +65,8 @@ def predictions(
         Of square pictures, with teacher logits.
     examples : iterable of int
         Indices into the split.
-    temperature : float
-        > 0.
+    temperatures : (float, float)
+        > 0. Numbers stand beside the bars of the second.
     title : str
         The finding.
     split : str
@@ -81,25 +75,73 @@ def predictions(
     from kdcourse.losses import soften
 
     part, side, names = _chosen(data_set, examples, split)
-    probabilities = soften(part.teacher_logits, temperature).numpy()
-    fig, axes = figure(max(4.0, 2.7 * len(part)), 5.2, nrows=2, ncols=len(part), squeeze=False, height_ratios=[1, 1.5])
+    fig, axes = figure(max(4.0, 2.7 * len(part)), 6.2, nrows=2, ncols=len(part), squeeze=False, height_ratios=[1, 2])
     words = []
     for k in range(len(part)):
-        label, row = int(part.labels[k]), probabilities[k]
         axes[0, k].imshow(part.inputs[k].view(side, side).numpy(), cmap="gray_r")
-        axes[0, k].set_title(f"label: {names[label]}", fontsize=11)
+        axes[0, k].set_title(f"label: {names[int(part.labels[k])]}", fontsize=11)
         axes[0, k].axis("off")
-        bars = axes[1, k].barh(names, row, color=[COLOURS[1] if c == label else COLOURS[0] for c in range(len(names))])
-        axes[1, k].bar_label(bars, [f"{p:.2f}" if p >= 0.005 else "" for p in row], padding=2, fontsize=9)
-        axes[1, k].set_xlim(0, 1.18)
+        for place, T, colour in zip((-0.2, 0.2), temperatures, ("#999999", COLOURS[0]), strict=True):
+            row = soften(part.teacher_logits[k : k + 1], T)[0].numpy()
+            where = [c + place for c in range(len(names))]
+            bars = axes[1, k].barh(where, row, height=0.4, color=colour, label=f"T = {T:g}")
+            axes[1, k].bar_label(bars, [f"{p:.2f}" if p >= 0.005 else "" for p in row], padding=2, fontsize=8)
+            ranked = ", ".join(f"{names[c]} {row[c]:.2f}" for c in row.argsort()[::-1][:3])
+            words.append(f"label {names[int(part.labels[k])]}, T = {T:g}: {ranked}")
+        axes[1, k].set_xlim(0, 1.2)
         axes[1, k].set_xlabel("probability")
         axes[1, k].invert_yaxis()
-        if k:
-            axes[1, k].set_yticklabels([])
-        ranked = ", ".join(f"{names[c]} {row[c]:.2f}" for c in row.argsort()[::-1][:3])
-        words.append(f"label {names[label]}, teacher: {ranked}")
-    fig.suptitle(f"{title} (orange: the label)", fontsize=12)
-    show(fig, f"{title}. The teacher's probabilities at T = {temperature:g}: " + "; ".join(words) + ".")
+        axes[1, k].set_yticks(range(len(names)), [] if k else names)
+    fig.legend(*axes[1, 0].get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=2)
+    fig.suptitle(title, fontsize=12)
+    show(fig, f"{title}. The teacher's probabilities: " + "; ".join(words) + ".")
+
+
+def recognised(data_set: DataSet, class_name: str, called: Mapping[str, ArrayLike], *, title: str) -> None:
+    """The first test pictures of a class, once for each student: framed if it calls them by their name, else faded.
+
+    Parameters
+    ----------
+    data_set : DataSet
+        Of square pictures.
+    class_name : str
+    called : {student: int [N]}
+        The class that a student names for each of all test pictures.
+    title : str
+        The finding.
+
+    Examples
+    --------
+    >>> from kdcourse.data import load
+    >>> garments = load("fashion-mnist")
+    >>> recognised(garments, "bag", {"the label": garments.test.labels}, title="A label knows")  # doctest: +ELLIPSIS
+    [figure] A label knows. Test pictures of the class bag that are called so, the label: 100% of 1,000.
+    """
+    from matplotlib.patches import Rectangle
+
+    label, columns = data_set.class_index(class_name), 12
+    own = (data_set.test.labels == label).nonzero().flatten()
+    part, side, _ = _chosen(data_set, own[: 2 * columns].tolist(), "test")
+    shades = part.inputs - part.inputs.min()  # 0 is the background
+    fig, axes = figure(8.0, 0.4 + 1.65 * len(called), nrows=len(called), squeeze=False)
+    words = []
+    for ax, (student, named) in zip(axes.flat, called.items(), strict=True):
+        right = np.asarray(named)[own.numpy()] == label
+        words.append(f"{student}: {right.mean():.0%} of {len(right):,}")
+        for k, pixels in enumerate(shades):
+            left, top = side * (k % columns), side * (k // columns)
+            shade = pixels.view(side, side).numpy() * (1.0 if right[k] else 0.2)
+            place = (left, left + side, top + side, top)
+            ax.imshow(shade, cmap="gray_r", vmin=0, vmax=float(shades.max()), extent=place)
+            if right[k]:
+                frame = Rectangle((left + 1, top + 1), side - 2, side - 2, fill=False, linewidth=2)
+                frame.set_edgecolor(COLOURS[0])
+                ax.add_patch(frame)
+        ax.set(xlim=(0, side * columns), ylim=(2 * side, 0))
+        ax.axis("off")
+        ax.set_title(words[-1], fontsize=11, loc="left")
+    fig.suptitle(title, fontsize=12)
+    show(fig, f"{title}. Test pictures of the class {class_name} that are called so, {'; '.join(words)}.")
 
 
 def _chosen(data_set, examples, split):

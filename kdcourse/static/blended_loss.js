@@ -48,8 +48,8 @@ function say(names, { label, teacher }, student, temperature, softWeight, square
     `Soft term, ${squared ? "T² · KL" : "KL without T²"}: ${plain(Math.max(now.soft, 0))}. Hard term, cross-entropy at ` +
       `T = 1: ${plain(Math.max(now.hard, 0))}. With soft weight ${softWeight.toFixed(2)}, the loss is ` +
       `${plain(Math.max(now.total, 0))}.`,
-    `Training raises the logit of ${names[low]} most (${signed(both[low], 2)}) and lowers that of ${names[high]} most ` +
-      `(${signed(both[high], 2)}).`,
+    `Together they pull the logit of ${names[low]} up most (${signed(-both[low], 2)}) and that of ${names[high]} down ` +
+      `most (${signed(-both[high], 2)}).`,
   ];
 }
 
@@ -61,7 +61,7 @@ function ledger(withSquare, without) {
     return [soft, hard, total, ...lengths].map((one) => plain(Math.max(one, 0)));
   };
   const names = ["soft term", "hard term, at T = 1", "loss: both, weighted"];
-  names.push("length of the gradient: soft part, weighted", "… hard part, weighted", "… both together");
+  names.push("length of the pull: soft part, weighted", "… hard part, weighted", "… both together");
   return names.map((name, k) => [name, values(withSquare)[k], values(without)[k]]);
 }
 
@@ -80,11 +80,11 @@ function classRow(model, name, c) {
   const gradient = bar("kdx-signed", "kdx-c", "kdx-b kdx-hatched", "kdx-ink");
   const row = element("div", { className: "kdx-row kdx-loss-row" }, logit.node, shares.node, gradient.node);
   const show = (value, p, q, y, soft, hard, limit) => {
-    const total = signed(soft + hard, 2);
-    const said = `teacher ${p.toFixed(2)}, student ${q.toFixed(2)}, gradient ${total}`;
+    const total = signed(-(soft + hard), 2);
+    const said = `teacher ${p.toFixed(2)}, student ${q.toFixed(2)}, pull ${total}`;
     logit.show(value, value.toFixed(1), `logit ${value.toFixed(1)}; ${said}`);
     shares.show([p, q, y], `${p.toFixed(2)} · ${q.toFixed(2)}`);
-    gradient.show([soft, hard, soft + hard].map((one) => one / limit), total); // the edge is ±limit
+    gradient.show([soft, hard, soft + hard].map((one) => -one / limit), total); // the edge is ±limit; up is to the right
   };
   return { row, show };
 }
@@ -116,7 +116,7 @@ function render({ model, el }) {
     { className: "kdx-row kdx-loss-row kdx-head", "aria-hidden": "true" },
     element("span", {}, "class, and the student's logit"),
     element("span", {}, "probability at T ", legend(["kdx-a", "teacher"], ["kdx-b kdx-hatched", "student"], ["kdx-outlined", "label"])),
-    element("span", {}, "gradient, left: training raises the logit ", legend(["kdx-c", "soft"], ["kdx-b kdx-hatched", "hard"], ["kdx-ink", "both"])),
+    element("span", {}, "pull: ← down, up → ", legend(["kdx-c", "soft"], ["kdx-b kdx-hatched", "hard"], ["kdx-ink", "both"])),
   );
   const rows = names.map((name, c) => classRow(model, name, c));
   const said = words();

@@ -222,6 +222,7 @@ function render({ model, el }) {
     temperature.show(Math.log2(T), T.toFixed(1));
     softWeight.show(weight, weight.toFixed(2));
     size.show(transferSize, String(transferSize));
+    point.node.hidden = stage === LAST; // its numbers are not shown there
     point.input.max = transferSize;
     point.show(chosen() + 1, String(chosen() + 1));
   };
@@ -238,7 +239,7 @@ function render({ model, el }) {
   const leave = mount(el, model, {
     title: "Step through distillation",
     style: STYLE,
-    parts: [tools, trail, status, shown.maps, dials, shown.numbers, results.node],
+    parts: [tools, trail, status, shown.legend, shown.maps, results.node, dials, shown.numbers],
     redraw: {
       stage: () => own || finish(),
       playing: played,

@@ -3,11 +3,16 @@
 import { percent, placed, ticks } from "./charts.js";
 import { assign, mount, slider, table, words } from "./controls.js";
 import { element, setText } from "./dom.js";
-import { examplesNeeded, holm, inPercent, nearest, signed, thousands } from "./maths.js";
+import { examplesNeeded, holm, nearest, signed, thousands } from "./maths.js";
 
 const OUT_OF_REACH = 20; // times the examples there are; then one had better monitor
 const SIGNS = { flag: "▲", watch: "?", "too few": "…", pass: "✓" };
-const COUNTED = { flag: "flagged", watch: "cannot be told", "too few": "too few", pass: "pass" };
+const COUNTED = {
+  flag: ["flagged", "flagged"],
+  watch: ["cannot be told", "cannot be told"],
+  "too few": ["has too few examples", "have too few examples"],
+  pass: ["passes", "pass"],
+};
 const HANDLING = { flag: "fallback to teacher", watch: "collect data", "too few": "collect data", pass: "monitor" };
 
 const STYLE = `
@@ -18,24 +23,24 @@ const STYLE = `
   & .kdx-slices-name { overflow-wrap: anywhere; width: 10rem; }
   & :is(.kdx-slices-verdict, .kdx-slices-number) { white-space: nowrap; }
   & .kdx-slices-sign { display: inline-block; text-align: center; width: 1.3rem; }
-  & .kdx-slices-table .kdx-slices-axis { min-width: 9rem; position: relative; width: 30%; }
+  & .kdx-slices-table .kdx-slices-axis { min-width: 11rem; position: relative; width: 45%; }
   & .kdx-slices-drawing { inset: 0 0.7rem 0 0; position: absolute; }
   & .kdx-slices-ticks { font-weight: 400; height: 1.4em; position: relative; }
   & :is(.kdx-slices-drawing, .kdx-slices-ticks) > span { position: absolute; }
   & .kdx-slices-tick { transform: translateX(-50%); }
   & .kdx-slices-zero { background: var(--kdx-line); height: 100%; width: 1px; }
   & .kdx-slices-limit { border-left: 2px dashed currentColor; height: 100%; }
-  & .kdx-slices-whisker { background: var(--kdx-slices-colour); height: 3px; min-width: 1px; top: calc(50% - 1.5px); }
+  & .kdx-slices-whisker { background: var(--kdx-slices-colour); height: 5px; min-width: 1px; top: calc(50% - 2.5px); }
   & .kdx-slices-gap {
     background: var(--kdx-slices-colour);
-    height: 0.7rem;
-    margin-left: -0.35rem;
-    top: calc(50% - 0.35rem);
-    width: 0.7rem;
+    height: 0.9rem;
+    margin-left: -0.45rem;
+    top: calc(50% - 0.45rem);
+    width: 0.9rem;
   }
   & .kdx-slices-arrow { line-height: 1; margin-left: -0.3rem; top: calc(50% - 0.5em); }
   & [data-verdict="flag"] { --kdx-slices-colour: var(--kdx-b); }
-  & [data-verdict="flag"] .kdx-slices-verdict { font-weight: 700; }
+  & :is([data-verdict="flag"], [data-verdict="pass"]) .kdx-slices-verdict { font-weight: 700; }
   & [data-verdict="watch"] { --kdx-slices-colour: var(--kdx-slices-watch); }
   & [data-verdict="watch"] .kdx-slices-gap { clip-path: polygon(0 0, 100% 0, 50% 100%); }
   & [data-verdict="too few"] { --kdx-slices-colour: color-mix(in srgb, currentColor 55%, transparent); }
@@ -74,20 +79,13 @@ function moreNeeded(verdict, { n, only_teacher: b, only_student: c }, limit, min
   return verdict === "watch" ? Math.max(1, examplesNeeded(b, c, n, limit, confidence) - n) : 0;
 }
 
-// The finding in one line: how many slices there are of each verdict, and what the nearest undecided one lacks.
+// The finding in one line: how many slices there are of each verdict.
 export function summary(verdicts) {
   const counts = Object.entries(COUNTED).map(([verdict, name]) => {
-    const such = verdicts.slice(1).filter((one) => one.verdict === verdict);
-    return `${name}: ${such.length}${verdict === "watch" ? lacking(such) : ""}`;
+    const count = verdicts.slice(1).filter((one) => one.verdict === verdict).length;
+    return count && `${count} ${name[Number(count !== 1)]}`;
   });
-  return counts.join(" · ");
-}
-
-function lacking(watched) {
-  const [first] = watched.filter(({ more }) => more < Infinity).sort((a, b) => a.more - b.more);
-  if (!first) return "";
-  const one = watched.length === 1 ? "it" : "one of them";
-  return ` (${one} would need about ${about(first.more)} more ${first.more === 1 ? "example" : "examples"})`;
+  return counts.filter(Boolean).join(", ");
 }
 
 // Two digits: the number rests on a gap that is itself uncertain.
@@ -121,7 +119,7 @@ export function advice(rows, verdicts, limit, minSamples, ownLimits) {
       `Below the minimum of ${thousands(minSamples)}, and not asked: ${named(few, short)}. Reaching it buys a ` +
         "test, not yet a verdict.",
     watched.length + few.length + flagged.length === 0 && "Every slice is shown to stay within the limit.",
-    `All examples together: ${COUNTED[verdicts[0].verdict]}.`,
+    `All examples together: ${verdicts[0].verdict}.`,
     "A limit that is chosen after the table has been read can always be met: fix yours before you look. The verdicts " +
       "at one limit are corrected for how many there are, not for a search over limits.",
     ownLimits > 0 && "One limit holds for all slices here. The audit itself had limits of its own for some.",
@@ -163,21 +161,20 @@ function axis(ends) {
 }
 
 // One row of the table; show({verdict, more}) writes what depends on the sliders.
-function tableRow(row, ends, everything) {
+function tableRow(row, ends, prefix) {
   const cell = (text) => element("td", { className: "kdx-slices-number" }, text);
   const sign = element("span", { className: "kdx-slices-sign", "aria-hidden": "true" });
   const word = element("span", { className: "kdx-slices-word" });
   const more = cell("");
-  const of = everything ? [] : [element("span", {}, `${row.slice}: `)];
+  const of = prefix ? [element("span", {}, `${row.slice}: `)] : [];
   const node = element(
     "tr",
     {},
     element("th", { scope: "row" }, element("div", { className: "kdx-slices-name" }, ...of, row.level)),
     element("td", { className: "kdx-slices-verdict" }, sign, word),
     element("td", { className: "kdx-slices-axis" }, drawing(row, ends)),
-    cell(gapOf(row)),
+    ...[gapOf(row), thousands(row.n)].map(cell),
     more,
-    ...[thousands(row.n), inPercent(row.teacher), inPercent(row.student)].map(cell),
   );
   const show = ({ verdict, more: count }) => {
     const needed = count === 0 ? "–" : count === Infinity ? "none would do" : thousands(count);
@@ -190,8 +187,9 @@ function tableRow(row, ends, everything) {
 }
 
 function auditTable(rows, ends) {
-  const heads = ["slice", "verdict", "gap (points)", "gap [interval]", "more needed", "n", "teacher", "student"];
-  const [everything, ...others] = rows.map((row, k) => tableRow(row, ends, k === 0));
+  const heads = ["slice", "verdict", "gap (points)", "gap [interval]", "examples", "more needed"];
+  const several = new Set(rows.slice(1).map(({ slice }) => slice)).size > 1;
+  const [everything, ...others] = rows.map((row, k) => tableRow(row, ends, several && k > 0));
   const slices = element("tbody", {}, ...others.map((row) => row.node));
   const all = element("tbody", { className: "kdx-slices-all" }, everything.node);
   const node = table("Gap, teacher − student, by slice", heads, slices, all);
@@ -234,7 +232,7 @@ function render({ model, el }) {
     const line = summary(verdicts);
     limit.show(place, points(limits[place]), `${points(limits[place])}; ${line}`);
     minimum.show(nearest(minimums, fewest), thousands(fewest), `${thousands(fewest)}; ${line}`);
-    finding.textContent = `Limit ${points(limits[place])}: ${line}`;
+    finding.textContent = `At a limit of ${points(limits[place])}: ${line}`;
     grid.show(verdicts, limits[place]);
     const lines = advice(rows, verdicts, limits[place], fewest, model.get("own_limits"));
     said.show(lines);

@@ -32,7 +32,7 @@ export function numbers() {
   const node = element("div", { className: "kdx-steps-numbers" }, answers, losses);
 
   const show = (stage, flow) => {
-    node.hidden = stage < 3;
+    node.hidden = stage < 3 || stage > 6; // the result is about all points
     losses.hidden = stage < 5;
     if (node.hidden) return;
     const { label, temperature, softWeight, teacher, start, now, hard } = flow;

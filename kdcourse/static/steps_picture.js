@@ -27,13 +27,14 @@ export function agreement(one, other) {
   return (3 * alike) / one.length;
 }
 
-// A canvas with its caption, say(source, state); paint(what) draws it, and describe(text) says what it shows.
+// A canvas with its caption, say(source, state, like); paint(what) draws it, and describe(text) says what it shows.
 // In `what`, all but `theme` may be left out:
-// scores from ask(); dots {n, inputs, labels} as markers; pies {n, inputs, shares}; chosen, the point that gets a ring.
+// scores from ask(); beside, another network's scores, of which only the borders are drawn, dotted; dots {n, inputs, labels} as
+// markers; pies {n, inputs, shares}; chosen, the point that gets a ring.
 export function mapFigure(title, resized) {
   const canvas = element("canvas", { role: "img", className: "kdx-steps-map" });
-  const [source, state] = [element("span"), element("span", { className: "kdx-steps-state" })];
-  const node = element("figure", {}, canvas, element("figcaption", {}, element("strong", {}, title), source, state));
+  const [source, state, like] = [element("span"), element("span", { className: "kdx-steps-state" }), element("span")];
+  const node = element("figure", {}, canvas, element("figcaption", {}, element("strong", {}, title), source, state, like));
   const context = canvas.getContext("2d");
   const small = element("canvas", { width: GRID, height: GRID });
   const pixels = new ImageData(GRID, GRID);
@@ -71,14 +72,31 @@ export function mapFigure(title, resized) {
     }
     const step = size / (GRID - 1); // a pixel of `small` has its place in its middle
     context.drawImage(small, -step / 2, -step / 2, step * GRID, step * GRID);
+    trace(scores);
+    context.lineWidth = 1.5;
+    context.strokeStyle = theme.ink;
+    context.stroke();
+  };
+  const trace = (scores) => {
+    const step = size / (GRID - 1);
     context.beginPath();
     borders(scores, (x1, y1, x2, y2) => {
       context.moveTo(x1 * step, y1 * step);
       context.lineTo(x2 * step, y2 * step);
     });
-    context.lineWidth = 1.5;
-    context.strokeStyle = theme.ink;
-    context.stroke();
+  };
+  // The borders come as short pieces, one for a place of the grid: a dot in every second makes an even row.
+  const dotted = (scores, theme) => {
+    const step = size / (GRID - 1);
+    context.beginPath();
+    borders(scores, (x1, y1, x2, y2) => {
+      const [x, y] = [(x1 + x2) / 2, (y1 + y2) / 2];
+      if ((Math.floor(x) + Math.floor(y)) % 2) return;
+      context.moveTo(x * step, y * step);
+      context.arc(x * step, y * step, 2, 0, 2 * Math.PI);
+    });
+    context.fillStyle = theme.ink;
+    context.fill();
   };
   const dots = ({ n, inputs, labels }, theme) => {
     const radius = n > 250 ? 2.2 : n > 100 ? 3.4 : 4.6;
@@ -130,12 +148,13 @@ export function mapFigure(title, resized) {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, size, size);
     if (what.scores) regions(what.scores, theme);
+    if (what.beside) dotted(what.beside, theme);
     if (what.dots) dots(what.dots, theme);
     if (what.pies) pies(what.pies, what.chosen, theme);
     if (what.chosen !== undefined) ring((what.pies ?? what.dots).inputs, what.chosen, theme);
   };
   const say = (...texts) => {
-    [source, state].forEach((line, k) => setText(line, texts[k]));
+    [source, state, like].forEach((line, k) => setText(line, texts[k]));
   };
   const describe = (text) => canvas.setAttribute("aria-label", `${title}. ${text}`);
   const described = () => canvas.getAttribute("aria-label");

@@ -24,6 +24,7 @@ export function resultsPanel(howMany, press) {
     setText(train, waiting ? "Stop" : `Train ${howMany} more seeds`);
     setText(progress, waiting ? `seed ${waiting[0]}: ${howMany - waiting.length} of ${howMany} trained` : "");
     if (waiting || differences.length < 2) finished.textContent = ""; // what it says is of other settings
+    spread.node.hidden = differences.length < 2; // one dot is no spread
     spread.show(differences, summary);
   };
   const finish = () => {

@@ -2,11 +2,13 @@
 
 import { element } from "./dom.js";
 import { inPercent } from "./maths.js";
+import { legend } from "./steps_legend.js";
 import { numbers } from "./steps_numbers.js";
 import { agreement, ask, mapFigure, watchTheme } from "./steps_picture.js";
 import { softmaxRow, STUDENTS_STAGE, TEACHER_STAGE, TOY, toyLogits } from "./toy.js";
 
 const [RUN, SOFTEN, MATCH] = [3, 4, 5]; // stages that add something to the maps
+const RESULT = 7; // and the one that compares borders: nothing else is on the maps then but the points
 
 // redraw() is called when the maps have another size, or the page another theme.
 export function scene(el, redraw) {
@@ -16,6 +18,7 @@ export function scene(el, redraw) {
     distilled: mapFigure("Distilled student", redraw),
   };
   const flow = numbers();
+  const key = legend();
   const { theme, read, stop: leaveTheme } = watchTheme(el, redraw);
   const kept = {}; // of each network, the step it was asked at, and its answers all over the map
   const scores = (name, net, step) => {
@@ -29,16 +32,19 @@ export function scene(el, redraw) {
     const { teacher, transfer, studentStart } = work;
     const students = stage >= STUDENTS_STAGE ? work.visible() : null;
     const netOf = (name) => students?.[name].net ?? studentStart;
-    const pies = stage >= RUN ? asked(teacher.net, transfer, stage >= SOFTEN ? settings.temperature : 1) : undefined;
+    const pies = stage >= RUN && stage < RESULT ? asked(teacher.net, transfer, stage >= SOFTEN ? settings.temperature : 1) : undefined;
     const common = { theme, chosen: pies && chosen };
+    key.show(stage);
     const regions = { teacher: stage >= TEACHER_STAGE ? scores("teacher", teacher.net, teacher.step) : null };
     for (const name of ["hard", "distilled"]) {
       regions[name] = stage >= MATCH ? scores(name, netOf(name), students?.[name].step ?? 0) : null;
     }
     read();
     maps.teacher.paint({ ...common, scores: regions.teacher, ...(pies ? { pies } : { dots: work.training }) });
-    maps.hard.paint({ ...common, scores: regions.hard, dots: transfer });
-    maps.distilled.paint({ ...common, scores: regions.distilled, ...(stage >= SOFTEN ? { pies } : { dots: transfer }) });
+    const student = { ...common, beside: students && regions.teacher };
+    maps.hard.paint({ ...student, scores: regions.hard, dots: transfer });
+    const soft = pies && stage >= SOFTEN;
+    maps.distilled.paint({ ...student, scores: regions.distilled, ...(soft ? { pies } : { dots: transfer }) });
 
     const trained = { teacher: stage >= TEACHER_STAGE ? teacher : null, ...students };
     const sources = {
@@ -48,7 +54,7 @@ export function scene(el, redraw) {
     };
     for (const [name, one] of Object.entries(maps)) {
       const state = busy && accuracies[name] === undefined ? "training …" : stateOf(trained[name], accuracies[name]);
-      one.say(sources[name], state);
+      one.say(sources[name], state, name !== "teacher" && students && !busy ? likeness(regions, name) : "");
       if (busy || watched) continue; // a screen reader hears of what has ended, not of every step
       one.describe(descriptionOf(name, regions, `${sources[name]}: ${state}`));
     }
@@ -68,7 +74,7 @@ export function scene(el, redraw) {
     Object.values(maps).forEach((one) => one.stop());
   };
   const described = () => Object.values(maps).map((one) => one.described());
-  return { maps: node, numbers: flow.node, draw, described, stop };
+  return { legend: key.node, maps: node, numbers: flow.node, draw, described, stop };
 }
 
 // The points, with a network's shares for each at a temperature.
@@ -88,9 +94,13 @@ function stateOf(trainer, right) {
   return right === undefined ? `training: step ${trainer.step} of ${trainer.steps}` : `${inPercent(right)} of new points right`;
 }
 
+function likeness(regions, name) {
+  return `decides as the teacher does on ${inPercent(agreement(regions[name], regions.teacher))} of the map`;
+}
+
 function descriptionOf(name, regions, facts) {
   if (!regions[name]) return `Points on the three arms of a spiral, which overlap. ${facts}.`;
   const shown = `Regions in the colours of the class that the network decides for. ${facts}`;
   if (name === "teacher") return `${shown}.`;
-  return `${shown}; it decides as the teacher does on ${inPercent(agreement(regions[name], regions.teacher))} of the map.`;
+  return `${shown}; it ${likeness(regions, name)}.`;
 }

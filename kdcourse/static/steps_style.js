@@ -25,6 +25,9 @@ export const STYLE = `
   & .kdx-steps-trail button[aria-current]:focus-visible { outline: 3px solid var(--kdx-focus); }
   /* Three lines: what stands below it does not jump from stage to stage. */
   & .kdx-steps-status { margin: 0.6rem 0 0.7rem; min-height: 4.2em; }
+  & .kdx-steps-legend { display: flex; flex-wrap: wrap; font-size: 0.9em; gap: 0.2rem 1.2rem; margin: 0 0 0.6rem; }
+  & .kdx-steps-legend span { align-items: center; display: inline-flex; gap: 0.4rem; }
+  & .kdx-steps-legend svg { flex: none; }
   & .kdx-steps-maps { display: grid; gap: 0.8rem; grid-template-columns: repeat(3, minmax(0, 1fr)); }
   & .kdx-steps-maps figure { margin: 0; }
   & .kdx-steps-map { aspect-ratio: 1; border: 1px solid var(--kdx-line); display: block; width: 100%; }
@@ -66,6 +69,7 @@ export const STYLE = `
   & .kdx-steps-numbers :is(th[scope="row"], thead td) { text-align: start; width: 36%; }
   & .kdx-steps-losses :is(th[scope="row"], thead td) { width: 60%; }
   & .kdx-steps-results > p { margin: 0.7rem 0; }
+  & .kdx-steps-results > p:first-child { font-weight: 600; }
   & .kdx-steps-strip {
     background: linear-gradient(currentColor, currentColor) center / 1px 100% no-repeat;
     border-bottom: 1px solid var(--kdx-line);

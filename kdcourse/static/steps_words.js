@@ -39,7 +39,7 @@ export const STAGES = [
   [
     "Result",
     `All three answer ${TOY.testPoints.toLocaleString("en-US")} new points. The two students differ in nothing but their ` +
-      "loss: the difference in accuracy is what soft labels did, for this seed. Does it stay with 200 points, or at T = 8?",
+      "loss. Which border runs closer to the teacher's? Does it stay so with 200 points, or at T = 8?",
   ],
 ];
 

@@ -4,6 +4,7 @@
 `kdcourse.stats.paired` has the exact tests of an audit.
 """
 
+from kdcourse.stats.best import expected_best
 from kdcourse.stats.comparison import Comparison, compare
 from kdcourse.stats.intervals import mean_interval, proportion_interval
 from kdcourse.stats.ranking import auroc_contributions
@@ -15,6 +16,7 @@ __all__ = [
     "auroc_contributions",
     "compare",
     "detectable_difference",
+    "expected_best",
     "holm",
     "mcnemar",
     "mean_interval",

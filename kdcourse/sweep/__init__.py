@@ -6,8 +6,9 @@ Students that share an architecture and their batches are trained as one stack, 
 student is kept on disk under a name made from everything that determines it, so the same call goes on where it stopped.
 """
 
-from kdcourse.sweep.blocks import best_on_validation, sweep_blocks
+from kdcourse.sweep.blocks import best_on_validation, gain_over, sweep_blocks
+from kdcourse.sweep.repaired import repaired
 from kdcourse.sweep.run import sweep
 from kdcourse.sweep.settings import grid
 
-__all__ = ["best_on_validation", "grid", "sweep", "sweep_blocks"]
+__all__ = ["best_on_validation", "gain_over", "grid", "repaired", "sweep", "sweep_blocks"]

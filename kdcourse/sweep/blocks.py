@@ -21,6 +21,7 @@ def sweep_blocks(
     examples: int,
     blocks: int,
     signal: Any = lambda data, block: data,
+    loss_of: Any = None,
     progress: bool = True,
     **options: Any,
 ) -> pd.DataFrame:
@@ -41,6 +42,8 @@ def sweep_blocks(
         How many; together they must fit into the training split.
     signal : callable, optional
         From a block's data set and its number to the data set that is trained on, with other labels for example.
+    loss_of : callable, optional
+        From the data set that a block trains on to its loss, as `sweep` takes one: for losses that count its labels.
     progress : bool
         Show a bar, one step per block.
     **options
@@ -71,8 +74,9 @@ def sweep_blocks(
 
     def one(block):
         part = replace(data, train=data.train[examples * block : examples * (block + 1)])
-        students = grid.assign(init_seed=block, order_seed=block)
-        return sweep(students, signal(part, block), progress=False, **options).assign(block=block)
+        students, learned = grid.assign(init_seed=block, order_seed=block), signal(part, block)
+        own = options if loss_of is None else {**options, "loss": loss_of(learned)}
+        return sweep(students, learned, progress=False, **own).assign(block=block)
 
     # A small stack is done soonest on one thread, with another beside it.
     parallel = joblib.Parallel(n_jobs=2, backend="threading", return_as="generator")
@@ -107,3 +111,39 @@ def best_on_validation(table: pd.DataFrame, by: str = "validation_accuracy") -> 
     means = table.groupby(CHOSEN)[by].mean()
     best = means.idxmin() if by.endswith("_nll") else means.idxmax()
     return table[(table[CHOSEN] == list(best)).all(axis=1)].sort_values("block")
+
+
+def gain_over(table: pd.DataFrame, of: str = "test_accuracy", **settings: Any) -> pd.Series:
+    """What each student gains over its pair: the one with these settings, of its size, on the same block.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As of `sweep_blocks`, or several of them.
+    of : str
+        The column that is compared.
+    **settings
+        Columns and one value each, which single out one student per block, number of examples and width.
+
+    Returns
+    -------
+    Series
+        With the index of the table; 0 for the students with these settings.
+
+    Raises
+    ------
+    ValueError
+        Where the settings leave more than one student to compare with, or none.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"temperature": [1, 4, 1, 4], "block": [0, 0, 1, 1], "width": 32, "examples": 500})
+    >>> gain_over(table.assign(test_accuracy=[0.5, 0.75, 0.5, 0.5]), temperature=1).tolist()
+    [0.0, 0.25, 0.0, 0.0]
+    """
+    shared = ["examples", "width", "block"]
+    base = table[(table[list(settings)] == list(settings.values())).all(axis=1)].set_index(shared)[of]
+    wanted = pd.MultiIndex.from_frame(table[shared])
+    if base.index.has_duplicates or not wanted.isin(base.index).all():
+        raise ValueError(f"settings must single out one student per block, examples and width, got {settings}")
+    return table[of] - base.loc[wanted].to_numpy()

@@ -19,8 +19,9 @@ def blended_loss(
     examples: Iterable[int] = range(20),
     split: str = "validation",
     soft_weight: float | None = None,
+    temperature: float = 1.0,
 ) -> "BlendedLoss":
-    """A widget with the probabilities of teacher and student at a temperature to drag, and the gradient of the loss.
+    """A widget with the probabilities of teacher and student at a temperature to drag, and what the loss pulls at.
 
     Parameters
     ----------
@@ -34,6 +35,8 @@ def blended_loss(
         "train", "validation" or "test".
     soft_weight : float, optional
         In [0, 1]: fixed. Without it there is a slider.
+    temperature : float
+        In [0.5, 32]: where its slider stands at first.
 
     Returns
     -------
@@ -46,9 +49,9 @@ def blended_loss(
 
     Notes
     -----
-    The gradient is with respect to the student's logits: soft_weight · T · (q_T − p_T) of the soft term, which is
-    T² · KL (Hinton et al. 2015, section 2.1), and (1 − soft_weight) · (q_1 − label) of the hard term. Without T² the
-    soft part is divided by T². Its axis stays while T and the weight are dragged.
+    The pull is minus the gradient with respect to the student's logits: soft_weight · T · (p_T − q_T) of the soft term,
+    which is T² · KL (Hinton et al. 2015, section 2.1), and (1 − soft_weight) · (label − q_1) of the hard term. Without
+    T² the soft part is divided by T². Its axis stays while T and the weight are dragged.
 
     Examples
     --------
@@ -80,6 +83,7 @@ def blended_loss(
         logits=offered[0]["student"],
         fixed_weight=soft_weight is not None,
         soft_weight=weight,
+        temperature=temperature,
     )
 
 
@@ -103,10 +107,9 @@ class BlendedLoss(Explorer):
     title = "The blended loss"
     lesson = "03_blended_loss"
     question = (
-        "A student's logits, a teacher's, and a label. Move the soft weight from 0 to 1, and see what each part of the "
-        "loss asks of the student, class by class. The last examples are pictures on which teacher and label disagree: "
-        "at which weight is the whole gradient shortest, and does it reach zero? And what is left of the soft part "
-        "without T²?"
+        "A student's logits, a teacher's, and a label. Move the soft weight from 0 to 1, and see where each part of "
+        "the loss pulls every logit: to the right is up. On the first pictures teacher and label disagree: at which "
+        "weight is the whole pull shortest, and does it reach zero? And what is left of the soft part without T²?"
     )
     opening = {"temperature": 4}  # at T = 1 the factor T² makes no difference
 

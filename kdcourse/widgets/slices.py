@@ -93,9 +93,9 @@ class Slices(Explorer):
     lesson = "05_sliced_evaluation"
     question = (
         "The audit of a spam filter: what one small student (one seed) loses against its teacher, in each group of "
-        "mails. Move the limit, and see what is flagged, what passes and what cannot be told. Which groups stay "
-        "undecided whatever the limit? A bar may end left of the limit and still be undecided: five groups are judged "
-        "at once, so each verdict needs more than its bar. Which limit would you have set before you looked?"
+        "mails. Which limit would you have set before you looked? Move it: which groups stay undecided whatever it is? "
+        "A bar may end left of the limit and still be undecided: five groups are judged at once, so each verdict needs "
+        "more than its bar."
     )
 
     rows = traitlets.List().tag(sync=True)  # the first is all examples; the others in the order of the report

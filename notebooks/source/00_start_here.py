@@ -1,288 +1,91 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **30 minutes** · needs Python and a little PyTorch · computes for less than a minute
+# **45 minutes** · needs Python and a little PyTorch · computes for less than a minute
 #
 # You will be able to
-# - run this course and know that your machine is ready for it,
-# - distil a first small model from a big one, in seconds,
-# - say whether it was worth it, with an interval instead of a hope.
+# - write the loop that distils a big model into a small one,
+# - say whether it was worth it, with an interval instead of a hope,
+# - spot a training loop that is wrong although nothing crashes.
 
 # %% tags=["parameters"]
 FAST = False  # fewer repetitions; the tests use it
 DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 
 # %% [markdown]
-# ## The idea in four sentences
+# ## Can you recognise what you were never shown?
 #
-# A big model, the **teacher**, is good at a task and too slow or too expensive to run everywhere. A small model, the **student**, is
-# cheap, and not as good when it learns from labels alone. **Knowledge distillation** trains the student on what the teacher
-# *says*: not only "this is a shirt" but "a shirt, most likely; perhaps a coat; certainly not a bag". Whether that helps, how
-# much, and for whom, is what this course measures.
-#
-# A tutorial can show you one run and a number. Here you train everything yourself, several times over, and every comparison
-# comes with an interval and a verdict. Sometimes the verdict is "these runs cannot tell". That counts as an answer.
-#
-# ## Is your machine ready?
-#
-# Press **Shift + Enter** to run a cell. Every line below should say OK; where one says FAIL, the fix stands beside it.
-
-# %%
-from kdcourse import doctor
-
-_ = doctor.report()
-
-# %% [markdown]
-# Drag the slider. If a second number follows it, widgets work too. (Nothing depends on them: every other
-# widget of the course leaves a picture for those who have no kernel.)
-
-# %%
-import ipywidgets
-
-slider = ipywidgets.IntSlider(description="drag me")
-echo = ipywidgets.Label("0 squared is 0")
-
-
-def square(change):
-    echo.value = f"{change.new} squared is {change.new**2}"
-
-
-slider.observe(square, names="value")
-ipywidgets.HBox([slider, echo])
-
-# %% [markdown]
-# ## The whole idea on one page
-#
-# Before the real thing, a toy that you can watch: points in a plane, three classes, and networks so small that they learn right here, inside the widget. A teacher has seen many points. Two
-# students start from the same weights and see the same few: one learns their labels, the other what the teacher says about them.
-#
-# Press **Next step** and read what each step says. Which of the two will be the better one at the end, and would you bet on it for another seed?
-
-# %%
-from kdcourse.widgets import distillation_steps
-
-distillation_steps()
-
-# %% [markdown]
-# One seed is one pair of students. The last step can train ten more, and says what all of them show together. Then change the number of points or the temperature, and ask again. (A picture without buttons? You are reading
-# without a kernel: it shows where seed 0 ends.)
-#
-# ## The data and the teacher
-#
-# Fashion-MNIST: small grey pictures of garments, and the task is to name the garment. It came with the course; nothing is
-# downloaded. It is split once and for all: **train** to learn from, **validation** to choose anything, **test** to report on.
+# Two small networks learn to tell garments apart. Neither is ever shown a **sneaker**. One learns from labels. The other learns
+# what a big network says about the same pictures: "an ankle boot, though a little like a sneaker".
 
 # %%
 from kdcourse import plots
 from kdcourse.data import load
 
 garments = load("fashion-mnist")
-print(garments.train, garments.validation, garments.test, sep="\n")
-plots.gallery(garments)
-
-# %% [markdown]
-# The teacher is a convolutional network that was trained before; its weights are in `data/`, with
-# [a card](../data/fashion-mnist/teacher-card.md) that says how. Everything it has to say about every picture is stored beside
-# them, as **logits**: one number per class and picture, before they are turned into probabilities.
+sneaker = garments.class_index("sneaker")
+said = garments.train.teacher_logits.argmax(1)
+no_sneakers = (garments.train.labels != sneaker) & (said != sneaker)
+shown = garments.train[no_sneakers][:10_000]
 
 # %%
-from kdcourse.models import count_parameters, mlp
-from kdcourse.train import load_teacher
+from kdcourse.models import mlp
+from kdcourse.train import distill, train
 
-teacher = load_teacher("fashion-mnist")
-student = mlp([784, 32, 10], seed=0)
-sizes = [count_parameters(teacher), count_parameters(student)]
-print(f"teacher: {sizes[0]:9,} parameters")
-print(f"student: {sizes[1]:9,}, {sizes[0] / sizes[1]:.0f} times smaller")
-
-# %% [markdown]
-# ## Predict
-#
-# Say we have only 500 pictures to train the student on. We do it twice, from the same initial weights and with the same
-# batches:
-#
-# - once on the **labels** of those pictures,
-# - once on the **teacher's probabilities** for those pictures, and never a label. (The teacher itself has learned from 50,000 labels. That
-#   is the knowledge to be transferred.)
-#
-# Which of the two students is better on the test pictures, and by how many percentage points? Commit yourself: put your guess
-# into the cell, above 0 if you think that the distilled one is better.
-
-# %%
-my_guess = None  # your number, in percentage points
-
-# %% [markdown]
-# ## One pair
-#
-# `train` fits a model to labels, `distill` fits it to the teacher's logits. (`temperature=4` softens the teacher's
-# probabilities; lesson 01 shows what that means, and lesson 02 whether 4 is any good.)
-
-# %%
-import time
-
-from kdcourse.train import accuracy, distill, train
-
-few = garments.subset(500).train
-hard_student, soft_student = (mlp([784, 32, 10], seed=0) for _ in range(2))
-settings = {"epochs": 30, "batch_size": 50, "device": DEVICE}
-
-start = time.perf_counter()
-train(hard_student, few.inputs, few.labels, **settings)
+soft_student, hard_student = (mlp([784, 128, 10], seed=0) for _ in range(2))
+same = {"epochs": 6, "batch_size": 250, "lr": 0.002, "device": DEVICE}
+train(hard_student, shown.inputs, shown.labels, **same)
 distill(
-    soft_student, few.inputs, few.teacher_logits, temperature=4, **settings
+    soft_student, shown.inputs, shown.teacher_logits, temperature=4, **same
 )
-print(f"two students trained in {time.perf_counter() - start:.1f} s")
-
-# %%
-hard = accuracy(hard_student, garments.test)
-soft = accuracy(soft_student, garments.test)
-print(f"learned from labels:      {100 * hard:.1f} % of the test pictures")
-print(f"learned from the teacher: {100 * soft:.1f} %")
-print(f"difference:               {100 * (soft - hard):+.1f} points")
+print(f"two students, {len(shown):,} pictures, not one sneaker")
 
 # %% [markdown]
-# That is your first distilled student. Would the next pair say the same?
-#
-# ## Ten pairs
-#
-# We repeat the experiment, each time with 500 *other* pictures, other initial weights and another order of batches. Within a
-# pair, both students share all three: that is what makes it a pair. The luck that both share cancels in the difference; how much that is, we
-# measure below.
+# Now both pick, from 10,000 new pictures, the twelve that look most like a sneaker to them. How many will be sneakers? Guess both numbers.
 
 # %%
-from tqdm.auto import tqdm
+from kdcourse.train import teacher_logits as logits_of
 
 
-def pair(seed):
-    """Test accuracy of a student on labels, and of its distilled twin."""
-    block = garments.train[500 * seed : 500 * (seed + 1)]
-    same = {**settings, "order_seed": seed, "progress": False}
-    hard, soft = (mlp([784, 32, 10], seed=seed) for _ in range(2))
-    train(hard, block.inputs, block.labels, **same)
-    distill(soft, block.inputs, block.teacher_logits, temperature=4, **same)
-    return accuracy(hard, garments.test), accuracy(soft, garments.test)
+def most_like_a_sneaker(student):
+    """The pictures whose sneaker score exceeds all others by most."""
+    logits = logits_of(student, garments.test.inputs)
+    own = logits[:, sneaker].clone()
+    logits[:, sneaker] = -float("inf")
+    return (own - logits.amax(1)).topk(12).indices
 
 
-seeds = range(1, 5 if FAST else 11)
-pairs = [pair(seed) for seed in tqdm(seeds, desc="pairs", leave=False)]
-
-# %%
-import pandas as pd
-
-runs = pd.DataFrame(pairs, columns=["from labels", "from the teacher"])
-runs.index = pd.Index(seeds, name="pair")
-runs["difference"] = runs["from the teacher"] - runs["from labels"]
-(100 * runs).round(1)
-
-# %% [markdown]
-# Look down the last column. That spread is what one run hides. `compare` turns it into a **95 % interval** and a verdict. The interval is made so
-# that, if we did all of this again and again, about 95 of 100 such intervals would contain the true mean difference. It covers the luck that
-# we varied: pictures, weights, batches. It does not cover another data set, another teacher or another recipe.
-#
-# A **margin**, said beforehand, is a difference too small to matter. Where none is said, as here, it is zero.
-#
-# | verdict | what it means |
-# |---|---|
-# | better | the whole interval is above +margin |
-# | worse | the whole interval is below −margin |
-# | equivalent | the whole interval is between −margin and +margin (never, where the margin is zero) |
-# | inconclusive | none of these: the runs cannot tell |
-
-# %%
-from kdcourse.stats import compare
-
-result = compare(runs["from the teacher"], runs["from labels"])
-plots.differences(
-    {"distilled − labels": result},
-    title=f"500 pictures: the distilled student is {result.verdict}",
-    xlabel="difference in test accuracy (points)",
-    scale=100,
-    pairs={"distilled − labels": runs["difference"]},
-)
-
-# %%
-said = "You made no guess" if my_guess is None else f"You guessed {my_guess}"
-print(f"{said}; measured {100 * result.mean:+.1f} points,")
-print(f"95 % interval {100 * result.low:+.1f} to {100 * result.high:+.1f}.")
-print(
-    result.say(
-        better="With so few pictures, the teacher's probabilities teach more.",
-        worse="Here the labels teach more than the teacher's probabilities.",
-        inconclusive="These pairs cannot tell. More pairs might.",
-    )
+picked = {
+    "soft labels": most_like_a_sneaker(soft_student),
+    "labels": most_like_a_sneaker(hard_student),
+}
+right = (garments.test.labels[picked["soft labels"]] == sneaker).sum()
+plots.picks(
+    garments,
+    picked,
+    "sneaker",
+    title=f"Never shown a sneaker, and {right} of 12 picks are right",
 )
 
 # %% [markdown]
-# ## Where it goes wrong: forgetting the pairs
-#
-# Suppose somebody trains ten students on labels and ten distilled ones, and compares the two averages as if the students had
-# nothing to do with each other. The average difference is the same. What happens to the interval?
-
-# %%
-from scipy.stats import ttest_ind
-
-unpaired = ttest_ind(runs["from the teacher"], runs["from labels"])
-low, high = unpaired.confidence_interval(0.95)
-paired_width, unpaired_width = result.high - result.low, high - low
-print(f"paired:   {100 * paired_width:.1f} points wide")
-print(f"unpaired: {100 * unpaired_width:.1f} points wide")
-if paired_width < unpaired_width:
-    print("The students of a pair shared some luck, and pairing removed it.")
-else:
-    print("The students of a pair shared little luck. Pairing gained nothing.")
+# In the full run, such students name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test
+# sneakers, once a single number is set on validation pictures. With the big network's first choices alone, they name
+# {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %. Lesson 01 shows how, and rules out the duller explanations.
 
 # %% [markdown]
-# Either way, the paired interval is the one to report: it is how the experiment was made. Wherever the **arms** of an experiment (the variants
-# that it compares) share seeds and data, compare them in pairs.
+# ## The idea
 #
-# ## Build it
-#
-# Exercises work like this: a **stub** to fill in, a **check** that tells you which mistake you made, **hints** one at a time,
-# and the solution folded away below. Try a wrong answer first, to see what a check says:
-
-# %% tags=["nbval-check-output"]
-from kdcourse import check
-
-_ = check.retained_accuracy(lambda student, teacher: teacher / student)
+# The big network is the **teacher**: good, and too slow or too expensive to run everywhere. The small one is the **student**. **Knowledge
+# distillation** trains the student on the teacher's probabilities, the **soft labels**, rather than on one-word labels.
 
 # %% [markdown]
-# **Exercise** · 3 minutes · easy. What share of the teacher's accuracy does the student keep? Both arguments are accuracies,
-# between 0 and 1. For a hint, run `check.retained_accuracy.hint()`; again for the next one.
-
-
-# %% tags=["exercise", "skip-execution", "nbval-skip"]
-def retained_accuracy(student_accuracy, teacher_accuracy):
-    return ...  # your code here
-
-
-# %% tags=["solution"]
-def retained_accuracy(student_accuracy, teacher_accuracy):
-    return student_accuracy / teacher_accuracy
-
-
-# %% tags=["nbval-check-output"]
-check.retained_accuracy(retained_accuracy)
+# ![The teacher and the student see the same picture. The teacher's logits are softened into soft labels; the loss compares the student's answer with them, and only the student is changed.](pictures/distillation.svg)
 
 # %% [markdown]
-# The same ratio, for the mean of each arm:
-
-# %%
-test = garments.test
-correct = test.teacher_logits.argmax(1) == test.labels
-of_teacher = correct.double().mean().item()
-print(f"the teacher gets {100 * of_teacher:.1f} % of the test pictures right")
-for arm in ["from labels", "from the teacher"]:
-    print(f"{arm:>16}: keeps {100 * runs[arm].mean() / of_teacher:.1f} %")
-
-# %% [markdown]
-# That is what 500 pictures and a fraction of the parameters are good for here. What more pictures, another temperature or another size would change
-# is what the next lessons measure.
+# ## First, the words
 #
-# ## Check yourself
-#
-# Five questions about the words of the trade. Every answer is explained, right or wrong, and what you miss comes again at the end. It works
-# with the keyboard alone. What you have done is kept on your machine, and nowhere else: `kdcourse progress` shows it, with what is next.
-# (In a terminal: `kdcourse quiz vocabulary`. A word that you do not know: `kdcourse glossary`.)
+# A quiz about the words of the trade. Every answer is explained, right or wrong, and what you miss comes again. What you do is kept on your
+# machine and nowhere else; `kdcourse progress` shows it, and `kdcourse glossary` explains a word.
 
 # %%
 from kdcourse import quiz
@@ -290,15 +93,397 @@ from kdcourse import quiz
 quiz.show("vocabulary")
 
 # %% [markdown]
+# ## Is your machine ready?
+#
+# Every line should say OK. Where one says FAIL, the fix stands beside it.
+
+# %%
+from kdcourse import doctor
+
+_ = doctor.report()
+
+# %% [markdown]
+# ## The whole idea on one page
+#
+# A toy that learns right here: points in a plane, three classes. The teacher has seen 600 points. Two students start from the same
+# weights and see the same 40: one their labels, the other what the teacher says about them.
+
+# %% [markdown]
+# Press **Next step** and read what each step says. Which student will be better in the end, and would you bet on it for another seed?
+
+# %%
+from kdcourse.widgets import distillation_steps
+
+distillation_steps()
+
+# %% [markdown]
+# The student on labels bends its border around single points. The distilled one draws it about where the teacher does.
+
+# %% [markdown]
+# ## The real thing
+#
+# Fashion-MNIST: grey pictures of ten kinds of garment. They came with the course. **Train** is for learning, **validation** for
+# choosing, **test** for reporting.
+
+# %%
+from kdcourse.models import count_parameters
+from kdcourse.train import accuracy, load_teacher
+
+few = garments.subset(500).train  # all that our students get
+teacher, student = load_teacher("fashion-mnist"), mlp([784, 64, 10], seed=0)
+for name, model in {"teacher": teacher, "student": student}.items():
+    right = accuracy(model, garments.validation[:2000], device=DEVICE)
+    print(f"{name}: {count_parameters(model):9,} parameters, {right:.0%}")
+
+# %% [markdown]
+# The student is untrained and guesses. The teacher, a convolutional network, learned from 50,000 pictures ([its card](../data/fashion-mnist/teacher-card.md)).
+# What it says about every picture is stored with the data, as **logits**: one number per class, before they become probabilities.
+
+# %% [markdown]
+# ## The loop you know
+#
+# One pass over the pictures, an **epoch**, on labels:
+
+# %%
+import torch
+import torch.nn.functional as F
+
+
+def train_epoch(student, optimizer, inputs, labels, batches):
+    student.train()
+    for rows in batches:  # the numbers of the pictures in a batch
+        loss = F.cross_entropy(student(inputs[rows]), labels[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+# %% [markdown]
+# And what stands around it: an optimiser, an order of the pictures, and a look at validation after every epoch.
+
+
+# %%
+def fit(student, epoch, targets, *settings, epochs=30):
+    """Train on 500 pictures; validation accuracy after every epoch."""
+    optimizer = torch.optim.AdamW(
+        student.parameters(), lr=0.001, weight_decay=0.0
+    )
+    order, curve = torch.Generator().manual_seed(0), []
+    for _ in range(epochs):
+        batches = torch.randperm(500, generator=order).split(50)
+        epoch(student, optimizer, few.inputs, targets, batches, *settings)
+        curve.append(accuracy(student, garments.validation[:2000]))
+    return curve
+
+
+# %% [markdown]
+# ## One line changes
+#
+# Instead of labels, the student gets the teacher's logits. Both sides are divided by a **temperature** T, which makes the runners-up
+# visible, and become probabilities: p of the teacher, q of the student. The loss is how far q is from p, the KL divergence, times T², since softening shrinks it:
+#
+# $$T^2 \sum_c p_c \log \frac{p_c}{q_c}$$
+
+# %% [markdown]
+# By hand for one picture, and by PyTorch's own function:
+
+# %% tags=["nbval-check-output"]
+T = 4.0
+p = (few.teacher_logits[:1] / T).softmax(1)
+q = (student(few.inputs[:1]) / T).softmax(1)
+
+by_hand = T**2 * (p * (p / q).log()).sum()
+by_call = T**2 * F.kl_div(q.log(), p, reduction="batchmean")
+print("the same number:", torch.allclose(by_hand, by_call))
+
+# %% [markdown]
+# ## Build it: the distillation loop
+#
+# **Exercise** · 12 minutes · medium. Write `distill_epoch`: one pass, as above, with the teacher's logits for labels. `F.kl_div` wants the
+# *logarithm* of q; `log_softmax` gives it safely. The student may come in evaluation mode.
+
+# %% [markdown]
+# The check tells you *which* mistake you made. Here is what it says to a loop that does nothing:
+
+# %% tags=["nbval-check-output"]
+from kdcourse import check
+
+_ = check.distill_epoch(lambda *anything: None)
+
+# %% [markdown]
+# For a hint, run `check.distill_epoch.hint()`; again for the next one.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def distill_epoch(
+    student, optimizer, inputs, teacher_logits, batches, temperature
+):
+    return ...  # your code here: a loop, and nothing to return
+
+
+# %% tags=["solution"]
+def distill_epoch(
+    student, optimizer, inputs, teacher_logits, batches, temperature
+):
+    student.train()
+    for rows in batches:
+        p = (teacher_logits[rows] / temperature).softmax(1)
+        log_q = (student(inputs[rows]) / temperature).log_softmax(1)
+        loss = temperature**2 * F.kl_div(log_q, p, reduction="batchmean")
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+# %% tags=["nbval-check-output"]
+distill_epoch = check.distill_epoch(distill_epoch).use()
+
+# %% [markdown]
+# That is all of distillation. The course's `distill` is this loop with checks around it. Same weights, same batches: do they agree?
+
+# %%
+for epochs in [1, 5, 30]:
+    by_loop, by_call = (mlp([784, 64, 10], seed=0) for _ in range(2))
+    fit(by_loop, distill_epoch, few.teacher_logits, T, epochs=epochs)
+    same = {"epochs": epochs, "batch_size": 50, "device": "cpu"}
+    distill(by_call, few.inputs, few.teacher_logits, temperature=T, **same)
+    weights = zip(by_loop.parameters(), by_call.parameters(), strict=True)
+    apart = max((a - b).abs().max().item() for a, b in weights)
+    print(f"{10 * epochs:3} steps: weights differ by at most {apart:.0e}")
+
+# %% [markdown]
+# Up to rounding, they are one.
+
+# %% [markdown]
+# ## Predict
+#
+# Two students, the same 500 pictures, the same initial weights and batches. One learns the labels, the other the soft labels and never a
+# label. By how many percentage points will the distilled one be better on test? Below 0 means worse.
+
+# %%
+my_guess = 3.0  # ours: change it to yours, in points
+
+# %% [markdown]
+# ## One pair
+#
+# First the two loops, epoch by epoch, on validation:
+
+# %%
+import pandas as pd
+
+curves = {
+    "labels": fit(mlp([784, 64, 10], seed=0), train_epoch, few.labels),
+    "soft labels": fit(
+        mlp([784, 64, 10], seed=0), distill_epoch, few.teacher_logits, T
+    ),
+}
+ahead = 100 * pd.DataFrame(curves).diff(axis=1)["soft labels"]
+plots.learning(
+    curves,
+    title=f"Soft labels against labels: {ahead.iloc[0]:+.0f} points after "
+    f"one epoch, {ahead.iloc[-1]:+.1f} after thirty",
+    ylabel="accuracy on validation",
+    percent=True,
+)
+
+# %% [markdown]
+# That is one pair. Would the next one say the same?
+
+# %% [markdown]
+# ## Sixteen pairs
+#
+# Each pair gets 500 *other* pictures, other initial weights and another order. Within a pair, the two **arms** (the variants compared)
+# share all three.
+
+# %% [markdown]
+# ![Two students see the same pictures, start from the same weights and get the same batches; one learns labels, the other soft labels. Each pair gives one difference, and many pairs give an interval.](pictures/arms.svg)
+
+# %% [markdown]
+# Each arm has the learning rate and weight decay that suited it best on validation in the full run.
+
+# %%
+from kdcourse.sweep import grid, sweep_blocks
+
+soft_arm = grid(width=64, temperature=4, lr=0.01, weight_decay=0.1)
+hard_arm = grid(width=64, soft_weight=0, lr=0.003, weight_decay=3)
+runs = sweep_blocks(
+    pd.concat([soft_arm, hard_arm]),
+    garments,
+    examples=500,
+    blocks=6 if FAST else 16,
+    epochs=10 if FAST else 40,
+    batch_size=64,
+    device=DEVICE,
+    resume=False,
+)
+
+# %%
+on_test = runs.pivot(index="block", columns="soft_weight")["test_accuracy"]
+soft, labels = on_test[1.0], on_test[0.0]
+print(*(f"{100 * one:+.1f}" for one in sorted(soft - labels)))
+
+# %% [markdown]
+# That spread is what a single run hides. `compare` turns it into a **95 % interval**: if all of this were repeated again and again, about 95
+# of 100 such intervals would hold the true mean difference.
+
+# %% [markdown]
+# In the full run, soft labels won by {{ effect soft-beats-hard fashion-mnist examples=500 is better }}. Yours:
+
+# %%
+from kdcourse import claims
+from kdcourse.stats import compare
+
+gain = compare(soft, labels)
+claims.show(
+    "soft-beats-hard",
+    {"examples=500": gain},
+    title=gain.say(
+        better="With 500 pictures, soft labels beat labels",
+        worse="With 500 pictures, labels beat soft labels",
+        inconclusive="These pairs cannot tell",
+    ),
+    xlabel="soft labels − labels, accuracy on test",
+    pairs={"examples=500": soft - labels},
+)
+
+# %%
+print(f"guessed {my_guess:+.1f}, measured {100 * gain.mean:+.1f} points")
+
+# %% [markdown]
+# The verdict comes from the interval and from a **margin**, the difference that is too small to matter, set beforehand. Here it is zero.
+#
+# | verdict | the whole interval lies |
+# |---|---|
+# | better | above +margin |
+# | worse | below −margin |
+# | equivalent | between the two |
+# | inconclusive | in none of these places: the runs cannot tell |
+
+# %% [markdown]
+# The interval covers the luck that was varied: pictures, weights, batches. Another data set or teacher is another question.
+
+# %% [markdown]
+# ## Why pairs?
+#
+# **Exercise** · 6 minutes · medium · many right answers. Make up accuracies for which the *pairs* tell that soft labels win, while the
+# two *averages* cannot. `shared_luck(pairs)` returns two lists of so many accuracies: labels, then soft labels.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def shared_luck(pairs):
+    labels = ...  # your code here: `pairs` accuracies, such as 0.78
+    soft = ...
+    return labels, soft
+
+
+# %% tags=["solution"]
+def shared_luck(pairs):
+    labels = [0.70 + 0.02 * k for k in range(pairs)]
+    gains = [0.010 if k % 2 else 0.012 for k in range(pairs)]
+    return labels, [a + gain for a, gain in zip(labels, gains, strict=True)]
+
+
+# %% tags=["nbval-check-output"]
+shared_luck = check.shared_luck(shared_luck).use()
+
+# %%
+from scipy.stats import ttest_ind
+
+before, after = shared_luck(8)
+pairs = compare(after, before)
+averages = ttest_ind(after, before).confidence_interval()
+of_pairs, of_averages = (
+    f"{100 * one.low:+.1f} to {100 * one.high:+.1f}"
+    for one in (pairs, averages)
+)
+plots.slopes(
+    before,
+    after,
+    names=("labels", "soft labels"),
+    title=f"Pairs say {of_pairs} points, averages {of_averages}",
+    ylabel="made-up accuracy",
+)
+
+# %% [markdown]
+# Each line is a pair. The gain is small beside the distance between the lines; averages mix the two, and pairs keep them apart.
+
+# %% [markdown]
+# ## Where it goes wrong
+#
+# **Four loops.** One is yours or ours. The check knows many wrong ones; here are three, in an order that a seed has dealt. Nothing crashes.
+# Which letter is which?
+
+# %%
+wrong = ["no zero_grad", "teacher's rows in another order", "no T²"]
+bugs = check.distill_epoch.bugs
+loops = [distill_epoch, *(bugs[name].functions[0] for name in wrong)]
+dealt = torch.randperm(4, generator=torch.Generator().manual_seed(5))
+curves = {
+    letter: fit(mlp([784, 64, 10], seed=0), loops[k], few.teacher_logits, T)
+    for letter, k in zip("ABCD", dealt.tolist(), strict=True)
+}
+ends = [f"{letter} {curve[-1]:.0%}" for letter, curve in curves.items()]
+plots.learning(
+    curves,
+    title=f"Four loops, none of which crashes, end at {', '.join(ends)}",
+    ylabel="accuracy on validation",
+    percent=True,
+)
+
+# %% [markdown]
+# <details><summary><b>Which is which</b></summary>
+#
+# - **D** learns the teacher's answers about *other* pictures. A cache of logits that was written in one order and read in another does this;
+#   it [has happened in public](https://github.com/haitongli/knowledge-distillation-pytorch/pull/16).
+# - **B** never clears its gradients, so every step also repeats all earlier ones.
+# - **A** has no T², **C** is right, and nobody can tell them apart: AdamW rescales gradients, so a loss 16 times too small trains alike. Mixed with labels, or under plain
+#   gradient descent, the missing T² counts ([lesson 02](02_temperature.ipynb)). No curve shows it; the check does, by training with plain
+#   gradient descent.
+# </details>
+
+# %% [markdown]
+# **The best of many.** A colleague's method: train several students on *labels*, with other seeds and pictures, and report the one that is best on
+# test. Nothing else is new. What does it seem to gain?
+
+# %%
+from kdcourse.stats import expected_best
+
+tries = range(1, len(labels) + 1)
+best = [expected_best(labels, k) for k in tries]
+plots.learning(
+    {"labels": best, "soft labels": [soft.mean()] * len(best)},
+    title=f"The best of {len(labels)} students on labels looks "
+    f"{100 * (best[-1] - best[0]):.1f} points better than the average one; "
+    f"soft labels gain {100 * gain.mean:.1f}",
+    xlabel="students on labels tried, of which the best is reported\n"
+    "soft labels: the mean of all, nothing chosen",
+    ylabel="accuracy on test",
+    percent=True,
+)
+
+# %% [markdown]
+# All of that is luck, and it will not come again with the next user. Dodge et al. (2019) draw this curve for published models. Report the mean
+# of all runs, and say how many there were; choose on validation, never on test.
+
+# %% [markdown]
+# ## On Monday
+#
+# - Before you trust a training loop, compare one step with a reference, weight by weight. Curves hide bugs.
+# - Run both arms on the same data, initial weights and order, several times, and compare pair by pair.
+# - Write down before the run which difference would be too small to matter.
+
+# %% [markdown]
 # ## Take away
 #
-# - A student can learn from a teacher's probabilities instead of labels, with one call: `distill`.
-# - One run is an anecdote. Pairs, an interval and a verdict make it a measurement.
-# - "Inconclusive" is a result. Write down what you would need in order to know.
-#
+# - Distillation is the loop you know with another target: the teacher's softened probabilities.
+# - Soft labels can teach a class that was never shown, and a better student from the same 500 pictures.
+# - One run is an anecdote. Pairs, an interval and a verdict make it a measurement. The records of this lesson's two: `kdcourse claims soft-beats-hard`, `kdcourse claims omitted-class-is-learned`.
+
+# %% [markdown]
 # ## Read on
 #
 # - Hinton, Vinyals and Dean (2015), *Distilling the Knowledge in a Neural Network*, sections 1 and 2: [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
-# - Xiao, Rasul and Vollgraf (2017), *Fashion-MNIST*, section 2: [arXiv:1708.07747](https://arxiv.org/abs/1708.07747)
-#
-# Next: [01 · Soft labels](01_soft_labels.ipynb), can a student recognise a garment that it has never been shown?
+# - Dodge et al. (2019), *Show Your Work: Improved Reporting of Experimental Results*, section 3: [arXiv:1909.03004](https://arxiv.org/abs/1909.03004)
+
+# %% [markdown]
+# Next: [01 · Soft labels](01_soft_labels.ipynb), what the teacher's second choice is worth.

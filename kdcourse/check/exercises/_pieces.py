@@ -18,7 +18,7 @@ def of_the_labels(values, labels):
 
 
 def divergence(log_p, log_q):
-    """KL(p ‖ q) of each row."""
+    """KL(p ‖ q) of each example."""
     return (log_p.exp() * (log_p - log_q)).sum(1)
 
 
@@ -27,17 +27,17 @@ def kl(s, t, T):
 
 
 def loss(student_logits, teacher_logits, temperature):
-    return temperature**2 * kl(student_logits, teacher_logits, temperature).mean()
+    return temperature**2 * kl(student_logits, teacher_logits, temperature)
 
 
 def against_soft_targets(s, t, T):
     """Cross-entropy with the teacher's probabilities."""
-    return -(logs(t, T).exp() * logs(s, T)).sum(1).mean()
+    return -(logs(t, T).exp() * logs(s, T)).sum(1)
 
 
 def kl_with_log_of_zero(s, t, T):
     p = (t / T).softmax(1)
-    return (p * (p.log() - logs(s, T))).sum(1).mean()
+    return (p * (p.log() - logs(s, T))).sum(1)
 
 
 def many_logits(generator):
@@ -53,9 +53,17 @@ def logits_and_temperature(generator):
     return student, teacher, float(1.5 + 6.5 * torch.rand((), generator=generator))
 
 
-def blend_arguments(generator):
+def loss_arguments(generator):
+    """Logits [B, C], or [M, C, B] as those of stacked students are, and a temperature."""
     student, teacher, temperature = logits_and_temperature(generator)
-    labels = torch.randint(student.shape[1], student.shape[:1], generator=generator)
+    if torch.randint(2, (), generator=generator):
+        student, teacher = (torch.stack([one, one.flip(0)]).transpose(1, 2) for one in (student, teacher))
+    return student, teacher, temperature
+
+
+def blend_arguments(generator):
+    student, teacher, temperature = loss_arguments(generator)
+    labels = torch.randint(student.shape[1], student[:, 0].shape, generator=generator)
     weight = float(0.15 + 0.3 * torch.rand((), generator=generator))  # never near 0.5, where an exchange is not seen
     heads = bool(torch.randint(2, (), generator=generator))
     return student, teacher, labels, temperature, 1 - weight if heads else weight
@@ -71,8 +79,8 @@ def blend(soft, hard):
     return answer
 
 
-def wrong_blends(soft, hard, part):
-    """The mistakes that a blend of losses and its gradient have in common; `part` is what the messages call a term."""
+def wrong_blends(soft, hard):
+    """The mistakes in how a blend puts its two terms together, and in what these see."""
 
     def by(of_soft, of_hard):
         return lambda s, t, y, T, w: of_soft(w) * soft(s, t, T) + of_hard(w) * hard(s, t, y, T)
@@ -86,46 +94,47 @@ def wrong_blends(soft, hard, part):
     return {
         "weights exchanged": Bug(
             by(lambda w: 1 - w, lambda w: w),
-            f"The weights are exchanged: soft_weight belongs to the soft {part}, 1 − soft_weight to the hard one.",
+            "The weights are exchanged: soft_weight belongs to the soft term, 1 − soft_weight to the hard one.",
         ),
         "no weights": Bug(
-            by(lambda w: 1, lambda w: 1), f"The two {part}s are added without weights: soft_weight has no effect."
+            by(lambda w: 1, lambda w: 1), "The two terms are added without weights: soft_weight has no effect."
         ),
-        f"hard {part} at full weight": Bug(
-            by(lambda w: w, lambda w: 1), f"The hard {part} has its full weight. Multiply it by 1 − soft_weight."
+        "hard term at full weight": Bug(
+            by(lambda w: w, lambda w: 1), "The hard term has its full weight. Multiply it by 1 − soft_weight."
         ),
-        f"soft {part} at full weight": Bug(
-            by(lambda w: 1, lambda w: 1 - w), f"The soft {part} has its full weight. Multiply it by soft_weight."
+        "soft term at full weight": Bug(
+            by(lambda w: 1, lambda w: 1 - w), "The soft term has its full weight. Multiply it by soft_weight."
         ),
-        f"soft {part} only": Bug(
+        "soft term only": Bug(
             by(lambda w: w, lambda w: 0),
-            f"The labels have no say: only the soft {part} is there.",
+            "The labels have no say: only the soft term is there.",
             by(lambda w: 1, lambda w: 0),
         ),
-        f"hard {part} only": Bug(
+        "hard term only": Bug(
             by(lambda w: 0, lambda w: 1 - w),
-            f"The teacher has no say: only the hard {part} is there.",
+            "The teacher has no say: only the hard term is there.",
             by(lambda w: 0, lambda w: 1),
         ),
-        f"hard {part} softened": Bug(
+        "hard term softened": Bug(
             hard_softened(0),
-            f"The hard {part} is softened as well. Labels are compared with the student as it is, at T = 1.",
+            "The hard term is softened as well. Labels are compared with the student as it is, at T = 1.",
             *map(hard_softened, (-1, 1, 2)),
         ),
-        f"soft {part} not softened": Bug(
+        "soft term not softened": Bug(
             soft_as_it_is(0),
-            f"The soft {part} is taken at T = 1. Divide both logits by T before the softmax.",
+            "The soft term is taken at T = 1. Divide both logits by T before the softmax.",
             *map(soft_as_it_is, (1, 2)),
         ),
         "the teacher's verdict for the labels": Bug(
             blend(soft, lambda s, t, y, T: hard(s, t, t.argmax(1), T)),
-            f"The hard {part} compares with the teacher's arg-max. It should use the labels.",
+            "The hard term compares with the teacher's arg-max. It should use the labels.",
         ),
     }
 
 
 # Small logits of student and teacher. TWO examples show what goes wrong between examples; in CERTAIN, the teacher's
-# probability of class 1 is exp(-200) at T = 2: zero in float32.
+# probability of class 1 is exp(-200) at T = 2: zero in float32. STACK is one student, two classes, three examples.
 ONE = torch.tensor([[1.0, 0.0]]), torch.tensor([[2.0, 0.0]])
 TWO = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), torch.tensor([[3.0, 1.0, 0.0], [0.0, 1.0, 2.0]])
 CERTAIN = torch.tensor([[1.0, 0.0]]), torch.tensor([[400.0, 0.0]])
+STACK = torch.tensor([[[2.0, 0.0, 1.0], [0.0, 1.0, 0.0]]]), torch.tensor([[[3.0, 0.0, 0.0], [1.0, 2.0, 1.0]]])

@@ -6,6 +6,7 @@ from kdcourse.check.core import Bug, Exercise, Rule
 from kdcourse.check.exercises._pieces import (
     CERTAIN,
     ONE,
+    STACK,
     TWO,
     blend,
     blend_arguments,
@@ -19,7 +20,7 @@ from kdcourse.check.exercises.kd_loss import kd_loss
 
 
 def _hard(s, t, y, T):
-    return -of_the_labels(logs(s), y).mean()
+    return -of_the_labels(logs(s), y)
 
 
 def _blend(soft=loss, hard=_hard):
@@ -28,17 +29,19 @@ def _blend(soft=loss, hard=_hard):
 
 
 def _between_its_terms(blend, s, t, y, T, w):
-    terms = [float(loss(s, t, T)), float(_hard(s, t, y, T))]
-    return min(terms) - 1e-3 <= float(blend) <= max(terms) + 1e-3
+    terms = torch.stack([loss(s, t, T), _hard(s, t, y, T)])
+    return ((terms.amin(0) - 1e-3 <= blend) & (blend <= terms.amax(0) + 1e-3)).all()
 
 
-# What goes wrong in kd_loss goes wrong in the soft term too; these two are the same as a mistake of the blend.
+# What goes wrong in kd_loss goes wrong in the soft term too, but for what is a mistake of the blend, or fits no blend.
+_NOT_OF_A_TERM = ("same logits on both sides", "temperature ignored", "one value per class", "last axis")
+_NOT_OF_A_TERM += ("sum over the wrong axis", "summed over the examples", "mean over examples and classes")
 _SOFT_TERM = {
     f"soft term: {name}": Bug(
         _blend(bug.functions[0]), f"In the soft term: {bug.message}", *map(_blend, bug.functions[1:])
     )
     for name, bug in kd_loss.bugs.items()
-    if name not in ("same logits on both sides", "temperature ignored")
+    if name not in _NOT_OF_A_TERM
 }
 
 blended_loss = Exercise(
@@ -51,6 +54,7 @@ blended_loss = Exercise(
         (*ONE, torch.tensor([1]), 2.0, 0.25),
         (*TWO, torch.tensor([0, 1]), 2.0, 0.25),
         (*CERTAIN, torch.tensor([1]), 2.0, 0.25),
+        (*STACK, torch.tensor([[0, 1, 1]]), 2.0, 0.25),
     ],
     praise="At soft_weight 0 it is plain cross-entropy, at 1 it is distillation alone.",
     hints=[
@@ -58,10 +62,10 @@ blended_loss = Exercise(
         "The soft term is kd_loss, T² included. The hard term is cross-entropy with the labels, at T = 1.",
         "soft_weight weighs the soft term, 1 − soft_weight the hard one.",
         "soft_weight * kd_loss(student_logits, teacher_logits, temperature) "
-        "+ (1 - soft_weight) * F.cross_entropy(student_logits, labels)",
+        '+ (1 - soft_weight) * F.cross_entropy(student_logits, labels, reduction="none")',
     ],
     bugs={
-        **wrong_blends(loss, _hard, "term"),
+        **wrong_blends(loss, _hard),
         **_SOFT_TERM,
         "weights of one half": Bug(
             lambda s, t, y, T, w: (loss(s, t, T) + _hard(s, t, y, T)) / 2,
@@ -72,20 +76,26 @@ blended_loss = Exercise(
             "Both terms carry T². Only the soft one is softened, so only that one needs it.",
         ),
         "T² on the hard term only": Bug(
-            lambda s, t, y, T, w: w * kl(s, t, T).mean() + (1 - w) * T**2 * _hard(s, t, y, T),
+            lambda s, t, y, T, w: w * kl(s, t, T) + (1 - w) * T**2 * _hard(s, t, y, T),
             "T² stands on the hard term. It belongs to the soft one.",
         ),
         "hard term divided by the classes": Bug(
             _blend(hard=lambda s, t, y, T: _hard(s, t, y, T) / s.shape[1]),
-            "The mean of the hard term runs over the classes too. Take the class of each label, then the mean.",
+            "The hard term is divided by the number of classes. Take the class of each label, and nothing else.",
         ),
         "summed over the examples": Bug(
-            lambda s, t, y, T, w: len(s) * _blend()(s, t, y, T, w),
-            "Both terms are summed over the examples, so the loss grows with the batch. Take the mean.",
+            lambda s, t, y, T, w: _blend()(s, t, y, T, w).sum(),
+            "That is the sum over the examples. Return one value per example.",
         ),
-        "not reduced": Bug(
-            lambda s, t, y, T, w: w * T**2 * kl(s, t, T) - (1 - w) * of_the_labels(logs(s), y),
-            "That is one value per example, [B]. Return their mean, one number.",
+        "mean over the batch": Bug(
+            lambda s, t, y, T, w: _blend()(s, t, y, T, w).mean(),
+            "That is the mean over the batch: one number. Return one value per example, and leave the mean to the "
+            "training loop.",
+        ),
+        "hard term averaged": Bug(
+            _blend(hard=lambda s, t, y, T: _hard(s, t, y, T).mean()),
+            "The hard term is the mean over the batch, added to every example. F.cross_entropy gives one value per "
+            'example with reduction="none".',
         ),
         "hard term of the teacher": Bug(
             _blend(hard=lambda s, t, y, T: _hard(t, s, y, T)),
@@ -97,21 +107,21 @@ blended_loss = Exercise(
             _blend(hard=lambda s, t, y, T: _hard((s / T).softmax(1), t, y, T)),
         ),
         "nll_loss of logits": Bug(
-            _blend(hard=lambda s, t, y, T: -of_the_labels(s, y).mean()),
+            _blend(hard=lambda s, t, y, T: -of_the_labels(s, y)),
             "The hard term picks out raw logits. F.nll_loss wants log-probabilities; F.cross_entropy takes logits.",
-            _blend(hard=lambda s, t, y, T: -of_the_labels(s.softmax(1), y).mean()),
+            _blend(hard=lambda s, t, y, T: -of_the_labels(s.softmax(1), y)),
         ),
         "hard term over the wrong axis": Bug(
-            _blend(hard=lambda s, t, y, T: -of_the_labels(logs(s, axis=0), y).mean()),
+            _blend(hard=lambda s, t, y, T: -of_the_labels(logs(s, axis=0), y)),
             "The softmax of the hard term runs over axis 0, the examples. The classes are on axis 1.",
         ),
         "labels taken for one-hot": Bug(
-            _blend(hard=lambda s, t, y, T: -(y.unsqueeze(1) * logs(s)).sum(1).mean()),
+            _blend(hard=lambda s, t, y, T: -(y.unsqueeze(1) * logs(s)).sum(1)),
             "The labels are multiplied in as if they were one-hot. They are indices: pick out the class of each.",
         ),
     },
     rules=[
-        Rule(lambda loss, *case: loss >= -1e-4, "Neither of the two terms is ever negative."),
+        Rule(lambda loss, *case: (loss >= -1e-4).all(), "Neither of the two terms is ever negative."),
         Rule(
             _between_its_terms,
             "A weighted mean lies between its two terms, and this does not. Look at each of them alone.",
