@@ -556,7 +556,7 @@ def test_random_inputs_keep_off_the_edges_where_right_answers_part(seed):
     _, low, _, p99_ms, floor, max_ms = case_of(check.choose_student)
     assert (low - floor).abs().min() > 1e-5  # ≤ and < are both right
     assert (p99_ms - max_ms).abs().min() > 1e-5
-    one, *case = case_of(check.months_to_pay_back)
+    _, *case = case_of(check.months_to_pay_back)
     teacher, student = bills(*case)
     assert abs(teacher - student) > 0.01 * teacher  # rounding does not decide whether it pays
     low, high, harm = case_of(check.release)

@@ -415,7 +415,7 @@ plots.decision(
 )
 
 # %% [markdown]
-# MLPs are the cheapest and the least accurate; along the CNNs one pays for accuracy. Change `FLOOR`, `BUDGET` or `PEAK`, and run from there: does the circle move?
+# All MLPs fit on one core: there, smaller saves nothing. Along the CNNs one pays for accuracy. Change `FLOOR`, `BUDGET` or `PEAK`, and run from there: what would you ship then?
 
 # %% [markdown]
 # Faint marks are students on labels: where they meet the blue ones, you need no teacher. (The full run has none for CNNs on all pictures.) And the average hides *which* pictures are lost: that is lesson 05.
