@@ -55,7 +55,6 @@ my_guess_equally_misled = 1.0
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 
 from kdcourse import losses
 from kdcourse.data import load
@@ -130,7 +129,7 @@ from kdcourse import check
 kd_loss = check.kd_loss(kd_loss).use()
 
 # %% [markdown]
-# **Exercise 2** · 2 minutes · easy. Write `blended_loss` with it, again one value per example. `F.cross_entropy(..., reduction="none")` gives the hard part.
+# **Exercise 2** · 2 minutes · easy. Write `blended_loss` with it, again one value per example. `torch.nn.functional.cross_entropy(..., reduction="none")` gives the hard part.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -145,7 +144,8 @@ def blended_loss(
     student_logits, teacher_logits, labels, temperature, soft_weight
 ):
     soft = kd_loss(student_logits, teacher_logits, temperature)
-    hard = F.cross_entropy(student_logits, labels, reduction="none")
+    cross_entropy = torch.nn.functional.cross_entropy
+    hard = cross_entropy(student_logits, labels, reduction="none")
     return soft_weight * soft + (1 - soft_weight) * hard
 
 
