@@ -1,6 +1,5 @@
 """Benchmarks run, and say what they found: as their users call them, never imported."""
 
-import ast
 import json
 import os
 import subprocess
@@ -47,23 +46,3 @@ def test_without_a_card_it_says_so_in_one_sentence(script):
     assert done.stdout == ""
     assert done.stderr.count("\n") == 1
     assert "no CUDA card" in done.stderr
-
-
-def test_live_training_is_measured_as_the_lessons_call_it():
-    """The arguments of `live(...)` in each lesson, read from its source, are those of benchmarks/live.py."""
-    tree = ast.parse((FOLDER / "live.py").read_text(encoding="utf-8"))
-    (controls,) = [
-        node.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "CONTROLS"
-    ]
-    for lesson, options in ast.literal_eval(controls).items():
-        tree = ast.parse((ROOT / "notebooks" / "source" / f"{lesson}.py").read_text(encoding="utf-8"))
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "live"]
-        (call,) = calls
-        assert ast.unparse(call.args[0]) == "garments.subset(500)"
-        names = {"TEMPERATURES": [1, 4, 10, 20]}
-        found = {
-            word.arg: names[word.value.id] if isinstance(word.value, ast.Name) else ast.literal_eval(word.value)
-            for word in call.keywords
-            if word.arg not in ("start", "device", "description")
-        }
-        assert found == options

@@ -218,7 +218,7 @@ def epoch(loss, before=lambda student: student.train()):
     def answer(student, optimizer, inputs, teacher_logits, batches, temperature):
         before(student)
         for rows in batches:
-            value = loss(student(inputs[rows]), teacher_logits[rows], temperature)
+            value = loss(student(inputs[rows]), teacher_logits[rows], temperature).mean()
             optimizer.zero_grad()
             value.backward()
             optimizer.step()
@@ -314,11 +314,11 @@ def swapped_and_underflowing(s, t, T):
 # fmt: off
 MISTAKES = {
     "distill_epoch": [
-        (epoch(kd, before=lambda student: None), "student left in evaluation mode"),
+        (epoch(losses.kd_loss, before=lambda student: None), "student left in evaluation mode"),
         (epoch(kl_div), "no T²"),
         (epoch(lambda s, t, T: kl_div(s, t, T, "mean")), "no T², and divided by the classes"),
         (epoch(lambda s, t, T: T**2 * kl_div(s, t, T, "sum")), "summed over the pictures"),
-        (epoch(lambda s, t, T: kd(s, t, 1)), "temperature ignored"),
+        (epoch(lambda s, t, T: losses.kd_loss(s, t, 1)), "temperature ignored"),
         (epoch(lambda s, t, T: losses.kd_loss(s, t, T, direction="reverse")), "student and teacher exchanged"),
     ],
     "shared_luck": [

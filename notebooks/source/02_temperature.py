@@ -230,6 +230,7 @@ def chosen(n):
     return " or ".join(dict.fromkeys(f"{best[n, w]:g}" for w in (32, 256)))
 
 
+# %%
 plots.panels(
     students,
     x="temperature",

@@ -30,7 +30,7 @@ my_guess = 20  # ours: change it to yours, in sandals
 # %% [markdown]
 # ## See: a defect whose size we know
 #
-# We plant it ourselves. Two students, the same initial weights, as many pictures. Those of the *year* hold sandals like any other garment, those of the *winter* a handful.
+# We plant it ourselves. Two students, the same initial weights, as many pictures. In the *year* there are as many sandals as shirts, in the *winter* a handful.
 
 # %%
 from dataclasses import replace
@@ -182,7 +182,7 @@ plots.shares(
 )
 
 # %% [markdown]
-# With ten sandals, some audits even *pass* it: where the two models agree on all ten, s is zero, and so is the width. The package inverts an exact test instead (Tango 1998), and is never that sure.
+# With ten sandals, some audits even *pass* it: where the models agree on all ten, s is zero, and so is the width. The package inverts an exact test instead (Tango 1998).
 
 # %% [markdown]
 # Turned round, the formula says what decides four audits in five. The distance from the *limit* counts:
@@ -210,7 +210,10 @@ for slices in [1, 10, 50]:
     )
 
 # %% [markdown]
-# So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together. (Holm's verdict may fall where the thin line just touches the limit.) Each slice costs power: ask only what would change a decision.
+# So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together. (Holm's verdict may fall where the thin line just touches the limit.)
+
+# %% [markdown]
+# Each slice costs power: ask only what would change a decision.
 
 # %% [markdown]
 # "With a probability of at least 95 %, no verdict is wrong": that holds for **independent** examples only. Ten copies of a mail are one example.
@@ -253,7 +256,7 @@ worst = garments.class_names[gaps.idxmax()]
 print(f"worst on validation: {worst}")
 
 # %% [markdown]
-# In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest. ("Better" only says that the number named first is larger; here that is a larger loss.)
+# In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest. ("Better" says that the number named first is larger: here, a larger loss.)
 
 # %%
 from kdcourse import claims
@@ -288,7 +291,10 @@ said = [logits["teacher"].argmax(1), soft["test_logits"].iloc[0].argmax(1)]
 audit(labels, *said, slices, max_gap=LIMIT).plot()
 
 # %% [markdown]
-# The less sure the teacher, the larger the gap: in the full run the least sure quarter loses {{ gain rare-and-hard-lose-most fashion-mnist slice=least_sure_quarter is better }} more than the rest. That slice needs no label. In production the student's own confidence is at hand: audit by that, too.
+# The less sure the teacher, the larger the gap. In the full run the least sure quarter loses {{ gain rare-and-hard-lose-most fashion-mnist slice=least_sure_quarter is better }} more than the rest.
+
+# %% [markdown]
+# That slice needs no label. In production the student's own confidence is at hand: audit by that, too.
 
 # %% [markdown]
 # ## The long tail

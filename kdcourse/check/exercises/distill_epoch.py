@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcourse.check.core import Bug, Exercise
-from kdcourse.check.exercises._pieces import kl, logs, loss
+from kdcourse.check.exercises._pieces import kl, logs
 
 
 def _weights_after(distill_epoch, inputs, teacher_logits, batches, temperature):
@@ -34,6 +34,10 @@ def _case(generator):
     return inputs, teacher_logits, batches, float(1.5 + 4 * torch.rand((), generator=generator))
 
 
+def _loss(student_logits, teacher_logits, temperature):
+    return temperature**2 * kl(student_logits, teacher_logits, temperature).mean()
+
+
 def _update(optimizer, loss):
     optimizer.zero_grad()
     loss.backward()
@@ -44,7 +48,7 @@ def _both(inputs, teacher_logits, rows, first):
     return inputs[rows], teacher_logits[rows]
 
 
-def _epoch(loss=loss, update=_update, train=True, pick=_both):
+def _epoch(loss=_loss, update=_update, train=True, pick=_both):
     """An answer, with one of its pieces replaced; `first` is how many pictures came in the batches before."""
 
     def answer(student, optimizer, inputs, teacher_logits, batches, temperature):
@@ -128,10 +132,10 @@ distill_epoch = Exercise(
             _epoch(update=_cleared),
             "The weights have not moved. Either step() never comes after backward(), or a zero_grad() stands between "
             "them, or the loss does not depend on both student and teacher.",
-            _epoch(loss=lambda s, t, T: loss(s, s.detach(), T)),
+            _epoch(loss=lambda s, t, T: _loss(s, s.detach(), T)),
         ),
         "the wrong way": Bug(
-            _epoch(loss=lambda s, t, T: -loss(s, t, T)),
+            _epoch(loss=lambda s, t, T: -_loss(s, t, T)),
             "The student moves away from the teacher: the sign of the loss is wrong.",
         ),
         "teacher's rows in another order": Bug(
@@ -171,21 +175,21 @@ distill_epoch = Exercise(
             "The loss is summed over the pictures of a batch, so a larger batch makes larger steps. Take their mean.",
         ),
         "divided by the classes": Bug(
-            _epoch(loss=lambda s, t, T: loss(s, t, T) / s.shape[1]),
+            _epoch(loss=lambda s, t, T: _loss(s, t, T) / s.shape[1]),
             'The mean runs over pictures and classes. In F.kl_div that is reduction="mean"; use "batchmean".',
         ),
         "temperature ignored": Bug(
-            _epoch(loss=lambda s, t, T: loss(s, t, 1)),
+            _epoch(loss=lambda s, t, T: _loss(s, t, 1)),
             "Nothing is softened. Divide both logits by the temperature before the softmax.",
-            _epoch(loss=lambda s, t, T: T**2 * loss(s, t, 1)),
+            _epoch(loss=lambda s, t, T: T**2 * _loss(s, t, 1)),
         ),
         "only one side softened": Bug(
-            _epoch(loss=lambda s, t, T: loss(T * s, t, T)),
+            _epoch(loss=lambda s, t, T: _loss(T * s, t, T)),
             "Only one of the two is softened. Student and teacher are compared at the same temperature.",
-            _epoch(loss=lambda s, t, T: loss(s, T * t, T)),
+            _epoch(loss=lambda s, t, T: _loss(s, T * t, T)),
         ),
         "student and teacher exchanged": Bug(
-            _epoch(loss=lambda s, t, T: loss(t, s, T)),
+            _epoch(loss=lambda s, t, T: _loss(t, s, T)),
             "The divergence runs the wrong way. F.kl_div wants the student's log_softmax first, then the teacher's "
             "softmax.",
         ),
