@@ -47,7 +47,7 @@ def quote(request: str) -> str:
     asked, _, expected = " ".join(request.split()).partition(" is ")
     kind, name, *where = asked.split(" ") if " " in asked else (asked, "")
     try:
-        (claim,), found = find(name), result(name)
+        (claim,), found = find(name), result(name) or {"parts": []}
         if kind == "plain" and len(where) < 2 and not expected:
             return plain(claim, found, *where)
         setting, wanted = where

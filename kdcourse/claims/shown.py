@@ -90,8 +90,9 @@ class Shown:
 
     def __init__(self, claim: Claim, found: dict | None, measured: Mapping[str, Comparison], labels: Mapping[str, str]):
         stored = {_id(claim, part): part for part in found["parts"]} if found else {}
-        first = next(iter(stored.values()), {"unit": "points", "scale": 100.0, "margin": 0.0})
-        self.unit, self.scale = first["unit"], first["scale"]
+        first: dict[str, Any] = next(iter(stored.values()), {"unit": "points", "scale": 100.0, "margin": 0.0})
+        self.unit: str = first["unit"]
+        self.scale: float = first["scale"]
         parts = [
             _compared(claim, name, one, stored.get(name), first, labels.get(name)) for name, one in measured.items()
         ]
