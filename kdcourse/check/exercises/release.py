@@ -7,7 +7,7 @@ from kdcourse.check.core import Bug, Exercise, Rule
 # Points, as the exercise asks: the limit of harm 1 is 3 to 10, that of harm 3 at most 1, and harm 2 lies between them.
 # The ends of all intervals keep off those ranges, so that every policy within them decides alike.
 _LIMITS = {1: 0.05, 2: 0.03, 3: 0.01}
-_FINE, _MIDDLE, _LARGE = 0.003, (0.012, 0.028), 0.12
+_FINE, _MIDDLE, _LARGE = 0.0005, (0.012, 0.028), 0.12
 
 
 def _release(passes=lambda low, high, limit: high < limit, limits=_LIMITS):
@@ -38,7 +38,7 @@ def _slices(generator):
         (between(_MIDDLE[0], 0.02), torch.full((3,), _MIDDLE[1])),
         (-wide, wide - 0.001),
         (between(-0.08, -0.02), between(0.35, 0.4)),
-        (between(_LARGE, 0.2), between(0.21, 0.4)),
+        (between(_LARGE, 0.2), between(0.35, 0.5)),
     ]
     order = torch.tensor([place for place in torch.randperm(15, generator=generator).tolist() if place != 4])
     low, high = (torch.cat(ends)[order] for ends in zip(*kinds, strict=True))
@@ -66,9 +66,9 @@ release = Exercise(
     through=_asked,
     inputs=_slices,
     small=[
-        _case((-0.01, 0.002, 3), (-0.15, 0.149, 1), (0.15, 0.25, 2), (-0.05, 0.35, 1)),
+        _case((-0.0098, 0.0004, 3), (-0.15, 0.149, 1), (0.15, 0.25, 2), (-0.05, 0.35, 1)),
         _case((0.015, 0.028, 1), (0.012, 0.028, 3)),
-        _case((-0.3, -0.05, 1), (-0.25, -0.05, 3), (0.001, 0.003, 1), (-0.15, 0.15, 3), (0.13, 0.3, 1)),
+        _case((-0.3, -0.05, 1), (-0.25, -0.05, 3), (0.0002, 0.0005, 1), (-0.15, 0.15, 3), (0.13, 0.3, 1)),
     ],
     words=("go", "no-go"),
     open_ended=True,
