@@ -366,11 +366,7 @@ MISTAKES = {
         (lambda run: {"D": "no T²", "B": "mean over classes"}.get(run) or named_by_evidence(run), "B and D exchanged"),
         (lambda run: {"A": "no T²", "B": "T on one side"}.get(run) or named_by_evidence(run), "A and B exchanged"),
     ],
-    "choose_blend": [
-        (lambda w, T, a, margin: (w[a.mean((1, 2)).argmax()], T[a.mean((0, 2)).argmax()]), None),
-        (lambda w, T, a, margin: blend_by_loops(w, T, a, margin)[::-1], "exchanged"),
-        (lambda w, T, a, margin: max((a[i, j].mean(), w[i], T[j]) for i in range(len(w)) for j in range(len(T)))[1:],
-         "the best cell"),
+    "choose_blend": [(lambda *case: tuple(reversed(check.choose_blend.reference(*case))), "exchanged"),
     ],
     "louder_loss": [
         (lambda z, v, y: losses.kd_loss(z, v, 4, reduction="none"), "T = 4 itself"),
@@ -495,7 +491,7 @@ NEAR_MISSES = {
         (lambda w, T, a, margin: (0.3, 4.0), "one soft weight and one temperature of the table"),
         (lambda w, T, a, margin: w[-1], "one soft weight and one temperature of the table"),
         (lambda w, T, a, margin: (w[a.mean((1, 2)).argmin()], T[0]), "is shown to be worse than the best one"),
-        (lambda w, T, a, margin: (w[a.mean((1, 2))[:-1].argmax()], T[0]), "A larger soft weight has a cell"),
+        (lambda w, T, a, margin: (w[1], T[0]), "A larger soft weight has a cell"),
     ],
     "months_to_pay_back": [
         (lambda one, *case: -1 - paid_back(one, *case), "A number of months is positive"),
