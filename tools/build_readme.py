@@ -33,6 +33,7 @@ def timings():
     """The table of benchmarks/results/lessons.json, in Markdown."""
     results = store.load_json(ROOT / "benchmarks" / "results" / "lessons.json")
     machine = results["machine"]
+    runs = "one run" if results["runs"] == 1 else f"median of {results['runs']} runs"
     lines = [
         "| lesson | computes | peak memory | with FAST |",
         "|---|---:|---:|---:|",
@@ -44,7 +45,7 @@ def timings():
         )
     lines += [
         "",
-        f"Start of the kernel included; median of {results['runs']} runs on {machine['cores']} cores "
+        f"Start of the kernel included; {runs} on {machine['cores']} cores "
         f"({machine['architecture']}, {machine['system']}, Python {machine['python']}, torch {machine['torch']}, "
         f"{machine['device']}), {results['date']}. `make bench` measures yours.",
     ]
@@ -63,19 +64,19 @@ def pictures():
 def ledger():
     """How many claims hold, and the picture of them."""
     wide, narrow = (path.relative_to(ROOT).as_posix() for path in pictures())
-    verdicts = {claim.name: claims.conclude(claim, claims.result(claim.name)).verdict for claim in claims.CLAIMS}
+    verdicts = {claim: claims.conclude(claim, claims.result(claim.name)).verdict for claim in claims.CLAIMS}
     named = {
-        kind: ", ".join(name for name, verdict in verdicts.items() if verdict == kind)
+        kind: "; ".join(claim.wording.rstrip(".") for claim, verdict in verdicts.items() if verdict == kind)
         for kind in ("yes", "no", "depends", "cannot tell")
     }
-    alt = "; ".join(f"{kind}: {names}" for kind, names in named.items() if names)
+    alt = ". ".join(f"{kind}: {names}" for kind, names in named.items() if names)
     waiting = list(verdicts.values()).count("not measured")
-    more = f"{waiting} more {'is' if waiting == 1 else 'are'} not measured yet." if waiting else ""
-    return f"""**{claims_forest.finding()}.** {more}
+    more = f"{waiting} more claim{' is' if waiting == 1 else 's are'} not measured yet." if waiting else ""
+    return f"""{more}
 
 <picture>
 <source media="(max-width: 600px)" srcset="{narrow}">
-<img src="{wide}" width="{WIDE}" alt="Forest plot of the claims. {alt}.">
+<img src="{wide}" width="{WIDE}" alt="Forest plot. {claims_forest.finding()}. {html.escape(alt)}.">
 </picture>"""
 
 
@@ -85,10 +86,14 @@ def findings():
 
 
 def picture(name):
-    """A picture that readme_pictures.py has drawn, with its alternative text."""
-    path = ROOT / "site" / "pictures" / f"{name}.svg"
-    about = ElementTree.parse(path).getroot().find("{http://www.w3.org/2000/svg}desc").text
-    return f'<img src="{path.relative_to(ROOT).as_posix()}" width="{WIDE}" alt="{html.escape(about)}">'
+    """A picture that readme_pictures.py has drawn, with its alternative text and, if there is one, that for phones."""
+    folder = ROOT / "site" / "pictures"
+    about = ElementTree.parse(folder / f"{name}.svg").getroot().find("{http://www.w3.org/2000/svg}desc").text
+    image = f'<img src="site/pictures/{name}.svg" width="{WIDE}" alt="{html.escape(about)}">'
+    if not (folder / f"{name}-narrow.svg").exists():
+        return image
+    source = f'<source media="(max-width: 600px)" srcset="site/pictures/{name}-narrow.svg">'
+    return f"<picture>\n{source}\n{image}\n</picture>"
 
 
 TABLES = {

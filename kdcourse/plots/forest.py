@@ -146,7 +146,9 @@ class _Page:
                 self.write(x + 16, self.y, said, "small")
                 x += LETTER * len(said) + 24
         more = "Shaded: where the claim says the effect is."
-        more += " Pale: other parts of the claim." * any(len(row.marks) > 1 for row in rows)
+        more += " Pale: other parts. Where one word stands beside a row, all parts count." * any(
+            len(row.marks) > 1 for row in rows
+        )
         more += " Dots: single pairs." * any(len(mark.pairs) for mark in marks)
         for line in textwrap.wrap(more, int((self.width - 2 * self.edge) / LETTER)):
             self.y += LINE

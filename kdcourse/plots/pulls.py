@@ -25,7 +25,7 @@ def pulls(
     marked: int | None = None,
     split: str = "validation",
 ) -> None:
-    """A picture, and beside it the gradient with respect to each logit, in a panel for each temperature.
+    """A picture, and beside it the pull on each logit, in a panel for each temperature.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def pulls(
     example : int
         Index into the split.
     by_temperature : {T: [C]}
-        The gradients: what is positive lowers a logit.
+        Minus the gradients: what is positive raises a logit.
     title : str
         The finding.
     marked : int, optional
@@ -67,7 +67,7 @@ def pulls(
         ax.set_xlim(-reach, reach)
         ax.invert_yaxis()
         ax.set_title(f"T = {temperature:g}", fontsize=11)
-        ax.set_xlabel("← raises   lowers →")
+        ax.set_xlabel("← lowers   raises →")
         if ax is not axes[1]:
             ax.set_yticklabels([])
         if marked is not None:

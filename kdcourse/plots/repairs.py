@@ -49,9 +49,9 @@ def repairs(
             mean, low, high = interval_of(100 * runs[after].to_numpy(), f"{arm}, {name}")
             low, high = max(low, 0.0), min(high, 100.0)
             ax.plot([start, mean], [at, at], color=colour, linewidth=1.5)
-            style = {"color": colour, "fmt": marker, "capsize": 4, "markersize": 8}
+            style = {"color": colour, "fmt": marker, "capsize": 4, "markersize": 7, "zorder": 4, "clip_on": False}
             ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], **style, label=None if g else f"{arm}, repaired")
-            hollow = {"markerfacecolor": "white", "markersize": 8, "zorder": 3, "clip_on": False}
+            hollow = {"markerfacecolor": "white", "markersize": 12, "zorder": 3, "clip_on": False}
             ax.plot(start, at, marker, color=colour, **hollow, label=None if g else f"{arm}, as trained")
             words.append(f"{name}, {arm}: {start:.1f} %, then {mean:.1f} % [{low:.1f}, {high:.1f}], n = {len(runs)}")
         best = 100 * ceiling[name]

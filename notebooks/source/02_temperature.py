@@ -6,11 +6,10 @@
 # You will be able to
 # - say what a temperature does to the direction of the gradient, and T² to its size,
 # - choose a temperature for *your* student and *your* data,
-# - find the two temperature bugs that keep turning up in public code.
+# - find two temperature slips, both seen in public code.
 
 # %% [markdown]
-# **The best temperature is nothing to copy: it falls as data grow.** In the full run, T = 4 against T = 1 brings a small student
-# {{ a best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} points with 500 pictures, and {{ b best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} with 5,000.
+# **No temperature is worth copying: what T = 4 gains shrinks as data grow.** In the full run, T = 4 against T = 1 brings a small student {{ a best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} points with 500 pictures, and {{ b best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} with 5,000.
 #
 # ![The softmax of four logits at three temperatures: flatter as T rises, the order unchanged](pictures/temperature.svg)
 
@@ -21,8 +20,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %% [markdown]
 # ## Predict
 #
-# Tutorials say: take a temperature from 4 to 10. How many points of accuracy does T = 4 gain over T = 1, in a student with 32 hidden
-# units and in one with 256?
+# Tutorials say: take a temperature from 4 to 10. You have seen what T = 4 gains with 32 hidden units. Does a student with 256 gain more or less, with 500 pictures and with 5,000?
 
 # %%
 my_guesses = {  # ours: change them to yours, in points
@@ -55,8 +53,7 @@ once = {"epochs": 1, "device": DEVICE, "progress": False}
 history = train(novice, some.inputs, some.labels, **once)
 
 # %% [markdown]
-# Call the student's logits z and the teacher's v. The **pull** on a logit is the gradient of the soft loss there: T · (q − p), the student's probability at T minus the teacher's.
-# A positive pull lowers the logit, a negative one raises it.
+# Call the student's logits z and the teacher's v. The **pull** on a logit is minus the gradient of the soft loss there: T · (p − q), the teacher's probability at T minus the student's. A positive pull raises the logit, a negative one lowers it.
 
 # %%
 z = logits_of(novice, validation.inputs).double()
@@ -64,7 +61,7 @@ v = validation.teacher_logits.double()
 
 
 def pull(T):
-    return T * (soften(z, T) - soften(v, T))
+    return T * (soften(v, T) - soften(z, T))
 
 
 changed = (pull(1) * pull(10) < 0).double().mean()
@@ -74,7 +71,7 @@ print(f"The sign differs at T = 1 and T = 10 for {changed:.0%} of all pulls")
 # Same student, same teacher, and opposite demands. Here is the picture on which they differ most.
 
 # %%
-both_ways = torch.minimum(pull(1), -pull(10))  # lowered at 1, raised at 10
+both_ways = torch.minimum(-pull(1), pull(10))  # lowered at 1, raised at 10
 k, c = divmod(int(both_ways.argmax()), 10)
 plots.pulls(
     garments,
@@ -92,7 +89,7 @@ for T in (1, 10):
 # At T = 1 *shares* are compared, and the student gives this class too much. At T = 10 *heights of logits* are: the teacher's stands further above its mean than the student's.
 
 # %% [markdown]
-# Drag T, and find where a bar crosses zero. Then take the T² away.
+# Drag T: the marked class's bar crosses zero between 1 and 4. Without T², every bar gets shorter and none turns.
 
 # %%
 from kdcourse.widgets import blended_loss as explorer
@@ -173,7 +170,7 @@ plots.curves(
     hue="loss",
     xlabel="temperature",
     ylabel="size of the gradient, T = 1 being 1",
-    title=f"Even with T², the gradient at T = 4 is {grown:.1f} times as large",
+    title=f"Even with T², the gradient at T = 4 is {grown:.1f} times that at 1",
     log_y=True,
 )
 
@@ -241,16 +238,15 @@ plots.panels(
     hue_name="{} hidden units",
     panel_name="{:,} pictures",
     ylabel="gain over T = 1 on test (points)",
-    title=f"With 500 pictures T = {chosen(500)} is best, "
-    f"with 5,000 T = {chosen(5_000)}",
+    title=f"Validation takes T = {chosen(500)} with 500 pictures, "
+    f"T = {chosen(5_000)} with 5,000",
 )
 
 # %% [markdown]
-# In the full run, where every arm is tuned, 500 pictures instead of 5,000 are worth {{ gain best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} to
-# T = 4 in the small student, and a large student instead of a small one {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }} with 5,000 pictures.
+# In the full run, where every arm is tuned, T = 4 gains a small student more with 500 examples than with 5,000: {{ gain best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} on garments, {{ gain best-temperature-moves wordnet-glosses examples=500:5000,width=32 is better }} on glosses. A large student gains more than a small one by {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }} with 5,000 pictures.
 
 # %% [markdown]
-# The usual explanation: few pictures have to say more each, and at high T they do; a small student cannot follow it all. And your guesses?
+# A common explanation, untested here: few pictures must each say more, and at high T they do; a small student cannot follow it all. And your guesses?
 
 # %%
 from kdcourse.stats import compare
@@ -264,10 +260,10 @@ for case, guess in my_guesses.items():
     print(f"guess {guess:+.1f}, measured {mean} [{low}, {high}]")
 
 # %% [markdown]
-# Hinton et al. (2015, section 3) saw the same. With 300 or more units a layer, all temperatures above 8 did about as well; with 30, 2.5 to 4 did best.
+# Hinton et al. (2015, section 3) saw this for size. With 300 or more units a layer, all temperatures above 8 did about as well; with 30, 2.5 to 4 did best.
 
 # %% [markdown]
-# So is "4 to 10" good advice? The best of 4 and 10 against the best of the others, both chosen on validation. Half a point is too little to matter.
+# So is "4 to 10" good advice? The best of 4 and 10 against the best of the others, both chosen on validation. *Worse* is wholly below −0.5 points, *equivalent* wholly within ±0.5.
 
 # %%
 from kdcourse import claims
@@ -283,16 +279,15 @@ lost = 100 * measured["width=32,examples=5000"].mean
 claims.show(
     "t-4-to-10",
     measured,
-    title=f"4 to 10: {lost:+.1f} points for a small student with much data",
+    title=f"4 to 10 costs a small student with much data {-lost:.1f} points",
     xlabel="best of 4 and 10 − best of the others",
 )
 
 # %% [markdown]
-# The full run: is 4 to 10 a good choice? {{ plain t-4-to-10 fashion-mnist }}
+# The full run tunes every arm, and tries 7 and 20 as well. 4 to 10 costs less than half a point in three of four cases. A small student with 5,000 pictures loses {{ gain t-4-to-10 fashion-mnist width=32,examples=5000 is inconclusive }}: whether by half a point, we cannot tell.
 
 # %% [markdown]
-# With text, 4 to 10 rather costs something: {{ gain t-4-to-10 wordnet-glosses width=128,examples=5000 is inconclusive }} on glosses. On flights T hardly matters:
-# {{ gain t-4-to-10 flights width=128,examples=5000,metric=AUROC is equivalent }} of AUROC.
+# On glosses, it is behind most at 128 units with 5,000: {{ gain t-4-to-10 wordnet-glosses width=128,examples=5000 is inconclusive }}. On flights T hardly matters: {{ gain t-4-to-10 flights width=128,examples=5000,metric=AUROC is equivalent }} of AUROC.
 
 # %% [markdown]
 # ## Build: is it only a larger step?
@@ -353,13 +348,13 @@ found = {name: compare(one, 0 * one) for name, one in gains.items()}
 total, size, turn = (one.mean for one in found.values())
 plots.differences(
     found,
-    title=f"Of {total:.1f} points, the size explains {size:.1f}",
+    title=f"Of {total:.1f} points, a larger gradient explains {size:.1f}",
     xlabel="gain on test (points)",
     pairs=gains,
 )
 
 # %% [markdown]
-# The size explains a part, the direction the rest. A *constant* factor would have done nothing, since AdamW divides by the size of the gradient; this one grows in training.
+# The size explains a part. The rest is direction, and how pictures weigh against each other. A *constant* factor would do almost nothing: AdamW divides by the size of the gradient.
 
 # %% [markdown]
 # ## Where it goes wrong: two bugs, one loss
@@ -428,11 +423,11 @@ for name, loss in arms.items():
 
 # %%
 found = {name: compare(one, 0 * one) for name, one in gains.items()}
-worst, _, best_of_all = (one.mean for one in found.values())
+worst, half, best_of_all = (one.mean for one in found.values())
 plots.differences(
     found,
-    title=f"Both bugs: {worst:+.1f} points against labels alone; "
-    f"repaired: {best_of_all:+.1f}",
+    title=f"T on one side costs {half - worst:.1f} points, "
+    f"then the missing T² {best_of_all - half:.1f}",
     xlabel="loss − labels alone, on test (points)",
     pairs=gains,
 )
@@ -441,7 +436,7 @@ plots.differences(
 # With both bugs the teacher does harm, and nothing crashes. T on one side is the costly one: it asks the student to be as vague at T = 1 as the teacher is at T = 10.
 
 # %% [markdown]
-# Without T², a soft part meant to weigh nine tenths weighs less than one.
+# Without T², a soft part meant to weigh nine tenths weighs less than one tenth.
 
 # %% [markdown]
 # <details><summary><b>Where this happened</b></summary>
@@ -488,13 +483,13 @@ plots.reliability(
 )
 
 # %% [markdown]
-# Softer training made a student that is *too sure*: at T = 4 it learned to match logits, whatever its confidence at T = 1. Scaling changes no answer, only how far to believe it.
+# Trained at T = 4, this student is *too sure* at T = 1, where no loss ever checked it. Scaling changes no answer, only how far to believe it. One student, one seed.
 
 # %% [markdown]
 # ## On Monday
 #
-# - Put T = 1, 2 and 4 into the sweep, and choose again when the data or the student change.
-# - Test your loss: where student and teacher are equal, the soft part has no gradient; from T = 20 to T = 40 its size hardly changes.
+# - Put T = 1, 2 and 4 into the sweep, each with its own learning rate; choose again when the data or the student change.
+# - Test your loss: where student and teacher are equal, the soft part has no gradient; from T = 100 to T = 200 its size stays (without T²: a quarter).
 # - Before anybody uses a student's confidence, fit one temperature on validation.
 
 # %% [markdown]
@@ -509,7 +504,7 @@ quiz.show("02_temperature")
 # ## Take away
 #
 # - T changes the direction of the gradient: low T compares shares, high T compares logits.
-# - The best T falls as data grow, and a large student bears a high T better than a small one.
+# - T = 4 gains less over T = 1 as data grow: so it is on garments and glosses, and not shown on flights.
 # - T² keeps the balance of a blend, and the size of the gradient only where T is large against the logits.
 
 # %% [markdown]
