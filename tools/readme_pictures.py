@@ -120,7 +120,7 @@ def _narrow(shown, said, shares, about):
             mark, look = ("✓", style) if word == "sneaker" else ("✗", "wrong")
             parts.append(f'<text x="{30 + 40 * k}" y="{y + 22}" class="{look}" {SMALL}>{mark}</text>')
     parts += [
-        f'<text x="12" y="{294 + 16 * k}" class="quiet" font-size="11">{one}</text>' for k, one in enumerate(NOTE)
+        f'<text x="12" y="{294 + 16 * k}" class="quiet" font-size="11">{one}</text>' for k, one in enumerate(BRIEF)
     ]
     return _svg(340, 322, about, parts)
 
