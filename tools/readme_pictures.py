@@ -69,6 +69,7 @@ ROWS = [
     ("The ceiling: shown sneakers,", "taught by soft labels", "The ceiling: shown sneakers", "quiet"),
 ]
 TITLE = "A student can name a garment", "that it was never shown"
+BRIEF = "Rows 1 and 2: one number was set on validation", "pictures, sneakers among them."
 NOTE = (
     "Rows 1 and 2: one number, the bias of the output for sneakers,",
     "was set on validation pictures, sneakers among them.",
