@@ -117,7 +117,8 @@ def _compared(claim, name, now, part, first, label):
     return {
         "id": name,
         "label": label or (part_label(claim, part) if part else name),
-        "full": part and {each: part[each] for each in (*Comparison._fields, "margin", "unit", "covers")},
+        "full": part
+        and {each: part.get(each) for each in (*Comparison._fields, "margin", "unit", "covers", "example")},
         "now": now,
         "contradicts": bool(part) and _contradict(claim, part, now),
     }

@@ -20,7 +20,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %% [markdown]
 # ## Predict
 #
-# Practitioners' guides say:
+# Practitioners' guides say (we know of no paper that shows the first):
 #
 # - *The sweet spot is a student 5 to 20 times smaller.*
 # - *Below 5, just train the small model on labels.*
@@ -28,7 +28,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # - *A tenth of the size keeps 95 % of the accuracy.*
 
 # %% [markdown]
-# Take a narrower copy of our teacher, a small convolutional network (**CNN**), with a tenth of its parameters. How many times faster is it? How much of the teacher's accuracy does it keep?
+# Our teacher is a small convolutional network (**CNN**). How many times faster is a narrower one, with a tenth of its parameters? How much of the teacher's accuracy does a plain network (**MLP**) of that size keep?
 
 # %%
 my_guess_faster = 10  # ours: change it to yours, in times
@@ -37,7 +37,7 @@ my_guess_kept = 95  # ours: change it to yours, in percent
 # %% [markdown]
 # ## See: smaller is not faster
 #
-# The **ladder**: CNNs of the teacher's shape, with fewer channels. Beside each stands a student of another kind with as many parameters, a plain network with one hidden layer (**MLP**).
+# The **ladder**: CNNs of the teacher's shape, with fewer channels. Beside each stands an MLP, one hidden layer with as many parameters.
 
 # %%
 import pandas as pd
@@ -60,10 +60,10 @@ plots.faster(
 print(f"You said {my_guess_faster} times.")
 
 # %% [markdown]
-# A **request** is one picture. One at a time, CNNs stop getting faster long before they stop getting smaller. The MLP with as many parameters runs far ahead.
+# A **request** is one picture. One at a time, CNNs gain little speed beyond 10×; 256 at once, they go on. The MLP runs far ahead. Intervals are narrower than the marks.
 
 # %% [markdown]
-# Those are the milliseconds of the course's machine, measured while it was quiet. Now yours, and what else there is to count:
+# That was the course's machine, while it was quiet. Now yours, and what else there is to count:
 
 # %%
 from kdcourse.data import load
@@ -105,7 +105,7 @@ pd.DataFrame(counts, index=list(models))
 # %% [markdown]
 # **p99** is what 99 % of the requests stay under: the wait of your slowest users.
 #
-# **Multiply-adds** are the work. A convolution uses each weight at every place of the picture, a plain layer uses each weight once. By hand:
+# **Multiply-adds** are the work. A convolution uses each weight at every place of the picture, a plain layer uses each weight once. By hand, for 28 × 28 places:
 
 # %% tags=["nbval-check-output"]
 units = width_for_ratio(10, size)
@@ -116,7 +116,7 @@ first = 3 * 3 * 1 * 10  # the CNN's first convolution, to 10 channels
 print(f"a convolution: {first} weights, used {28 * 28 * first:,} times")
 
 # %% [markdown]
-# Work is not time either. Every call also pays for starting each layer, however narrow. That floor is why the last CNNs of the ladder save almost nothing.
+# Work is not time either. Every call also pays for starting each layer, however narrow. From 20× to 200×, a CNN saves only a fifth of its time.
 
 # %% [markdown]
 # ## Money
@@ -128,7 +128,7 @@ print(f"a convolution: {first} weights, used {28 * 28 * first:,} times")
 
 # %% [markdown]
 # - **Whole cores.** You pay for the next whole core, and an idle one costs as much as a busy one.
-# - **Memory.** Each copy needs its own: 2 MB here. For a large model, memory decides how many copies fit.
+# - **Memory.** Each copy needs its own: 2 MB for the teacher. For a large model, memory decides how many copies fit.
 
 # %%
 import numpy as np
@@ -204,7 +204,7 @@ for name, (requests, *costs) in services.items():
     print(f"{name}: {when}")
 
 # %% [markdown]
-# *Never* means: keep the teacher. On their own cores, models this small are too cheap to replace. Without what recurs, this is the break-even that most slides show:
+# *Never*: a month saves less than the upkeep, so keep the teacher. With 500 to make it and nothing that recurs, this is the break-even that most slides show:
 
 # %% tags=["nbval-check-output"]
 months = months_to_pay_back(500, 1e6, 0.10, 0.01, fallback=0, upkeep=0)
@@ -212,7 +212,7 @@ print(f"{1e6 * months:,.0f} requests")
 print(f"package: {break_even(500, 0.10, 0.01):,.0f} requests")
 
 # %% [markdown]
-# Drag your own traffic and prices. How much fallback does a student bear before it never pays?
+# Run it and drag: your traffic, your prices. How much fallback does a student bear before it never pays?
 
 # %%
 from kdcourse.widgets import student_size
@@ -230,7 +230,7 @@ cents = {name: 10 * per_1000 / worse for name, per_1000 in saving.items()}
 pd.DataFrame(cents, index=worse).round(5)
 
 # %% [markdown]
-# So many cents. If a wrong garment costs a phone call, no student here pays. A student earns its keep where the teacher is dear or slow, or where mistakes are cheap. Ask which, before anybody trains.
+# One point worse, by the request: 0.9 cents a mistake. If a wrong garment costs a phone call, no student here pays. A student earns its keep where the teacher is dear or slow, or mistakes are cheap.
 
 # %% [markdown]
 # ## Measure: what distillation adds at each size
@@ -238,7 +238,7 @@ pd.DataFrame(cents, index=worse).round(5)
 # A small network learns a good deal by itself. So every size is trained twice, with the same pictures, initial weights and order: on soft labels, and on labels. Each arm chooses its settings on validation.
 
 # %% [markdown]
-# Live, these are MLPs, on ten blocks of 5,000 pictures. CNNs take hours on two cores; theirs come from the full run.
+# Live, these are MLPs, on ten blocks of 5,000 pictures; CNNs take hours on two cores. The full run's numbers below are of MLPs, too.
 
 # %%
 from kdcourse.sweep import best_on_validation, grid, sweep_blocks
@@ -313,7 +313,7 @@ claims.show(
 )
 
 # %% [markdown]
-# With all 50,000 pictures it still missed by {{ size 95-percent-at-10x fashion-mnist ratio=10,examples=50000 is worse }}. The kind of student and its data weigh as much as the ratio.
+# With all 50,000 pictures it still missed by {{ size 95-percent-at-10x fashion-mnist ratio=10,examples=50000 is worse }}. The ratio is the same, and most of the miss is gone: the rule leaves out the data.
 
 # %% [markdown]
 # **“The sweet spot is 5 to 20.”** If it is a spot, soft labels gain more at 10× than outside. So subtract one gain from the other:
@@ -332,16 +332,16 @@ claims.show(
 )
 
 # %% [markdown]
-# A spot of tenths of a point, at best: on this curve there is no peak to aim for.
+# In the full run, 10× gains more than 50×, by tenths of a point. More than 2× is not shown: {{ gain sweet-spot-5-20 fashion-mnist ratio=10:2,examples=5000 is inconclusive }}. A peak would need both.
 
 # %% [markdown]
-# The other rules, in the full run of MLPs on 50,000 pictures:
+# The other rules, in the full run of MLPs:
 #
-# - *Below 5, use labels.* True: at 2×, soft labels gain less than a point, by {{ size below-5x-use-small fashion-mnist side=under,ratio=2,examples=50000 is better }}.
-# - *Above 20, the gap is over five points.* It is so at 10× already, by {{ size above-20x-gap fashion-mnist side=under,ratio=10,examples=50000 is worse }}.
+# - *Below 5, use labels.* At 2×, the gain stays under one point by {{ size below-5x-use-small fashion-mnist side=under,ratio=2,examples=50000 is better }} with 50,000 pictures. With 5,000 we cannot tell: {{ gain below-5x-use-small fashion-mnist side=under,ratio=2,examples=5000 is inconclusive }}.
+# - *Above 20, the gap is too large.* If that means five points: it is so at 5× already, by {{ size above-20x-gap fashion-mnist side=under,ratio=5,examples=50000 is worse }} with 50,000 pictures.
 
 # %% [markdown]
-# **Assistants.** Mirzadeh et al. (2020) put a student of medium size between the teacher and a very small one. In the full run it gained {{ gain assistant-bridges-gap fashion-mnist ratio=200,examples=50000 is better }} at 200×, and nothing was shown at 50×: {{ gain assistant-bridges-gap fashion-mnist ratio=50,examples=50000 is inconclusive }}.
+# **Assistants.** Mirzadeh et al. (2020) put a student of medium size between the teacher and a very small one. In the full run on 50,000 pictures, it gained {{ gain assistant-bridges-gap fashion-mnist ratio=200,examples=50000 is better }} at 200×, not counting the assistant's training. At 50×, nothing was shown: {{ gain assistant-bridges-gap fashion-mnist ratio=50,examples=50000 is inconclusive }}.
 
 # %% [markdown]
 # ## The chart for the meeting
@@ -354,7 +354,7 @@ MAX_MS = 50  # for 99 of 100 requests
 BUDGET = 400  # a month
 
 # %% [markdown]
-# **Exercise 2** · 10 minutes · open-ended. Write `choose_student`. Tensors `[S]` hold each student's accuracy, the lower end of that interval (`low`), and milliseconds, median and p99. Cost goes with the median.
+# **Exercise 2** · 10 minutes · open-ended. Write `choose_student`. Tensors `[S]` hold each student's accuracy, the lower end of its interval (`low`), and milliseconds, median and p99. Cost goes with the median.
 
 # %% [markdown]
 # Return the place of a student that is *shown* to reach `floor`, and keeps `max_ms` for 99 of 100 requests; −1 if there is none. The cheapest, the most accurate, or between: your choice, unless another that passes is better in everything.
@@ -415,10 +415,10 @@ plots.decision(
 )
 
 # %% [markdown]
-# All MLPs fit on one core: there, smaller saves nothing. Change `FLOOR`, `BUDGET` or `PEAK`, and run from there: what would you ship then?
+# All MLPs fit on one core (2× is highest): there, smaller saves nothing. Set `FLOOR` six points below the teacher, and run from there. The 10× MLP reaches it on average: why is it no choice?
 
 # %% [markdown]
-# Faint marks are students on labels: where they meet the blue ones, you need no teacher. And the average hides *which* pictures are lost: that is lesson 05.
+# Where a student on labels stands as high, you need no teacher. And the average hides *which* pictures are lost: that is lesson 05.
 
 # %% [markdown]
 # ## Where it goes wrong

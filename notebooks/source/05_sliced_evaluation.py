@@ -13,7 +13,7 @@ FAST = False  # fewer pictures and epochs; the tests use it
 DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 
 # %% [markdown]
-# **On its worst kind of garment, a student loses {{ size gap-is-not-uniform fashion-mnist slice=worst_class is better }} points more to its teacher than on the other nine.** No average shows that. A *sliced* evaluation does:
+# **On its worst kind of garment, a student falls {{ size gap-is-not-uniform fashion-mnist slice=worst_class is better }} points further behind its teacher than on the other nine.** No average shows that. A *sliced* evaluation does:
 #
 # ![A made-up test set in slices. For each: how many the teacher and the student get right, the gap with its interval, and a verdict against the limit of 5 points. All together pass, and so do bags; shirts are flagged, coats are on watch, dresses have too few examples.](pictures/audit.svg)
 
@@ -22,7 +22,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 #
 # A shop packs by picture: clothes into a pouch, sandals and sneakers into a flat box, ankle boots into a tall one, bags into a carton. Its student was distilled in winter, when hardly anybody bought sandals.
 #
-# How many sandals must an audit see before it can be relied on to catch the fault?
+# How many sandals must an audit see to catch the fault four times in five?
 
 # %%
 my_guess = 20  # ours: change it to yours, in sandals
@@ -74,7 +74,7 @@ for name, ok in right.items():
     print(f"{name:>7}: {ok[of_winter].mean():.1%} in the right box")
 
 # %% [markdown]
-# Could you tell from these averages which student has missed the summer? Now the **gap**, teacher − student, by garment. What a slice may lose, the shop decided beforehand: **five points**.
+# By these averages, the winter's student looks fine. Now the **gap**, teacher − student, by garment. What a slice may lose, the shop decided beforehand: **five points**.
 
 # %%
 from kdcourse.audit import audit
@@ -92,10 +92,10 @@ def audit_of(rows):
 audit_of(of_winter).plot()
 
 # %% [markdown]
-# *Flag*: shown to lose more than the limit. *Pass*: shown to lose less. *Watch*: these pictures do not decide. (*Too few*: below a minimum that you set.)
+# *Flag*: shown to lose more than the limit. *Pass*: shown to lose less. *Watch*: undecided. *Too few*: below a minimum that you set. Go by the thin lines: they allow for ten questions at once.
 
 # %% [markdown]
-# Look at the sandals: twenty pictures, and an interval that holds nearly anything. The truth, from all test pictures:
+# A hundred pictures settle no garment; twenty sandals say next to nothing. Nearest to the truth, all test pictures:
 
 # %%
 audit_of(np.arange(len(labels))).plot()
@@ -106,7 +106,7 @@ audit_of(np.arange(len(labels))).plot()
 # %% [markdown]
 # ## Build: the interval of a paired gap
 #
-# Teacher and student judge the **same** pictures. b of n only the teacher gets right, c only the student; all others cancel.
+# Teacher and student judge the **same** pictures. Of n, only the teacher gets b right, only the student c; all others cancel.
 #
 # $$\text{gap} = \frac{b - c}{n}, \qquad s^2 \approx \frac{b + c}{n} - \text{gap}^2, \qquad \text{gap} \pm 1.96 \, \frac{s}{\sqrt n}$$
 
@@ -134,7 +134,7 @@ from kdcourse import check
 paired_interval = check.paired_interval(paired_interval).use()
 
 # %% [markdown]
-# How much of the sandals' gap is the winter's fault? Its twin tells: only the pictures differ.
+# Most of the sandals' gap is the winter's fault: its twin loses far less. With one student each, intervals allow for other sandals, not other trainings.
 
 # %%
 import torch
@@ -182,7 +182,7 @@ plots.shares(
 )
 
 # %% [markdown]
-# With ten sandals, some audits even *pass* it: where the models agree on all ten, s is zero, and so is the width. The package inverts an exact test instead (Tango 1998).
+# With ten sandals, some audits even *pass* it: where the models agree on all ten, s is zero, and so is the width. The package inverts an exact test on Tango's (1998) score instead.
 
 # %% [markdown]
 # Turned round, the formula says what decides four audits in five. The distance from the *limit* counts:
@@ -201,7 +201,7 @@ for limit in [0.0, 0.05, 0.10]:
 # %% [markdown]
 # ## Many slices, many alarms
 #
-# Suppose that every slice loses exactly what it may. How often is one flagged by chance?
+# Suppose that every slice loses exactly what it may. Its 95 % interval still lies too high once in forty times. How often is any slice flagged?
 
 # %%
 for slices in [1, 10, 50]:
@@ -213,7 +213,7 @@ for slices in [1, 10, 50]:
 # So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together. (Holm's verdict may fall where the thin line just touches the limit.)
 
 # %% [markdown]
-# Each slice costs power: ask only what would change a decision.
+# Each slice costs power: for ten at once, 1.96 becomes about 2.8, and n grows 1.7-fold. Ask only what would change a decision.
 
 # %% [markdown]
 # "With a probability of at least 95 %, no verdict is wrong": that holds for **independent** examples only. Ten copies of a mail are one example.
@@ -256,7 +256,7 @@ worst = garments.class_names[gaps.idxmax()]
 print(f"worst on validation: {worst}")
 
 # %% [markdown]
-# In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest. ("Better" says that the number named first is larger: here, a larger loss.)
+# In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest. "Better" says that the number named first is larger: here, a larger loss. The blue bar allows for other test pictures, too.
 
 # %%
 from kdcourse import claims
@@ -278,7 +278,7 @@ claims.show(
 )
 
 # %% [markdown]
-# No quirk of pictures. Definitions of nouns, sorted into 26 classes (WordNet's glosses): the worst class loses {{ gain gap-is-not-uniform wordnet-glosses slice=worst_class is better }} more than the rest, the rarest third {{ gain rare-and-hard-lose-most wordnet-glosses slice=rarest_third_of_classes is better }}.
+# Not on pictures only. Definitions of nouns, sorted into 26 classes (WordNet's glosses): the worst class loses {{ gain gap-is-not-uniform wordnet-glosses slice=worst_class is better }} more than the rest, the rarest third {{ gain rare-and-hard-lose-most wordnet-glosses slice=rarest_third_of_classes is better }}. On flights, we cannot tell.
 
 # %% [markdown]
 # One student, as its audit sees it: by class, and by how sure the *teacher* is, in quarters.
@@ -294,12 +294,12 @@ audit(labels, *said, slices, max_gap=LIMIT).plot()
 # The less sure the teacher, the larger the gap. In the full run the least sure quarter loses {{ gain rare-and-hard-lose-most fashion-mnist slice=least_sure_quarter is better }} more than the rest.
 
 # %% [markdown]
-# That slice needs no label. In production the student's own confidence is at hand: audit by that, too.
+# To find that slice takes no labels; to measure its gap does. In production the student's own confidence is at hand: audit by that, too.
 
 # %% [markdown]
 # ## The long tail
 #
-# Real transfer sets are uneven. We thin ours until the commonest class has some five hundred pictures and the rarest five; each block has another rarest. Soft labels compete with plain labels, and with labels **weighted** so that all classes count the same.
+# Real transfer sets are uneven. We thin ours until the commonest class has some five hundred pictures and the rarest five; each block has another rarest. Soft labels compete with plain labels, and with labels **weighted** so that all classes count the same. *Recall*: the share of a class that is named right.
 
 # %%
 from kdcourse import controls
@@ -357,8 +357,7 @@ plots.intervals(
 )
 
 # %% [markdown]
-# In the full run, soft labels lift the three rarest classes by {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=labels,metric=recall is better }} over plain labels. Against weighted ones it is
-# {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=weighted_labels,metric=recall is worse }}, which only just leaves out zero: one line of weights does for the tail what the teacher does.
+# In the full run, soft labels lift the three rarest classes by {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=labels,metric=recall is better }} over plain labels. Against weighted ones it is {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=weighted_labels,metric=recall is worse }}, which only just leaves out zero: one line of weights does for the tail what the teacher does. The commonest classes seem to pay for it.
 
 # %%
 part = "slice=three rarest classes,against={},metric=recall".format
@@ -405,7 +404,7 @@ release = check.release(release).use()
 # %% [markdown]
 # ## Go or no go: hard ham
 #
-# A spam filter with four hidden units. *Hard ham* is real mail that looks like spam. Spam that slips through annoys (1); a lost mail costs money (2).
+# A spam filter with four hidden units. *Ham* is mail that one wants; *hard ham* looks like spam. Spam that slips through annoys (1); a lost mail costs money (2). Near copies count as separate mails: a *go* is less sure than it looks.
 
 # %%
 mails = load("spam-assassin")
@@ -427,7 +426,7 @@ decided["decision"] = [release(*row) for row in ends]
 decided.round(3)
 
 # %% [markdown]
-# For a no-go group there are two ways out: more mails, or the teacher. Drag the limit. Which groups stay undecided whatever you set?
+# For a no-go group there are two ways out: more mails, or the teacher. Drag the limit: which groups stay undecided? (The table goes by harm and the thin lines, the widget by one limit and Holm: they may differ.)
 
 # %%
 from kdcourse.widgets import slices as explore
@@ -435,7 +434,7 @@ from kdcourse.widgets import slices as explore
 explore(report)
 
 # %% [markdown]
-# Over eight such filters, all mail stays {{ gain average-hides-slices spam-assassin slice=all_mail,side=under is better }} *under* a limit of three points. Hard ham is {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} *over* it: undecided. The slice that worries us most is the one that we cannot judge.
+# Over eight such filters, all mail stays {{ gain average-hides-slices spam-assassin slice=all_mail,side=under is better }} *under* a limit of three points. The gap of hard ham *minus* that limit is {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}: it may lie on either side. The slice that worries us most is the one that we cannot judge.
 
 # %%
 gap = 1.0 * (said == truth) - (own == truth)
