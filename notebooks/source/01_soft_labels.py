@@ -11,7 +11,7 @@
 # %% [markdown]
 # **The surprise.** Take every sneaker out of the training pictures. A student on the teacher's first choices then names {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of the test sneakers, one on its *probabilities* {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %, each after one number is mended. One that was shown sneakers names {{ beside:shown_to_it omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %.
 #
-# ![Eight test sneakers, and what three students call them. Taught by first choices and never shown one: none is called a sneaker. Taught by soft labels and never shown one: most are. Shown sneakers: nearly all are.](../site/pictures/sneakers.svg)
+# ![Eight test sneakers and what three students call them: first choices name none, soft labels most, a student that was shown sneakers nearly all.](../site/pictures/sneakers.svg)
 
 # %% tags=["parameters"]
 FAST = False  # fewer seeds and epochs; the tests use it
@@ -193,7 +193,6 @@ my_guess = {"best": "shirt", "worst": "trouser"}  # ours: change both
 # ## Measure: four garments, eight pairs
 #
 # Eight pairs for each garment, with initial weights and batches of their own. Both arms get the repair, since it alone might explain what comes.
-# `grid` lists the students, `sweep` trains them, `repaired` mends them.
 
 # %%
 from kdcourse.sweep import grid, repaired, sweep
@@ -251,10 +250,7 @@ print(f"by the means, it is {best} and {worst}.")
 # %% [markdown]
 # ## Does the full run agree?
 #
-# It found more of every garment with soft labels: sneakers
-# {{ effect omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }}, shirts
-# {{ gain omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }}. Brackets hold the 95 % interval; above zero,
-# soft labels won.
+# It found more of every garment with soft labels: sneakers {{ effect omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }}, shirts {{ gain omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }}. Brackets hold 95 % intervals.
 
 # %%
 from kdcourse import claims
@@ -352,11 +348,9 @@ print(f"{by_hand:.4f} {by_torch:.4f} {ours:.4f}")
 my_guess = 3  # ours: change it to yours, in points
 
 # %% [markdown]
-# Suppose they win. Duller explanations than knowledge exist. For each there is a **control**: another variant of the experiment, an
-# **arm**, that would do as well if it were true.
+# Suppose they win. Each duller explanation has a **control**: another **arm** of the experiment, that would do as well if it were true.
 #
-# ![Two arms get the same pictures, initial weights and batches; only their targets differ. Each pair gives one difference in accuracy, and many
-# pairs give an interval.](pictures/arms.svg)
+# ![Two arms share pictures, weights and batches; only their targets differ. Each pair gives one difference, many pairs an interval.](pictures/arms.svg)
 
 # %% [markdown]
 # | control | it learns | the dull explanation |
@@ -367,8 +361,7 @@ my_guess = 3  # ours: change it to yours, in points
 # | shuffled | the soft label of another picture | anything helps |
 # | *yours* | … | it only says *how sure* it is |
 #
-# How soft is a row? Its **entropy** in bits says it, $\sum_c p_c \log_2 (1/p_c)$: 0 for a hard label, log₂ 10 ≈ 3.3 for ten equal
-# probabilities. More of it is not more knowledge.
+# How soft is a row? Its **entropy** in bits says it, $\sum_c p_c \log_2 (1/p_c)$: 0 for a hard label, log₂ 10 ≈ 3.3 for ten equal probabilities.
 
 # %% [markdown]
 # ## Build: your control
@@ -470,7 +463,7 @@ shuffled = right["shuffled"].mean()
 print(f"Shuffled soft labels: {shuffled:.0%} right; guessing is 10%.")
 
 # %% [markdown]
-# *Shuffled* stays near guessing, as it should. In the full run the gain fell by {{ size low-data-gains-most fashion-mnist examples=500:5000 is better }} points from 500 to 5,000 pictures; between 100 and 500 we cannot tell.
+# *Shuffled* stays near guessing, as it should.
 
 # %% [markdown]
 # Now the controls that could explain the gain.
@@ -529,9 +522,7 @@ print(f"loss {losses_seen}, on test {share:.0%} right")
 # `inputs` are in another order, `block.teacher_logits` are not: each picture learns the soft label of another, the *shuffled* arm by accident. The loss
 # falls all the same, because the average soft label can be learned. Index both together, `block[order]`, and key cached logits by the example.
 #
-# In haitongli/knowledge-distillation-pytorch, the cache was filled in one shuffled order and read in another: asked in June 2018 (issue #4), repaired in
-# September 2019 (pull requests #16, #17).
-# </details>
+# In haitongli/knowledge-distillation-pytorch, the cache was filled in one shuffled order and read in another: asked in 2018 (issue #4), repaired in 2019 (pull requests #16, #17). </details>
 
 # %% [markdown]
 # **Tuned on the test set.** Hinton's +3.5 was, as the paper says. Validation costs a few pictures, and keeps the test set honest.
@@ -555,8 +546,7 @@ quiz.show("01_soft_labels")
 # ## Take away
 #
 # - From the wrong answers in soft labels, and one bias, a student can recognise a class it never saw.
-# - A win needs its controls: same pictures, weights and batches, one explanation removed at a time.
-# - Choose on validation; keep a picture and its soft label together.
+# - A win needs its controls: one explanation removed at a time.
 #
 # All numbers: `kdcourse claims soft-beats-hard`, `kdcourse claims omitted-class-is-learned`.
 
@@ -566,6 +556,5 @@ quiz.show("01_soft_labels")
 # - Hinton, Vinyals and Dean (2015), *Distilling the Knowledge in a Neural Network*, sections 2 and 3: [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
 # - Buciluă, Caruana and Niculescu-Mizil (2006), *Model Compression*: [doi:10.1145/1150402.1150464](https://doi.org/10.1145/1150402.1150464)
 # - Ba and Caruana (2014), *Do Deep Nets Really Need to be Deep?*, section 2: [arXiv:1312.6184](https://arxiv.org/abs/1312.6184)
-# - Yuan et al. (2020), *Revisiting Knowledge Distillation via Label Smoothing Regularization*, who hold that softness matters as much as likeness:
-#   [arXiv:1909.11723](https://arxiv.org/abs/1909.11723)
+# - Yuan et al. (2020), *Revisiting Knowledge Distillation via Label Smoothing Regularization*: [arXiv:1909.11723](https://arxiv.org/abs/1909.11723)
 # - Touvron et al. (2021), *Training data-efficient image transformers*, table 3: [arXiv:2012.12877](https://arxiv.org/abs/2012.12877)

@@ -47,7 +47,7 @@ my_guess_equally_misled = 1.0
 # %% [markdown]
 # ## See: two pulls on every logit
 #
-# ![The student between the label's one bar and the soft labels' four, an arrow to each. Loss: (1 − w) CE + w T² KL. At w = 0 label only, at w = 1 teacher only](pictures/blend.svg)
+# ![The student between the label's one bar and the soft labels' four, an arrow to each. Loss: (1 − w) CE + w T² KL. ](pictures/blend.svg)
 #
 # The **soft weight** w, often called α, multiplies the soft part, 1 − w the hard part: at 1 the labels have no say. Below is a *novice*, a student that has seen 2,000 pictures once.
 
@@ -523,4 +523,4 @@ quiz.show("03_blended_loss")
 #
 # - Hinton, Vinyals and Dean (2015), *Distilling the Knowledge in a Neural Network*, section 2: [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
 # - Li et al. (2017), *Learning from Noisy Labels with Distillation*, abstract: [arXiv:1703.02391](https://arxiv.org/abs/1703.02391)
-# - Beyer et al. (2022), *A good teacher is patient and consistent*, section 3.1.2, for the teacher alone: [arXiv:2106.05237](https://arxiv.org/abs/2106.05237)
+# - Beyer et al. (2022), *A good teacher is patient and consistent*, section 3.1.2: [arXiv:2106.05237](https://arxiv.org/abs/2106.05237)
