@@ -165,7 +165,7 @@ from kdcourse import claims
 from kdcourse.stats import compare
 
 just_now = compare([0.2, 0.21, 0.22], [0.1, 0.1, 0.11])
-claims.show("more-is-more", measured={"examples=100": just_now})
+claims.show("more-is-more", {"examples=100": just_now}, title="Two is more")
 
 # %%
 from kdcourse import quiz
@@ -192,6 +192,8 @@ check.halved(halved)
 
 # %% [markdown]
 # ## Double
+#
+# Is two more than one? {{ plain more-is-more }}
 
 # %%
 from kdcourse import widgets

@@ -248,7 +248,7 @@ def test_a_saved_notebook_shows_a_quiz_that_works_without_a_kernel(open_page, mo
     del data["application/vnd.jupyter.widget-view+json"]  # as a page without a widget manager does
     output = new_output("execute_result", data, execution_count=1)
     cells = [new_code_cell("quiz.show()", outputs=[output], execution_count=k) for k in (1, 2)]
-    page = open_page(lessons.to_html(new_notebook(cells=cells)))
+    page = open_page(lessons.to_html(new_notebook(cells=cells), tmp_path))
     page.locator(".kdcourse-quiz").nth(1).locator("input").nth(1).check()
     page.locator(".kdcourse-quiz").nth(1).get_by_role("button").first.click()
     assert page.get_by_role("status").all_inner_texts() == ["0 / 5 completed.", "Question 1: right. 1 / 5 completed."]

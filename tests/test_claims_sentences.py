@@ -328,7 +328,7 @@ def test_every_combination_of_answers_in_several_settings_is_english_and_names_t
             )
             text = claims.plain(again, found)
             is_english(text)
-            assert [text.count(f"on {name}") for name in ("garments", "glosses", "flights")] == [1, 1, 1]
+            assert sorted(re.findall(r"\bon (garments|glosses|flights)", text)) == ["flights", "garments", "glosses"]
             assert ("not measured yet on flights" in text) == (n == 2)
             agreed = {name: answers[0] for name, answers in zip(settings, way, strict=False) if len({*answers}) == 1}
             verdicts = {claims.conclude(again, found, name).verdict for name in agreed}

@@ -119,7 +119,8 @@ def measures(notebook, lesson):
     figures = sum("image/png" in one for one in data) + prose.count("](pictures/")
     exercises = sum(map(int, re.findall(r"\*\*Exercise[^\n]*?(\d+) minutes", prose)))
     questions = sum(len(quiz.load(name).questions) for name in re.findall(r'quiz\.show\("(\w+)"\)', code))
-    computes = store.load_json(ROOT / "benchmarks/results/lessons.json")["lessons"][lesson]["full"]["seconds"]
+    measured = store.load_json(ROOT / "benchmarks/results/lessons.json")["lessons"]
+    computes = measured[lesson]["full"]["seconds"] if lesson in measured else 0  # a new lesson, before `make bench`
     said = "".join(one.get("text", "") + one.get("data", {}).get("text/plain", "") for one in outputs(notebook))
     return {
         "words": sum(words),

@@ -97,7 +97,9 @@ def lay_out(source):
         shutil.copytree(SITE / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(WIDGETS, source / "_static" / "kdcourse")
     shutil.copytree(NOTEBOOKS / "pictures", source / "lessons" / "pictures")
-    shutil.copytree(SITE / "pictures", source / "site" / "pictures")  # where a lesson's links look for them
+    # Where a lesson's links look for them, and where the landing page does.
+    for place in ("site", "_static"):
+        shutil.copytree(SITE / "pictures", source / place / "pictures")
 
 
 def _lessons(source, folder, known, repository):

@@ -35,7 +35,7 @@ def values(lessons, explorers, known):
         "claims": summary(),
         "quizzes": f"{len(quiz.names())} quizzes, {len(quiz.cards())} flashcards and {len(quiz.glossary())} terms",
         "findings": (ROOT / "tools" / "findings.md").read_text(encoding="utf-8"),
-        "sneakers": build_readme.picture("sneakers"),
+        "sneakers": build_readme.picture("sneakers").replace("site/pictures/", "_static/pictures/"),
         "claims picture": claims_forest.inline(claims_forest.ledger("claims/{}.html"), claims_forest.finding()),
         "licence": (ROOT / "LICENSE").read_text(encoding="utf-8").strip(),
         "citation": (ROOT / "CITATION.cff").read_text(encoding="utf-8").strip(),

@@ -54,14 +54,16 @@ def panels(
     [figure] T = 4 gains. Means with 95 % intervals. 500, 32, T 1: 0 [0, 0], 4: 1.5 [-4.85, 7.85].
     """
     places, arms, situations = sorted(set(table[x])), sorted(set(table[hue])), sorted(set(table[panel]))
+    found = {}
+    for (situation, arm), own in table.groupby([panel, hue]):
+        name = f"{panel_name.format(situation)}, {hue_name.format(arm)}"
+        found[situation, arm] = {at: interval_of(runs, f"{name} at {x} = {at:g}") for at, runs in own.groupby(x)[y]}
     fig, axes = figure(4.3 * len(situations) + 0.6, 3.9, ncols=len(situations), sharey=True, squeeze=False)
     words = []
     for ax, situation in zip(axes.flat, situations, strict=True):
         ax.axhline(0, color="#666666", linewidth=1)
         for a, (arm, (colour, marker)) in enumerate(zip(arms, looks(arms), strict=True)):
-            runs = table[(table[hue] == arm) & (table[panel] == situation)].groupby(x)[y]
-            name = f"{panel_name.format(situation)}, {hue_name.format(arm)}"
-            spans = {at: interval_of(own, f"{name} at {x} = {at:g}") for at, own in runs}
+            name, spans = f"{panel_name.format(situation)}, {hue_name.format(arm)}", found[situation, arm]
             at = np.array([places.index(place) for place in spans]) + 0.1 * (a - (len(arms) - 1) / 2)
             means, lows, highs = np.array(list(spans.values())).T
             style = {"fmt": f"{marker}-", "color": colour, "capsize": 3, "linewidth": 1.6, "markersize": 6}
