@@ -391,8 +391,7 @@ control_targets = check.control_targets(control_targets).use()
 # %% [markdown]
 # ## Measure: seven arms, sixteen draws
 #
-# Sixteen draws of 100 *other* pictures. Within a draw, all arms share pictures, initial weights and batches. Your control is the arm *scrambled*; the
-# smoothed rows are as sure as the teacher's on average.
+# Sixteen draws of 100 *other* pictures. Within a draw, all arms share pictures, initial weights and batches. Your control is the arm *scrambled*.
 
 # %%
 draws = 4 if FAST else 16
@@ -532,7 +531,6 @@ print(f"loss {losses_seen}, on test {share:.0%} right")
 #
 # - Store the teacher's logits, not only its labels: four bytes per class and example.
 # - Expect less with more pictures: {{ gain soft-beats-hard fashion-mnist examples=5000 is better }} with 5,000. Before you credit soft labels, run arg-max and one control of your own.
-# - Keep logits and examples under one key.
 
 # %% [markdown]
 # ## Check yourself

@@ -11,7 +11,7 @@
 # %% [markdown]
 # **No temperature is worth copying: what T = 4 gains shrinks as data grow.** In the full run it brings a small student {{ a best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} points with 500 pictures, and {{ b best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} with 5,000.
 #
-# ![The softmax of four logits at three temperatures: flatter as T rises](pictures/temperature.svg)
+# ![The softmax of four logits at T = 1, 4 and 10: the bars flatten as T rises, their order stays](pictures/temperature.svg)
 
 # %% tags=["parameters"]
 FAST = False  # fewer pictures and repetitions; the tests use it
@@ -517,4 +517,3 @@ quiz.show("02_temperature")
 # - Hinton, Vinyals and Dean (2015), *Distilling the Knowledge in a Neural Network*, sections 2, 2.1 and 3: [arXiv:1503.02531](https://arxiv.org/abs/1503.02531)
 # - Ba and Caruana (2014), *Do Deep Nets Really Need to be Deep?*, section 2.2, logits as targets: [arXiv:1312.6184](https://arxiv.org/abs/1312.6184)
 # - Guo, Pleiss, Sun and Weinberger (2017), *On Calibration of Modern Neural Networks*, section 4.2: [arXiv:1706.04599](https://arxiv.org/abs/1706.04599)
-# - Busbridge et al. (2025), *Distillation Scaling Laws*, appendix G.2, where T = 1 is best for language models: [arXiv:2502.08606](https://arxiv.org/abs/2502.08606)
