@@ -5,14 +5,14 @@ Colours are Okabe and Ito's palette, which colour-blind readers can tell apart; 
 
 from kdcourse.plots.answers import Mark, Row, finding
 from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
-from kdcourse.plots.curves import curves, tradeoff
+from kdcourse.plots.curves import curves
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
 from kdcourse.plots.panels import panels
 from kdcourse.plots.pictures import picks, predictions, recognised
 from kdcourse.plots.pulls import pulls
 from kdcourse.plots.repairs import repairs
-from kdcourse.plots.results import differences, intervals, reliability, verdicts
+from kdcourse.plots.results import differences, intervals, reliability
 from kdcourse.plots.shares import shares
 from kdcourse.plots.sizes import decision, faster
 from kdcourse.plots.training import learning, slopes
@@ -46,6 +46,4 @@ __all__ = [
     "show",
     "slopes",
     "surface",
-    "tradeoff",
-    "verdicts",
 ]

@@ -1,12 +1,11 @@
-"""What changes along a dial: accuracy over temperature, over size, over cost."""
+"""What changes along a dial: accuracy over temperature, over size."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from kdcourse._arguments import not_negative
-from kdcourse.plots.base import figure, interval_of, line_at, looks, plain, set_title, show, units
+from kdcourse.plots.base import figure, interval_of, line_at, looks, set_title, show, units
 
 # Where a name may stand: beside its point, or over or under its interval. Points to the right and up, and the side of
 # the text that is fixed there.
@@ -114,103 +113,6 @@ def curves(
     counts = sorted({len(values) for own in runs.values() for values in own.values()})
     how_many = " to ".join(str(count) for count in dict.fromkeys([counts[0], counts[-1]]))
     show(fig, f"{title}. Means with 95 % intervals, {how_many} runs each. " + "; ".join(words) + ".")
-
-
-def tradeoff(
-    table: pd.DataFrame,
-    *,
-    x: str,
-    y: str,
-    low: str,
-    high: str,
-    label: str,
-    title: str,
-    xlabel: str,
-    ylabel: str,
-    percent: bool = False,
-    reference: tuple[str, float] | None = None,
-    group: str | None = None,
-    apart: float = 0.0,
-    log_y: bool = False,
-) -> None:
-    """One result with its interval against another on a logarithmic axis, each model with its name beside it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row per model.
-    x, y, low, high, label : str
-        Its columns: what a model costs (positive), how good it is, that interval's ends, what to call it. Where several
-        groups have a model of one name, the first of them bears it.
-    title : str
-        The finding.
-    xlabel, ylabel : str
-        What the axes show, with units.
-    percent : bool
-        `y` is a share; show it as a percentage.
-    reference : (str, float), optional
-        Name and value of a horizontal line.
-    group : str, optional
-        A column whose values get a colour and a marker each.
-    apart : float
-        By which share of x groups of one x are drawn apart, >= 0, so that they do not hide each other; the words keep
-        the true x.
-    log_y : bool
-        A logarithmic y axis too.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For an x that is not positive, and for an `apart` that is no number >= 0.
-
-    Examples
-    --------
-    >>> models = pd.DataFrame({"size": [10, 100], "right": [0.8, 0.9], "low": 0.7, "high": 0.95, "name": ["S", "L"]})
-    >>> columns = {"x": "size", "y": "right", "low": "low", "high": "high", "label": "name"}
-    >>> tradeoff(models, **columns, title="Larger is better", xlabel="parameters", ylabel="accuracy")
-    [figure] Larger is better. Against parameters, with 95 % intervals: S: 10, 0.8 [0.7, 0.95]; L: 100, 0.9 [0.7, 0.95].
-    """
-    check_positive(x, table[x])
-    apart = not_negative("apart", apart)
-    scale, unit, write = units(percent)
-    fig, ax = figure(8.5, 4.6)
-    ax.margins(0.08, 0.1)  # room for the names
-    words: list[str] = []
-    named: dict[str, dict[str, tuple]] = {}
-    groups = [None] if group is None else list(dict.fromkeys(table[group]))
-    table = table.assign(at=table[x] if group is None else _side_by_side(table, x, group, apart))
-    for one, (colour, marker) in zip(groups, looks(groups), strict=True):
-        rows = table if one is None else table[table[group] == one]
-        values = [scale * rows[column].to_numpy() for column in (y, low, high)]
-        error = [values[0] - values[1], values[2] - values[0]]
-        style = {"fmt": marker, "color": colour, "capsize": 4, "markersize": 8}
-        ax.errorbar(rows["at"], values[0], error, label=one, **style)
-        for at, cost, name, mean, below, above in zip(rows["at"], rows[x], rows[label], *values, strict=True):
-            named.setdefault(str(name), {"point": (at, mean), "low": (at, below), "high": (at, above)})
-            whose = "" if one is None else f", {group} {one}"
-            words.append(f"{name}{whose}: {plain(cost)}, {write(mean)}{unit} [{write(below)}, {write(above)}]")
-    words += line_at(ax, reference, percent)
-    ax.set_xscale("log")
-    plain_ticks(ax.xaxis)
-    if log_y:
-        ax.set_yscale("log")
-        plain_ticks(ax.yaxis)
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel + (" (%)" if percent else ""))
-    set_title(ax, title)
-    if group is not None or reference is not None:
-        ax.legend(title=group, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    name_points(ax, named.items(), zip(table["at"], scale * table[low], scale * table[high], strict=True))
-    show(fig, f"{title}. Against {xlabel}, with 95 % intervals: " + "; ".join(words) + ".")
-
-
-def _side_by_side(table, x, group, apart):
-    """Where to draw the rows: the groups that share an x stand beside one another, in order, around it."""
-    sharing = {at: list(dict.fromkeys(own[group])) for at, own in table.groupby(x)}
-    steps = [
-        sharing[at].index(one) - (len(sharing[at]) - 1) / 2 for at, one in zip(table[x], table[group], strict=True)
-    ]
-    return table[x] * (1 + apart) ** np.array(steps)
 
 
 def check_positive(name, values):

@@ -1,6 +1,5 @@
 """Results of runs: every run a dot, every mean with its interval, every comparison with its verdict."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -148,19 +147,6 @@ def differences(
     set_title(ax, title)
     limit = f" Within ±{scale * margin:g} is too small to matter." if margin else ""
     show(fig, f"{title}. Paired differences with 95 % intervals, {xlabel}.{limit} " + "; ".join(words) + ".")
-
-
-def verdicts(comparisons: Mapping[str, Comparison]) -> str:
-    """How often each verdict came out, in words, the most frequent first.
-
-    Examples
-    --------
-    >>> better, worse = Comparison(2, 1, 3, 8, "better"), Comparison(-2, -3, -1, 8, "worse")
-    >>> verdicts({"a": worse, "b": better, "c": better})
-    'better 2×, worse 1×'
-    """
-    counts = Counter(result.verdict for result in comparisons.values())
-    return ", ".join(f"{verdict} {n}×" for verdict, n in counts.most_common())
 
 
 def reliability(tables: Mapping[str, pd.DataFrame], *, title: str) -> None:

@@ -89,7 +89,7 @@ for T in (1, 10):
 # At T = 1 *shares* are compared, and the student gives this class too much. At T = 10 *heights of logits* are: the teacher's stands further above its mean than the student's.
 
 # %% [markdown]
-# Drag T: the marked class's bar crosses zero between 1 and 4. Without T², every bar gets shorter and none turns.
+# Drag T, and find where the marked class's bar crosses zero. Without T², every bar gets shorter and none turns.
 
 # %%
 from kdcourse.widgets import blended_loss as explorer

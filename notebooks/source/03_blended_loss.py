@@ -94,7 +94,7 @@ most = [*against[:3].tolist(), 0, 1]
 explorer(garments, z, examples=most, temperature=4)
 
 # %% [markdown]
-# The label says sandal, the teacher sneaker. Below which soft weight does the sum pull *sneaker* down? For the first picture, about a quarter.
+# The label says sandal, the teacher sneaker. Below which soft weight does the sum pull *sneaker* down? For the first picture, well below a half.
 
 # %% [markdown]
 # ## Derive
@@ -195,7 +195,7 @@ plots.show(
 )
 
 # %% [markdown]
-# At T = 4 an even share needs w = 0.2. T² keeps 4 and 10 alike; at T = 1 the weight is about as set. Try w and T *together*.
+# At T = 4, an even share needs a far smaller w. T² keeps 4 and 10 alike; at T = 1 the weight is about as set. Try w and T *together*.
 
 # %% [markdown]
 # ## Measure: soft weight × temperature
@@ -436,7 +436,7 @@ def choose_blend(soft_weights, temperatures, accuracy, margin):
 choose_blend = check.choose_blend(choose_blend).use()
 
 # %% [markdown]
-# For the students of the equally misled teacher. Ours: no labels, and T = 0.5, which sharpens the teacher's answers:
+# For the students of the equally misled teacher. The first number is the soft weight, the second the temperature:
 
 # %%
 at_both = [labels.assign(temperature=T) for T in (0.5, 4)]

@@ -116,7 +116,7 @@ first = 3 * 3 * 1 * 10  # the CNN's first convolution, to 10 channels
 print(f"a convolution: {first} weights, used {28 * 28 * first:,} times")
 
 # %% [markdown]
-# Work is not time either. Every call also pays for starting each layer, however narrow. From 20× to 200×, a CNN saves only a fifth of its time.
+# Work is not time either. Every call also pays for starting each layer, however narrow. From 20× to 200×, a CNN saves little of its time.
 
 # %% [markdown]
 # ## Money
