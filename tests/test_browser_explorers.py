@@ -252,7 +252,10 @@ def test_the_axis_of_the_gradient_stays_while_temperature_and_weight_move_and_ho
         assert len(ratios) == 1
 
 
-def test_a_fixed_soft_weight_has_no_slider(show):
-    page = show(blended_loss(tiny_data_set(), STUDENT, examples=range(3), soft_weight=1))
+@pytest.mark.parametrize(("weight", "parts", "rows"), [(1, ["soft"], 2), (0.5, ["soft", "hard", "both"], 6)])
+def test_a_fixed_soft_weight_has_no_slider_and_one_of_1_no_hard_part(show, weight, parts, rows):
+    page = show(blended_loss(tiny_data_set(), STUDENT, examples=range(3), soft_weight=weight))
     assert page.locator(WEIGHT).is_hidden()
-    assert "With soft weight 1.00" in said(page)[1]
+    assert f"With soft weight {weight:.2f}" in said(page)[1]
+    assert page.locator(".kdx-legend").last.inner_text().split() == parts
+    assert page.locator("table tbody tr").count() == rows

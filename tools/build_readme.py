@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from kdcourse import claims, lessons, plots, store
+from kdcourse.claims.verdicts import measured_settings
 from kdcourse.plots.forest import NARROW, WIDE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,7 +72,8 @@ def ledger():
     }
     alt = ". ".join(f"{kind}: {names}" for kind, names in named.items() if names)
     waiting = list(verdicts.values()).count("not measured")
-    more = f"{waiting} more claim{' is' if waiting == 1 else 's are'} not measured yet." if waiting else ""
+    alone = sum(len(measured_settings(claim, claims.result(claim.name))) == 1 for claim in claims.CLAIMS)
+    more = f"{alone} claims were measured on one data set only" + f"; {waiting} more wait" * bool(waiting) + "."
     return f"""{more}
 
 <picture>

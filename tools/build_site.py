@@ -97,8 +97,8 @@ def lay_out(source):
         shutil.copytree(SITE / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(WIDGETS, source / "_static" / "kdcourse")
     shutil.copytree(NOTEBOOKS / "pictures", source / "lessons" / "pictures")
-    # Where a lesson's links look for them, and where the landing page does.
-    for place in ("site", "_static"):
+    # Where a lesson's links look for them, where the landing page does, and where the pages of site/ do.
+    for place in ("site", "_static", ""):
         shutil.copytree(SITE / "pictures", source / place / "pictures")
 
 

@@ -2,8 +2,8 @@
 
     python tools/readme_pictures.py      # trains four students: seconds
 
-Writes site/pictures/sneakers.svg and audit.svg; then `python tools/build_readme.py` puts their words into the README.
-The shares of all sneakers are those of the full run of omitted-class-is-learned.
+Writes sneakers.svg and audit.svg into site/pictures/, and one for phones of each; then `python tools/build_readme.py`
+puts their words into the README. The shares of all sneakers are those of the full run of omitted-class-is-learned.
 """
 
 import base64
@@ -69,9 +69,9 @@ ROWS = [
     ("The ceiling: shown sneakers,", "taught by soft labels", "The ceiling: shown sneakers", "quiet"),
 ]
 TITLE = "A student can name a garment", "that it was never shown"
-BRIEF = "Rows 1 and 2: one number was set on validation", "pictures, sneakers among them."
+BRIEF = "In every row, one number was set on", "validation pictures, sneakers among them."
 NOTE = (
-    "Rows 1 and 2: one number, the bias of the output for sneakers,",
+    "In every row, one number, the bias of the output for sneakers,",
     "was set on validation pictures, sneakers among them.",
 )
 
@@ -95,7 +95,8 @@ def sneakers():
 
 def _wide(shown, said, shares, about):
     parts = [f'<text x="20" y="36" font-size="19" font-weight="600">{" ".join(TITLE)}</text>']
-    parts.append('<text x="920" y="92" text-anchor="end" class="quiet" font-size="14">named right</text>')
+    for y, words in [(82, "named right"), (100, "of all sneakers")]:
+        parts.append(f'<text x="920" y="{y}" text-anchor="end" class="quiet" font-size="14">{words}</text>')
     parts += [f'<image href="{one}" x="{282 + 68 * k}" y="58" width="52" height="52"/>' for k, one in enumerate(shown)]
     for row, ((first, second, _, style), words, share) in enumerate(zip(ROWS, said, shares, strict=True)):
         y = 146 + 58 * row
@@ -151,7 +152,7 @@ def _png(pixels):
 
 
 def gaps():
-    """The picture of an audit: a student of 64 hidden units, class by class. It passes on average."""
+    """(for wide screens, for phones): an audit of a student of 64 hidden units, by class. It passes on average."""
     garments = data.load("fashion-mnist")
     settings = grid(width=64, temperature=4, lr=0.003)
     how = HOW | {"epochs": 10, "batch_size": 128, "schedule": cosine}
@@ -159,7 +160,11 @@ def gaps():
     test, names = garments.test, np.array(garments.class_names)
     right = names[test.labels.numpy()]
     teacher, student = (names[answers.argmax(1)] for answers in (test.teacher_logits.numpy(), logits))
-    fig, about = figure.picture(audit(right, teacher, student, {"garment": right}, max_gap=0.1))
+    report = audit(right, teacher, student, {"garment": right}, max_gap=0.1)
+    return tuple(_matplotlib(*figure.picture(report, width=width)) for width in (8.6, 4.2))
+
+
+def _matplotlib(fig, about):
     picture = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "kdcourse"}):
         fig.savefig(picture, format="svg", facecolor="white", metadata={"Date": None})
@@ -169,9 +174,9 @@ def gaps():
 
 
 def main():
-    wide, narrow = sneakers()
-    for name, drawn in [("sneakers", wide), ("sneakers-narrow", narrow), ("audit", gaps())]:
-        (FOLDER / f"{name}.svg").write_text(drawn, encoding="utf-8")
+    for name, drawn in [("sneakers", sneakers()), ("audit", gaps())]:
+        for form, one in zip(("", "-narrow"), drawn, strict=True):
+            (FOLDER / f"{name}{form}.svg").write_text(one, encoding="utf-8")
 
 
 if __name__ == "__main__":

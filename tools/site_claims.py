@@ -25,7 +25,7 @@ def claims_page(known):
     return f"""# Claims
 
 What is usually said about distillation, and what came out when this course put it to the test. Each claim was written
-down before it was measured. {summary()}
+down before it was measured; what was revised after a first run stands on its page. {summary()}
 
 {picture}
 
@@ -59,8 +59,8 @@ def summary():
 
 def where_soft_labels_help():
     """A Markdown table: what soft labels gain in every setting, beside the teacher and what costs least."""
-    lines = ["| data | training examples | soft − labels | soft labels | labels | linear model | teacher |"]
-    lines.append("|---|--:|---|--:|--:|--:|--:|")
+    lines = ["| data | examples | soft − labels | soft labels | labels | linear model | teacher | gap closed |"]
+    lines.append("|---|--:|---|--:|--:|--:|--:|--:|")
     found = claims.result("soft-beats-hard")
     for setting in found["settings"]:
         for part in claims_forest.parts_in(found, setting):
@@ -68,7 +68,10 @@ def where_soft_labels_help():
             shown = [f"{part['scale'] * value:.1f}" for value in numbers.values()]
             gain = f"{part['mean']:+.1f} [{part['low']:+.1f}, {part['high']:+.1f}]".replace(" ", "\u00a0")
             teacher, *linear = shown[2:] or ["–", "–"]
-            cells = [PLACES[setting], f"{part['key']['examples']:,}", f"**{gain}**", *shown[:2], *linear, teacher]
+            soft, labels, *others = numbers.values()
+            closed = f"{100 * (soft - labels) / (others[0] - labels):.0f} %" if others else "–"
+            cells = [PLACES[setting], f"{part['key']['examples']:,}", f"**{gain}**", *shown[:2]]
+            cells += [*linear, teacher, closed]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

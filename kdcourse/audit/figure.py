@@ -38,8 +38,8 @@ def draw(report: Report, most_rows: int | None = 30) -> None:
         show(*picture(report, most_rows))
 
 
-def picture(report: Report, most_rows: int | None = 30) -> tuple[Any, str]:
-    """(figure, alternative text) of what `draw` shows. The figure is the caller's to close."""
+def picture(report: Report, most_rows: int | None = 30, width: float = WIDTH) -> tuple[Any, str]:
+    """(figure, alternative text) of what `draw` shows, so many inches wide. The figure is the caller's to close."""
     rows, left = rows_of(report, most_rows)
     rows = [*rows, report.overall]
     several = report.table["slice"].nunique() > 1
@@ -52,7 +52,7 @@ def picture(report: Report, most_rows: int | None = 30) -> tuple[Any, str]:
     )
     together = scale * report.corrected.loc[[row.name for row in rows]].to_numpy()
     ends = _ends(rows, np.fmin(low, together[:, 0]), np.fmax(high, together[:, 1]), gap, allowed)
-    fig, ax = figure(WIDTH, 2.2 + 0.28 * len(rows))
+    fig, ax = figure(width, 2.2 + 0.28 * len(rows))
     ax.axvline(0, color="#888888", linewidth=1, zorder=0)
     ax.axhline(len(rows) - 1.25, color="#cccccc", linewidth=1, zorder=0)
     strokes = np.array([np.array(places) - 0.5, np.array(places) + 0.5])
@@ -71,12 +71,14 @@ def picture(report: Report, most_rows: int | None = 30) -> tuple[Any, str]:
         _beside(ax, place, f"{row['n']:,}", verdict_text(row), weight=weight)
     confidence = confidence_of(report)
     intervals = f"thick: {confidence} interval, each by itself; thin: {confidence} for all together"
-    ax.set_xlabel(f"gap: teacher − student ({printable(unit)})\n{intervals}", fontsize=9, parse_math=False)
+    fits = int(13 * width)  # characters of the small print
+    ax.set_xlabel(f"gap: teacher − student ({printable(unit)})", fontsize=9, parse_math=False)
     more = f"{left:,} more slices are not shown" if left else ""
     key = ["dashed: the gap that is allowed", "area of a marker: number of examples", *([more] if more else [])]
-    fig.supxlabel("; ".join(key), fontsize=9, x=0.01, ha="left")
+    lines = [textwrap.fill(line, fits) for line in (intervals, "; ".join(key))]
+    fig.supxlabel("\n".join(lines), fontsize=9, x=0.01, ha="left")
     title = headline(report)
-    characters = int(9.5 * (WIDTH - 0.2))
+    characters = int(9.5 * (width - 0.2))
     fig.suptitle(textwrap.fill(title, characters), fontsize=12, x=0.01, ha="left", parse_math=False)
     said = "; ".join(
         f"{name_of(row) if row is not report.overall else 'all examples'}: {with_interval(report, row)}, "

@@ -85,15 +85,20 @@ def effect_of(one: dict) -> str:
     return f"{gain_of(one)} ({covered(one)})"
 
 
+def mean_of(one: dict, mean: float) -> str:
+    """A mean that a part has stored, as it is displayed: accuracies in percent."""
+    return f"{one['scale'] * mean:.1f}".replace("-", "−")
+
+
 KINDS: dict[str, Callable[..., str]] = {
     "gain": gain_of,
     "effect": effect_of,
     "size": lambda one: f"{abs(one['mean']):.{3 if one['unit'] == 'nats' else 1}f}",
     "ratio": lambda one: f"{2 ** abs(one['mean']):.1f}",
     "margin": lambda one: f"{one['margin']:g}",
-    "a": lambda one: f"{one['scale'] * one['arms']['a']['mean']:.1f}",
-    "b": lambda one: f"{one['scale'] * one['arms']['b']['mean']:.1f}",
-    "beside": lambda one, name: f"{one['scale'] * one['beside'][name]:.1f}",
+    "a": lambda one: mean_of(one, one["arms"]["a"]["mean"]),
+    "b": lambda one: mean_of(one, one["arms"]["b"]["mean"]),
+    "beside": lambda one, name: mean_of(one, one["beside"][name]),
 }
 
 

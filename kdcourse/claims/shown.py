@@ -65,6 +65,7 @@ def show(
         title=title,
         xlabel=f"{xlabel} ({shown.unit})",
         scale=shown.scale,
+        margin=shown.margin / shown.scale,
         pairs=pairs and {names[one]: values for one, values in pairs.items()},
         full={
             part["label"]: (part["full"]["mean"], part["full"]["low"], part["full"]["high"])
@@ -93,6 +94,7 @@ class Shown:
         first: dict[str, Any] = next(iter(stored.values()), {"unit": "points", "scale": 100.0, "margin": 0.0})
         self.unit: str = first["unit"]
         self.scale: float = first["scale"]
+        self.margin: float = first["margin"]
         parts = [
             _compared(claim, name, one, stored.get(name), first, labels.get(name)) for name, one in measured.items()
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import re
 import struct
 import sys
 import textwrap
@@ -105,6 +106,7 @@ def line_at(ax: Axes, reference: tuple[str, float] | None, percent: bool) -> lis
 
 def set_title(ax: Axes, title: str) -> None:
     """The finding, from the left edge of the axes, wrapped so that the figure does not cut it off."""
+    title = re.sub(r"(?<![\w.])-(?=\d)", "−", title)  # a minus sign, not a hyphen
     characters = int(9 * (ax.figure.get_figwidth() - 0.9))  # type: ignore[union-attr]
     ax.set_title(textwrap.fill(title, characters), fontsize=12, loc="left")
 

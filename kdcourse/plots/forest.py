@@ -145,8 +145,8 @@ class _Page:
                 self.shape(answer, x + 5, self.y - 4, 5)
                 self.write(x + 16, self.y, said, "small")
                 x += LETTER * len(said) + 24
-        more = "Shaded: where the claim says the effect is."
-        more += " Pale: other parts. Where one word stands beside a row, all parts count." * any(
+        more = "Shaded: where the claim says the effect is. A row is one data set."
+        more += " Its marks are cases, such as sizes; one word judges all of them, numbers count them." * any(
             len(row.marks) > 1 for row in rows
         )
         more += " Dots: single pairs." * any(len(mark.pairs) for mark in marks)

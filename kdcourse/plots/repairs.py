@@ -48,7 +48,7 @@ def repairs(
             start = 100 * runs[before].mean()
             mean, low, high = interval_of(100 * runs[after].to_numpy(), f"{arm}, {name}")
             low, high = max(low, 0.0), min(high, 100.0)
-            ax.plot([start, mean], [at, at], color=colour, linewidth=1.5)
+            ax.plot([start, mean], [at, at], color=colour, linewidth=1.5, alpha=0.35)
             style = {"color": colour, "fmt": marker, "capsize": 4, "markersize": 7, "zorder": 4, "clip_on": False}
             ax.errorbar(mean, at, xerr=[[mean - low], [high - mean]], **style, label=None if g else f"{arm}, repaired")
             hollow = {"markerfacecolor": "white", "markersize": 12, "zorder": 3, "clip_on": False}

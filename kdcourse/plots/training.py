@@ -52,6 +52,7 @@ def learning(
     for end, arm, colour in sorted(ends, key=lambda one: one[0]):
         under = max(end, under + 0.07 * (high - low))  # names of lines that end together stand above each other
         ax.text(last * 1.02, under, arm, color=colour, va="center", fontweight="bold")
+    ax.set_ylim(top=max(high, under + 0.05 * (high - low)))
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel + (" (%)" if percent else ""))
     set_title(ax, title)

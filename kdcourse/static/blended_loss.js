@@ -22,7 +22,8 @@ const STYLE = `
     width: 1px;
   }
   & .kdx-fill.kdx-hatched { background: repeating-linear-gradient(135deg, var(--kdx-b) 0 3px, transparent 3px 5px); }
-  & .kdx-fill.kdx-outlined { background: transparent; border: 2px solid currentColor; }
+  & .kdx-fill.kdx-outlined { background: transparent; border: 2px solid var(--kdx-b); }
+  & .kdx-fill.kdx-own { background: color-mix(in srgb, currentColor 50%, transparent); }
   & .kdx-fill.kdx-ink { background: currentColor; }
   & .kdx-legend { display: inline-flex; flex-wrap: wrap; font-size: 0.9em; font-weight: 400; gap: 0 0.7rem; }
   & .kdx-swatch { display: inline-block; height: 0.7em; transform: none; width: 1.1em; }
@@ -74,17 +75,19 @@ function reach(student, teacher, label) {
   return 1.05 * Math.max(1e-6, ...gradients.flat().map(Math.abs));
 }
 
-function classRow(model, name, c) {
+// `parts` of the pull: soft, and hard and both unless a fixed weight leaves nothing to the hard part.
+function classRow(model, name, c, parts) {
   const logit = logitSlider(model, name, c);
-  const shares = bar("kdx-stack", "kdx-a", "kdx-b kdx-hatched", "kdx-outlined");
-  const gradient = bar("kdx-signed", "kdx-c", "kdx-b kdx-hatched", "kdx-ink");
+  const shares = bar("kdx-stack", "kdx-a", "kdx-own", "kdx-outlined");
+  const gradient = bar("kdx-signed", ...parts.map(([className]) => className));
   const row = element("div", { className: "kdx-row kdx-loss-row" }, logit.node, shares.node, gradient.node);
   const show = (value, p, q, y, soft, hard, limit) => {
     const total = signed(-(soft + hard), 2);
     const said = `teacher ${p.toFixed(2)}, student ${q.toFixed(2)}, pull ${total}`;
     logit.show(value, value.toFixed(1), `logit ${value.toFixed(1)}; ${said}`);
     shares.show([p, q, y], `${p.toFixed(2)} · ${q.toFixed(2)}`);
-    gradient.show([soft, hard, soft + hard].map((one) => -one / limit), total); // the edge is ±limit; up is to the right
+    const pulls = [soft, hard, soft + hard].slice(0, parts.length);
+    gradient.show(pulls.map((one) => -one / limit), total); // the edge is ±limit; up is to the right
   };
   return { row, show };
 }
@@ -101,6 +104,9 @@ function render({ model, el }) {
   const examples = model.get("examples");
   const chosen = () => examples[model.get("example_number")];
 
+  const softAlone = model.get("fixed_weight") && model.get("soft_weight") === 1;
+  const parts = [["kdx-a", "soft"], ["kdx-b kdx-hatched", "hard"], ["kdx-ink", "both"]].slice(0, softAlone ? 1 : 3);
+
   const example = choice({
     label: "example",
     options: examples.map(({ index, label }) => `${index}: ${names[label]}`),
@@ -115,13 +121,14 @@ function render({ model, el }) {
     "div",
     { className: "kdx-row kdx-loss-row kdx-head", "aria-hidden": "true" },
     element("span", {}, "class, and the student's logit"),
-    element("span", {}, "probability at T ", legend(["kdx-a", "teacher"], ["kdx-b kdx-hatched", "student"], ["kdx-outlined", "label"])),
-    element("span", {}, "pull: ← down, up → ", legend(["kdx-c", "soft"], ["kdx-b kdx-hatched", "hard"], ["kdx-ink", "both"])),
+    element("span", {}, "probability at T ", legend(["kdx-a", "teacher"], ["kdx-own", "student"], ["kdx-outlined", "label"])),
+    element("span", {}, "pull: ← down, up → ", legend(...parts)),
   );
-  const rows = names.map((name, c) => classRow(model, name, c));
+  const rows = names.map((name, c) => classRow(model, name, c, parts));
   const said = words();
   const cells = Array.from({ length: 6 }, () => [element("th", { scope: "row" }), element("td"), element("td")]);
-  const body = element("tbody", {}, ...cells.map((row) => element("tr", {}, ...row)));
+  const lines = cells.filter((_, k) => !softAlone || [0, 3].includes(k)); // the soft term, and the length of its pull
+  const body = element("tbody", {}, ...lines.map((row) => element("tr", {}, ...row)));
   const terms = table("The loss, and what it asks for", ["", "with T²", "without T²"], body);
   terms.className = "kdx-terms";
 
@@ -144,21 +151,21 @@ function render({ model, el }) {
       show(student[c], p[c], q[c], c === label ? 1 : 0, now.softGradient[c], now.hardGradient[c], limit);
     });
     ledger(...both).forEach((line, k) => line.forEach((text, column) => setText(cells[k][column], text)));
-    const lines = say(names, chosen(), student, T, w, model.get("squared"), now);
-    said.show(lines);
-    el.dataset.alt = lines.join(" ");
+    const told = say(names, chosen(), student, T, w, model.get("squared"), now);
+    said.show(told);
+    el.dataset.alt = told.join(" ");
   };
   const choose = () => {
     limit = reach(model.get("logits"), chosen().teacher, chosen().label);
     draw();
   };
   const controls = [example.node, temperature.node, weight.node, squared.node, reset];
-  const parts = [element("div", { className: "kdx-controls" }, ...controls), head, ...rows.map(({ row }) => row), said.node, terms];
+  const picture = [head, ...rows.map(({ row }) => row)];
   choose();
   return mount(el, model, {
     title: "The blended loss",
     style: STYLE,
-    parts,
+    parts: [element("div", { className: "kdx-controls" }, ...controls), ...picture, said.node, terms],
     redraw: { "example_number logits": choose, "temperature soft_weight squared": draw },
   });
 }

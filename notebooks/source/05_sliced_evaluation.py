@@ -20,7 +20,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %% [markdown]
 # ## Predict
 #
-# A shop packs by picture: clothes into a pouch, sandals and sneakers into a flat box, ankle boots into a tall one, bags into a carton. Its student was distilled in winter, when hardly anybody bought sandals.
+# A shop packs by picture: clothes into a pouch, sandals and sneakers into a flat box, ankle boots into a tall one, bags into a carton. Its student was distilled in winter, when hardly anybody bought sandals. Each garment may lose **five points** against the teacher, so the shop decided. Sandals lose several times as much.
 #
 # How many sandals must an audit see to catch the fault four times in five?
 
@@ -74,7 +74,7 @@ for name, ok in right.items():
     print(f"{name:>7}: {ok[of_winter].mean():.1%} in the right box")
 
 # %% [markdown]
-# By these averages, the winter's student looks fine. Now the **gap**, teacher − student, by garment. What a slice may lose, the shop decided beforehand: **five points**.
+# By these averages, the winter's student looks fine. Now the **gap**, teacher − student, by garment, against the five points.
 
 # %%
 from kdcourse.audit import audit
@@ -92,10 +92,15 @@ def audit_of(rows):
 audit_of(of_winter).plot()
 
 # %% [markdown]
-# *Flag*: shown to lose more than the limit. *Pass*: shown to lose less. *Watch*: undecided. *Too few*: below a minimum that you set. Go by the thin lines: they allow for ten questions at once.
+# *Flag*: shown to lose more than the limit. *Pass*: shown to lose less. *Watch*: undecided. *Too few*: below a minimum that you set. Go by the thin lines: they allow for ten questions at once. Drag the limit to ten points: what would a hundred pictures settle then, and what not?
+
+# %%
+from kdcourse.widgets import slices as explore
+
+explore(audit_of(of_winter))
 
 # %% [markdown]
-# A hundred pictures settle no garment; twenty sandals say next to nothing. Nearest to the truth, all test pictures:
+# A hundred pictures settle no garment. And the sandals look perfect: on these twenty the student lost nothing, by luck. We shall count such luck. First, nearest to the truth, all test pictures:
 
 # %%
 audit_of(np.arange(len(labels))).plot()
@@ -182,7 +187,7 @@ plots.shares(
 )
 
 # %% [markdown]
-# With ten sandals, some audits even *pass* it: where the models agree on all ten, s is zero, and so is the width. The package inverts an exact test on Tango's (1998) score instead.
+# Some small audits even *pass* it: where the models agree on every sandal, s is zero, and so is the width. That was the luck of the shop's twenty. The package inverts an exact test on Tango's (1998) score instead: its interval stayed wide.
 
 # %% [markdown]
 # Turned round, the formula says what decides four audits in five. The distance from the *limit* counts:
@@ -190,13 +195,11 @@ plots.shares(
 # $$n = \left( \frac{(1.96 + 0.84)\, s}{\text{gap} - \text{limit}} \right)^2$$
 
 # %%
-from kdcourse.paired import examples_needed
-
-b = int((right["teacher"] & ~right["winter"])[sandals].sum())
-c = int((right["winter"] & ~right["teacher"])[sandals].sum())
+gap, _, high = gap_on(sandals)
+s = (high - gap) * len(sandals) ** 0.5 / 1.96  # from the interval, backwards
 for limit in [0.0, 0.05, 0.10]:
-    n = examples_needed(b, c, len(sandals), limit)
-    print(f"limit {100 * limit:2.0f} points: {n:,} sandals")
+    n = ((1.96 + 0.84) * s / (gap - limit)) ** 2
+    print(f"limit {100 * limit:2.0f} points: {n:,.0f} sandals")
 
 # %% [markdown]
 # ## Many slices, many alarms
@@ -210,7 +213,7 @@ for slices in [1, 10, 50]:
     )
 
 # %% [markdown]
-# So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together. (Holm's verdict may fall where the thin line just touches the limit.)
+# So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together. (Holm asks a little less than the thin line: sneakers passed above, though theirs just crosses.)
 
 # %% [markdown]
 # Each slice costs power: for ten at once, 1.96 becomes about 2.8, and n grows 1.7-fold. Ask only what would change a decision.
@@ -256,7 +259,7 @@ worst = garments.class_names[gaps.idxmax()]
 print(f"worst on validation: {worst}")
 
 # %% [markdown]
-# In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest. "Better" says that the number named first is larger: here, a larger loss. The blue bar allows for other test pictures, too.
+# In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest. "Better" says that the first number is larger: here, a larger loss. The full run trains longer and tunes more; its bar allows for other test pictures, too.
 
 # %%
 from kdcourse import claims
@@ -291,7 +294,7 @@ said = [logits["teacher"].argmax(1), soft["test_logits"].iloc[0].argmax(1)]
 audit(labels, *said, slices, max_gap=LIMIT).plot()
 
 # %% [markdown]
-# The less sure the teacher, the larger the gap. In the full run the least sure quarter loses {{ gain rare-and-hard-lose-most fashion-mnist slice=least_sure_quarter is better }} more than the rest.
+# This student fails on average, too; its slices say where. The less sure the teacher, the larger the gap. In the full run the least sure quarter loses {{ gain rare-and-hard-lose-most fashion-mnist slice=least_sure_quarter is better }} more than the rest.
 
 # %% [markdown]
 # To find that slice takes no labels; to measure its gap does. In production the student's own confidence is at hand: audit by that, too.
@@ -357,7 +360,7 @@ plots.intervals(
 )
 
 # %% [markdown]
-# In the full run, soft labels lift the three rarest classes by {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=labels,metric=recall is better }} over plain labels. Against weighted ones it is {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=weighted_labels,metric=recall is worse }}, which only just leaves out zero: one line of weights does for the tail what the teacher does. The commonest classes seem to pay for it.
+# In the full run, soft labels lift the three rarest classes by {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=labels,metric=recall is better }} over plain labels. Against weighted ones it is {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=weighted_labels,metric=recall is worse }}. That barely leaves out zero, and a bootstrap of the same pairs does not. So weights, with a stronger weight decay, do about as much for the tail as the teacher, and the commonest classes seem to pay for it. Weighted *soft* labels are not measured.
 
 # %%
 part = "slice=three rarest classes,against={},metric=recall".format
@@ -366,7 +369,7 @@ claims.show(
     {part(arm): found for arm, found in against.items()},
     title=against["weighted labels"].say(
         better="Soft labels beat weighted labels in the tail, too",
-        worse="Weighted labels do more for the tail than soft labels",
+        worse="In the tail, weighted labels beat soft ones, narrowly",
         inconclusive="Soft or weighted labels in the tail: cannot tell",
     ),
     xlabel="soft labels − the other, recall on the three rarest",
@@ -380,7 +383,7 @@ claims.show(
 # %% [markdown]
 # ## Limits are a policy
 #
-# How much loss you accept is no question of statistics. Fix the limit in writing before you look: one that is chosen afterwards can always be met. Let it follow the harm. Give it a consequence: a no-go slice goes to the teacher. And weigh slices as production has them.
+# How much loss you accept is no question of statistics. Fix the limit in writing before you look: one that is chosen afterwards can always be met. Let it follow the harm. Give it a consequence: a no-go slice goes to the teacher, if it can be told without its label. And weigh slices as production has them.
 
 # %% [markdown]
 # **Exercise 2** · 6 minutes · open-ended. Write `release`, before the next audit. `low` and `high` enclose the gap of one slice, as shares; `harm` is 1 (annoys), 2 (costs money) or 3 (hurts somebody). Return `"go"` for what is shown to be safe, else `"no-go"`. The limits are yours: 3 to 10 points for harm 1, at most 1 for harm 3, between them for 2.
@@ -409,47 +412,26 @@ release = check.release(release).use()
 # %%
 mails = load("spam-assassin")
 one = grid(width=4, temperature=10, lr=0.003)
-seeds = range(2 if FAST else 8)
-eight = pd.concat([one.assign(init_seed=s, order_seed=s) for s in seeds])
-filters = sweep(eight, mails, batch_size=128, **OPTIONS)
+found = sweep(one, mails, batch_size=128, **OPTIONS)
 truth, group = mails.test.labels.numpy(), mails.test.about["group"]
 said = mails.test.teacher_logits.argmax(1).numpy()
-own = np.stack([one.argmax(1) for one in filters["test_logits"]])
+own = found["test_logits"].iloc[0].argmax(1)
 
 # %%
 few = {"max_gap": 0.03, "min_samples": 50}
-report = audit(truth, said, own[0], {"group": group}, **few)
-decided = report.table[["level", "n", "gap"]].join(report.corrected)
+report = audit(truth, said, own, {"group": group}, **few)
+columns = ["level", "n", "teacher", "gap"]
+decided = report.table[columns].join(report.corrected)
 decided["harm"] = [1 if "spam" in name else 2 for name in decided["level"]]
 ends = decided[["low", "high", "harm"]].itertuples(index=False)
 decided["decision"] = [release(*row) for row in ends]
-decided.round(3)
+decided.round(4)
 
 # %% [markdown]
-# For a no-go group there are two ways out: more mails, or the teacher. Drag the limit: which groups stay undecided? (The table goes by harm and the thin lines, the widget by one limit and Holm: they may differ.)
-
-# %%
-from kdcourse.widgets import slices as explore
-
-explore(report)
+# Each no-go is *undecided*: no group is shown to be bad. Two ways out: more mails, or the teacher. But what arrives is not marked as hard ham. So send on what the *student* is unsure of, and audit that as a slice. And read the teacher's column: a small gap to a poor teacher is no comfort.
 
 # %% [markdown]
-# Over eight such filters, all mail stays {{ gain average-hides-slices spam-assassin slice=all_mail,side=under is better }} *under* a limit of three points. The gap of hard ham *minus* that limit is {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}: it may lie on either side. The slice that worries us most is the one that we cannot judge.
-
-# %%
-gap = 1.0 * (said == truth) - (own == truth)
-hard = gap[:, group == "hard-ham-1"]
-under, over = compare(0.03 - gap, 0 * gap), compare(hard - 0.03, 0 * hard)
-claims.show(
-    "average-hides-slices",
-    {"slice=all mail,side=under": under, "slice=hard ham,side=over": over},
-    title=over.say(
-        better="Hard ham loses more than the limit",
-        worse="Hard ham, too, stays within the limit",
-        inconclusive="Hard ham has too few mails to say on which side it is",
-    ),
-    xlabel="limit − gap of all mail; gap of hard ham − limit",
-)
+# That was one filter. Eight of the full run, trained longer, lose {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, shown to be within a limit of three. On hard ham they lose {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}; measured from the limit, {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}: it may lie on either side. The slice that worries us most is the one that we cannot judge. All of it: `kdcourse claims average-hides-slices`.
 
 # %% [markdown]
 # ## Where it goes wrong
@@ -494,7 +476,7 @@ for name, ends in [("theirs", difference(at_2, at_4)), ("paired", paired)]:
 # %% [markdown]
 # <details><summary><b>The bug</b></summary>
 #
-# It adds two variances, as if each student had had pictures of its own. Both saw the same ones, and mostly fail on the same: that drops out of a difference. In public: [EleutherAI/lm-evaluation-harness, issue 3831](https://github.com/EleutherAI/lm-evaluation-harness/issues/3831).
+# It adds two variances, as if each student had had pictures of its own. Both saw the same ones, and mostly fail on the same: that drops out of a difference. Shown is that *these two* students differ; to credit T takes more trainings. In public: [EleutherAI/lm-evaluation-harness, issue 3831](https://github.com/EleutherAI/lm-evaluation-harness/issues/3831).
 # </details>
 
 # %% [markdown]
@@ -502,7 +484,7 @@ for name, ends in [("theirs", difference(at_2, at_4)), ("paired", paired)]:
 #
 # - Write down your slices, and a limit for each, before the next model is trained.
 # - Count the examples in each. Where the formula asks for more, start collecting.
-# - Audit a file of predictions in the pipeline. Exit status 1 means that a slice is flagged; the undecided ones do not stop it, so read them:
+# - Audit a file of predictions in the pipeline. Exit status 1 means that a slice is flagged; the undecided ones do not stop it, so read them. `--max-gap` is one limit for all; a file for `--thresholds` gives each slice its own.
 #
 # ```
 # kdcourse audit predictions.csv --label y --teacher teacher --student student --slice group --max-gap 0.03
