@@ -92,7 +92,10 @@ def audit_of(rows):
 audit_of(of_winter).plot()
 
 # %% [markdown]
-# *Flag*: shown to lose more than the limit. *Pass*: shown to lose less. *Watch*: undecided. *Too few*: below a minimum that you set. Go by the thin lines: they allow for ten questions at once. Drag the limit to ten points: what would a hundred pictures settle then, and what not?
+# *Flag*: shown to lose more than the limit. *Pass*: shown to lose less. *Watch*: undecided. *Too few*: below a minimum that you set.
+
+# %% [markdown]
+# Go by the thin lines: they allow for ten questions at once. Drag the limit to ten points: what would a hundred pictures settle then, and what not?
 
 # %%
 from kdcourse.widgets import slices as explore
@@ -187,7 +190,10 @@ plots.shares(
 )
 
 # %% [markdown]
-# Some small audits even *pass* it: where the models agree on every sandal, s is zero, and so is the width. That was the luck of the shop's twenty. The package inverts an exact test on Tango's (1998) score instead: its interval stayed wide.
+# Some small audits even *pass* it: where the models agree on every sandal, s is zero, and so is the width. That was the luck of the shop's twenty.
+
+# %% [markdown]
+# The package inverts an exact test on Tango's (1998) score instead: its interval stayed wide.
 
 # %% [markdown]
 # Turned round, the formula says what decides four audits in five. The distance from the *limit* counts:
@@ -259,7 +265,10 @@ worst = garments.class_names[gaps.idxmax()]
 print(f"worst on validation: {worst}")
 
 # %% [markdown]
-# In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest. "Better" says that the first number is larger: here, a larger loss. The full run trains longer and tunes more; its bar allows for other test pictures, too.
+# In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest.
+
+# %% [markdown]
+# "Better" says that the first number is larger: here, a larger loss. The full run trains longer and tunes more; its bar allows for other test pictures, too.
 
 # %%
 from kdcourse import claims
@@ -428,10 +437,16 @@ decided["decision"] = [release(*row) for row in ends]
 decided.round(4)
 
 # %% [markdown]
-# Each no-go is *undecided*: no group is shown to be bad. Two ways out: more mails, or the teacher. But what arrives is not marked as hard ham. So send on what the *student* is unsure of, and audit that as a slice. And read the teacher's column: a small gap to a poor teacher is no comfort.
+# Each no-go is *undecided*: no group is shown to be bad. Two ways out: more mails, or the teacher.
 
 # %% [markdown]
-# That was one filter. Eight of the full run, trained longer, lose {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, shown to be within a limit of three. On hard ham they lose {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}; measured from the limit, {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}: it may lie on either side. The slice that worries us most is the one that we cannot judge. All of it: `kdcourse claims average-hides-slices`.
+# But what arrives is not marked as hard ham. So send on what the *student* is unsure of, and audit that as a slice. And read the teacher's column: a small gap to a poor teacher is no comfort.
+
+# %% [markdown]
+# That was one filter. Eight of the full run, trained longer, lose {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, shown to be within a limit of three.
+
+# %% [markdown]
+# On hard ham they lose {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}; measured from the limit, {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}: it may lie on either side. The slice that worries us most is the one that we cannot judge. All of it: `kdcourse claims average-hides-slices`.
 
 # %% [markdown]
 # ## Where it goes wrong
