@@ -9,7 +9,9 @@ import pytest
 from scipy.stats import norm
 from statsmodels.stats.multitest import multipletests
 from test_audit import joined, row
+from typer.testing import CliRunner
 
+from kdcourse import cli
 from kdcourse.audit import audit
 from kdcourse.audit.tables import headline, held_back, sight, state_of
 from kdcourse.stats.paired import gap_interval, gap_p_values, gap_power
@@ -186,3 +188,38 @@ def test_a_power_that_cannot_be_is_refused():
     for arguments, said in [((0.6, 100, 0.1, 0.0), "gap"), ((0.1, 100, 0.02, 0.02), "gap"), ((0.1, 0, 0.1, 0.0), "n ")]:
         with pytest.raises(ValueError, match=said):
             gap_power(*arguments)
+
+
+# ---- the command ----
+
+GATE = ["--label", "y", "--teacher", "teacher", "--student", "student", "--slice", "group", "--max-gap", "0.03"]
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """A file with a safe group and one in doubt."""
+    monkeypatch.chdir(tmp_path)
+    labels, teacher, student, group = joined(WATCH, *SAFE)
+    rows = zip(labels[1:], teacher[1:], student[1:], group[1:], strict=True)
+    lines = ["y,teacher,student,group", *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "p.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return tmp_path / "p.csv"
+
+
+def status_of(*arguments):
+    return CliRunner().invoke(cli.app, ["audit", *map(str, arguments)], env={"COLUMNS": "2000", "NO_COLOR": "1"})
+
+
+def test_the_command_holds_back_what_is_undecided_where_it_is_asked_to(table):
+    assert status_of(table, *GATE).exit_code == 0
+    asked = status_of(table, *GATE, "--require-pass")
+    assert asked.exit_code == 3
+    assert "Release: held back; undecided and not waived: group = watch." in asked.stdout
+    policy = '\ufeffrequire = "pass"\n[waivers."group=watch"]\nreason = "no mail yet"\nuntil = 2999-01-01\n'
+    (table.parent / "t.toml").write_text(policy, encoding="utf-8")  # with a byte-order mark, as some editors write
+    waived = status_of(table, *GATE, "--thresholds", "t.toml")
+    assert waived.exit_code == 0
+    assert "group = watch: waived until 2999-01-01: no mail yet" in waived.stdout
+    assert status_of(table, *GATE, "--correction", "fdr").exit_code == 0
+    bad = status_of(table, *GATE, "--correction", "none")
+    assert (bad.exit_code, "--correction" in bad.stderr) == (2, True)

@@ -206,6 +206,6 @@ def _method(tests, min_samples, confidence, scored, correction):
         ),
     }[correction]
     return (
-        f"Verdicts come from {test}, corrected by {by}, for {counted(tests, 'test')} ({tested}): {so}. "
+        f"Verdicts come from {test}, corrected by {by} for {counted(tests, 'test')} ({tested}): {so}. "
         f"Each interval has {percent} for itself alone."
     )
