@@ -18,8 +18,8 @@ from kdcourse.stats.paired import gap_interval, gap_p_values, gap_power
 
 TODAY = datetime.date(2027, 1, 15)
 # With 3 points allowed: over it, over it by its own test alone, in doubt, too small, and two that are safe.
-FLAG, ALARM, WATCH, FEW = ("flag", (60, 0, 540)), ("alarm", (15, 0, 201)), ("watch", (8, 0, 142)), ("few", (9, 0, 1))
-SAFE = [("safe", (0, 0, 900)), ("safe, too", (2, 1, 797))]
+FLAG, ALARM, WATCH, FEW = ("flag", (60, 0, 540)), ("alarm", (13, 0, 203)), ("watch", (8, 0, 142)), ("few", (9, 0, 1))
+SAFE = [("safe", (0, 0, 900)), ("safe too", (2, 1, 797))]
 
 
 def audited(*parts, **options):
@@ -35,22 +35,22 @@ def test_an_alarm_is_over_its_limit_by_its_own_test_and_not_after_the_correction
     report = audited(FLAG, ALARM, WATCH, FEW, *SAFE)
     assert report.table.set_index("level")["verdict"].to_dict() == {
         "flag": "flag", "alarm": "alarm", "watch": "watch", "few": "too few", "other": "too few", "safe": "pass",
-        "safe, too": "pass",
+        "safe too": "pass",
     }  # fmt: skip
-    tested = [(60, 0, 600), (15, 0, 216), (8, 0, 150), (0, 0, 900), (2, 1, 800)]
+    tested = [(60, 0, 600), (13, 0, 216), (8, 0, 150), (0, 0, 900), (2, 1, 800)]
     tested.append(tuple(np.sum([*tested, (9, 0, 10), (0, 0, 1)], axis=0).tolist()))
     alone = [gap_p_values(*counts, 0.03)[0] for counts in tested]
     together = multipletests(alone, method="holm")[1]
     assert alone[1] <= 0.025 < together[1]
     found = row(report, "alarm")
-    assert found["low"] == gap_interval(15, 0, 216, 0.95)[0] > 0.03
+    assert found["low"] == gap_interval(13, 0, 216, 0.95)[0] > 0.03
     assert (found["handling"], found["more_needed"] > 0) == ("fallback to teacher", True)
     assert report.alarmed["level"].tolist() == ["alarm"]
     assert report.table["level"].tolist()[:3] == ["flag", "alarm", "watch"]
 
 
 def test_the_false_discovery_rate_is_benjamini_and_hochbergs():
-    parts = [(f"g{k}", (4 + 3 * k, 1, 395 - 3 * k)) for k in range(8)]
+    parts = [(f"g{k}", (25, 1, 374) if k < 4 else (6 - k // 2, 1, 393 + k // 2)) for k in range(8)]
     strict, loose = (audited(*parts, correction=one) for one in ("holm", "fdr"))
     counts = [*((a, b, a + b + c) for _, (a, b, c) in parts)]
     counts.append(tuple(np.sum([*counts, (0, 0, 1)], axis=0).tolist()))
@@ -91,7 +91,7 @@ def test_what_holds_a_release_back(parts, require, waived, status):
         3: "Release: held back; undecided and not waived: ",
     }
     assert said.startswith(starts[status])
-    assert (len(report.undecided) > 0) == (status == 3)
+    assert status == 1 or (len(report.undecided) > 0) == (status == 3)
 
 
 def test_a_waiver_holds_until_its_date_and_for_what_is_undecided():
@@ -136,7 +136,7 @@ def test_a_policy_that_is_none_is_refused_by_name(options, said):
     [
         ([FLAG, ALARM, WATCH, FEW, *SAFE], "flag",
          "2 of 7 slices shown safe, 1 over the limit (group = flag), 1 alarm (group = alarm), 1 undecided, 2 with "
-         "too few examples"),
+         "too few examples; all examples together undecided"),
         ([ALARM, *SAFE], "alarm", "2 of 4 slices shown safe, 1 alarm (group = alarm), 1 with too few examples"),
         ([WATCH], "undecided", "0 of 2 slices shown safe, 1 undecided, 1 with too few examples; all examples together "
          "undecided"),
