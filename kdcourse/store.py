@@ -55,7 +55,8 @@ def save_json(path: Name, value: Any) -> None:
 def load_json(path: Name) -> Any:
     """The value in a JSON file. Raises FileNotFoundError, or DamagedFile if it is not JSON."""
     try:
-        return _parse(Path(path).read_text(encoding="utf-8-sig"))  # some editors put a byte-order mark first
+        text = Path(path).read_text(encoding="utf-8")
+        return _parse(text.removeprefix("\ufeff"))  # some editors put a byte-order mark first
     except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
         raise DamagedFile(f"{path} is not valid JSON: {error}") from error
 

@@ -474,9 +474,9 @@ SPEED = "must name a column, got 'speed'; there are 'id', 'y', 'teacher', 'stude
         (
             "--slice",
             "length:1",
-            "must end in a number of bins >= 2, in edges that increase, or in levels",
+            "must end in a number of bins >= 2, in edges that increase, in levels, or in year",
         ),
-        ("--slice", "group*length:x", "or in levels, got 'length:x'"),
+        ("--slice", "group*length:x", "weekday, hour, got 'length:x'"),
         ("--slice", "group*length*y", "slices must be crossed in pairs, got 'group*length*y'"),
         ("--slice", "text:4", "slices['text'] must hold numbers, got 'long' in row 6"),
         ("--slice", "length:20,50*length:4", "slices['length'] must be cut in one way, got [20.0, 50.0] and 4"),

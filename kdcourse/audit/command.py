@@ -143,7 +143,7 @@ def _read(path, label, models, ids, slices):
     numbers = {name for columns in probabilities.values() for name in columns}
     needed = dict.fromkeys([*compared.values(), *numbers, *bins, *([ids] if ids is not None else [])])
     # What is needed as text somewhere is read as text: 01 is then still 01.
-    binned = {name for name, how in bins.items() if how and how not in CALENDAR}
+    binned = {name for name, how in bins.items() if how and not isinstance(how, str)}
     column = read_columns(path, needed, (numbers | binned) - {*compared.values(), ids})
     arguments, classes = as_classes({argument: column[name] for argument, name in compared.items()}, classes)
     for model, columns in probabilities.items():
@@ -202,7 +202,7 @@ def _slices(asked, names):
 def _read_thresholds(path):
     """Those arguments of `audit` that a file in TOML says."""
     try:
-        found = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+        found = tomllib.loads(Path(path).read_text(encoding="utf-8").removeprefix("\ufeff"))
     except ValueError as error:  # broken TOML, and broken UTF-8, too
         raise bad_value("thresholds", f"must be valid TOML, and {path} is not: {error}") from None
     except OSError as error:

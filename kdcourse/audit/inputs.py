@@ -272,7 +272,7 @@ def factorized(name: str, column: pd.Series) -> tuple[np.ndarray, list]:
 
 def alike(value: Any) -> Any:
     """What a text looks like: equal for texts that differ in Unicode form or in blanks. Anything else is itself."""
-    return " ".join(unicodedata.normalize("NFKC", value).split()) if isinstance(value, str) else value
+    return isinstance(value, str) and " ".join(unicodedata.normalize("NFKC", value).split()) or value
 
 
 def counted(count: int, what: str) -> str:
