@@ -229,7 +229,15 @@ def audit(
     max_gap: Annotated[float | None, typer.Option(help="Loss a slice may have, a share; 0.02 if not said.")] = None,
     min_samples: Annotated[int | None, typer.Option(help="Smallest slice to judge; 100 if not said.")] = None,
     confidence: Annotated[float | None, typer.Option(help="Of all verdicts together; 0.95 if not said.")] = None,
-    thresholds: Annotated[Path | None, typer.Option(help="TOML: those three, and a table thresholds by slice.")] = None,
+    thresholds: Annotated[
+        Path | None, typer.Option(help="TOML: those three, require, correction, and tables thresholds and waivers.")
+    ] = None,
+    require_pass: Annotated[
+        bool, typer.Option("--require-pass", help="A slice that is not shown to be safe has exit status 3.")
+    ] = False,
+    correction: Annotated[
+        str | None, typer.Option(metavar="holm|fdr", help="holm, if not said, for a release; fdr for exploring.")
+    ] = None,
     confidence_bins: Annotated[
         int | None, typer.Option(help="Slice by the teacher's confidence, so many bins.")
     ] = None,
@@ -237,7 +245,7 @@ def audit(
     json: Annotated[Path | None, typer.Option(help="Write everything for programs.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the worst rows for a pull request.")] = None,
 ) -> None:
-    """Where does a student lose what its teacher knows? Exit status 0 pass, 1 something is flagged, 2 bad input."""
+    """Where does a student lose what its teacher knows? Exit status 0 good, 1 flagged, 2 bad input, 3 undecided."""
     options = {name: value for name, value in locals().items() if name != "predictions"}
     try:
         from kdcourse.audit import command
@@ -256,6 +264,8 @@ def _said(hint: str) -> Iterator[None]:
     """Inside, a value that is wrong ends the command with a sentence about the argument `hint`."""
     try:
         yield
+    except UnicodeError:  # of the terminal: it is no fault of an argument
+        raise
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=hint) from None
 
@@ -270,9 +280,18 @@ def _written(path: Path, hint: str) -> Iterator[None]:
 
 
 def main() -> None:
-    """Run the command; what is missing of the course is told in one sentence, with exit status 2."""
+    """Run the command; what is missing of the course is told in one sentence, with exit status 2.
+
+    A terminal that lacks a letter gets an escape for it, and a reader who has seen enough ends the command in silence.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more when it leaves
+        sys.exit(1)
     except _course.CourseError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -7,7 +7,12 @@ determined it, so that it is found again.
 import hashlib
 import json
 import os
+import re
+import shutil
+import stat
+import sys
 import tempfile
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from os import PathLike
@@ -50,7 +55,8 @@ def save_json(path: Name, value: Any) -> None:
 def load_json(path: Name) -> Any:
     """The value in a JSON file. Raises FileNotFoundError, or DamagedFile if it is not JSON."""
     try:
-        return _parse(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        return _parse(text.removeprefix("\ufeff"))  # some editors put a byte-order mark first
     except (ValueError, RecursionError) as error:  # a UnicodeDecodeError is a ValueError
         raise DamagedFile(f"{path} is not valid JSON: {error}") from error
 
@@ -116,12 +122,25 @@ def sha256(path: Name) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def cache_folder(name: str) -> Path:
-    """Where results may be kept that can be computed again: a folder of this user, or KDCOURSE_HOME if that is set."""
+def user_folder(kind: str) -> Path:
+    """The folder of this user for the course's "cache" or "data": KDCOURSE_HOME, if that is set.
+
+    Where a user has no home, as in some containers, it is one in the folder for temporary files.
+    """
     import platformdirs
 
     home = os.environ.get("KDCOURSE_HOME")
-    return (Path(home) if home else platformdirs.user_cache_path("kdcourse")) / name
+    try:
+        if home:
+            return Path(home).expanduser()
+        return {"cache": platformdirs.user_cache_path, "data": platformdirs.user_data_path}[kind]("kdcourse")
+    except (RuntimeError, KeyError):  # neither HOME nor an entry of the user
+        return Path(tempfile.gettempdir()) / f"kdcourse-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+
+
+def cache_folder(name: str) -> Path:
+    """Where results may be kept that can be computed again."""
+    return user_folder("cache") / name
 
 
 def _parse(text):
@@ -145,18 +164,44 @@ def _check_keys(value):
 
 @contextmanager
 def replacing(path: Name) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place if the block ends well, and vanishes if it does not."""
+    """A temporary path that takes the place of `path` if the block ends well, and vanishes if it does not.
+
+    A file that is there keeps its mode; a new one has that of any file the process makes. A link stays, and what it
+    leads to is replaced. What is no file, such as a pipe or a device, is written to and stays what it is.
+    """
     path = Path(path)
+    handle = _open_handle(path)
+    if handle is not None or (path.exists() and not path.is_file()):
+        if path.is_dir():
+            raise IsADirectoryError(21, "Is a directory", str(path))
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / "content"
+            temporary.touch()
+            yield temporary
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            with open(temporary, "rb") as content, open(path if handle is None else os.dup(handle), "wb") as file:
+                shutil.copyfileobj(content, file)
+        return
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.parent / f".{path.name[:200]}.{uuid.uuid4().hex[:8]}.part"
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less what the umask takes
     try:
+        if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         yield temporary
         with open(temporary, "r+b") as file:  # Windows syncs only what is open for writing
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         os.replace(temporary, path)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _open_handle(path):
+    """The number of the open file that a path such as /dev/stdout stands for, or None. Its place in it counts."""
+    named = re.fullmatch(r"/dev/(?:(stdin|stdout|stderr)|fd/(\d+))|/proc/self/fd/(\d+)", str(path))
+    if not named:
+        return None
+    return {"stdin": 0, "stdout": 1, "stderr": 2}[named[1]] if named[1] else int(named[2] or named[3])

@@ -78,17 +78,17 @@ def rows_of(report):
 @pytest.mark.parametrize(
     ("levels", "options", "said"),
     [
-        (LEVELS, {}, "1 of 5 slices loses more than allowed; it is group = hard ham"),
+        (LEVELS, {},
+         "2 of 5 slices shown safe, 1 over the limit (group = hard ham), 1 undecided, 1 with too few examples"),
         ({"a": (400, 80, 0), "b": (400, 90, 0), "c": (400, 0, 0)}, {},
-         "2 of 3 slices lose more than allowed, and so do all examples together; worst: group = b"),
-        ({"a": (900, 0, 0), "b": (900, 1, 0)}, {}, "All 2 slices stay within what is allowed"),
+         "1 of 3 slices shown safe, 2 over the limit (worst: group = b); all examples together over the limit"),
+        ({"a": (900, 0, 0), "b": (900, 1, 0)}, {}, "2 of 2 slices shown safe"),
         ({"a": (900, 0, 0), "b": (200, 6, 0), "c": (3, 0, 0), "d": (4, 0, 0)}, {},
-         "None of 4 slices is shown to lose more than allowed; 1 undecided and 2 have too few examples"),
+         "1 of 4 slices shown safe, 1 undecided, 2 with too few examples"),
         ({"a": (99, 12, 0), "b": (99, 12, 0), "c": (99, 12, 0)}, {},
-         "All examples together lose more than allowed, though none of 3 slices is shown to by itself; 3 have too few "
-         "examples"),
+         "0 of 3 slices shown safe, 3 with too few examples; all examples together over the limit"),
         ({"a": (400, 8, 0), "b": (400, 8, 0)}, {"thresholds": {"group": 0.2}},  # only the whole is open
-         "All 2 slices stay within what is allowed; all examples together are undecided"),
+         "2 of 2 slices shown safe; all examples together undecided"),
     ],
 )  # fmt: skip
 def test_the_headline_follows_the_verdicts(levels, options, said):
@@ -265,7 +265,7 @@ def test_plot_shows_the_figure_with_its_words_and_names_columns_where_there_are_
 def test_the_page_is_complete_and_asks_nothing_of_the_network(page):
     soup = BeautifulSoup(page, "html.parser")
     assert soup.html["lang"] == "en"
-    assert soup.title.get_text().startswith("Audit: 1 of 5 slices")
+    assert soup.title.get_text().startswith("Audit: 2 of 5 slices shown safe")
     assert [heading.name for heading in soup.find_all(re.compile("^h[1-6]$"))] == ["h1", *["h2"] * 4]
     addresses = [
         item.get(name) for item in soup.find_all(True) for name in ("src", "href", "srcset", "action") if item.get(name)
@@ -285,10 +285,12 @@ def test_the_table_of_the_page_has_every_row_and_every_number(found, page):
         *["slice", "level", "verdict", "n", "gap (points) [95 % interval]", "allowed gap (points)"],
         *["teacher", "student", "baseline", "student over baseline (points) [95 % interval]"],
         *["retained above chance", "agreement", "more examples needed", "handling"],
+        *["chance to flag twice the limit", "examples for 80 % of that"],
     ]
     rows = [[cell.get_text() for cell in line.find_all(["th", "td"])] for line in table.find_all("tr")[1:]]
     for cells, row in zip(rows, rows_of(found), strict=True):
-        more = f"{row['more_needed']:,.0f}" if row["more_needed"] else "–"
+        rounded = row["more_needed"] if row["verdict"] == "too few" else float("{:.2g}".format(row["more_needed"]))
+        more = f"{'' if row['verdict'] == 'too few' else 'about '}{rounded:,.0f}" if row["more_needed"] else "–"
         better = ", student better" if row["level"] == "news" else ""
         assert cells == [
             row["slice"],
@@ -304,6 +306,8 @@ def test_the_table_of_the_page_has_every_row_and_every_number(found, page):
             f"{100 * row['agreement']:.1f} %",
             more,
             row["handling"],
+            f"{100 * row['chance_at_twice']:.1f} %",
+            f"about {float('{:.2g}'.format(row['needed_at_twice'])):,.0f}",
         ]
 
 
@@ -320,7 +324,7 @@ def test_the_page_says_what_was_asked_for_and_leaves_out_what_was_not_given(foun
     report(probabilities=True, max_gap=0.5).to_html(tmp_path / "page.html")
     assert plt.get_fignums() == []
     other = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "Nothing flagged" in other
+    assert "Undecided." in other or "Shown safe." in other
     assert ("calibration error, teacher" in other, "calibration error" in page) == (True, False)
     assert ("baseline</th>" in other, "baseline</th>" in page) == (False, True)
 
@@ -348,7 +352,7 @@ def as_json(report, path):
 
 def test_json_holds_the_whole_report(found, tmp_path):
     read = as_json(found, tmp_path)
-    assert (read["schema"], read["schema_version"], read["status"]) == ("kdcourse.audit", 1, 1)
+    assert (read["schema"], read["schema_version"], read["status"]) == ("kdcourse.audit", 2, 1)
     assert read["headline"] == headline(found)
     assert read["corrected_for"] == found.corrected_for == 5
     assert {name: read["settings"][name] for name in found.settings} == found.settings

@@ -209,7 +209,7 @@ def test_verdicts_and_needs_are_those_of_an_audit_at_every_limit(show):
             verdicts |= set(table["verdict"])
             handling |= set(table["handling"])
         assert call(page, "slices", "judged", inputs) == expected
-    assert verdicts == {"flag", "watch", "too few", "pass"}
+    assert verdicts == {"flag", "alarm", "watch", "too few", "pass"}
     assert handling == {"fallback to teacher", "collect data", "monitor"}
 
 

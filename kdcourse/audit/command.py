@@ -15,9 +15,18 @@ from kdcourse._arguments import bad_value
 from kdcourse.audit.core import audit
 from kdcourse.audit.files import as_classes, as_numbers, as_slice, column_names, matching, read_columns
 from kdcourse.audit.inputs import listed
+from kdcourse.audit.slicing import CALENDAR
 from kdcourse.audit.tables import plain_text
 
-POLICY = ["max_gap", "min_samples", "confidence", "thresholds"]  # what the file of --thresholds may say
+POLICY = [
+    "max_gap",
+    "min_samples",
+    "confidence",
+    "thresholds",
+    "require",
+    "waivers",
+    "correction",
+]  # what the file of --thresholds may say
 # What is said of these arguments is said of those options; any other has an option of its name.
 OPTIONS = {"predictions": "PREDICTIONS", "labels": "--label", "classes": "--teacher", "ids": "--id"}
 OPTIONS |= dict.fromkeys(["slices", "bins", "crossings"], "--slice")
@@ -37,18 +46,20 @@ def run(
     html: Path | None = None,
     json: Path | None = None,
     markdown: Path | None = None,
-    **policy: float | None,
+    require_pass: bool = False,
+    **policy: Any,
 ) -> int:
-    """Print the audit of a file and write what is asked for; returns 0, or 1 if anything is flagged.
+    """Print the audit of a file and write what is asked for; returns the report's status.
 
-    policy  max_gap, min_samples and confidence, each None where it was not given: then the file of `thresholds` says
-            it, and after that the default of `audit`
+    policy  max_gap, min_samples, confidence and correction, each None where it was not given: then the file of
+            `thresholds` says it, and after that the default of `audit`
 
     Raises typer.BadParameter, which names the option, for whatever is wrong with the input. No file is then written.
     """
     models = {"teacher": teacher, "student": student} | ({} if baseline is None else {"baseline": baseline})
     outputs = {name: path for name, path in [("html", html), ("json", json), ("markdown", markdown)] if path}
     said = {name: value for name, value in policy.items() if value is not None}
+    said |= {"require": "pass"} if require_pass else {}
     from_file: dict[str, Any] = {}
     try:
         _check_outputs(outputs, predictions)
@@ -73,7 +84,9 @@ def run(
 
 
 def parse_slice(text: str, columns: Sequence[str]) -> tuple[list[tuple[str, Any]], bool]:
-    """([(column, bins)], whether they are crossed) of one --slice; bins is None, 0 for levels, a number, or edges.
+    """([(column, bins)], whether they are crossed) of one --slice.
+
+    bins is None, 0 for levels, a number, edges, or a part of the calendar.
 
     A name is looked up whole first, so that a column with a colon or a star in its name can be reached.
     """
@@ -88,7 +101,7 @@ def parse_slice(text: str, columns: Sequence[str]) -> tuple[list[tuple[str, Any]
         if (one := _one_slice(name, columns)) is not None:
             parts.append(one)
         elif colon and column in columns:
-            expected = "a number of bins >= 2, in edges that increase, or in levels"
+            expected = f"a number of bins >= 2, in edges that increase, in levels, or in {', '.join(CALENDAR)}"
             raise bad_value("slices", f"must end in {expected}, got {name!r}")
         else:
             raise _no_column("slices", column if colon else name, columns)
@@ -103,6 +116,8 @@ def _one_slice(text, columns):
         return None
     if bins == "levels":
         return column, 0
+    if bins in CALENDAR:
+        return column, bins
     try:
         numbers = [float(edge) for edge in bins.split(",")]
     except ValueError:
@@ -128,7 +143,7 @@ def _read(path, label, models, ids, slices):
     numbers = {name for columns in probabilities.values() for name in columns}
     needed = dict.fromkeys([*compared.values(), *numbers, *bins, *([ids] if ids is not None else [])])
     # What is needed as text somewhere is read as text: 01 is then still 01.
-    binned = {name for name, how in bins.items() if how}
+    binned = {name for name, how in bins.items() if how and not isinstance(how, str)}
     column = read_columns(path, needed, (numbers | binned) - {*compared.values(), ids})
     arguments, classes = as_classes({argument: column[name] for argument, name in compared.items()}, classes)
     for model, columns in probabilities.items():
@@ -139,7 +154,7 @@ def _read(path, label, models, ids, slices):
         "ids": None if ids is None else column[ids],
         "slices": {
             name: as_numbers(f"slices[{name!r}]", column[name])
-            if how
+            if name in binned
             else as_slice(column[name])
             if how is None
             else column[name]
@@ -187,7 +202,7 @@ def _slices(asked, names):
 def _read_thresholds(path):
     """Those arguments of `audit` that a file in TOML says."""
     try:
-        found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        found = tomllib.loads(Path(path).read_text(encoding="utf-8").removeprefix("\ufeff"))
     except ValueError as error:  # broken TOML, and broken UTF-8, too
         raise bad_value("thresholds", f"must be valid TOML, and {path} is not: {error}") from None
     except OSError as error:
@@ -202,6 +217,8 @@ def _check_outputs(outputs, predictions):
     """Refuse what cannot be written before anything is computed, and what would overwrite its own input."""
     taken = {Path(predictions).resolve(): "PREDICTIONS"}
     for name, path in outputs.items():
+        if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
+            continue  # a pipe or a device: it is written to as it is
         path = Path(path).resolve()
         if path in taken:
             raise bad_value(name, f"must be a file of its own, got {path}, the file of {taken[path]}")

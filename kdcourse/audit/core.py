@@ -1,5 +1,6 @@
 """The audit itself: read, count, judge, report."""
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -7,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from kdcourse._arguments import bad_type, confidence_level, describe, integer
+from kdcourse._arguments import bad_type, confidence_level, describe, integer, one_of
 from kdcourse.audit.inputs import counted, read_examples
+from kdcourse.audit.policy import EVERYTHING, REQUIRED, by_level, gap_limit, limits_by_slice, waived, waivers_by_slice
 from kdcourse.audit.report import AuditReport
 from kdcourse.audit.slicing import SliceColumn, read_slices
-from kdcourse.audit.verdicts import gap_limit, gaps_allowed, judge, limits_by_slice, scores_of, tally, worst_first
+from kdcourse.audit.verdicts import CORRECTIONS, judge, scores_of, tally, worst_first
 
 
 def audit(
@@ -25,6 +27,10 @@ def audit(
     min_samples: int = 100,
     confidence: float = 0.95,
     thresholds: Mapping[Any, float] | None = None,
+    require: str = "no flag",
+    waivers: Mapping[Any, Mapping[str, Any]] | None = None,
+    correction: str = "holm",
+    today: datetime.date | None = None,
     bins: int | Mapping[Any, int | Iterable[float] | None] = 4,
     crossings: Iterable[Iterable[Any]] = (),
     classes: ArrayLike | None = None,
@@ -54,6 +60,16 @@ def audit(
         In (0, 1). Each interval has it for itself, and all verdicts are right together with it.
     thresholds : dict, optional
         {"slice": gap, "slice=level": gap} where another max_gap holds; that of a level comes first.
+    require : {"no flag", "pass"}
+        What a release needs: that nothing is flagged, or that every slice passes, and all examples together.
+    waivers : dict, optional
+        {"slice=level": {"reason": sentence, "until": date}}, or "slice" for all of its levels, or "all examples": an
+        undecided slice that shall not hold a release back for so long. A flag cannot be waived.
+    correction : {"holm", "fdr"}
+        "holm" for a release: no verdict is wrong, with probability `confidence`. "fdr" for exploring: of the flags, and
+        of the passes, at most the share (1 − confidence) / 2 is wrong on average, which finds more.
+    today : date, optional
+        Of the report; waivers end by it.
     bins : int or dict
         How many quantile bins, >= 2. Or {slice: how many, or a list of edges, or 0 for levels as they are}, where
         slices that are not named get 4. With edges 10 and 20 the levels are "< 10", "10 – 20" and ">= 20": a bin
@@ -87,11 +103,14 @@ def audit(
     examples, and all examples together, are one family: the p-values for "exceeds max_gap" are adjusted by Holm's
     method at (1 − confidence) / 2, and so are those for "stays within". So all flags and passes of a report are right
     together with a probability of at least `confidence`, however the slices overlap; levels that hold the same
-    examples still count one by one. If there were a single test, a flag would be low > max_gap (to within one example).
+    examples still count one by one. If there were a single test, a flag would be low > max_gap (to within one example);
+    where that test alone would flag, and the corrected one does not, the verdict is "alarm".
 
     References
     ----------
     Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6:65.
+    Benjamini & Hochberg (1995), Controlling the false discovery rate, JRSS B 57:289: for independent slices, and for
+    those that overlap as subsets of the same examples do (Benjamini & Yekutieli 2001).
 
     Examples
     --------
@@ -112,6 +131,8 @@ def audit(
     limits = limits_by_slice(thresholds, scored)
     min_samples = integer("min_samples", min_samples, at_least=1)
     confidence = confidence_level(confidence)
+    require, correction = one_of("require", require, REQUIRED), one_of("correction", correction, list(CORRECTIONS))
+    exempt, today = waivers_by_slice(waivers), today or datetime.date.today()
     given = {"teacher": teacher, "student": student} | ({} if baseline is None else {"baseline": baseline})
     examples = read_examples(labels, given, classes, ids)
     n = len(examples.labels)
@@ -124,16 +145,22 @@ def audit(
         confidence_bins=confidence_bins,
     )
     everything = SliceColumn("overall", np.zeros(n, dtype=np.intp), ["all examples"])
+    allowed = [max_gap if limit is None else limit for limit in by_level("thresholds", read.columns, limits)]
+    of_slices = {key: waiver for key, waiver in exempt.items() if key != EVERYTHING}
+    exemptions = [exempt.get(EVERYTHING), *by_level("waivers", read.columns, of_slices)]
     table, tests = judge(
         tally(examples, [everything, *read.columns], scores_of(score, given, labels, n) if score is not None else None),
-        [max_gap, *gaps_allowed(read.columns, max_gap, limits)],
+        [max_gap, *allowed],
         chance=examples.chance,
         scored=scored,
         compared=baseline is not None,
         min_samples=min_samples,
         confidence=confidence,
+        correction=correction,
     )
-    notes = examples.notes + read.notes
+    names = [EVERYTHING, *(f"{row.slice} = {row.level}" for row in table.iloc[1:].itertuples())]
+    table["waiver"], not_held = waived(table["verdict"], exemptions, names, today)
+    notes = examples.notes + read.notes + not_held
     if (table["n"].iloc[1:] < min_samples).all():
         notes.append(f"All slices have too few examples: none has {min_samples:,}.")
     if n < min_samples:
@@ -143,7 +170,7 @@ def audit(
         table=worst_first(table.iloc[1:]),
         overall=table.iloc[0].rename("overall"),
         corrected_for=tests,
-        method=_method(tests, min_samples, confidence, scored),
+        method=_method(tests, min_samples, confidence, scored, correction),
         score_name="score" if name == "<lambda>" else name,
         notes=notes,
         settings={
@@ -151,6 +178,10 @@ def audit(
             "min_samples": min_samples,
             "confidence": confidence,
             "thresholds": limits,
+            "require": require,
+            "waivers": {key: str(waiver) for key, waiver in exempt.items()},
+            "correction": correction,
+            "date": today.isoformat(),
             "classes": examples.classes,
             "chance": examples.chance,
             "edges": read.edges,
@@ -160,12 +191,21 @@ def audit(
     )
 
 
-def _method(tests, min_samples, confidence, scored):
+def _method(tests, min_samples, confidence, scored, correction):
     test = "Student's t test of the mean difference" if scored else "a test on what only one of the two gets right"
-    percent = f"{100 * confidence:.4g} %"
+    percent, error = f"{100 * confidence:.4g} %", f"{50 * (1 - confidence):.4g} %"
     tested = f"{counted(tests - 1, 'slice')} of at least {counted(min_samples, 'example')}, and all examples together"
+    by, so = {
+        "holm": (
+            "Holm's method",
+            f"with a probability of at least {percent}, no flag and no pass of this report is wrong",
+        ),
+        "fdr": (
+            "Benjamini and Hochberg's method, for exploring",
+            f"of the flags, and of the passes, at most {error} are wrong on average. A release needs Holm's method",
+        ),
+    }[correction]
     return (
-        f"Verdicts come from {test}, corrected by Holm's method for {counted(tests, 'test')} ({tested}): with a "
-        f"probability of at least {percent}, no flag and no pass of this report is wrong. Each interval has {percent} "
-        "for itself alone."
+        f"Verdicts come from {test}, corrected by {by} for {counted(tests, 'test')} ({tested}): {so}. "
+        f"Each interval has {percent} for itself alone."
     )

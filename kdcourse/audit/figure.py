@@ -23,7 +23,13 @@ from kdcourse.audit.tables import (
 )
 from kdcourse.plots.base import COLOURS, MARKERS, figure, show
 
-STYLES = {"flag": 1, "watch": 4, "too few": 6, "pass": 0}  # places in the palette; each has a marker of its own
+STYLES = {
+    "flag": 1,
+    "alarm": 3,
+    "watch": 4,
+    "too few": 6,
+    "pass": 0,
+}  # places in the palette; each has a marker of its own
 WIDTH = 8.6  # inches
 LONGEST_NAME = 46
 SIZES = (36, 100)  # square points of the smallest and the largest marker
@@ -67,7 +73,7 @@ def picture(report: Report, most_rows: int | None = 30, width: float = WIDTH) ->
     ax.tick_params(axis="y", length=0)
     _beside(ax, -1.0, "n", "verdict", color="#555555")
     for place, row in zip(places, rows, strict=True):
-        weight = "bold" if row["verdict"] == "flag" else "normal"
+        weight = "bold" if row["verdict"] in ("flag", "alarm") else "normal"
         _beside(ax, place, f"{row['n']:,}", verdict_text(row), weight=weight)
     confidence = confidence_of(report)
     intervals = f"thick: {confidence} interval, each by itself; thin: {confidence} for all together"

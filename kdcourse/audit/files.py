@@ -97,6 +97,11 @@ def as_classes(
     spelled = {_alike(text): text for text in known}
     for name, column in list(columns.items())[1:]:
         found = column.cat.categories.tolist()
+        if all(map(WHOLE.fullmatch, known)):
+            shares = [text for text in found if not WHOLE.fullmatch(text) and isinstance(_number(text), float)]
+            if shares:
+                hint = "probabilities need a column for each class, or a threshold first"
+                raise bad_value(name, f"must hold the classes {listed(sorted(known), 3)}, got {shares[0]!r}; {hint}")
         for text in found:
             if text not in known and _alike(text) in spelled:
                 raise bad_value(name, f"must write classes as labels do, got {text!r} for {spelled[_alike(text)]!r}")

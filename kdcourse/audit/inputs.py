@@ -2,6 +2,7 @@
 
 import collections
 import numbers
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -129,6 +130,7 @@ def _numbered(columns, known, source):
         codes[name], values[name] = factorized(name, column)
         values[name] = [_whole(name, value) for value in values[name]]
     classes = list(known or values["labels"])
+    _refuse_look_alikes(values)
     for name, distinct in values.items():
         if known and _kind(known) == "strings" and _kind(distinct) == "numbers":  # numbers of the columns, then
             place = {number: number for number in range(len(known))}
@@ -149,6 +151,17 @@ def _numbered(columns, known, source):
             classes.append(distinct[number])
         codes[name] = np.array([place[value] for value in distinct], dtype=np.intp)[codes[name]]
     return codes, classes
+
+
+def _refuse_look_alikes(values):
+    """ "cat" and "cat " would be two classes, and a perfect student half wrong."""
+    seen: dict[Any, tuple[str, Any]] = {}
+    for name, distinct in values.items():
+        for value in distinct:
+            where, before = seen.setdefault(alike(value), (name, value))
+            if before != value and type(before) is type(value):
+                here = f"{value!r} beside {before!r} of {where}"
+                raise bad_value(name, f"must write a class in one way, got {here}, which look alike")
 
 
 def _whole(name, value):
@@ -255,6 +268,11 @@ def factorized(name: str, column: pd.Series) -> tuple[np.ndarray, list]:
     rank = np.empty(len(order) + 1, dtype=np.intp)
     rank[np.array(order, dtype=np.intp)], rank[-1] = np.arange(len(order)), -1
     return rank[codes], [values[place] for place in order]
+
+
+def alike(value: Any) -> Any:
+    """What a text looks like: equal for texts that differ in Unicode form or in blanks. Anything else is itself."""
+    return isinstance(value, str) and " ".join(unicodedata.normalize("NFKC", value).split()) or value
 
 
 def counted(count: int, what: str) -> str:

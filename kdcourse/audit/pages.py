@@ -23,11 +23,15 @@ from kdcourse.audit.tables import (
     cut,
     gap_text,
     headline,
+    held_back,
     name_of,
     printable,
     rows_of,
+    sight,
+    state_of,
     table_of,
     unit_of,
+    waivers_of,
     with_interval,
 )
 from kdcourse.store import replacing, save_json
@@ -68,7 +72,10 @@ def write_html(report: Report, path: StrPath) -> None:
     lines = [(verdict.replace(" ", "-"), list(zip(shown, cells, strict=True))) for verdict, cells in rows]
     text = environment.get_template("report.html.jinja").render(
         headline=headline(report),
-        status=report.status,
+        state=state_of(report),
+        held_back=held_back(report),
+        sight=sight(report),
+        waivers=waivers_of(report),
         compared=_compared(report),
         picture=base64.b64encode(svg(report)).decode(),
         columns=shown,
@@ -101,6 +108,8 @@ def _compared(report) -> Iterator[tuple[str, str]]:
         yield f"Allowed gap of {printable(key)}", f"{gap_text(report, value, '')} {unit}"
     yield "Smallest slice that is judged", f"{settings['min_samples']:,} examples"
     yield "Confidence", confidence_of(report)
+    yield "Required", {"pass": "every slice passes", "no flag": "nothing is flagged"}[settings["require"]]
+    yield "Date", settings["date"]
 
 
 def _listed(values, most=12):
@@ -123,10 +132,12 @@ def write_markdown(report: Report, path: StrPath | None = None, most_rows: int |
     place = [column.name for column in shown].index("verdict")
     for verdict, cells in rows:
         cells = [escaped(cut(cell, 80)) for cell in cells]
-        cells[place] = f"**{cells[place]}**" if verdict == "flag" else cells[place]
+        cells[place] = f"**{cells[place]}**" if verdict in ("flag", "alarm") else cells[place]
         lines.append(_line(cells))
     lines += ["", *([f"and {left:,} more", ""] if left else [])]
-    lines += [escaped(report.method), "", *(f"- {escaped(note)}" for note in report.notes)]
+    told = [line for line in (held_back(report), sight(report)) if line]
+    lines += [part for line in told for part in (escaped(line), "")]
+    lines += [escaped(report.method), "", *(f"- {escaped(note)}" for note in [*waivers_of(report), *report.notes])]
     text = "\n".join(lines).rstrip() + "\n"
     if path is not None:
         _write(text, path)
@@ -154,8 +165,8 @@ def write_json(report: Report, path: StrPath) -> None:
 def content(report: Report) -> dict[str, Any]:
     """Everything the report holds, as dicts, lists and plain values.
 
-    schema, schema_version   "kdcourse.audit" and 1; the number rises when a field changes its meaning or goes
-    status                   0, or 1 if anything is flagged;  headline, method, notes  sentences
+    schema, schema_version   "kdcourse.audit" and 2; the number rises when a field changes its meaning or goes
+    status                   as of AuditReport;  headline, sight, held_back, method, notes  sentences
     rows                     one object for each row of AuditReport.table, in its order, with its fields;
     overall                  the same for all examples together
 
@@ -164,10 +175,12 @@ def content(report: Report) -> dict[str, Any]:
     """
     return {
         "schema": "kdcourse.audit",
-        "schema_version": 1,
+        "schema_version": 2,
         "kdcourse": kdcourse.__version__,
         "status": report.status,
         "headline": headline(report),
+        "sight": sight(report),
+        "held_back": held_back(report),
         "score_name": report.score_name,
         "corrected_for": report.corrected_for,
         "method": report.method,

@@ -7,7 +7,7 @@ import pandas as pd
 
 from kdcourse.audit import figure, pages
 from kdcourse.audit.tables import plain_text
-from kdcourse.audit.verdicts import corrected
+from kdcourse.audit.verdicts import UNDECIDED, corrected
 
 StrPath = str | os.PathLike[str]
 
@@ -19,7 +19,7 @@ class AuditReport:
     Attributes
     ----------
     table : DataFrame
-        One row per level of each slice, the worst first: by verdict (flag, watch, too few, pass), then by gap.
+        One row per level of each slice, the worst first: by verdict (flag, alarm, watch, too few, pass), then by gap.
 
         - slice, level, n: names, and how many examples
         - teacher, student, baseline: accuracy, or mean score; baseline is NaN where there is none
@@ -31,15 +31,20 @@ class AuditReport:
         - over_baseline, over_baseline_low, over_baseline_high: student − baseline, and its interval
         - ece_teacher, ece_student: expected calibration error in 15 bins; NaN without probabilities
         - max_gap: the gap that this slice may have
-        - p_exceeds, p_within: Holm-adjusted p-values of "the gap is at most max_gap" and of "at least"; NaN where n is
-          below min_samples
+        - p_exceeds, p_within: adjusted p-values of "the gap is at most max_gap" and of "at least"; NaN where n is below
+          min_samples
         - verdict: "flag" (p_exceeds <= (1 − confidence) / 2: the gap is shown to exceed max_gap), "pass" (the same of
-          p_within: it is shown to be smaller), "watch" (neither) or "too few" (n is below min_samples)
+          p_within: it is shown to be smaller), "alarm" (by its own test the gap exceeds max_gap, and not after the
+          correction), "watch" (none of these) or "too few" (n is below min_samples)
         - student_better: the student is shown to beat the teacher (gap < 0, Holm-adjusted among its like)
-        - more_needed: examples. For "too few", up to min_samples; for "watch", until the test would decide with 80 %
-          power at the Bonferroni level, if the gap stays as it is (infinity where it is max_gap); else 0
-        - handling: "fallback to teacher" for flag; "collect data" for watch and too few; "monitor" for pass, and for a
-          watch that needs more than 20 times the examples it has
+        - more_needed: examples. For "too few", up to min_samples; for "alarm" and "watch", until the test would decide
+          with 80 % power at the Bonferroni level, if the gap stays as it is (infinity where it is max_gap); else 0
+        - handling: "fallback to teacher" for flag and alarm; "collect data" for watch and too few; "monitor" for pass,
+          and for a watch that needs more than 20 times the examples it has
+        - chance_at_twice, needed_at_twice: how likely a slice with twice its max_gap would have been flagged, and how
+          many examples give 80 %; by the normal approximation, with as many examples that only the student gets right
+          as were seen; NaN where max_gap is 0
+        - waiver: what the waiver of an undecided slice says, or ""
     overall : Series
         The same fields, of all examples together.
     corrected_for : int
@@ -64,7 +69,7 @@ class AuditReport:
     1     c  0.00  too few         90.0
     2     b  0.00     pass          0.0
     >>> print(report.to_markdown().splitlines()[0])
-    ### Audit: 1 of 3 slices loses more than allowed; it is group = a
+    ### Audit: 1 of 3 slices shown safe, 1 over the limit (group = a), 1 with too few examples
     """
 
     table: pd.DataFrame
@@ -79,6 +84,11 @@ class AuditReport:
     def flagged(self) -> pd.DataFrame:
         """The rows of slices that are shown to lose more than they may."""
         return self._with("flag")
+
+    @property
+    def alarmed(self) -> pd.DataFrame:
+        """The rows of slices that lose more than they may by their own test, and not after the correction."""
+        return self._with("alarm")
 
     @property
     def watched(self) -> pd.DataFrame:
@@ -106,9 +116,19 @@ class AuditReport:
         return corrected(rows, self.corrected_for, self.settings["confidence"], self.score_name != "accuracy")
 
     @property
+    def undecided(self) -> pd.DataFrame:
+        """The rows that are neither flagged nor passed nor waived, with the overall row last if it is such a one."""
+        rows = pd.concat([self.table, self.overall.to_frame().T], ignore_index=True)
+        return rows[rows["verdict"].isin(UNDECIDED) & (rows["waiver"] == "")].reset_index(drop=True)
+
+    @property
     def status(self) -> int:
-        """1 if any slice is flagged, or all examples together are; else 0."""
-        return int((self.table["verdict"] == "flag").any() or self.overall["verdict"] == "flag")
+        """1 if any slice is flagged, or all examples together are; 3 if `require` is "pass" and something is undecided
+        that is not waived; else 0.
+        """
+        if (self.table["verdict"] == "flag").any() or self.overall["verdict"] == "flag":
+            return 1
+        return 3 if self.settings["require"] == "pass" and len(self.undecided) else 0
 
     def plot(self) -> None:
         """Show a figure of the gaps with their intervals, the worst 30 slices and all examples together."""

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import bad_type, bad_value, describe, integer, number
-from kdcourse.audit.inputs import check_length, counted, factorized, listed, repeated, series
+from kdcourse.audit.inputs import alike, check_length, counted, factorized, listed, repeated, series
 
 MISSING = "(missing)"
 MAX_LEVELS = 200
 FEW_VALUES = 12  # whole numbers that take no more values than this are levels as they are
 TEACHER_CONFIDENCE = "teacher confidence"
+# How dates are binned: 2026-11, Monday, 14 h.
+CALENDAR = {"year": "%Y", "quarter": "%Y-Q%q", "month": "%Y-%m", "week": "%G-W%V", "weekday": "%u %A", "hour": "%H h"}
 
 
 class SliceColumn(NamedTuple):
@@ -92,7 +94,9 @@ def _bins_by_name(bins, names):
         name, argument = str(key), f"bins[{str(key)!r}]"
         if name not in how:
             raise bad_value("bins", f"must name columns of slices, got {name!r}; there are {listed(names)}")
-        if value is None or (np.isscalar(value) and value == 0):
+        if isinstance(value, str) and value in CALENDAR:
+            how[name] = value, True
+        elif value is None or (np.isscalar(value) and value == 0):
             how[name] = None, True
         elif np.iterable(value) and not isinstance(value, str):
             edges = [number(argument, edge) for edge in value]
@@ -109,6 +113,8 @@ def _bins_by_name(bins, names):
 
 def _column(name, values, how, edges, notes):
     setting, asked = how
+    if isinstance(setting, str):
+        values, setting = _calendar(name, values, setting), None
     numeric = pd.api.types.is_float_dtype(values) or pd.api.types.is_integer_dtype(values)
     if asked and setting is not None and not numeric:
         raise bad_value("bins", f"must name columns of numbers, got {name!r} of {values.dtype}")
@@ -119,10 +125,34 @@ def _column(name, values, how, edges, notes):
     if isinstance(values.dtype, pd.CategoricalDtype):
         used = set(distinct)
         _note_empty(name, [str(category) for category in values.cat.categories if category not in used], notes)
+    codes, distinct = _merged(name, codes, distinct, notes)
     levels = [_text(value) for value in distinct]
     if repeated(levels) is not None or (MISSING in levels and (codes < 0).any()):  # 1 and "1" become 1 and '1'
         levels = [repr(value) for value in distinct]
     return _with_missing(name, codes, levels, notes)
+
+
+def _calendar(name, values, part):
+    """The month, or another part of the calendar, of dates and times; of texts, too, in the forms of ISO 8601."""
+    try:
+        dates = pd.to_datetime(values.astype(object).where(values.notna(), None), format="ISO8601", utc=False)
+    except (ValueError, TypeError) as error:
+        said = str(error).splitlines()[0]
+        raise bad_value(f"slices[{name!r}]", f"must hold dates, as 2026-11-30, to be cut by {part}: {said}") from None
+    if part == "quarter":
+        return dates.dt.to_period("Q").astype(str).str.replace("Q", "-Q").where(dates.notna())
+    return dates.dt.strftime(CALENDAR[part])
+
+
+def _merged(name, codes, distinct, notes):
+    """Levels that look alike are one: "cat" and "cat ", and an é that is one letter or two."""
+    first: dict[Any, int] = {}
+    place = [first.setdefault(alike(value), len(first)) for value in distinct]
+    if len(first) == len(distinct):
+        return codes, distinct
+    odd = [value for value in distinct if isinstance(value, str) and value != alike(value)]
+    notes.append(f"{name}: levels that look alike count as one, {listed(odd, 3)} among them.")
+    return np.array([*place, -1], dtype=np.intp)[codes], list(first)
 
 
 def _refuse_many(name, count):

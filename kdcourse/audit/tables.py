@@ -49,30 +49,73 @@ def plain_text(report: Report, most_rows: int | None = None) -> str:
     more = [f"… and {left:,} more rows"] if left else []
     lines[-1:] = [*more, "-" * max(map(len, lines)), lines[-1]]
     notes = [f"Note: {printable(note)}" for note in report.notes]
-    return "\n".join([*lines, "", report.method, *notes, headline(report)])
+    told = [line for line in (sight(report), *waivers_of(report), held_back(report)) if line]
+    return "\n".join([*lines, "", report.method, *notes, *told, headline(report)])
+
+
+def waivers_of(report: Report) -> list[str]:
+    """A sentence for each slice whose waiver holds."""
+    rows = [*rows_of(report, None)[0], report.overall]
+    return [f"{printable(name_of(row))}: {printable(row['waiver'])}" for row in rows if row["waiver"]]
 
 
 def headline(report: Report) -> str:
-    """The finding in a sentence or two, by verdict."""
-    table = report.table
-    rows = f"{len(table):,} slice{'s' if len(table) != 1 else ''}"
-    flagged, watched, few = (int((table["verdict"] == verdict).sum()) for verdict in ["flag", "watch", "too few"])
-    whole = report.overall["verdict"]
-    if flagged:
-        finding = f"{flagged:,} of {rows} {'loses' if flagged == 1 else 'lose'} more than allowed"
-        finding += ", and so do all examples together" if whole == "flag" else ""
-        return f"{finding}; {'it is' if flagged == 1 else 'worst:'} {name_of(table.iloc[0])}"
-    undecided = [f"{watched:,} undecided"] if watched else []
-    undecided += [f"{few:,} {'has' if few == 1 else 'have'} too few examples"] if few else []
-    if whole == "flag":
-        finding = f"All examples together lose more than allowed, though none of {rows} is shown to by itself"
-    elif undecided:
-        finding = f"None of {rows} is shown to lose more than allowed"
-    else:
-        finding = f"All {rows} stay" if len(table) > 1 else f"{rows} stays"
-        finding += " within what is allowed"
-        undecided = ["all examples together are undecided"] if whole == "watch" else []
-    return f"{finding}; {' and '.join(undecided)}" if undecided else finding
+    """What is shown safe, and what is not, in a sentence."""
+    table, total = report.table, len(report.table)
+
+    def count(verdict):
+        return int((table["verdict"] == verdict).sum())
+
+    def first(verdict):
+        found = table[table["verdict"] == verdict]
+        return f" ({'' if len(found) == 1 else 'worst: '}{name_of(found.iloc[0])})"
+
+    safe, flagged, alarmed, watched, few = map(count, ["pass", "flag", "alarm", "watch", "too few"])
+    parts = [f"{safe:,} of {total:,} slice{'s' if total != 1 else ''} shown safe"]
+    parts += [f"{flagged:,} over the limit{first('flag')}"] if flagged else []
+    parts += [f"{alarmed:,} alarm{'s' if alarmed > 1 else ''}{first('alarm')}"] if alarmed else []
+    parts += [f"{watched:,} undecided"] if watched else []
+    parts += [f"{few:,} with too few examples"] if few else []
+    whole = {"flag": "over the limit", "alarm": "in alarm", "watch": "undecided"}.get(report.overall["verdict"])
+    return ", ".join(parts) + (f"; all examples together {whole}" if whole else "")
+
+
+def state_of(report: Report) -> str:
+    """The worst that was found: "flag", "alarm", "undecided" or "pass"."""
+    found = {*report.table["verdict"], report.overall["verdict"]}
+    worst = next(one for one in ("flag", "alarm", "watch", "too few", "pass") if one in found)
+    return worst if worst in ("flag", "alarm", "pass") else "undecided"
+
+
+def sight(report: Report) -> str:
+    """What the audit could have seen: how likely a slice at twice its limit would have been flagged."""
+    judged = report.table["verdict"] != "too few"
+    known = report.table[judged & report.table["chance_at_twice"].notna()]
+    if known.empty:
+        return ""
+    least, most = known.loc[known["chance_at_twice"].idxmin()], known["chance_at_twice"].max()
+    needed = f"; 80 % would take {about(least['needed_at_twice'])} examples" if least["chance_at_twice"] < 0.8 else ""
+    chance = f"{100 * least['chance_at_twice']:.0f} % in {name_of(least)} ({least['n']:,} examples{needed})"
+    rest = f", and up to {100 * most:.0f} % elsewhere" if len(known) > 1 else ""
+    return f"Had a slice lost twice what it may, it would have been flagged with a probability of {chance}{rest}."
+
+
+def held_back(report: Report) -> str:
+    """Whether a release may go, where every slice must pass; else ""."""
+    if report.settings["require"] != "pass":
+        return ""
+    undecided = report.undecided
+    if report.status == 0:
+        return "Release: may go. Every slice passes, or is waived."
+    names = [name_of(row) for _, row in undecided.iterrows()]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    why = "something is flagged" if report.status == 1 else f"undecided and not waived: {', '.join(names[:5])}{more}"
+    return f"Release: held back; {why}."
+
+
+def about(count: float) -> str:
+    """A number that rests on an estimate, in two digits."""
+    return f"about {float(f'{count:.2g}'):,.0f}"
 
 
 def rows_of(report: Report, most_rows: int | None) -> tuple[list[pd.Series], int]:
@@ -117,6 +160,8 @@ def columns(report: Report) -> list[Column]:
         Column("ece_student", "calibration error, student", percent("ece_student"), True),
         Column("more_needed", "more examples needed", _more_needed, True),
         Column("handling", "handling", plain("handling"), False),
+        Column("chance_at_twice", "chance to flag twice the limit", percent("chance_at_twice"), True),
+        Column("needed_at_twice", "examples for 80 % of that", _needed_at_twice, True),
     ]
     return [one for one in found if report.table[one.name].notna().any() or pd.notna(report.overall[one.name])]
 
@@ -169,10 +214,21 @@ def with_interval(report: Report, row: pd.Series, name="gap", low="low", high="h
 
 
 def verdict_text(row: pd.Series) -> str:
-    return f"{row['verdict']}, student better" if row["student_better"] else row["verdict"]
+    words = [
+        row["verdict"],
+        *(["student better"] if row["student_better"] else []),
+        *(["waived"] if row["waiver"] else []),
+    ]
+    return ", ".join(words)
 
 
 def _more_needed(row):
     if row["more_needed"] == 0:
         return NOTHING
-    return "no number is enough" if math.isinf(row["more_needed"]) else f"{row['more_needed']:,.0f}"
+    if math.isinf(row["more_needed"]):
+        return "no number is enough"
+    return f"{row['more_needed']:,.0f}" if row["verdict"] == "too few" else about(row["more_needed"])
+
+
+def _needed_at_twice(row):
+    return NOTHING if pd.isna(row["needed_at_twice"]) else about(row["needed_at_twice"])

@@ -1,18 +1,18 @@
 """From examples to verdicts: counts of every level, the gap that each may have, corrected tests, and what to do."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
+from scipy import special, stats
 
-from kdcourse._arguments import bad_type, bad_value, describe, not_negative, number
-from kdcourse.audit.inputs import Examples, listed, plain
+from kdcourse._arguments import bad_value, describe
+from kdcourse.audit.inputs import Examples, plain
 from kdcourse.audit.slicing import SliceColumn
 from kdcourse.stats import holm
-from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values, t_interval, t_p_values
+from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values, gap_power, t_interval, t_p_values
 
 TEACHER, STUDENT, BASELINE, AGREE = 1, 2, 4, 8  # bits of what happened to an example
 CALIBRATION_BINS = 15  # as in kdcourse.stats.calibration
@@ -20,59 +20,15 @@ COLUMNS = [
     *["slice", "level", "n", "teacher", "student", "baseline", "gap", "low", "high", "only_teacher", "only_student"],
     *["retained", "agreement", "over_baseline", "over_baseline_low", "over_baseline_high", "ece_teacher"],
     *["ece_student", "max_gap", "p_exceeds", "p_within", "verdict", "student_better", "more_needed", "handling"],
+    *["chance_at_twice", "needed_at_twice"],
 ]
 # The worst first.
-HANDLING = {"flag": "fallback to teacher", "watch": "collect data", "too few": "collect data", "pass": "monitor"}
+HANDLING = {"flag": "fallback to teacher", "alarm": "fallback to teacher", "watch": "collect data"}
+HANDLING |= {"too few": "collect data", "pass": "monitor"}
+UNDECIDED = ("alarm", "watch", "too few")
+CORRECTIONS = {"holm": holm, "fdr": stats.false_discovery_control}
 OUT_OF_REACH = 20  # times n: whoever needs so many more examples to tell had better monitor
 POWER = 0.8
-
-
-# ---- the gap that a slice may have ----
-
-
-def gap_limit(name: str, value: Any, scored: bool) -> float:
-    """`value` as a float: a share in [0, 1), or with a score anything >= 0 in its units."""
-    if scored:
-        return not_negative(name, value)
-    share = number(name, value)
-    if not 0 <= share < 1:
-        raise bad_value(name, f"must be in [0, 1), got {value}")
-    return share
-
-
-def limits_by_slice(thresholds: Any, scored: bool) -> dict[str, float]:
-    """{key: gap} with strings as keys."""
-    if thresholds is None:
-        return {}
-    if not isinstance(thresholds, Mapping):
-        raise bad_type("thresholds", f"must be a dict of gaps by slice, got {describe(thresholds)}")
-    return {str(key): gap_limit(f"thresholds[{str(key)!r}]", gap, scored) for key, gap in thresholds.items()}
-
-
-def gaps_allowed(columns: Sequence[SliceColumn], max_gap: float, thresholds: dict[str, float]) -> list[float]:
-    """[levels of all columns, one after the other]: what `thresholds` says of the level, or its column, or max_gap."""
-    meant: dict[str, list] = {}
-    for column in columns:
-        meant.setdefault(column.name, []).append((column.name, None))
-        for level in column.levels:
-            meant.setdefault(f"{column.name}={level}", []).append((column.name, level))
-    for key in thresholds:
-        if key not in meant:
-            raise bad_value("thresholds", f"must name slices, got {key!r}; {_there_is(key, columns)}")
-        if len(meant[key]) > 1:
-            raise bad_value("thresholds", f"must name one slice each, got {key!r}, which may be any of {meant[key]}")
-    return [
-        thresholds.get(f"{column.name}={level}", thresholds.get(column.name, max_gap))
-        for column in columns
-        for level in column.levels
-    ]
-
-
-def _there_is(key, columns):
-    for column in columns:
-        if key.startswith(f"{column.name}="):
-            return f"the levels of {column.name} are {listed(column.levels)}"
-    return f"there are {listed([column.name for column in columns])}, and 'slice=level'"
 
 
 # ---- counts ----
@@ -177,14 +133,16 @@ def judge(
     compared: bool,
     min_samples: int,
     confidence: float,
+    correction: str = "holm",
 ) -> tuple[pd.DataFrame, int]:
     """The report's rows, in the order of `counts`, and how many tests they are corrected for.
 
-    counts    from `tally`; the first row is all examples, which is tested however few they are
-    max_gap   [rows] the gap that each row allows
-    scored    a score counts, not whether the choice is right;  compared  there is a baseline
+    counts      from `tally`; the first row is all examples, which is tested however few they are
+    max_gap     [rows] the gap that each row allows
+    scored      a score counts, not whether the choice is right;  compared  there is a baseline
+    correction  one of CORRECTIONS
     """
-    error = (1 - confidence) / 2
+    error, adjusted = (1 - confidence) / 2, CORRECTIONS[correction]
     table = counts.rename(columns={"over": "over_baseline"}).assign(max_gap=max_gap)
     evidence = _evidence(table, ["gap", "deviation"] if scored else ["only_teacher", "only_student"])
     table["low"], table["high"] = zip(*(_interval(scored, row, confidence) for row in evidence), strict=True)
@@ -206,26 +164,33 @@ def judge(
     at_limit = np.array([_p_values(scored, evidence[row], max_gap[row]) for row in within])
     for name, p_values in zip(["p_exceeds", "p_within"], at_limit.T, strict=True):
         table[name] = np.nan
-        table.loc[tested, name] = holm(p_values)
+        table.loc[tested, name] = adjusted(p_values)
     # A gap that is not below 0 shows nothing; Holm's method asks only how many larger p-values there are.
     below = table["gap"].lt(0).to_numpy()
     at_zero = [_p_values(scored, evidence[row], 0.0)[1] if below[row] else 1.0 for row in within]
     better = np.zeros(len(table), dtype=bool)
-    better[tested] = holm(at_zero) <= error
+    better[tested] = adjusted(at_zero) <= error
     table["student_better"] = better
+    alone = np.zeros(len(table), dtype=bool)
+    alone[tested] = at_limit[:, 0] <= error
     table["verdict"] = np.select(
-        [~tested, table["p_exceeds"] <= error, table["p_within"] <= error], ["too few", "flag", "pass"], "watch"
+        [~tested, table["p_exceeds"] <= error, table["p_within"] <= error, alone],
+        ["too few", "flag", "pass", "alarm"],
+        "watch",
     )
-    # At least one more for "watch": the approximation may say that n should have done.
+    # At least one more where the data cannot tell: the approximation may say that n should have done.
     at_level = 1 - (1 - confidence) / tests
     table["more_needed"] = [
         float(min_samples - row[2])
         if verdict == "too few"
         else max(1.0, float(_examples_needed(scored, row, limit, at_level) - row[2]))
-        if verdict == "watch"
+        if verdict in ("alarm", "watch")
         else 0.0
         for verdict, row, limit in zip(table["verdict"], evidence, max_gap, strict=True)
     ]
+    sight = [_at_twice(scored, row, limit, at_level) for row, limit in zip(evidence, max_gap, strict=True)]
+    table["chance_at_twice"], table["needed_at_twice"] = (np.array(side, float) for side in zip(*sight, strict=True))
+    table.loc[~tested, "chance_at_twice"] = 0.0
     hopeless = (table["verdict"] == "watch") & (table["more_needed"] > OUT_OF_REACH * table["n"])
     table["handling"] = table["verdict"].map(HANDLING).mask(hopeless, "monitor")
     return table[COLUMNS], tests
@@ -268,6 +233,21 @@ def _p_values(scored, row, margin):
     if not scored:
         return gap_p_values(*row, margin)
     return t_p_values(*row, margin) if row[-1] > 1 else (1.0, 1.0)
+
+
+def _at_twice(scored, row, limit, confidence):
+    """(the chance that a gap of twice the limit would have been flagged, examples for a chance of POWER)."""
+    *evidence, n = row
+    if not scored:
+        share = evidence[1] / n
+        fits = limit > 0 and share + (share + 2 * limit) <= 1
+        return gap_power(share, n, 2 * limit, limit, confidence, POWER) if fits else (math.nan, math.nan)
+    deviation = evidence[1]
+    if n < 2 or not limit or not deviation > 0:
+        return math.nan, math.nan
+    reach = special.ndtri(1 - (1 - confidence) / 2)
+    needed = math.ceil(((reach + special.ndtri(POWER)) * deviation / limit) ** 2)
+    return float(special.ndtr(math.sqrt(n) * limit / deviation - reach)), needed
 
 
 def _examples_needed(scored, row, margin, confidence):

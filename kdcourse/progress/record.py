@@ -37,10 +37,7 @@ def path() -> Path:
     >>> path().name
     'progress.json'
     """
-    import platformdirs
-
-    home = os.environ.get("KDCOURSE_HOME")
-    return (Path(home) if home else platformdirs.user_data_path("kdcourse")) / "progress.json"
+    return store.user_folder("data") / "progress.json"
 
 
 def passed_exercise(name: str, lesson: str) -> bool:

@@ -6,14 +6,16 @@ import { element, setText } from "./dom.js";
 import { examplesNeeded, holm, nearest, signed, thousands } from "./maths.js";
 
 const OUT_OF_REACH = 20; // times the examples there are; then one had better monitor
-const SIGNS = { flag: "▲", watch: "?", "too few": "…", pass: "✓" };
+const SIGNS = { flag: "▲", alarm: "!", watch: "?", "too few": "…", pass: "✓" };
 const COUNTED = {
   flag: ["flagged", "flagged"],
+  alarm: ["in alarm", "in alarm"],
   watch: ["cannot be told", "cannot be told"],
   "too few": ["has too few examples", "have too few examples"],
   pass: ["passes", "pass"],
 };
-const HANDLING = { flag: "fallback to teacher", watch: "collect data", "too few": "collect data", pass: "monitor" };
+const FALLBACK = "fallback to teacher";
+const HANDLING = { flag: FALLBACK, alarm: FALLBACK, watch: "collect data", "too few": "collect data", pass: "monitor" };
 
 const STYLE = `
   & .kdx-slices-frame { overflow-x: auto; }
@@ -40,7 +42,9 @@ const STYLE = `
   }
   & .kdx-slices-arrow { line-height: 1; margin-left: -0.3rem; top: calc(50% - 0.5em); }
   & [data-verdict="flag"] { --kdx-slices-colour: var(--kdx-b); }
-  & :is([data-verdict="flag"], [data-verdict="pass"]) .kdx-slices-verdict { font-weight: 700; }
+  & :is([data-verdict="flag"], [data-verdict="alarm"], [data-verdict="pass"]) .kdx-slices-verdict { font-weight: 700; }
+  & [data-verdict="alarm"] { --kdx-slices-colour: color-mix(in srgb, #b0508f 85%, currentColor); }
+  & [data-verdict="alarm"] .kdx-slices-gap { clip-path: polygon(50% 0, 100% 100%, 0 100%); }
   & [data-verdict="watch"] { --kdx-slices-colour: var(--kdx-slices-watch); }
   & [data-verdict="watch"] .kdx-slices-gap { clip-path: polygon(0 0, 100% 0, 50% 100%); }
   & [data-verdict="too few"] { --kdx-slices-colour: color-mix(in srgb, currentColor 55%, transparent); }
@@ -66,7 +70,8 @@ export function judged(rows, limits, place, minSamples, confidence) {
   const exceeds = adjusted("p_exceeds");
   const within = adjusted("p_within");
   return rows.map((row, k) => {
-    const verdict = !tested[k] ? "too few" : exceeds[k] <= error ? "flag" : within[k] <= error ? "pass" : "watch";
+    const alone = row.p_exceeds[place] <= error ? "alarm" : "watch"; // by its own test, without the correction
+    const verdict = !tested[k] ? "too few" : exceeds[k] <= error ? "flag" : within[k] <= error ? "pass" : alone;
     const more = moreNeeded(verdict, row, limits[place], minSamples, 1 - (1 - confidence) / tests);
     const hopeless = verdict === "watch" && more > OUT_OF_REACH * row.n;
     return { verdict, more, handling: hopeless ? "monitor" : HANDLING[verdict] };
@@ -76,7 +81,7 @@ export function judged(rows, limits, place, minSamples, confidence) {
 function moreNeeded(verdict, { n, only_teacher: b, only_student: c }, limit, minSamples, confidence) {
   if (verdict === "too few") return minSamples - n;
   // At least one more: the approximation may say that n should have done.
-  return verdict === "watch" ? Math.max(1, examplesNeeded(b, c, n, limit, confidence) - n) : 0;
+  return ["alarm", "watch"].includes(verdict) ? Math.max(1, examplesNeeded(b, c, n, limit, confidence) - n) : 0;
 }
 
 // The finding in one line: how many slices there are of each verdict.
@@ -106,11 +111,13 @@ export function advice(rows, verdicts, limit, minSamples, ownLimits) {
   const beyond = watched.filter(({ handling, more: count }) => handling === "monitor" && count < Infinity);
   const never = watched.filter(({ more: count }) => count === Infinity);
   const few = slices.filter(({ verdict }) => verdict === "too few");
-  const flagged = slices.filter(({ verdict }) => verdict === "flag");
+  const [flagged, alarmed] = ["flag", "alarm"].map((one) => slices.filter(({ verdict }) => verdict === one));
   return [
     flagged.length > 0 &&
       `Shown to lose more than ${points(limit)}: ${named(flagged)}. More examples would hardly change that; the ` +
         "teacher can answer there instead.",
+    alarmed.length > 0 &&
+      `Over ${points(limit)} by their own tests, and not yet shown among so many: ${named(alarmed, more)}.`,
     reach.length > 0 && `More examples would probably decide, if the gap stays as it is: ${named(reach, more)}.`,
     beyond.length > 0 &&
       `Out of reach, with over ${OUT_OF_REACH} times the examples there are: ${named(beyond, more)}. Monitor those.`,
@@ -118,7 +125,7 @@ export function advice(rows, verdicts, limit, minSamples, ownLimits) {
     few.length > 0 &&
       `Below the minimum of ${thousands(minSamples)}, and not asked: ${named(few, short)}. Reaching it buys a ` +
         "test, not yet a verdict.",
-    watched.length + few.length + flagged.length === 0 && "Every slice is shown to stay within the limit.",
+    watched.length + few.length + flagged.length + alarmed.length === 0 && "Every slice is shown to stay within the limit.",
     `All examples together: ${verdicts[0].verdict}.`,
     "A limit that is chosen after the table has been read can always be met: fix yours before you look. The verdicts " +
       "at one limit are corrected for how many there are, not for a search over limits.",
@@ -177,7 +184,8 @@ function tableRow(row, ends, prefix) {
     more,
   );
   const show = ({ verdict, more: count }) => {
-    const needed = count === 0 ? "–" : count === Infinity ? "none would do" : thousands(count);
+    const some = verdict === "too few" ? thousands(count) : about(count);
+    const needed = count === 0 ? "–" : count === Infinity ? "none would do" : some;
     if (node.dataset.verdict !== verdict) node.dataset.verdict = verdict;
     setText(sign, SIGNS[verdict]);
     setText(word, verdict);

@@ -6,9 +6,9 @@ from functools import lru_cache
 import numpy as np
 from scipy import optimize, special
 
-from kdcourse._arguments import confidence_level, integer, not_negative, number
+from kdcourse._arguments import confidence_level, integer, not_negative, number, share
 
-__all__ = ["UNSEEN", "examples_needed", "gap_interval", "gap_p_values", "t_interval", "t_p_values"]
+__all__ = ["UNSEEN", "examples_needed", "gap_interval", "gap_p_values", "gap_power", "t_interval", "t_p_values"]
 
 UNSEEN = 1e-8
 """How often the share that a gap leaves open may lie outside its confidence interval: part of every p-value here."""
@@ -145,6 +145,57 @@ def examples_needed(
     observed = math.sqrt(max(0.0, (only_a + only_b) / n - gap**2))
     reach = -special.ndtri((1 - confidence) / 2) * expected + special.ndtri(power) * observed
     return max(1, math.ceil((max(0.0, reach) / distance) ** 2))
+
+
+def gap_power(
+    only_b: float, n: int, gap: float, margin: float, confidence: float = 0.95, power: float = 0.8
+) -> tuple[float, int]:
+    """The chance that n examples show a true gap to lie above the margin, and how many show it with a power of 80 %.
+
+    Parameters
+    ----------
+    only_b : float
+        The share of examples that only the second model gets right, in [0, 1]; that of the first is by `gap` larger.
+    n : int
+        How many examples there are, >= 1.
+    gap, margin : float
+        In (-1, 1); the gap is the larger one.
+    confidence : float
+        Of the interval that is to leave the margin out, in (0, 1).
+    power : float
+        In (0, 1), for the second number.
+
+    Returns
+    -------
+    chance : float
+    needed : int
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the argument.
+
+    Notes
+    -----
+    As in `examples_needed`, of which this is the plan before there are data.
+
+    Examples
+    --------
+    >>> chance, needed = gap_power(0.02, 216, gap=0.06, margin=0.03)
+    >>> round(chance, 2), needed
+    (0.25, 1019)
+    """
+    n, only_b = integer("n", n, at_least=1), share("only_b", only_b)
+    gap, margin = number("gap", gap), _margin(margin)
+    confidence, power = confidence_level(confidence), confidence_level(power, "power")
+    if not (margin < gap and only_b + gap >= 0 and 2 * only_b + gap <= 1):
+        raise ValueError(f"gap must lie above the margin {margin:g}, with shares from 0 to 1 in all, got {gap:g}")
+    expected = math.sqrt(float(_variance((only_b + gap) * n, only_b * n, n, margin)))
+    observed = math.sqrt(2 * only_b + gap - gap**2)
+    reach, distance = -special.ndtri((1 - confidence) / 2) * expected, gap - margin
+    chance = special.ndtr((math.sqrt(n) * distance - reach) / observed) if observed else float(math.sqrt(n) > reach)
+    needed = max(1, math.ceil((max(0.0, reach + special.ndtri(power) * observed) / distance) ** 2))
+    return float(chance), needed
 
 
 def t_interval(mean: float, deviation: float, n: int, confidence: float = 0.95) -> tuple[float, float]:

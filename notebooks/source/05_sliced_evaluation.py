@@ -92,7 +92,7 @@ def audit_of(rows):
 audit_of(of_winter).plot()
 
 # %% [markdown]
-# *Flag*: shown to lose more than the limit. *Pass*: shown to lose less. *Watch*: undecided. *Too few*: below a minimum that you set.
+# *Flag*: shown to lose more than the limit. *Alarm*: so by its own interval alone. *Pass*: shown to lose less. *Watch*: undecided. *Too few*: below a minimum that you set.
 
 # %% [markdown]
 # Go by the thin lines: they allow for ten questions at once. Drag the limit to ten points: what would a hundred pictures settle then, and what not?
@@ -499,7 +499,7 @@ for name, ends in [("theirs", difference(at_2, at_4)), ("paired", paired)]:
 #
 # - Write down your slices, and a limit for each, before the next model is trained.
 # - Count the examples in each. Where the formula asks for more, start collecting.
-# - Audit a file of predictions in the pipeline. Exit status 1 means that a slice is flagged; the undecided ones do not stop it, so read them. `--max-gap` is one limit for all; a file for `--thresholds` gives each slice its own.
+# - Audit a file of predictions in the pipeline. Exit status 1 means that a slice is flagged; with `--require-pass`, 3 that one is undecided. `--max-gap` is one limit for all; a file for `--thresholds` gives each slice its own.
 #
 # ```
 # kdcourse audit predictions.csv --label y --teacher teacher --student student --slice group --max-gap 0.03
