@@ -42,9 +42,7 @@ def one_audit(seed, n, times):
     labels, teacher, student, group = examples(np.random.default_rng(seed), n, times)
     found = {}
     for correction in CORRECTIONS:
-        report = audit(
-            labels, teacher, student, {"slice": group}, max_gap=LIMIT, min_samples=50, correction=correction
-        )
+        report = audit(labels, teacher, student, {"slice": group}, max_gap=LIMIT, min_samples=50, correction=correction)
         table = report.table.set_index("level")
         others = (table.drop("0")["verdict"] == "flag").any()
         found[correction] = table["verdict"]["0"], table["chance_at_twice"]["0"], bool(others)
