@@ -27,7 +27,7 @@ SMALL = 500  # validation examples that a team might have
     "weights and, of 500, fresh pictures.",
 )
 def blend_beats_either(run):
-    """On test, the best blend (soft weight 0.1, 0.5 or 0.9) minus the better of the two pure losses; weight,
+    """On test, the best blend (soft weight between 0 and 1) minus the better of the two pure losses; weight,
     temperature and learning rate chosen on validation.
     """
     arms = {"blend": BLENDS, "the better pure loss": [SOFT, HARD]}

@@ -229,14 +229,18 @@ def distinct(parts):
 
 
 def sizes(run, *arms):
-    """{examples: {arm: {ratio: MLPs}}} of those arms that MLPs have; each chose its settings on validation."""
+    """{examples: {arm: {ratio: MLPs}}} of those arms that MLPs have; each chose its settings on validation.
+
+    As on the ladder, students on labels are trained only where a gain is asked for: at 10×, and outside of 5 to 20.
+    """
 
     def trained(n, places, arm, ratio):
         what = label({"ratio": ratio, "examples": n}, run.setting.name)
         return best_everywhere(run, places, _width(run.data, ratio), MLPS[arm], options(run, n), what)
 
+    asked = {arm: [r for r in run.setting.ratios if arm == "soft" or r == 10 or not 5 <= r <= 20] for arm in MLPS}
     return {
-        n: {arm: {ratio: trained(n, places, arm, ratio) for ratio in run.setting.ratios} for arm in arms if arm in MLPS}
+        n: {arm: {ratio: trained(n, places, arm, ratio) for ratio in asked[arm]} for arm in arms if arm in MLPS}
         for n, places in _places(run).items()
     }
 
