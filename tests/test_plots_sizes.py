@@ -81,6 +81,17 @@ def test_what_could_be_shipped_is_shaded_and_the_choice_is_circled(drawn):
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
+def test_names_of_students_at_the_same_cost_stand_in_the_order_of_the_students(drawn):
+    cnns = LADDER[LADDER["kind"] == "CNN"].head(2)
+    same = cnns.assign(
+        name=["lower", "upper"], arm="soft labels", cost=200.0, accuracy=[0.915, 0.918], low=0.9, high=0.93
+    )
+    decision(pd.concat([LADDER[LADDER["kind"] == "teacher"], same]))
+    (ax,) = drawn()[0].axes
+    height = {text.get_text(): text.xy[1] for text in ax.texts if hasattr(text, "xy")}
+    assert height["upper"] > height["lower"]
+
+
 def test_a_cost_of_nothing_has_no_place_on_the_axis():
     with pytest.raises(ValueError, match=r"cost must be > 0 on a logarithmic axis, got 0.0"):
         decision(LADDER.assign(cost=0.0))

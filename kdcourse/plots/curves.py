@@ -7,21 +7,6 @@ import pandas as pd
 
 from kdcourse.plots.base import figure, interval_of, line_at, looks, set_title, show, units
 
-# Where a name may stand: beside its point, or over or under its interval. Points to the right and up, and the side of
-# the text that is fixed there.
-PLACES = [
-    ("point", 8, -13, "left"),
-    ("point", 8, 6, "left"),
-    ("point", -8, 6, "right"),
-    ("point", -8, -13, "right"),
-    *(
-        (end, right, up, side)
-        for far in (8, 22, 36)
-        for end, up in (("high", far), ("low", -far))
-        for right, side in ((-6, "left"), (6, "right"))
-    ),
-]
-
 
 def curves(
     table: pd.DataFrame,
@@ -133,26 +118,3 @@ def plain_ticks(axis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(NullFormatter())
-
-
-def name_points(ax, named, intervals):
-    """Write the names where they cover no interval and no other name and stay inside the axes, as far as there is room.
-
-    named      (name, {"point": (x, y), "low": (x, y), "high": (x, y)}) of those to be named
-    intervals  (x, low, high) of all points
-    """
-    from matplotlib.transforms import Bbox
-
-    ax.figure.draw_without_rendering()  # only now is it known where a point lies
-    taken = [Bbox(ax.transData.transform([(x, low), (x, high)])).padded(6) for x, low, high in intervals]
-    for name, anchors in named:
-        text = ax.annotate(name, anchors["point"], xytext=(0, 0), textcoords="offset points", fontsize=9)
-        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # a line of reference may lie under it
-        for anchor, right, up, side in [*PLACES, PLACES[0]]:  # the first again, where none is free
-            text.xy, text.xyann = anchors[anchor], (right, up)
-            text.set(ha=side, va="top" if anchor == "low" else "baseline")
-            box = text.get_window_extent()
-            inside = ax.bbox.x0 < box.x0 and box.x1 < ax.bbox.x1 and ax.bbox.y0 < box.y0 and box.y1 < ax.bbox.y1
-            if inside and not any(box.overlaps(other) for other in taken):
-                break
-        taken.append(box)

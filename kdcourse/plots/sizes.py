@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from kdcourse.plots.base import figure, looks, plain, set_title, show
-from kdcourse.plots.curves import check_positive, name_points, plain_ticks
+from kdcourse.plots.curves import check_positive, plain_ticks
 
 REGION = "#DCEFE6"  # what could be shipped
 FILLS = ["full", "none"]  # markers of the first kind of student, and of the second
@@ -111,7 +111,7 @@ def decision(
     ax.text(left * 1.05, 99.5, "could be shipped", color="#2C6E4F", va="top")
     kinds = [one for one in dict.fromkeys(table["kind"]) if one != "teacher"]
     colour_of = dict(zip(dict.fromkeys(table["arm"]), looks(list(dict.fromkeys(table["arm"]))), strict=True))
-    words, named, spans, handles = [], [], [], []
+    words, handles = [], []
     for (kind, arm), rows in table.groupby(["kind", "arm"], sort=False):
         (colour, marker), place = colour_of[arm], kinds.index(kind) if kind in kinds else 0
         shown = rows[rows["accuracy"] >= bottom]  # in the order of the ladder
@@ -127,10 +127,8 @@ def decision(
         else:
             error = [values["accuracy"] - values["low"], values["high"] - values["accuracy"]]
             handles.append(ax.errorbar(shown["cost"], values["accuracy"], error, capsize=3, elinewidth=1, **style))
-            spans += zip(shown["cost"], values["low"], values["high"], strict=True)
             # The second kind stands close together: its first and its last have room for their names.
-            to_name = shown if place == 0 else shown.iloc[:: max(1, len(shown) - 1)]
-            named += [_anchors(row) for row in to_name.itertuples()]
+            _name(ax, shown if place == 0 else shown.iloc[:: max(1, len(shown) - 1)], 100 * (1 - bottom) / 22)
         for row in rows.itertuples():
             here = chosen is not None and (arm, kind, row.name) == tuple(chosen)
             words.append(_said(style["label"], row, here))
@@ -144,15 +142,22 @@ def decision(
     set_title(ax, title)
     ax.legend(handles=handles, frameon=False, loc="lower right")
     fig.supxlabel(sentence, fontsize=11)
-    name_points(ax, named, spans)
     region = f"Could be shipped: {100 * floor:.1f} % or more for {plain(budget)} or less"
     show(fig, f"{title}. {sentence} Against {xlabel}, with intervals: {'; '.join(words)}. {region}.")
 
 
-def _anchors(row):
-    """The name of a model, and where it may stand."""
-    ends = {"point": row.accuracy, "low": row.low, "high": row.high}
-    return row.name, {end: (row.cost, 100 * value) for end, value in ends.items()}
+def _name(ax, rows, apart):
+    """Names beside their marks, in the same order from above: on the left where another mark stands close by.
+
+    apart  the least distance between two names, in percent
+    """
+    above: dict[str, float] = {}
+    for row in rows.sort_values("accuracy", ascending=False).itertuples():
+        crowded = ((rows["cost"] > row.cost) & (rows["cost"] < 1.5 * row.cost)).any()
+        side, away = ("right", -12) if crowded else ("left", 12)
+        above[side] = min(100 * row.accuracy, above.get(side, float("inf")) - apart)
+        place = {"xytext": (away, 0), "textcoords": "offset points", "ha": side, "va": "center"}
+        ax.annotate(row.name, (row.cost, above[side]), **place, fontsize=9)
 
 
 def _said(label, row, circled):
