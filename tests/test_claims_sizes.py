@@ -280,9 +280,9 @@ def test_the_sizes_are_those_of_the_ratios_and_soft_labels_have_no_more_chances_
     assert sorted(46_000 / parameters(units) for units in widths) == pytest.approx(bench.setting.ratios, rel=0.04)
     for n, units, soft in itertools.product([ALL, BLOCK], widths, [1, 0]):
         calls = [one for one in bench.seen if len(one.data.train) == n]
-        assert len(settings(calls, lambda row, u=units, w=soft: (row.width, row.soft_weight) == (u, w))) == 9 * (
-            2 - soft
-        )
+        found = len(settings(calls, lambda row, u=units, w=soft: (row.width, row.soft_weight) == (u, w)))
+        gain = ratio_of(units) not in (5, 20)  # where none is asked for, nobody learns from labels
+        assert found == (9 if soft else 18 * gain)
 
 
 # ---- assistants ----

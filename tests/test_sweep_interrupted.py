@@ -132,7 +132,7 @@ def test_a_sweep_that_is_killed_again_and_again_loses_only_what_was_under_way(
             tensors, row = store.load_tensors(tmp_path / name)
             assert tensors["test"].shape == (20, 4)
             assert row["diverged_at"] is None
-        assert all(path.suffix == ".part" for path in tmp_path.iterdir() if path.name not in left)
+        assert all(path.name.startswith(".") for path in tmp_path.iterdir() if path.name not in left)
         finished = left
     table = sweep(MANY, DATA, resume=tmp_path, **SMALL)
     assert sum(map(len, trained)) == 48 - len(finished)
@@ -148,7 +148,7 @@ def test_an_interrupt_ends_a_sweep_in_threads_and_keeps_what_is_finished(
     assert nursery.run(tmp_path, threads=2, until=until, stop=signal.SIGINT) == INTERRUPTED
     finished = files(tmp_path)
     assert until <= len(finished) <= ENDLESS + 1
-    assert all(path.suffix == ".part" for path in tmp_path.iterdir() if path.name not in finished)
+    assert all(path.name.startswith(".") for path in tmp_path.iterdir() if path.name not in finished)
     close(sweep(MANY, DATA, resume=tmp_path, **SMALL), uninterrupted)
     assert sum(map(len, trained)) == 48 - len(finished)
 

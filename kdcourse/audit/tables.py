@@ -160,8 +160,6 @@ def columns(report: Report) -> list[Column]:
         Column("ece_student", "calibration error, student", percent("ece_student"), True),
         Column("more_needed", "more examples needed", _more_needed, True),
         Column("handling", "handling", plain("handling"), False),
-        Column("chance_at_twice", "chance to flag twice the limit", percent("chance_at_twice"), True),
-        Column("needed_at_twice", "examples for 80 % of that", _needed_at_twice, True),
     ]
     return [one for one in found if report.table[one.name].notna().any() or pd.notna(report.overall[one.name])]
 
@@ -228,7 +226,3 @@ def _more_needed(row):
     if math.isinf(row["more_needed"]):
         return "no number is enough"
     return f"{row['more_needed']:,.0f}" if row["verdict"] == "too few" else about(row["more_needed"])
-
-
-def _needed_at_twice(row):
-    return NOTHING if pd.isna(row["needed_at_twice"]) else about(row["needed_at_twice"])

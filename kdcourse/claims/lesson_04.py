@@ -44,6 +44,10 @@ ASSISTANTS = [5, 20]  # how many times smaller than the teacher
 LIMIT, POINT = 0.05, 0.01
 FEWER = 4  # seeds on all pictures, where training takes up to 41 times as long
 LADDER = "The CNNs, flights and sizes by latency are new since a first run, which had MLPs on pictures alone"
+HIDDEN = (
+    "The pairs were planned to show {} points. Students of 100× and 200× differ more from one to the next than that "
+    "plan had assumed, so larger effects may be hidden."
+)
 
 
 @claim(
@@ -52,8 +56,7 @@ LADDER = "The CNNs, flights and sizes by latency are new since a first run, whic
     taught_in="practitioners' guides, as a rule of thumb; we know of no paper that supports it as a law",
     holds="all",
     settings=("fashion-mnist", "flights"),
-    revised=f"{LADDER}. That run judged its parts one by one; now, all of them must hold.",
-    smallest=1.6,
+    revised=f"{LADDER}. That run judged its parts one by one; now, all of them must hold. {HIDDEN.format(1.6)}",
 )
 def sweet_spot(run):
     """What soft labels gain on test over labels at a size ratio of 10, minus what they gain at a ratio outside 5 to 20.
@@ -104,8 +107,7 @@ def below_5x(run):
     taught_in="practitioners' guides, as a rule of thumb; Mirzadeh et al. 2020 on the capacity gap",
     holds="all",
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
-    revised=f"{LADDER}. That run judged its parts one by one; now, all of them must hold.",
-    smallest=1.8,
+    revised=f"{LADDER}. That run judged its parts one by one; now, all of them must hold. {HIDDEN.format(1.8)}",
 )
 def above_20x(run):
     """How far the gap on test between the teacher and students on soft labels lies over a limit of 5 points at ratios

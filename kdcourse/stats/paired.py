@@ -183,7 +183,7 @@ def gap_power(
     --------
     >>> chance, needed = gap_power(0.02, 216, gap=0.06, margin=0.03)
     >>> round(chance, 2), needed
-    (0.25, 1019)
+    (0.32, 802)
     """
     n, only_b = integer("n", n, at_least=1), share("only_b", only_b)
     gap, margin = number("gap", gap), _margin(margin)
