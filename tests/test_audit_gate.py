@@ -162,7 +162,7 @@ def test_a_report_says_what_it_could_have_seen():
     least = row(report, "alarm")
     chance, needed = gap_power(0.0, 216, 0.06, 0.03, 1 - 0.05 / report.corrected_for)
     assert (least["chance_at_twice"], least["needed_at_twice"]) == (chance, needed)
-    assert f"probability of {100 * chance:.0f} % in group = alarm (216 examples; 80 % would take about " in sight(
+    assert f"probability of about {100 * chance:.0f} % in group = alarm (216 examples; 80 % would take about " in sight(
         report
     )
     assert row(report, "other")["chance_at_twice"] == 0

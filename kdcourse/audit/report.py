@@ -43,7 +43,7 @@ class AuditReport:
           and for a watch that needs more than 20 times the examples it has
         - chance_at_twice, needed_at_twice: how likely a slice with twice its max_gap would have been flagged, and how
           many examples give 80 %; by the normal approximation, with as many examples that only the student gets right
-          as were seen; NaN where max_gap is 0
+          as were seen (where those are hardly any, the chance is too hopeful); NaN where max_gap is 0
         - waiver: what the waiver of an undecided slice says, or ""
     overall : Series
         The same fields, of all examples together.

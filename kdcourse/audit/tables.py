@@ -97,7 +97,7 @@ def sight(report: Report) -> str:
     needed = f"; 80 % would take {about(least['needed_at_twice'])} examples" if least["chance_at_twice"] < 0.8 else ""
     chance = f"{100 * least['chance_at_twice']:.0f} % in {name_of(least)} ({least['n']:,} examples{needed})"
     rest = f", and up to {100 * most:.0f} % elsewhere" if len(known) > 1 else ""
-    return f"Had a slice lost twice what it may, it would have been flagged with a probability of {chance}{rest}."
+    return f"Had a slice lost twice what it may, it would have been flagged with a probability of about {chance}{rest}."
 
 
 def held_back(report: Report) -> str:
