@@ -43,6 +43,8 @@ def test_a_column_of_probabilities_is_no_column_of_classes(tmp_path):
         assert words in said
     whole = [f"{k % 2}.0" for k in range(200)]  # numbers that are whole are classes however they are written
     assert run(write(tmp_path, columns(student=whole)), *ASKED)[0] == 0
+    absent = ["none", "1"] * 100  # no number, and no probability either
+    assert "threshold" not in run(write(tmp_path, columns(student=absent)), *ASKED)[2]
 
 
 def test_classes_that_look_alike_are_refused_and_slices_that_do_are_one(tmp_path):

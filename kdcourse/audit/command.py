@@ -18,15 +18,8 @@ from kdcourse.audit.inputs import listed
 from kdcourse.audit.slicing import CALENDAR
 from kdcourse.audit.tables import plain_text
 
-POLICY = [
-    "max_gap",
-    "min_samples",
-    "confidence",
-    "thresholds",
-    "require",
-    "waivers",
-    "correction",
-]  # what the file of --thresholds may say
+# What the file of --thresholds may say.
+POLICY = ["max_gap", "min_samples", "confidence", "thresholds", "require", "waivers", "correction"]
 # What is said of these arguments is said of those options; any other has an option of its name.
 OPTIONS = {"predictions": "PREDICTIONS", "labels": "--label", "classes": "--teacher", "ids": "--id"}
 OPTIONS |= dict.fromkeys(["slices", "bins", "crossings"], "--slice")

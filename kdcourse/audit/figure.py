@@ -23,13 +23,8 @@ from kdcourse.audit.tables import (
 )
 from kdcourse.plots.base import COLOURS, MARKERS, figure, show
 
-STYLES = {
-    "flag": 1,
-    "alarm": 3,
-    "watch": 4,
-    "too few": 6,
-    "pass": 0,
-}  # places in the palette; each has a marker of its own
+# Places in the palette; each has a marker of its own.
+STYLES = {"flag": 1, "alarm": 3, "watch": 4, "too few": 6, "pass": 0}
 WIDTH = 8.6  # inches
 LONGEST_NAME = 46
 SIZES = (36, 100)  # square points of the smallest and the largest marker

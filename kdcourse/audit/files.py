@@ -98,7 +98,8 @@ def as_classes(
     for name, column in list(columns.items())[1:]:
         found = column.cat.categories.tolist()
         if all(map(WHOLE.fullmatch, known)):
-            shares = [text for text in found if not WHOLE.fullmatch(text) and isinstance(_number(text), float)]
+            numbers = {text: _number(text) for text in found if not WHOLE.fullmatch(text)}
+            shares = [text for text, one in numbers.items() if one is not None and not np.isnan(one)]
             if shares:
                 hint = "probabilities need a column for each class, or a threshold first"
                 raise bad_value(name, f"must hold the classes {listed(sorted(known), 3)}, got {shares[0]!r}; {hint}")

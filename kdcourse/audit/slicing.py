@@ -13,8 +13,8 @@ MISSING = "(missing)"
 MAX_LEVELS = 200
 FEW_VALUES = 12  # whole numbers that take no more values than this are levels as they are
 TEACHER_CONFIDENCE = "teacher confidence"
-# How dates are binned: 2026-11, Monday, 14 h.
-CALENDAR = {"year": "%Y", "quarter": "%Y-Q%q", "month": "%Y-%m", "week": "%G-W%V", "weekday": "%u %A", "hour": "%H h"}
+# How dates are binned, in the codes of strftime, which has none for quarters: 2026-11, 1 Monday, 14 h.
+CALENDAR = {"year": "%Y", "quarter": "", "month": "%Y-%m", "week": "%G-W%V", "weekday": "%u %A", "hour": "%H h"}
 
 
 class SliceColumn(NamedTuple):
