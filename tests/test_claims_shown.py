@@ -60,15 +60,16 @@ def test_a_part_of_both_runs_is_one_line_one_bar_and_one_entry(full_run, drawn):
         {"examples=100": now("better"), "mine": now("worse", -0.05)}, pairs={"examples=100": [0.01], "mine": [0]}
     )
     assert str(shown).splitlines() == [
-        f"100 pictures: just now {HERE}; full run {FULL}. Both say better.",
-        "mine: -5.00 points [-7.04, -2.96], n = 5: worse. The full run has not measured it.",
+        "“A student learns more from soft labels than from hard labels.”",
+        f"100 pictures: just now {HERE}; full run {FULL}. Both say yes.",
+        "mine: -5.00 points [-7.04, -2.96], n = 5: no. The full run has not measured it.",
         "All of it: kdcourse claims soft-beats-hard",
     ]
     assert (shown.compared, shown.contradictions) == (["examples=100"], [])
     figure, words = drawn()
     assert words.startswith("Soft labels win. Paired differences with 95 % intervals, difference (points).")
-    assert "100 pictures: +3.00 [+0.96, +5.04], n = 5, better; full run +2.00 [+1.49, +2.51]" in words
-    assert "mine: -5.00 [-7.04, -2.96], n = 5, worse." in words
+    assert "100 pictures: +3.00 [+0.96, +5.04], n = 5, yes; full run +2.00 [+1.49, +2.51]" in words
+    assert "mine: -5.00 [-7.04, -2.96], n = 5, no." in words
     (bar,) = [line for line in figure.axes[0].lines if line.get_linewidth() == 14]
     assert list(bar.get_xdata()) == pytest.approx([1.49, 2.51])
     first, second = shown.data["parts"]
@@ -79,23 +80,26 @@ def test_a_part_of_both_runs_is_one_line_one_bar_and_one_entry(full_run, drawn):
 def test_a_lesson_may_name_its_parts(full_run, drawn):
     full_run(stored("better"))
     shown = show({"examples=100": now("better")}, labels={"examples=100": "with few pictures"}, xlabel="soft − labels")
-    assert str(shown).startswith("with few pictures: just now")
+    assert "\nwith few pictures: just now" in str(shown)
     assert "soft − labels (points)" in drawn()[1]
 
 
 @pytest.mark.parametrize("full", VERDICTS)
 @pytest.mark.parametrize("here", VERDICTS)
-def test_the_line_says_how_the_two_verdicts_stand_to_each_other(full, here, full_run, drawn):
+@pytest.mark.parametrize("supports", ["better", "worse", "equivalent", "not worse"])
+def test_the_line_says_how_each_answers_the_claim(full, here, supports, full_run, monkeypatch, drawn):
+    """So a loss that is larger than a limit is never called better."""
+    record = claims.Claim("soft-beats-hard", "Wording.", "", "Measured.", supports=supports)
+    monkeypatch.setattr(ledger, "CLAIMS", (record,))
     full_run(stored(full, margin=1.0, **dict(zip(("low", "high"), ENDS[full], strict=True))))
     low, high = (end / 100 for end in ENDS[here])
-    line = str(show({"examples=100": Comparison((low + high) / 2, low, high, 5, here)})).splitlines()[0]
-    cannot = "cannot tell" if full == "inconclusive" else f"says {full}"
-    says = {
-        full == here: f"Both say {here}.",
-        full != here and here != "inconclusive": f"Yours says {here}; the full run {cannot}.",
-        full != here and here == "inconclusive": f"Yours cannot tell; the full run says {full}.",
-    }[True]
-    assert line.endswith((says, WARNING))
+    _, line, _ = str(show({"examples=100": Comparison((low + high) / 2, low, high, 5, here)})).splitlines()
+    yes, no = ANSWERED[supports]
+    yours, theirs = (
+        {verdict in yes: "says yes", verdict in no: "says no"}.get(True, "cannot tell") for verdict in (here, full)
+    )
+    says = {"says yes": "Both say yes.", "says no": "Both say no.", "cannot tell": "Neither can tell."}[yours]
+    assert line.endswith((says if yours == theirs else f"Yours {yours}; the full run {theirs}.", WARNING))
 
 
 def test_a_notebook_stores_text_page_and_data(full_run, drawn):
@@ -117,7 +121,7 @@ def test_nothing_measured_and_an_unknown_claim_are_errors():
 
 def test_without_a_full_run_the_lesson_stands_alone(full_run, drawn):
     shown = claims.show("on-policy-helps", {"mine": now("better")}, title="x")
-    assert str(shown).splitlines()[0] == f"mine: {HERE}: better. The full run has not measured it."
+    assert str(shown).splitlines()[1] == f"mine: {HERE}: yes. The full run has not measured it."
 
 
 def test_the_lesson_is_shown_in_the_unit_of_the_full_run_and_with_its_margin(full_run, drawn):
@@ -130,7 +134,7 @@ def test_the_lesson_is_shown_in_the_unit_of_the_full_run_and_with_its_margin(ful
 def test_another_setting_is_named(full_run, drawn):
     full_run(stored("better"), stored("worse", mean=-2.0, setting="flights", metric="AUROC"))
     shown = show({"examples=100,metric=AUROC,setting=flights": now("worse", mean=-0.02)})
-    assert str(shown).startswith("flights: 100 flights, AUROC: just now -2.00 points")
+    assert "\nflights: 100 flights, AUROC: just now -2.00 points" in str(shown)
 
 
 # ---- contradictions ----

@@ -72,6 +72,7 @@ def show(
             for part in shown.data["parts"]
             if part["full"]
         },
+        said={part["label"]: part["now"]["answer"] for part in shown.data["parts"]},
     )
     return shown
 
@@ -82,8 +83,9 @@ class Shown:
     Attributes
     ----------
     data : dict
-        {"claim", "parts": [{"id", "label", "full", "now", "contradicts"}]}; `full` and `now` hold mean, low, high, n,
-        verdict, margin and unit, `full` also covers; `full` is None where the full run has no such part.
+        {"claim", "text", "parts": [{"id", "label", "full", "now", "contradicts"}]}; `full` and `now` hold mean, low,
+        high, n, verdict, what that answers the claim, margin and unit, `full` also covers; `full` is None where the
+        full run has no such part.
     compared, contradictions : list of str
         The ids of the parts that the full run has measured too, and of those of them for which one says "better" and
         the other "worse", or that answer the claim with yes and with no.
@@ -98,13 +100,13 @@ class Shown:
         parts = [
             _compared(claim, name, one, stored.get(name), first, labels.get(name)) for name, one in measured.items()
         ]
-        self.data: dict[str, Any] = {"claim": claim.name, "parts": parts}
+        self.data: dict[str, Any] = {"claim": claim.name, "text": claim.wording, "parts": parts}
         self.compared = [part["id"] for part in parts if part["full"]]
         self.contradictions = [part["id"] for part in parts if part["contradicts"]]
 
     def __str__(self) -> str:
         lines = [_line(part) for part in self.data["parts"]]
-        return "\n".join([*lines, f"All of it: kdcourse claims {self.data['claim']}"])
+        return "\n".join([f"“{self.data['text']}”", *lines, f"All of it: kdcourse claims {self.data['claim']}"])
 
     __repr__ = __str__
 
@@ -116,13 +118,16 @@ class Shown:
 def _compared(claim, name, now, part, first, label):
     """What the full run and this lesson say about one part."""
     now = _scaled(now, part or first | {"margin": 0.0})
+    kept = (*Comparison._fields, "margin", "unit", "covers", "example")
+    margin = (part or now)["margin"]
+    now["answer"] = answer(claim, now | {"margin": margin})
+    full = part and {each: part.get(each) for each in kept} | {"answer": answer(claim, part)}
     return {
         "id": name,
         "label": label or (part_label(claim, part) if part else name),
-        "full": part
-        and {each: part.get(each) for each in (*Comparison._fields, "margin", "unit", "covers", "example")},
+        "full": full,
         "now": now,
-        "contradicts": bool(part) and _contradict(claim, part, now),
+        "contradicts": bool(part) and _contradict(full, now),
     }
 
 
@@ -131,9 +136,8 @@ def _id(claim, part):
     return part_id(key_of(part) | ({} if setting == claim.settings[0] else {"setting": setting}))
 
 
-def _contradict(claim, full, now):
-    answers = {answer(claim, full), answer(claim, now | {"margin": full["margin"]})}
-    return {full["verdict"], now["verdict"]} == {"better", "worse"} or answers == {"yes", "no"}
+def _contradict(full, now):
+    return {full["verdict"], now["verdict"]} == {"better", "worse"} or {full["answer"], now["answer"]} == {"yes", "no"}
 
 
 def _scaled(now, full):
@@ -149,15 +153,17 @@ def _scaled(now, full):
 
 def _line(part):
     full, now = part["full"], part["now"]
+    yours, theirs = now["answer"], full and full["answer"]
     if not full:
-        return f"{part['label']}: {effect(now)}: {now['verdict']}. The full run has not measured it."
+        return f"{part['label']}: {effect(now)}: {yours}. The full run has not measured it."
     if part["contradicts"]:
         said = CONTRADICTION
-    elif full["verdict"] == now["verdict"]:
-        said = f"Both say {now['verdict']}."
-    elif now["verdict"] == "inconclusive":
-        said = f"Yours cannot tell; the full run says {full['verdict']}."
+    elif yours == theirs:
+        said = "Neither can tell." if yours == "cannot tell" else f"Both say {yours}."
     else:
-        told = "cannot tell" if full["verdict"] == "inconclusive" else f"says {full['verdict']}"
-        said = f"Yours says {now['verdict']}; the full run {told}."
+        said = f"Yours {_said(yours)}; the full run {_said(theirs)}."
     return f"{part['label']}: just now {effect(now)}; full run {effect(full)}. {said}"
+
+
+def _said(answer):
+    return answer if answer == "cannot tell" else f"says {answer}"

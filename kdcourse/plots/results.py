@@ -88,6 +88,7 @@ def differences(
     margin: float = 0.0,
     pairs: Mapping[str, Sequence[float]] | None = None,
     full: Mapping[str, tuple[float, float, float]] | None = None,
+    said: Mapping[str, str] | None = None,
 ) -> None:
     """One line per comparison: the paired difference, its interval, and the verdict in words beside it.
 
@@ -108,6 +109,8 @@ def differences(
         To be drawn as dots.
     full : {name: (mean, low, high)}, optional
         What the full run found, as it is displayed: a bar behind the mark.
+    said : {name: str}, optional
+        What to write in place of the verdicts.
 
     Examples
     --------
@@ -117,6 +120,7 @@ def differences(
     """
     fig, ax = figure(8.0, 1.7 + 0.5 * len(comparisons))
     names, words, full = list(comparisons), [], full or {}
+    said = said or {name: result.verdict for name, result in comparisons.items()}
     ax.axvline(0, color="#666666", linewidth=1)
     if margin:
         ax.axvspan(-scale * margin, scale * margin, color="#eeeeee", zorder=0)
@@ -134,8 +138,8 @@ def differences(
         style = {"color": "black", "capsize": 4, "markersize": 7, "zorder": 2}
         style["markerfacecolor"] = "white" if result.verdict == "inconclusive" else "black"
         ax.errorbar(mean, k, xerr=[[mean - low], [high - mean]], fmt="o", **style)
-        ax.text(1.01, k, result.verdict, transform=ax.get_yaxis_transform(), va="center")
-        words.append(f"{name}: {mean:+.2f} [{low:+.2f}, {high:+.2f}], n = {result.n}, {result.verdict}{before}")
+        ax.text(1.01, k, said[name], transform=ax.get_yaxis_transform(), va="center")
+        words.append(f"{name}: {mean:+.2f} [{low:+.2f}, {high:+.2f}], n = {result.n}, {said[name]}{before}")
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     counts = sorted({result.n for result in comparisons.values()})

@@ -268,7 +268,7 @@ print(f"worst on validation: {worst}")
 # In the full run, the worst class loses {{ effect gap-is-not-uniform fashion-mnist slice=worst_class is better }} more than the rest.
 
 # %% [markdown]
-# "Better" says that the first number is larger: here, a larger loss. The full run trains longer and tunes more; its bar allows for other test pictures, too.
+# The full run trains longer and tunes more; its bar allows for other test pictures, too.
 
 # %%
 from kdcourse import claims
