@@ -8,7 +8,8 @@ A claim is one function in `lesson_NN.py`, with `@claim(...)` above it; a `Claim
 """
 
 from kdcourse.claims.describe import beside, covered, describe, effect, effects, part_label
-from kdcourse.claims.ledger import CLAIMS, evaluate, find, part, planned, result, run
+from kdcourse.claims.evaluation import evaluate
+from kdcourse.claims.ledger import CLAIMS, find, part, planned, result, run
 from kdcourse.claims.quotes import filled, quote
 from kdcourse.claims.record import Arm, Claim, Part, claim, label, part_id
 from kdcourse.claims.sentences import plain, would_change

@@ -1,5 +1,6 @@
 """Two figures about the size of a student: what smaller buys in time, and which size to ship."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -107,8 +108,9 @@ def decision(
     fig, ax = figure(8.5, 5.0)
     ax.set_xscale("log")
     left, right = table["cost"].min() / 1.6, table["cost"].max() * 1.6
-    ax.fill_between([left, budget], 100 * floor, 100, color=REGION, linewidth=0, zorder=0)
-    ax.text(left * 1.05, 99.5, "could be shipped", color="#2C6E4F", va="top")
+    top = min(100, 5 * math.ceil(20 * table[["accuracy", "high"]].max(axis=None) + 0.2))
+    ax.fill_between([left, budget], 100 * floor, top, color=REGION, linewidth=0, zorder=0)
+    ax.text(left * 1.05, top - 0.3, "could be shipped", color="#2C6E4F", va="top")
     kinds = [one for one in dict.fromkeys(table["kind"]) if one != "teacher"]
     colour_of = dict(zip(dict.fromkeys(table["arm"]), looks(list(dict.fromkeys(table["arm"]))), strict=True))
     words, handles = [], []
@@ -127,15 +129,15 @@ def decision(
         else:
             error = [values["accuracy"] - values["low"], values["high"] - values["accuracy"]]
             handles.append(ax.errorbar(shown["cost"], values["accuracy"], error, capsize=3, elinewidth=1, **style))
-            # The second kind stands close together: its first and its last have room for their names.
-            _name(ax, shown if place == 0 else shown.iloc[:: max(1, len(shown) - 1)], 100 * (1 - bottom) / 22)
+            if arm != "labels":  # as faint as their marks would have to be
+                _name(ax, shown, (top - 100 * bottom) / 22)
         for row in rows.itertuples():
             here = chosen is not None and (arm, kind, row.name) == tuple(chosen)
             words.append(_said(style["label"], row, here))
             if here:
                 ax.plot(row.cost, 100 * row.accuracy, "o", markersize=24, fillstyle="none", color="black", mew=2)
     ax.set_xlim(left, right)
-    ax.set_ylim(100 * bottom, 100)
+    ax.set_ylim(100 * bottom, top)
     plain_ticks(ax.xaxis)
     ax.set_xlabel(xlabel)
     ax.set_ylabel("accuracy on test (%)")

@@ -413,8 +413,9 @@ for arm, rows in targets.items():
 from kdcourse.sweep import best_on_validation, sweep_blocks
 from kdcourse.train import cosine
 
-run = {"examples": 100, "blocks": draws, "epochs": 40, "batch_size": 20}
-run |= {"schedule": cosine, "device": DEVICE, "resume": False}
+run = {"examples": 100, "blocks": draws, "batch_size": 20}
+run |= {"epochs": 10 if FAST else 40, "schedule": cosine}
+run |= {"device": DEVICE, "resume": False}
 
 
 def accuracies(arm):
