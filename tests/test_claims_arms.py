@@ -14,6 +14,7 @@ from toy_bench import by_order, flat, found, settings, which, world
 
 from kdcourse.claims import arms, lesson_03
 from kdcourse.claims.settings import SETTINGS
+from kdcourse.sweep import best_on_validation
 
 pytestmark = pytest.mark.slow  # whole experiments
 
@@ -58,12 +59,12 @@ def test_the_best_settings_are_the_combination_with_the_highest_mean_on_validati
         test = [1 - mean, 0.2, 0.3, 0.4]
         rows.append(table(temperature=[t], lr=[lr], validation_accuracy=scores, score=scores[::-1], on_test=test))
     rows.append(table(lr=[1], validation_accuracy=[0.99, 0.99, 0.99, np.nan], score=[0]))  # one of these diverged
-    chosen = arms.best(pd.concat(rows).sample(frac=1, random_state=0))
+    chosen = best_on_validation(pd.concat(rows).sample(frac=1, random_state=0))
     assert chosen["on_test"].tolist() == pytest.approx([0.15, 0.2, 0.3, 0.4])  # in the order of their seeds
     assert arms.students("soft labels", chosen, None).chosen == {
         "temperature": 2, "soft_weight": 1, "lr": 0.1, "weight_decay": 0
     }  # fmt: skip
-    assert set(arms.best(pd.concat(rows), "score")["lr"]) == {0.1}
+    assert set(best_on_validation(pd.concat(rows), "score")["lr"]) == {0.1}
 
 
 @pytest.mark.parametrize("pair", [lambda run, a, b: arms.pairs(run, {}, ("a", a), ("b", b)), arms.gain])

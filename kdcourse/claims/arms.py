@@ -16,7 +16,8 @@ from tqdm.auto import tqdm
 from kdcourse.claims.record import Arm, Part, label
 from kdcourse.claims.settings import BLOCK, MOST_BLOCKS
 from kdcourse.models import mlp
-from kdcourse.sweep import grid
+from kdcourse.sweep import best_on_validation, grid
+from kdcourse.sweep.blocks import CHOSEN, merit
 from kdcourse.train import cosine
 
 # Of soft labels, temperature and learning rate are tried together, and then weight decays beside what was best; of
@@ -28,7 +29,6 @@ HARD = {"soft_weight": 0, "lr": [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], "weight
 THEN = {"weight_decay": [0.1, 1]}
 ARMS = {"soft labels": SOFT, "labels": HARD}
 LINEAR = {**HARD, "hidden_layers": 0}  # what costs least
-SETTINGS = ["temperature", "soft_weight", "lr", "weight_decay"]
 TRIED_ON = 3  # repetitions, each with all of its initial weights; two where the examples stay the same
 # What is tried next beyond an edge. Where these end, the edge is one of the thing itself, or is reported.
 STEPS = {
@@ -43,19 +43,6 @@ FEW, MANY = 500, 5_000  # training examples in experiments that look at two size
 
 
 # ---- settings ----
-
-
-def best(table, choose="validation_accuracy"):
-    """The students with the settings that are best on validation (mean over the seeds), in the order of their seeds."""
-    # A student that diverged has no accuracy: its settings are none to choose.
-    chosen = table.assign(merit=merit(table, choose).fillna(-np.inf)).groupby(SETTINGS)["merit"].mean().idxmax()
-    rows = table[(table[SETTINGS] == list(chosen)).all(axis=1)]
-    return rows.sort_values(["order_seed", "init_seed"])
-
-
-def merit(table, choose):
-    """The column that settings are chosen by, so that more is better: of a loss, its negative."""
-    return -table[choose] if choose.endswith("_nll") else table[choose]
 
 
 def edges(arm, chosen):
@@ -107,7 +94,7 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
     def tried(settings, epochs):
         choices = grid(width=width, **settings)
         tables = [trained(choices, one, epochs=epochs) for one in tqdm(first, **bar)]
-        return best(pd.concat(tables).assign(epochs=epochs), choose)
+        return best_on_validation(pd.concat(tables).assign(epochs=epochs), choose)
 
     def widened(settings, found, epochs):
         """More values are tried until no choice lies on an edge that can be left."""
@@ -118,15 +105,15 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
             for name, value in beyond.items():
                 if value:
                     further = tried({**near(settings, found.iloc[0]), name: value}, epochs)
-                    found = best(pd.concat([found, further]), choose)
+                    found = best_on_validation(pd.concat([found, further]), choose)
                     settings = {**settings, name: [*settings[name], *value]}
 
     def chosen(settings):
         settings, found = widened(settings, tried(settings, options["epochs"]), options["epochs"])
         for name in THEN.keys() - settings.keys():
             further = tried({**near(settings, found.iloc[0]), name: THEN[name]}, options["epochs"])
-            settings, found = {**settings, name: [0, *THEN[name]]}, best(pd.concat([found, further]), choose)
-            settings, found = widened(settings, found, options["epochs"])
+            settings, found = {**settings, name: [0, *THEN[name]]}, pd.concat([found, further])
+            settings, found = widened(settings, best_on_validation(found, choose), options["epochs"])
         for share in SOONER:
             epochs = max(1, options["epochs"] // share)
             sooner = tried(near(settings, found.iloc[0]), epochs)
@@ -136,7 +123,7 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
         return found
 
     found = max(map(chosen, arm if isinstance(arm, list) else [arm]), key=lambda found: merit(found, choose).mean())
-    choices, epochs = found.iloc[:1][["width", "hidden_layers", *SETTINGS]], int(found["epochs"].iloc[0])
+    choices, epochs = found.iloc[:1][["width", "hidden_layers", *CHOSEN]], int(found["epochs"].iloc[0])
     # One small stack each, on one thread: so they run side by side. A GPU takes them one after the other.
     threads = torch.get_num_threads() if str(run.device) in ("auto", "cpu") and not torch.cuda.is_available() else 1
     finished = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator")(
@@ -238,7 +225,7 @@ def on_slice(values, chosen):
 
 def students(name, table, values):
     """The arm of the students in `table`, with the settings that they chose: `values` [students, test examples]."""
-    chosen = [*SETTINGS, "epochs"] if "epochs" in table else SETTINGS
+    chosen = [*CHOSEN, "epochs"] if "epochs" in table else CHOSEN
     return Arm(name, values, table[chosen].iloc[0].astype(float).to_dict(), on_edge(table))
 
 

@@ -16,7 +16,6 @@ from kdcourse.claims.arms import (
     constant,
     gain,
     inputs,
-    merit,
     near,
     network,
     of_teacher,
@@ -31,6 +30,7 @@ from kdcourse.claims.ladder import faster, ladder
 from kdcourse.claims.record import claim, label
 from kdcourse.claims.settings import BLOCK
 from kdcourse.models import width_for_ratio
+from kdcourse.sweep.blocks import merit
 from kdcourse.train import distill
 
 EVERYTHING = 50_000

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -99,7 +100,8 @@ def best_on_validation(table: pd.DataFrame, by: str = "validation_accuracy") -> 
     Returns
     -------
     DataFrame
-        One row per block, in the order of the blocks: rows of two arms with the same blocks are pairs.
+        One row per block, in the order of the blocks, or of the seeds of any sweep: rows of two arms with the same ones
+        are pairs. Settings with which a student diverged are not chosen.
 
     Examples
     --------
@@ -108,9 +110,21 @@ def best_on_validation(table: pd.DataFrame, by: str = "validation_accuracy") -> 
     >>> best_on_validation(table)[["lr", "block"]].to_numpy().tolist()
     [[0.1, 0.0], [0.1, 1.0]]
     """
-    means = table.groupby(CHOSEN)[by].mean()
-    best = means.idxmin() if by.endswith("_nll") else means.idxmax()
-    return table[(table[CHOSEN] == list(best)).all(axis=1)].sort_values("block")
+    # A student that diverged has no accuracy: its settings are none to choose.
+    best = table.assign(merit=merit(table, by).fillna(-np.inf)).groupby(CHOSEN)["merit"].mean().idxmax()
+    rows = table[(table[CHOSEN] == list(best)).all(axis=1)]
+    return rows.sort_values([seed for seed in ("block", "order_seed", "init_seed") if seed in rows])
+
+
+def merit(table: pd.DataFrame, by: str) -> pd.Series:
+    """The column that settings are chosen by, so that more is better: of one that ends in "_nll", its negative.
+
+    Examples
+    --------
+    >>> merit(pd.DataFrame({"validation_nll": [0.5]}), "validation_nll").tolist()
+    [-0.5]
+    """
+    return -table[by] if by.endswith("_nll") else table[by]
 
 
 def gain_over(table: pd.DataFrame, of: str = "test_accuracy", **settings: Any) -> pd.Series:

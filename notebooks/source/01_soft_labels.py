@@ -413,9 +413,8 @@ for arm, rows in targets.items():
 from kdcourse.sweep import best_on_validation, sweep_blocks
 from kdcourse.train import cosine
 
-run = {"examples": 100, "blocks": draws, "batch_size": 20}
-run |= {"epochs": 10 if FAST else 40, "schedule": cosine}
-run |= {"device": DEVICE, "resume": False}
+run = {"examples": 100, "blocks": draws, "batch_size": 20, "schedule": cosine}
+run |= {"epochs": 10 if FAST else 40, "device": DEVICE, "resume": False}
 
 
 def accuracies(arm):
