@@ -219,7 +219,7 @@ for slices in [1, 10, 50]:
     )
 
 # %% [markdown]
-# So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together. (Holm asks a little less than the thin line: sneakers passed above, though theirs just crosses.)
+# So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together.
 
 # %% [markdown]
 # Each slice costs power: for ten at once, 1.96 becomes about 2.8, and n grows 1.7-fold. Ask only what would change a decision.
@@ -304,9 +304,6 @@ audit(labels, *said, slices, max_gap=LIMIT).plot()
 
 # %% [markdown]
 # This student fails on average, too; its slices say where. The less sure the teacher, the larger the gap. In the full run the least sure quarter loses {{ gain rare-and-hard-lose-most fashion-mnist slice=least_sure_quarter is better }} more than the rest.
-
-# %% [markdown]
-# To find that slice takes no labels; to measure its gap does. In production the student's own confidence is at hand: audit by that, too.
 
 # %% [markdown]
 # ## The long tail
@@ -414,9 +411,24 @@ def release(low, high, harm):
 release = check.release(release).use()
 
 # %% [markdown]
-# ## Go or no go: hard ham
+# ## Go or no go: one page
 #
-# A spam filter with four hidden units. *Ham* is mail that one wants; *hard ham* looks like spam. Spam that slips through annoys (1); a lost mail costs money (2). Near copies count as separate mails: a *go* is less sure than it looks.
+# A spam filter with four hidden units. *Ham* is mail that one wants; *hard ham* looks like spam. Spam that slips through annoys (harm 1), a lost mail costs money (2). The limits are written down first, in the form that the command reads from a file:
+
+# %%
+import tomllib
+
+POLICY = """
+require = "pass"      # an undecided slice holds the release back, too
+min_samples = 50
+max_gap = 0.05        # spam that slips through annoys
+
+[thresholds]          # a lost mail costs money
+"group=easy-ham-1" = 0.03
+"group=easy-ham-2" = 0.03
+"group=hard-ham-1" = 0.03
+"""
+policy = tomllib.loads(POLICY)
 
 # %%
 mails = load("spam-assassin")
@@ -424,55 +436,55 @@ one = grid(width=4, temperature=10, lr=0.003)
 found = sweep(one, mails, batch_size=128, **OPTIONS)
 truth, group = mails.test.labels.numpy(), mails.test.about["group"]
 said = mails.test.teacher_logits.argmax(1).numpy()
-own = found["test_logits"].iloc[0].argmax(1)
+sure, own = torch.tensor(found["test_logits"].iloc[0]).softmax(1).max(1)
+report = audit(truth, said, own.numpy(), {"group": group}, **policy)
+print(report)
+
+# %% [markdown]
+# And your own `release`, on the thin lines, of which Holm asks a little less (so sneakers passed above):
 
 # %%
-few = {"max_gap": 0.03, "min_samples": 50}
-report = audit(truth, said, own, {"group": group}, **few)
-columns = ["level", "n", "teacher", "gap"]
-decided = report.table[columns].join(report.corrected)
+decided = report.table[["level", "n", "teacher", "gap"]].join(report.corrected)
 decided["harm"] = [1 if "spam" in name else 2 for name in decided["level"]]
 ends = decided[["low", "high", "harm"]].itertuples(index=False)
 decided["decision"] = [release(*row) for row in ends]
 decided.round(4)
 
 # %% [markdown]
-# Each no-go is *undecided*: no group is shown to be bad. Two ways out: more mails, or the teacher.
+# Each no-go is *undecided*: no group is shown to be bad. Two ways out: more mails, or the teacher. But what arrives is not marked as hard ham, so send on what the *student* is unsure of. That is the **fallback**, and it costs:
+
+# %%
+from kdcourse.models import mlp
+from kdcourse.ship import latency
+
+SURE, TEACHER, STUDENT, UPKEEP = 0.9, 0.10, 0.01, 200  # put in yours
+fallback = (sure < SURE).double().mean().item()
+filters = {"student": mlp([mails.test.inputs.shape[1], 4, 2], seed=0)}
+times = latency(filters, mails.test.inputs[:256], progress=False)
+per_1000 = STUDENT + fallback * TEACHER
+sheet = {
+    "exit status of the audit": report.status,
+    "share that falls back to the teacher": round(fallback, 3),
+    "cost of 1,000 mails": round(per_1000, 4),
+    "the same with the teacher": TEACHER,
+    "million mails that pay for a month's retraining": round(
+        UPKEEP / (TEACHER - per_1000) / 1000, 1
+    ),
+    "p99 of the student, milliseconds": round(times["p99_ms"]["student"], 3),
+    "signed": "your name, the date",
+}
+pd.Series(sheet)
 
 # %% [markdown]
-# But what arrives is not marked as hard ham. So send on what the *student* is unsure of, and audit that as a slice. And read the teacher's column: a small gap to a poor teacher is no comfort.
+# **Go, or no go?** Write one sentence and sign it. Near copies count as separate mails here, so a *go* is less sure than it looks; and a small gap to a poor teacher is no comfort.
 
 # %% [markdown]
-# That was one filter. Eight of the full run, trained longer, lose {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, shown to be within a limit of three.
-
-# %% [markdown]
-# On hard ham they lose {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}; measured from the limit, {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}: it may lie on either side. The slice that worries us most is the one that we cannot judge. All of it: `kdcourse claims average-hides-slices`.
+# That was one filter. Eight of the full run, trained longer, lose {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, shown to be within a limit of three. On hard ham they lose {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}; measured from the limit, {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}: it may lie on either side. The slice that worries us most is the one that we cannot judge.
 
 # %% [markdown]
 # ## Where it goes wrong
 #
-# **Find the bug.** A dashboard "in which every group counts" looks at the winter's student:
-
-
-# %%
-def over_the_groups(ok, groups):
-    each = pd.Series(ok).groupby(groups).agg(["mean", "size"])
-    return np.average(each["mean"], weights=each["size"])
-
-
-mix = np.r_[sandals[:180], others]  # the winter's mix, with more of both
-ok, groups = right["winter"][mix], kind[mix]
-print(f"over the groups: {over_the_groups(ok, groups):.1%}")
-print(f"sandals alone:   {ok[groups == 'sandal'].mean():.1%}")
-
-# %% [markdown]
-# <details><summary><b>The bug</b></summary>
-#
-# Weighted by size, the mean of groups *is* the mean of all examples. Report each group. Commercial face classifiers were wrong on up to 34.7 % of darker-skinned women, and on at most 0.8 % of lighter-skinned men (Buolamwini and Gebru 2018, abstract).
-# </details>
-
-# %% [markdown]
-# **Find the bug, once more.** "Our students at T = 2 and T = 4 differ by less than the noise":
+# **Find the bug.** "Our students at T = 2 and T = 4 differ by less than the noise":
 
 
 # %%
@@ -527,5 +539,4 @@ quiz.show("05_sliced_evaluation")
 #
 # - Hooker et al. (2019), *What Do Compressed Deep Neural Networks Forget?*, abstract. [arXiv:1911.05248](https://arxiv.org/abs/1911.05248)
 # - Lukasik et al. (2022), *Teacher's pet*, abstract: harm to subgroups, traced to the teacher's errors. [arXiv:2106.10494](https://arxiv.org/abs/2106.10494)
-# - Buolamwini and Gebru (2018), *Gender Shades*. [PMLR 81](https://proceedings.mlr.press/v81/buolamwini18a.html)
 # - Tango (1998), Statistics in Medicine 17, for the interval; Holm (1979), Scandinavian Journal of Statistics 6, for the correction
