@@ -67,28 +67,59 @@ def home_of(model):
 
 
 def logits_of(model, inputs) -> torch.Tensor:
-    """What `model` says about a batch: its output, or the field `logits` of it."""
-    output = model(**inputs) if isinstance(inputs, Mapping) else model(inputs)
-    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
-    if not isinstance(logits, torch.Tensor):
-        raise TypeError(f"the model must return logits, a tensor or something with .logits, got {_what(output)}")
-    return logits
+    """What `model` says about a batch: its output, or the field `logits` of it, [B, C] or [B, C, L].
+
+    Pictures that were pooled down to one place, [B, C, 1, 1], are [B, C].
+    """
+    return _logits(_said(model, inputs), inputs)
 
 
 def classes_of(model, name, inputs):
     """How many logits `model` gives for the first of `inputs`. ValueError, naming the argument, if it takes none."""
-    return _answer(model, name, inputs[:1], inputs).shape[1]
+    return _answer(model, inputs[:1], f"{name} must fit the model, got {_what(inputs)}").shape[1]
 
 
-def _answer(model, name, inputs, whole):
-    """What `model` says about a few inputs, in eval mode. ValueError that describes the whole if it takes none."""
+def _said(model, inputs):
+    output = model(**inputs) if isinstance(inputs, Mapping) else model(inputs)
+    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
+    if not isinstance(logits, torch.Tensor):
+        raise TypeError(
+            f"the model must return logits, a tensor or something with .logits, got {_what(output)}"
+            f"{' in training' * model.training}"
+        )
+    return logits
+
+
+def _logits(said, inputs):
+    if said.ndim < 2 or not said.is_floating_point() or len(said) != _rows(inputs):
+        raise ValueError(f"the model must return logits [B, C] or [B, C, L], got {_what(said)}")
+    return said.flatten(1) if said.ndim > 3 and said.shape[2:].numel() == 1 else said
+
+
+def _answer(model, inputs, problem, *, training=False):
+    """What `model` says about a few inputs in a mode. ValueError that says the problem if it takes none."""
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"the model must be an nn.Module, got {type(model).__name__}")
-    with in_mode(model, training=False), torch.no_grad():
+    with in_mode(model, training=training), torch.no_grad():
         try:
-            return logits_of(model, _moved(inputs, home_of(model)))
+            return _said(model, _moved(inputs, home_of(model)))
         except (RuntimeError, ValueError, IndexError) as error:
-            raise ValueError(f"{name} must fit the model, got {_what(whole)}: {error}") from error
+            raise ValueError(f"{problem}: {error}") from error
+
+
+@contextlib.contextmanager
+def _buffers_kept(model):
+    """Put back afterwards what a model counts while it trains, such as the means of batch norm."""
+    before = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False)
+    ]
+    try:
+        yield
+    finally:
+        for module, name, buffer, values in before:
+            setattr(module, name, buffer.copy_(values))
 
 
 def try_loss(loss: Callable, student_logits, teacher_logits, labels) -> None:
@@ -204,9 +235,8 @@ class Examples:
     def fit(self, model) -> "Examples":
         """These examples, once each part fits the model. An error that says what does not, otherwise."""
         inputs, teacher_logits, labels = self._first
-        logits = _answer(model, "inputs", inputs, inputs if self.inputs is None else self.inputs)
-        if logits.ndim < 2 or not logits.is_floating_point() or len(logits) != _rows(inputs):
-            raise ValueError(f"the model must return logits [B, C] or [B, C, L], got {_what(logits)}")
+        whole = _what(inputs if self.inputs is None else self.inputs)
+        logits = _logits(_answer(model, inputs, f"inputs must fit the model, got {whole}"), inputs)
         self._shape = list(logits.shape[1:])
         if teacher_logits is not None:
             _check_teacher(self.teacher_logits, self._shape)
@@ -217,6 +247,23 @@ class Examples:
             part if part is None else part[few].to(logits.device) for part in (logits, teacher_logits, labels)
         ]
         return self
+
+    def try_training(self, model, batch_size: int) -> None:
+        """Raise an error unless the model answers in training as it does in eval mode, the smallest batch too.
+
+        Batch norm has no variance in a batch of one, and some models return more in training than they do otherwise.
+        """
+        many = self.per_epoch(batch_size)
+        smallest = many % batch_size or batch_size
+        inputs = _picked(self._first[0], slice(min(smallest, TRIED)))
+        problem = f"inputs must fit the model in training, got {_what(inputs)}"
+        if smallest == 1:
+            problem = f"batch_size must leave no example alone in the last batch, got {batch_size} for {many} examples"
+        with drawing_from(0, home_of(model)), _buffers_kept(model):
+            logits = _logits(_answer(model, inputs, problem, training=True), inputs)
+        shape = list(logits.shape[1:])
+        if shape != self._shape:
+            raise ValueError(f"the model must return one shape in both modes, got {self._shape}, in training {shape}")
 
     def _checked(self, labels):
         if labels is None or self._shape is None:

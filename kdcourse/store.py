@@ -72,6 +72,11 @@ def save_tensors(path: Name, tensors: "Mapping[str, torch.Tensor]", metadata: An
     metadata : optional
         Anything JSON can hold; it travels in the file's header.
 
+    Raises
+    ------
+    OSError
+        For a file that cannot be written.
+
     Examples
     --------
     >>> import torch
@@ -80,6 +85,7 @@ def save_tensors(path: Name, tensors: "Mapping[str, torch.Tensor]", metadata: An
     ...     load_tensors(f"{folder}/one")
     ({'weight': tensor([1., 1.])}, {'lr': 0.1})
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     if "__metadata__" in tensors:
@@ -88,7 +94,10 @@ def save_tensors(path: Name, tensors: "Mapping[str, torch.Tensor]", metadata: An
     # A copy each: safetensors refuses tensors that share memory, as tied weights do.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={"json": json.dumps(metadata, allow_nan=False)})
+        try:
+            save_file(tensors, temporary, metadata={"json": json.dumps(metadata, allow_nan=False)})
+        except SafetensorError as error:  # what it says of a disk that is full
+            raise OSError(str(error)) from error
 
 
 def load_tensors(path: Name) -> "tuple[dict[str, torch.Tensor], Any]":

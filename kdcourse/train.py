@@ -309,6 +309,7 @@ def _fit(
         except (TypeError, ValueError) as error:
             raise type(error)(f"of validation, {error}") from error
     try_loss(loss, *examples.tried)
+    examples.try_training(model, batch_size)
     device = resolve_device(device)
     history = History(device=str(device))
     order = torch.Generator().manual_seed(order_seed)

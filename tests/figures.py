@@ -28,7 +28,8 @@ def bars(ax):
 
 
 def numbers(text):
-    return np.array([float(number.replace(",", "")) for number in re.findall(r"-?\d[\d,]*\.?\d*", text)])
+    found = re.findall(r"-?\d[\d,]*\.?\d*", text.replace("−", "-"))
+    return np.array([float(number.replace(",", "")) for number in found])
 
 
 def title_of(ax):

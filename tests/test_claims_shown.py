@@ -62,7 +62,7 @@ def test_a_part_of_both_runs_is_one_line_one_bar_and_one_entry(full_run, drawn):
     assert str(shown).splitlines() == [
         "“A student learns more from soft labels than from hard labels.”",
         f"100 pictures: just now {HERE}; full run {FULL}. Both say yes.",
-        "mine: -5.00 points [-7.04, -2.96], n = 5: no. The full run has not measured it.",
+        "mine: −5.00 points [−7.04, −2.96], n = 5: no. The full run has not measured it.",
         "All of it: kdcourse claims soft-beats-hard",
     ]
     assert (shown.compared, shown.contradictions) == (["examples=100"], [])
@@ -134,7 +134,7 @@ def test_the_lesson_is_shown_in_the_unit_of_the_full_run_and_with_its_margin(ful
 def test_another_setting_is_named(full_run, drawn):
     full_run(stored("better"), stored("worse", mean=-2.0, setting="flights", metric="AUROC"))
     shown = show({"examples=100,metric=AUROC,setting=flights": now("worse", mean=-0.02)})
-    assert "\nflights: 100 flights, AUROC: just now -2.00 points" in str(shown)
+    assert "\nflights: 100 flights, AUROC: just now −2.00 points" in str(shown)
 
 
 # ---- contradictions ----

@@ -62,6 +62,7 @@ def test_only_pictures_can_be_flipped():
     ("rows", "message"),
     [
         ({"inputs": torch.zeros(3, 4)}, "inputs must have one row per label, got 3 for 2"),
+        ({"labels": torch.zeros(2, 1), "inputs": torch.zeros(2, 4)}, r"labels must be \[N\], .* got shape \[2, 1\]"),
         ({"pixels": torch.zeros(2, 784), "teacher_logits": torch.zeros(5, 3)}, "teacher_logits must have .* got 5"),
         ({}, "exactly one of inputs and pixels"),
         ({"inputs": torch.zeros(2, 4), "pixels": torch.zeros(2, 784)}, "exactly one of inputs and pixels"),
@@ -69,7 +70,7 @@ def test_only_pictures_can_be_flipped():
 )
 def test_rows_that_do_not_belong_together_are_refused(rows, message):
     with pytest.raises(ValueError, match=message):
-        Split(torch.zeros(2).long(), **rows)
+        Split(**{"labels": torch.zeros(2).long()} | rows)
 
 
 # ---- a name for the content ----

@@ -62,6 +62,6 @@ def test_pulls_draw_and_say_every_class_at_every_temperature(drawn):
         marked, *others = [bar.get_facecolor() for bar in ax.patches]
         assert marked not in others
     assert alt == (
-        "It turns. A sock. T = 1: hat +0.50, sock -0.75, shoe +0.25. T = 10: hat -1.00, sock +0.50, shoe +0.50."
+        "It turns. A sock. T = 1: hat +0.50, sock −0.75, shoe +0.25. T = 10: hat −1.00, sock +0.50, shoe +0.50."
     )
     assert_nothing_is_cut_off(figure)

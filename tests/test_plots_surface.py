@@ -83,10 +83,18 @@ def test_every_cell_can_be_read_on_its_colour(drawn, scale):
         assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.2, success criterion 1.4.3
 
 
-def test_a_zero_of_a_surface_has_no_minus(drawn):
-    surface(dict.fromkeys(comparisons(), Comparison(-0.00001, -0.00004, 0.00002, 10, "inconclusive")))
-    ax = drawn()[0].axes[0]
-    assert {text.get_text() for text in cells(ax).values()} == {"+0.00\n[+0.00, +0.00]"}
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((-0.00001, -0.00004, 0.00002), "+0.00\n[+0.00, +0.00]"),
+        ((-0.015, -0.0299, 0.0001), "−1.50\n[−2.99, +0.01]"),
+    ],
+)
+def test_a_surface_has_minus_signs_and_none_before_a_zero(drawn, ends, text):
+    surface(dict.fromkeys(comparisons(), Comparison(*ends, 10, "inconclusive")))
+    figure, alt = drawn()
+    assert {cell.get_text() for cell in cells(figure.axes[0]).values()} == {text}
+    assert alt.count(text.replace("\n", " ")) == len(comparisons())
 
 
 def test_a_missing_cell_is_refused_by_name(drawn):

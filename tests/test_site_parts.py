@@ -282,6 +282,17 @@ def test_a_ledger_without_results_has_a_page_without_a_picture(monkeypatch):
     assert f"0 of {len(claims.CLAIMS)} claims are measured so far." in index
 
 
+def test_tables_of_the_site_have_minus_signs_and_none_before_a_zero(monkeypatch):
+    arms = {name: {"name": name, "mean": 0.8, "chosen": {}} for name in "ab"}
+    right = part(-3, -0.04) | {"key": {"examples": 500}, "arms": arms}
+    wrong = part(-0.02, 1) | {"key": {"examples": 500, "teacher": "clean"}, "arms": arms}
+    parts = {"soft-beats-hard": [right], "soft-labels-resist-noise": [wrong]}
+    monkeypatch.setattr(claims, "result", lambda name: {"settings": {"fashion-mnist": {}}, "parts": parts[name]})
+    assert "| **−1.5\u00a0[−3.0,\u00a0+0.0]** | 80.0 |" in site_claims.where_soft_labels_help()
+    last = site_claims.what_wrong_labels_do().splitlines()[-1]
+    assert last == "| garments | −1.5 [−3.0, +0.0] | +0.5 [+0.0, +1.0] |"
+
+
 # ---- pages ----
 
 

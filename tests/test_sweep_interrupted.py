@@ -1,5 +1,6 @@
 """Sweeps that are killed, again and again, or interrupted: finished chunks are kept, and the rest is done later."""
 
+import functools
 import json
 import os
 import select
@@ -46,7 +47,7 @@ def sweep_without_end(folder, threads):
 
 NURSERY = """
 import json, os, signal, sys, torch
-signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background, it is ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from test_sweep_interrupted import sweep_without_end
 torch.optim.AdamW([torch.zeros(1)])  # the first one imports a lot
 for line in sys.stdin:
@@ -68,10 +69,12 @@ class Nursery:
         here = Path(__file__).parent
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        # Where tests run in the background, processes inherit that an interrupt is ignored. This one always does.
+        ignore = functools.partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", NURSERY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                bufsize=0, env=environment,
+                bufsize=0, env=environment, preexec_fn=ignore,
             )  # fmt: skip
         self.log, self.child = log, None
 

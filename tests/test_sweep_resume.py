@@ -1,5 +1,6 @@
 """A sweep goes on where it stopped, and never takes up what something else has left."""
 
+import contextlib
 import functools
 import os
 import re
@@ -343,6 +344,45 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_and_not_the_sweep(tmp_pa
     with pytest.warns(UserWarning, match="sweeps cannot be written .*: this sweep keeps nothing"):
         table = sweep(grid(width=4), blobs(), epochs=1, device="cpu", progress=False)
     assert table["test_accuracy"].notna().all()
+
+
+@pytest.fixture(params=["full", "read-only"])
+def no_room(request):
+    """A context in which a folder takes no file, however it comes to that."""
+
+    @contextlib.contextmanager
+    def refuse(folder):
+        if request.param == "full":
+            limits = pytest.importorskip("resource")
+            # No file may be larger than 100 bytes: what has begun cannot be finished, as on a full disk.
+            before = limits.getrlimit(limits.RLIMIT_FSIZE)
+            limits.setrlimit(limits.RLIMIT_FSIZE, (100, before[1]))
+            try:
+                yield
+            finally:
+                limits.setrlimit(limits.RLIMIT_FSIZE, before)
+            return
+        folder.chmod(0o500)
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        try:
+            yield
+        finally:
+            folder.chmod(0o700)
+
+    return refuse
+
+
+def test_a_folder_that_takes_no_file_costs_a_warning_and_not_the_sweep(tmp_path, trained, no_room):
+    sweep(GRID[:5], DATA, resume=tmp_path, **RUN)
+    kept_before, trained[:] = files(tmp_path), []
+    message = f"{re.escape(str(tmp_path))} cannot be written .*: students of this sweep are not kept"
+    with pytest.warns(UserWarning, match=message), no_room(tmp_path):
+        table = sweep(GRID, DATA, resume=tmp_path, **RUN)
+    assert sum(map(len, trained)) == 16 - 5
+    assert files(tmp_path) == kept_before
+    assert len(list(tmp_path.iterdir())) == 5  # nothing half written either
+    close(table, sweep(GRID, DATA, resume=False, **RUN))
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 import copy
 import math
+from collections import namedtuple
+from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import INPUTS, LABELS, LOGITS, QUIET, N, refusals, same, student
+from tiny import INPUTS, LABELS, LOGITS, QUIET, C, D, N, close, refusals, same, student
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from kdcourse.data import Split
-from kdcourse.train import distill, resolve_device, teacher_logits, train
+from kdcourse.train import accuracy, distill, resolve_device, teacher_logits, train
 
 
 def with_nan():
@@ -89,3 +93,81 @@ def test_teacher_logits_names_what_it_refuses(arguments, error, message):
 def test_a_device_that_is_not_here_is_named(device):
     with pytest.raises(ValueError, match="device must be 'auto' or a device of this machine, got " + repr(device)):
         resolve_device(device)
+
+
+# ---- models of others ----
+
+
+class Answering(nn.Module):
+    """A student with batch norm that answers in the form that `form` gives to the logits, in a mode or in both."""
+
+    def __init__(self, form, *modes):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.layers = nn.Sequential(nn.Linear(D, C), nn.BatchNorm1d(C), nn.Dropout(0.5))
+        self.form, self.modes = form, modes
+
+    def forward(self, inputs):
+        logits = self.layers(inputs)
+        return self.form(logits) if self.training in self.modes else logits
+
+
+WithAuxiliary = namedtuple("WithAuxiliary", ["logits", "aux_logits"])  # as torchvision's Inception answers in training
+BOTH = (True, False)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (lambda logits: {"logits": logits, "hidden": 0}, *BOTH),
+        (lambda logits: SimpleNamespace(logits=logits), *BOTH),
+        (lambda logits: WithAuxiliary(logits, logits), True),
+        (lambda logits: logits[:, :, None, None], *BOTH),  # a convolution and a pooling, and no nn.Flatten
+    ],
+)
+def test_logits_are_understood_in_whatever_form_they_come(answers):
+    plain, model = Answering(None), Answering(*answers)
+    for one in (plain, model):
+        distill(one, INPUTS, LOGITS, LABELS, soft_weight=0.5, epochs=3, batch_size=16, lr=0.05, **QUIET)
+    close(model, plain, rtol=0, atol=0)
+    assert torch.equal(teacher_logits(model, INPUTS, device="cpu"), teacher_logits(plain, INPUTS, device="cpu"))
+    right = sum(int(plain.eval()(row[None]).argmax()) == label for row, label in zip(INPUTS, LABELS, strict=True))
+    assert accuracy(model, (INPUTS, LABELS), device="cpu") == pytest.approx(right / N)
+    with pytest.raises(ValueError, match=r"labels must have shape \[50\], one per example, got \[50, 1\]"):
+        accuracy(model, (INPUTS, LABELS[:, None]), device="cpu")
+
+
+@refusals(
+    "model",
+    (Answering(lambda logits: (logits, logits), True), TypeError, "something with .logits, got tuple in training"),
+    (Answering(lambda logits: (logits,), *BOTH), TypeError, r"something with \.logits, got tuple$"),
+    (Answering(lambda logits: {"out": logits}, *BOTH), TypeError, r"\.logits, got {out: torch.float32 of shape \[3, 4"),
+    (Answering(lambda logits: logits[0], *BOTH), ValueError, r"logits \[B, C\] or \[B, C, L\], got .* of shape \[4\]"),
+    (Answering(lambda logits: logits[:1], True), ValueError, r"logits \[B, C\] or \[B, C, L\], got .* shape \[1, 4\]"),
+    (Answering(lambda logits: logits[:, :3], True), ValueError, r"one shape in both .* \[4\], in training \[3\]"),
+)
+def test_a_model_that_cannot_be_trained_is_refused_as_it_came(model, error, message):
+    before, generator = copy.deepcopy(model), torch.get_rng_state()
+    with pytest.raises(error, match=message):
+        train(model, INPUTS, LABELS, epochs=1, batch_size=16, **QUIET)
+    assert same(model, before)
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+def test_an_example_alone_in_the_last_batch_is_refused_where_it_has_no_variance():
+    model, before = Answering(None), Answering(None)
+    for size in (7, 49):
+        message = f"batch_size must leave no example alone in the last batch, got {size} for 50 examples: Expected more"
+        with pytest.raises(ValueError, match=message):
+            train(model, INPUTS, LABELS, epochs=1, batch_size=size, **QUIET)
+        assert same(model, before)
+        assert len(train(student(), INPUTS, LABELS, epochs=1, batch_size=size, **QUIET)) == 1
+    dropping = DataLoader(TensorDataset(INPUTS, LABELS), batch_size=7, drop_last=True)
+    for inputs, labels, size in [(dropping, None, None), (INPUTS, LABELS, 8), (INPUTS, LABELS, 50)]:
+        assert len(train(Answering(None), inputs, labels, epochs=1, batch_size=size, **QUIET)) == 1
+
+
+def test_a_teacher_answers_with_one_row_of_logits_per_input():
+    with pytest.raises(ValueError, match=r"must return logits \[B, C\] or .* got torch.float32 of shape \[300\]"):
+        teacher_logits(nn.Flatten(0), INPUTS, device="cpu")

@@ -9,6 +9,7 @@ from site_pages import lesson_pages
 from kdcourse import claims
 from kdcourse.claims.record import PLACES
 from kdcourse.claims.verdicts import measured_settings
+from kdcourse.plots.base import signed
 
 SIGNS = {"yes": "✓", "no": "✗", "depends": "±", "cannot tell": "?", "not measured": "…"}
 
@@ -66,7 +67,7 @@ def where_soft_labels_help():
         for part in claims_forest.parts_in(found, setting):
             numbers = {name: arm["mean"] for name, arm in part["arms"].items()} | part.get("beside", {})
             shown = [f"{part['scale'] * value:.1f}" for value in numbers.values()]
-            gain = f"{part['mean']:+.1f} [{part['low']:+.1f}, {part['high']:+.1f}]".replace(" ", "\u00a0")
+            gain = _gain(part).replace(" ", "\u00a0")
             teacher, *linear = shown[2:] or ["–", "–"]
             soft, labels, *others = numbers.values()
             closed = f"{100 * (soft - labels) / (others[0] - labels):.0f} %" if others else "–"
@@ -86,9 +87,13 @@ def what_wrong_labels_do():
                 claims.part(right, {"examples": 500}, setting),
                 claims.part(wrong, {"examples": 500, "teacher": "clean"}, setting),
             ]
-            gains = [f"{part['mean']:+.1f} [{part['low']:+.1f}, {part['high']:+.1f}]" for part in parts]
-            lines.append(f"| {PLACES[setting]} | {' | '.join(gains)} |")
+            lines.append(f"| {PLACES[setting]} | {' | '.join(map(_gain, parts))} |")
     return "\n".join(lines)
+
+
+def _gain(part):
+    mean, low, high = (signed(part[name], 1) for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
 
 
 def frame(table, label):

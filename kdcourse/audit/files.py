@@ -1,19 +1,25 @@
 """Predictions from a CSV or Parquet file: only the columns that are needed, and classes as they are written."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import bad_value
+from kdcourse.audit.formats import csv_form, is_parquet
 from kdcourse.audit.inputs import listed, repeated
 
 NO_NUMBER = {"", "#n/a", "n/a", "na", "nan", "null", "none"}  # what a missing number is written as
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)(\.0+)?")
 LEADING_ZERO = re.compile(r"[+-]?0[0-9]")  # 01 is a name, not a number
+EXACT = 2**53  # from here on, two whole numbers may be the same float
+DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+(,[0-9]+)?")
+THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})*")  # may be either: 1,500 is 1500 or 1.5
 
 
 def column_names(path: Path) -> list[str]:
@@ -21,12 +27,12 @@ def column_names(path: Path) -> list[str]:
     from pyarrow import csv, parquet
 
     with _reading(path):
-        if _is_parquet(path):
+        if is_parquet(path):
             names = parquet.read_schema(path).names
         else:
-            with csv.open_csv(path, parse_options=_parsing(path)) as file:
+            with csv.open_csv(path, **csv_form(path).options()) as file:
                 names = file.schema.names
-    if (again := repeated(names)) is not None:
+    if (again := repeated([name for name in names if name])) is not None:  # spreadsheets add columns without a name
         raise bad_value("predictions", f"must have distinct column names, got {again!r} twice")
     return names
 
@@ -37,19 +43,20 @@ def read_columns(path: Path, names: Collection[str], numbers: Collection[str] = 
     In a CSV file any other column is text, whatever it looks like: 01 stays 01. So are those in `numbers` if a cell is
     no number. In a Parquet file a column has the type that it was stored with. An empty text is a missing value.
     """
-    import pyarrow
-    from pyarrow import parquet, types
+    from pyarrow import parquet
 
     with _reading(path):
-        if _is_parquet(path):
+        form = None if is_parquet(path) else csv_form(path)
+        if form is None:
             table = parquet.read_table(path, columns=list(names), partitioning=None)
         else:
-            table = _read_csv(path, names, numbers)
-        for place, field in enumerate(table.schema):
-            if types.is_decimal(field.type):
-                table = table.set_column(place, field.name, table.column(place).cast(pyarrow.float64()))
-        frame = table.to_pandas(strings_to_categorical=True, ignore_metadata=True)
-    return {name: _in_order(frame[name]) if is_text(frame[name]) else frame[name] for name in names}
+            form.check_quotes(path)
+            table = _read_csv(path, form, names, numbers)
+        read = {name: _series(table.column(name), exact=name not in numbers) for name in names}
+    read = {name: _in_order(column) if is_text(column) else column for name, column in read.items()}
+    if form is not None and form.delimiter == ";":
+        return {name: _with_points(column) if is_text(column) else column for name, column in read.items()}
+    return read
 
 
 def is_text(column: pd.Series) -> bool:
@@ -69,10 +76,10 @@ def as_numbers(argument: str, column: pd.Series) -> pd.Series:
 
 
 def as_slice(column: pd.Series) -> pd.Series:
-    """Numbers if each text is one and none starts like 01, otherwise its levels."""
+    """Numbers if each text is one and none starts like 01 or is too long for a float, otherwise its levels."""
     if is_text(column):
         filled = [text for text in column.cat.categories if text.strip().casefold() not in NO_NUMBER]
-        if filled and all(_number(text) is not None and not LEADING_ZERO.match(text.strip()) for text in filled):
+        if filled and all(_is_measure(text.strip()) for text in filled):
             return as_numbers("slices", column)
     return column
 
@@ -88,6 +95,7 @@ def as_classes(
     """
     if not all(map(is_text, columns.values())):
         return columns, _typed(classes, columns["labels"])
+    _refuse_missing(columns, classes or [])
     texts = {text for column in columns.values() for text in column.cat.categories}.union(classes or [])
     if all(map(WHOLE.fullmatch, texts)):
         places = {name: np.array([*map(_whole, one.cat.categories), None]) for name, one in columns.items()}
@@ -135,19 +143,7 @@ def _reading(path) -> Iterator[None]:
         raise bad_value("predictions", f"must be CSV or Parquet, and {path} cannot be read: {said}") from None
 
 
-def _is_parquet(path):
-    with open(path, "rb") as file:
-        return file.read(4) == b"PAR1"
-
-
-def _parsing(path):
-    from pyarrow import csv
-
-    tabs = any(suffix in (".tsv", ".tab") for suffix in Path(path).suffixes[-2:])
-    return csv.ParseOptions(delimiter="\t" if tabs else ",", newlines_in_values=True)
-
-
-def _read_csv(path, names, numbers):
+def _read_csv(path, form, names, numbers):
     import pyarrow
     from pyarrow import csv
 
@@ -156,7 +152,7 @@ def _read_csv(path, names, numbers):
     def read(numbers):
         types = {name: pyarrow.float64() if name in numbers else text for name in names}
         options = csv.ConvertOptions(include_columns=list(names), column_types=types)
-        return csv.read_csv(path, parse_options=_parsing(path), convert_options=options)
+        return csv.read_csv(path, convert_options=options, **form.options())
 
     try:
         return read(numbers)
@@ -164,8 +160,57 @@ def _read_csv(path, names, numbers):
         return read(())
 
 
+def _series(column, *, exact):
+    """A column of pyarrow as one of pandas. Where it may be `exact`, large integers with gaps do not become floats."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_decimal(column.type):
+        try:
+            column = column.cast(pyarrow.int64())
+        except pyarrow.ArrowInvalid:  # not whole
+            column = column.cast(pyarrow.float64())
+    elif types.is_float16(column.type):
+        column = column.cast(pyarrow.float32())
+    elif types.is_binary(column.type) or types.is_large_binary(column.type):  # as some warehouses write text
+        column = column.cast(pyarrow.string())
+    gaps: dict[Any, Any] = {}
+    if exact and column.null_count:
+        gaps = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}
+    return column.to_pandas(strings_to_categorical=True, types_mapper=gaps.get)
+
+
 def _in_order(column):
     return column.cat.set_categories(sorted(text for text in column.cat.categories if text))
+
+
+def _with_points(column):
+    """Text with decimal commas, as 0,5, with points instead, where all of it is that and it cannot be thousands."""
+    texts = column.cat.categories
+    if not all(map(DECIMAL_COMMA.fullmatch, texts)) or all(map(THOUSANDS.fullmatch, texts)):
+        return column
+    return column.cat.rename_categories([text.replace(",", ".") for text in texts])
+
+
+def _refuse_missing(columns, classes):
+    """Words such as NA are missing values if all else are numbers, or if one column alone has the word.
+
+    A class that is called so, as Namibia is, occurs in the labels and in a prediction.
+    """
+    texts = Counter(text for column in columns.values() for text in column.cat.categories)
+    words = {text for text in texts if text.strip().casefold() in NO_NUMBER}.difference(classes)
+    others, hint = texts.keys() - words, ""
+    if not others or not all(map(WHOLE.fullmatch, others)):
+        words, hint = {text for text in words if texts[text] == 1}, "; a class of that name must be predicted too"
+    for name, column in columns.items():
+        for word in words.intersection(column.cat.categories):
+            row = int((column == word).argmax())
+            raise bad_value(name, f"must hold no missing values, got {word!r} in row {row:,}{hint}")
+
+
+def _is_measure(text):
+    number = _number(text)
+    return number is not None and not LEADING_ZERO.match(text) and not EXACT <= abs(number) < np.inf
 
 
 def _number(text):

@@ -6,6 +6,7 @@ from kdcourse.claims.ledger import find, result
 from kdcourse.claims.record import EXAMPLES, PLACES, Claim, label
 from kdcourse.claims.sentences import plain, would_change
 from kdcourse.claims.verdicts import answer, key_of, measured_settings, setting_of, standing
+from kdcourse.plots.base import signed
 
 COUNTED = {"init": "initialisations", "order": "orders of batches", "teacher": "pairs of teachers"}
 
@@ -50,10 +51,10 @@ def _part(claim, part):
     lines = [f"{label(key_of(part), setting_of(part))}: {effect(part)}: {said}", f"  {arms}"]
     if part["pairs"]:
         gain = part["scale"] * (np.array(part["pairs"]["a"]) - np.array(part["pairs"]["b"]))
-        low, middle, high = np.quantile(gain, [0, 0.5, 1]) + 0.0
+        low, middle, high = map(signed, np.quantile(gain, [0, 0.5, 1]))
         lines.append(
-            f"  {np.sum(gain > 0):,} of {len(gain):,} pairs above zero: from {low:+.2f} to {high:+.2f}, "
-            f"median {middle:+.2f} {part['unit']}"
+            f"  {np.sum(gain > 0):,} of {len(gain):,} pairs above zero: from {low} to {high}, "
+            f"median {middle} {part['unit']}"
         )
     return lines + [f"  {line}" for line in beside(part)] + [f"  {part['note']}"] * bool(part["note"])
 
@@ -113,8 +114,7 @@ def effect(one: dict) -> str:
 
 def _numbers(one):
     digits = 3 if one["unit"] == "nats" else 2
-    # + 0.0 makes a plain zero of -0.0
-    mean, low, high = (f"{round(one[name], digits) + 0.0:+.{digits}f}" for name in ("mean", "low", "high"))
+    mean, low, high = (signed(one[name], digits) for name in ("mean", "low", "high"))
     return f"{mean} {one['unit']} [{low}, {high}]"
 
 

@@ -11,6 +11,7 @@ from kdcourse.claims.ledger import find, result
 from kdcourse.claims.record import part_id
 from kdcourse.claims.sentences import plain
 from kdcourse.claims.verdicts import key_of, setting_of
+from kdcourse.plots.base import signed
 
 PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.S)
 
@@ -76,8 +77,8 @@ def gain_of(one: dict) -> str:
     """The difference of a part with its interval, as it stands in a sentence."""
     numbers = [one[name] for name in ("mean", "low", "high")]
     digits = 3 if one["unit"] == "nats" else 1 if min(map(abs, numbers)) >= 0.05 else 2  # no end looks like zero
-    mean, low, high = (f"{round(number, digits) + 0.0:+.{digits}f}" for number in numbers)
-    return f"{mean} {one['unit']} [{low}, {high}]".replace("-", "−")
+    mean, low, high = (signed(number, digits) for number in numbers)
+    return f"{mean} {one['unit']} [{low}, {high}]"
 
 
 def effect_of(one: dict) -> str:

@@ -38,7 +38,7 @@ class Split:
     Raises
     ------
     ValueError
-        For rows that do not match the labels, and for both or neither of `inputs` and `pixels`.
+        For labels that are not [N], rows that do not match them, and both or neither of `inputs` and `pixels`.
 
     Examples
     --------
@@ -60,6 +60,9 @@ class Split:
     ) -> None:
         if (inputs is None) == (pixels is None):
             raise ValueError("give exactly one of inputs and pixels")
+        # [N, 1] beside [N] would broadcast to [N, N] wherever labels are compared.
+        if np.ndim(labels) != 1:
+            raise ValueError(f"labels must be [N], one per example, got shape {list(np.shape(labels))}")
         self.labels = labels
         self.teacher_logits: Any = teacher_logits  # a tensor wherever there is a teacher
         self.pixels = pixels

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from kdcourse.plots.base import signed
+
 ANSWERS = {"yes": "all in the shaded part", "no": "none in it", "cannot tell": "across its edge"}
 KINDS = {  # of claims, by their answers in all settings: how one is said, and several
     "everywhere": ("holds wherever it was measured", "hold wherever they were measured"),
@@ -101,16 +103,15 @@ def words(rows: Sequence[Row]) -> str:
 def effect(mark: Mark) -> str:
     """The numbers of a mark, as "+2.30 [+1.40, +3.20]"."""
     digits = 2 if max(map(abs, mark[1:3])) >= 0.1 else 3  # nats are small
-    # + 0.0 makes a plain zero of -0.0
-    mean, low, high = (f"{round(value, digits) + 0.0:+.{digits}f}" for value in mark[:3])
-    return f"{mean} [{low}, {high}]".replace("-", "−")
+    mean, low, high = (signed(value, digits) for value in mark[:3])
+    return f"{mean} [{low}, {high}]"
 
 
 def numbers(row: Row) -> str:
     """What stands beside a row: the numbers of its first mark, or where it depends the span of its effects."""
     if row.answer != "depends":
         return effect(row.marks[0])
-    return " to ".join(f"{pick(mark.mean for mark in row.marks):+.2f}" for pick in (min, max)).replace("-", "−")
+    return " to ".join(signed(pick(mark.mean for mark in row.marks)) for pick in (min, max))
 
 
 def tally(row: Row) -> str:

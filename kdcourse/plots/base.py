@@ -104,6 +104,15 @@ def line_at(ax: Axes, reference: tuple[str, float] | None, percent: bool) -> lis
     return [f"{name}: {write(scale * value)}{unit}"]
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign: a minus sign that is no hyphen, and none before a plain zero.
+
+    >>> signed(1.5), signed(-0.25, 1), signed(-0.001)
+    ('+1.50', '−0.2', '+0.00')
+    """
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")  # + 0.0 makes a plain zero of -0.0
+
+
 def set_title(ax: Axes, title: str) -> None:
     """The finding, from the left edge of the axes, wrapped so that the figure does not cut it off."""
     title = re.sub(r"(?<![\w.])-(?=\d)", "−", title)  # a minus sign, not a hyphen

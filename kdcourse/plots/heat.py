@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kdcourse.plots.base import COLOURS, figure, set_title, show
+from kdcourse.plots.base import COLOURS, figure, set_title, show, signed
 from kdcourse.stats import Comparison
 
 
@@ -46,8 +46,7 @@ def surface(
     words = []
     for (r, c), (row, column) in cells.items():
         result = comparisons[row, column]
-        # + 0.0 makes a plain zero of -0.0
-        mean, low, high = (f"{round(100 * value, 2) + 0.0:+.2f}" for value in result[:3])
+        mean, low, high = (signed(100 * value) for value in result[:3])
         colour = _readable_on(image.cmap(image.norm(means[r, c])))
         text = f"{mean}\n[{low}, {high}]"
         ax.text(c, r, text, ha="center", va="center", color=colour, fontsize=8, linespacing=1.3)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kdcourse.plots.base import COLOURS, figure, show
+from kdcourse.plots.base import COLOURS, figure, show, signed
 
 if TYPE_CHECKING:  # torch, which a figure of numbers does not need
     from kdcourse.data import DataSet
@@ -71,9 +71,9 @@ def pulls(
         if ax is not axes[1]:
             ax.set_yticklabels([])
         if marked is not None:
-            labels = [f"{value:+.2f}".replace("-", "−") if c == marked else "" for c, value in enumerate(values)]
+            labels = [signed(value) if c == marked else "" for c, value in enumerate(values)]
             ax.bar_label(bars, labels, padding=3, fontsize=9)
-        written = ", ".join(f"{name} {value:+.2f}" for name, value in zip(names, values, strict=True))
+        written = ", ".join(f"{name} {signed(value)}" for name, value in zip(names, values, strict=True))
         said.append(f"T = {temperature:g}: {written}")
     fig.suptitle(title, x=0.01, ha="left", fontsize=12)
     show(fig, f"{title}. " + ". ".join(said) + ".")

@@ -113,11 +113,16 @@ class Kept:
         return row, {name: arrays[name].numpy() for name in self.wanted}
 
     def save(self, number: int, row: dict, arrays: dict[str, np.ndarray]) -> None:
-        """Keep what came out for a student."""
+        """Keep what came out for a student. What cannot be written is named in a warning."""
         if self.folder is None:
             return
         row = {name: None if value != value else value for name, value in row.items()}  # JSON has no NaN
-        store.save_tensors(self.paths[number], {name: torch.from_numpy(array) for name, array in arrays.items()}, row)
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        try:
+            store.save_tensors(self.paths[number], tensors, row)
+        except OSError as error:  # what was trained is worth more than a file
+            said = f"{self.folder} cannot be written ({error.strerror or error}): students of this sweep are not kept"
+            warnings.warn(said, stacklevel=3)
 
 
 def engine(parts=ENGINE) -> list[str]:
