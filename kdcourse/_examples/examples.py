@@ -1,11 +1,9 @@
-"""Models and data that need not be ours: asked, trained on, and given back as they were found.
+"""Data that need not be ours, and losses, tried before the first step.
 
-A model is any nn.Module: it takes a tensor or, as keywords, the fields of a dict, and returns logits or something with
-`.logits`. Examples are a tensor, a dict of tensors, a DataLoader or a list of batches. Row i is the same example every
-time, so that the i-th row of cached teacher logits cannot belong to another one.
+Examples are a tensor, a dict of tensors, a DataLoader or a list of batches. Row i is the same example every time, so
+that the i-th row of cached teacher logits cannot belong to another one.
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,151 +11,22 @@ import torch
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
 from kdcourse._arguments import class_indices, describe, ids, integer
-from kdcourse._process import GENERATOR, generator_kept
+from kdcourse._examples.models import (
+    answer,
+    as_logits,
+    buffers_kept,
+    classes_of,
+    count_rows,
+    drawing_from,
+    each,
+    home_of,
+    in_words,
+    moved,
+)
+from kdcourse._process import generator_kept
 
 TRIED = 3  # examples that a model and a loss are tried on before the first step
 OF_THE_LOADER = ("num_workers", "collate_fn", "pin_memory", "timeout", "worker_init_fn", "multiprocessing_context")
-
-# ---- models ----
-
-
-@contextlib.contextmanager
-def in_mode(model, *, training):
-    """Put every module of `model` in a mode inside a `with`, and each back in its own afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
-
-
-@contextlib.contextmanager
-def borrowed(model, device, *, training):
-    """Move `model` to a device and put it in a mode inside a `with`; afterwards it is as it was, and where it was."""
-    home = home_of(model)
-    model.to(device)
-    try:
-        with in_mode(model, training=training):
-            yield
-    finally:
-        model.to(home)
-
-
-@contextlib.contextmanager
-def drawing_from(seed, device):
-    """Seed what a model itself draws (dropout) inside a `with`, and put the generators back afterwards."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else [], enabled=device.type == "cuda"):
-        with GENERATOR:
-            before = torch.get_rng_state()
-            torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-        try:
-            yield
-        finally:
-            with GENERATOR:
-                torch.set_rng_state(before)
-
-
-def home_of(model):
-    """The device that the parameters of `model` are on."""
-    return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-
-
-def logits_of(model, inputs) -> torch.Tensor:
-    """What `model` says about a batch: its output, or the field `logits` of it, [B, C] or [B, C, L].
-
-    Pictures that were pooled down to one place, [B, C, 1, 1], are [B, C].
-    """
-    return _logits(_said(model, inputs), inputs)
-
-
-def classes_of(model, name, inputs):
-    """How many logits `model` gives for the first of `inputs`. ValueError, naming the argument, if it takes none."""
-    return _answer(model, inputs[:1], f"{name} must fit the model, got {_what(inputs)}").shape[1]
-
-
-def _said(model, inputs):
-    output = model(**inputs) if isinstance(inputs, Mapping) else model(inputs)
-    logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", output)
-    if not isinstance(logits, torch.Tensor):
-        raise TypeError(
-            f"the model must return logits, a tensor or something with .logits, got {_what(output)}"
-            f"{' in training' * model.training}"
-        )
-    return logits
-
-
-def _logits(said, inputs):
-    if said.ndim < 2 or not said.is_floating_point() or len(said) != _rows(inputs):
-        raise ValueError(f"the model must return logits [B, C] or [B, C, L], got {_what(said)}")
-    return said.flatten(1) if said.ndim > 3 and said.shape[2:].numel() == 1 else said
-
-
-def _answer(model, inputs, problem, *, training=False):
-    """What `model` says about a few inputs in a mode. ValueError that says the problem if it takes none."""
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError(f"the model must be an nn.Module, got {type(model).__name__}")
-    with in_mode(model, training=training), torch.no_grad():
-        try:
-            return _said(model, _moved(inputs, home_of(model)))
-        except (RuntimeError, ValueError, IndexError) as error:
-            raise ValueError(f"{problem}: {error}") from error
-
-
-@contextlib.contextmanager
-def _buffers_kept(model):
-    """Put back afterwards what a model counts while it trains, such as the means of batch norm."""
-    before = [
-        (module, name, buffer, buffer.clone())
-        for module in model.modules()
-        for name, buffer in module.named_buffers(recurse=False)
-    ]
-    try:
-        yield
-    finally:
-        for module, name, buffer, values in before:
-            setattr(module, name, buffer.copy_(values))
-
-
-def try_loss(loss: Callable, student_logits, teacher_logits, labels) -> None:
-    """Call a loss function on some logits, and raise an error that names it unless it gives one value per example.
-
-    The logits should have axes of different sizes, or a loss that mixes them up may pass.
-    """
-    logits = student_logits.detach().clone().requires_grad_()
-    expected = [*logits.shape[:1], *logits.shape[2:]]
-    with torch.enable_grad(), generator_kept():
-        try:
-            values = loss(logits, teacher_logits, labels)
-        except Exception as error:
-            came = ", ".join(_what(value) for value in (logits, teacher_logits, labels))
-            error.add_note(f"It was raised when `loss` was tried on student_logits, teacher_logits and labels: {came}")
-            raise
-    wanted = f"loss must return one value per example, floating point of shape {expected} (the logits without axis 1)"
-    if not isinstance(values, torch.Tensor) or not values.is_floating_point():
-        raise TypeError(f"{wanted}, got {_what(values)}")
-    if list(values.shape) != expected:
-        raise ValueError(f"{wanted}, got shape {list(values.shape)} for logits {list(logits.shape)}")
-    if not values.requires_grad or torch.autograd.grad(values.sum(), logits, allow_unused=True)[0] is None:
-        raise ValueError(f"{wanted}, that depends on student_logits; got values without a gradient")
-
-
-def only_one(loss, **settings) -> None:
-    """Raise ValueError if `loss` is given together with a setting of the everyday loss that it replaces."""
-    default = {"temperature": 1.0, "soft_weight": 1.0, "direction": "forward", "class_weight": None}
-    if loss is None:
-        return
-    if not callable(loss):
-        raise TypeError(f"loss must be a function (student_logits, teacher_logits, labels), got {describe(loss)}")
-    for name, value in settings.items():
-        if not (value is default[name] or isinstance(value, (int, float, str)) and value == default[name]):
-            raise ValueError(f"loss replaces {', '.join(settings)}: give it or them, got loss and {name}={value!r}")
-
-
-# ---- data ----
 
 
 class Examples:
@@ -196,7 +65,7 @@ class Examples:
         self.has_labels = self._first[2] is not None
 
     def __len__(self) -> int:
-        return _rows(self.inputs) if self.loader is None else len(self.loader.dataset)  # type: ignore[arg-type]
+        return count_rows(self.inputs) if self.loader is None else len(self.loader.dataset)  # type: ignore[arg-type]
 
     def batch_size(self, given: int | None, otherwise: int) -> int:
         """The one that was given, else the DataLoader's, else another."""
@@ -220,23 +89,23 @@ class Examples:
         reader = DataLoader(self.loader.dataset, batch_sampler=chosen, generator=self._seeds, **options)
         for rows, batch in zip(pieces, reader, strict=True):
             inputs, own = _parts(batch)
-            if _rows(inputs) != len(rows):
-                raise ValueError(f"collate_fn must keep every example, got {_rows(inputs)} of {len(rows)}")
+            if count_rows(inputs) != len(rows):
+                raise ValueError(f"collate_fn must keep every example, got {count_rows(inputs)} of {len(rows)}")
             labels = self._checked(_the_one(own, _picked(self.labels, rows)))
-            yield _moved(inputs, self.device), _picked(self.teacher_logits, rows), _moved(labels, self.device)
+            yield moved(inputs, self.device), _picked(self.teacher_logits, rows), moved(labels, self.device)
 
     def to(self, device: torch.device) -> "Examples":
         """These examples, with batches on a device."""
         self.device = device
         for name in ("inputs", "teacher_logits", "labels"):
-            setattr(self, name, _moved(getattr(self, name), device))
+            setattr(self, name, moved(getattr(self, name), device))
         return self
 
     def fit(self, model) -> "Examples":
         """These examples, once each part fits the model. An error that says what does not, otherwise."""
         inputs, teacher_logits, labels = self._first
-        whole = _what(inputs if self.inputs is None else self.inputs)
-        logits = _logits(_answer(model, inputs, f"inputs must fit the model, got {whole}"), inputs)
+        whole = in_words(inputs if self.inputs is None else self.inputs)
+        logits = as_logits(answer(model, inputs, f"inputs must fit the model, got {whole}"), inputs)
         self._shape = list(logits.shape[1:])
         if teacher_logits is not None:
             _check_teacher(self.teacher_logits, self._shape)
@@ -256,11 +125,11 @@ class Examples:
         many = self.per_epoch(batch_size)
         smallest = many % batch_size or batch_size
         inputs = _picked(self._first[0], slice(min(smallest, TRIED)))
-        problem = f"inputs must fit the model in training, got {_what(inputs)}"
+        problem = f"inputs must fit the model in training, got {in_words(inputs)}"
         if smallest == 1:
             problem = f"batch_size must leave no example alone in the last batch, got {batch_size} for {many} examples"
-        with drawing_from(0, home_of(model)), _buffers_kept(model):
-            logits = _logits(_answer(model, inputs, problem, training=True), inputs)
+        with drawing_from(0, home_of(model)), buffers_kept(model):
+            logits = as_logits(answer(model, inputs, problem, training=True), inputs)
         shape = list(logits.shape[1:])
         if shape != self._shape:
             raise ValueError(f"the model must return one shape in both modes, got {self._shape}, in training {shape}")
@@ -302,26 +171,15 @@ def _check_teacher(teacher_logits, shape):
     classes, *places = shape
     if teacher_logits.ndim < 2 or list(teacher_logits.shape[2:]) != places:
         wanted = ", ".join(map(str, ["N", "C", *places]))
-        raise ValueError(f"teacher_logits must be [{wanted}], got {_what(teacher_logits)}")
+        raise ValueError(f"teacher_logits must be [{wanted}], got {in_words(teacher_logits)}")
     if teacher_logits.shape[1] != classes:
         raise ValueError(
             f"teacher_logits must have as many classes as the student, got {teacher_logits.shape[1]} and {classes}"
         )
 
 
-def _moved(value, device):
-    """A tensor, a dict of tensors, or None, on a device."""
-    return _each(value, lambda part: part.to(device))
-
-
 def _picked(value, rows):
-    return _each(value, lambda part: part[rows])
-
-
-def _each(value, function):
-    if isinstance(value, Mapping):
-        return {name: function(part) for name, part in value.items()}
-    return value if value is None else function(value)
+    return each(value, lambda part: part[rows])
 
 
 def _parts(batch):
@@ -337,10 +195,10 @@ def _parts(batch):
         hint = ". list(inputs) makes batches of it that keep their order" if isinstance(batch, Iterable) else ""
         raise TypeError(
             "inputs must be a tensor [N, ...], a dict of tensors, (inputs, labels), a DataLoader or a list of such, "
-            f"got {_what(batch)}{hint}"
+            f"got {in_words(batch)}{hint}"
         )
     if len({len(part) for part in parts}) > 1:
-        raise ValueError(f"inputs must have one row per example in each field, got {_what(batch)}")
+        raise ValueError(f"inputs must have one row per example in each field, got {in_words(batch)}")
     return batch, _the_one(None, labels)
 
 
@@ -369,10 +227,6 @@ def _the_one(own, given):
     return labels
 
 
-def _rows(inputs):
-    return len(next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs)
-
-
 def _check_finite(inputs):
     for name, part in inputs.items() if isinstance(inputs, Mapping) else [("inputs", inputs)]:
         bad = ~part.isfinite()
@@ -393,8 +247,39 @@ def _check_order(loader):
         )
 
 
-def _what(value):
-    """What came, in a few words."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {describe(part)}" for name, part in value.items()) + "}"
-    return describe(value)
+# ---- losses ----
+
+
+def try_loss(loss: Callable, student_logits, teacher_logits, labels) -> None:
+    """Call a loss function on some logits, and raise an error that names it unless it gives one value per example.
+
+    The logits should have axes of different sizes, or a loss that mixes them up may pass.
+    """
+    logits = student_logits.detach().clone().requires_grad_()
+    expected = [*logits.shape[:1], *logits.shape[2:]]
+    with torch.enable_grad(), generator_kept():
+        try:
+            values = loss(logits, teacher_logits, labels)
+        except Exception as error:
+            came = ", ".join(in_words(value) for value in (logits, teacher_logits, labels))
+            error.add_note(f"It was raised when `loss` was tried on student_logits, teacher_logits and labels: {came}")
+            raise
+    wanted = f"loss must return one value per example, floating point of shape {expected} (the logits without axis 1)"
+    if not isinstance(values, torch.Tensor) or not values.is_floating_point():
+        raise TypeError(f"{wanted}, got {in_words(values)}")
+    if list(values.shape) != expected:
+        raise ValueError(f"{wanted}, got shape {list(values.shape)} for logits {list(logits.shape)}")
+    if not values.requires_grad or torch.autograd.grad(values.sum(), logits, allow_unused=True)[0] is None:
+        raise ValueError(f"{wanted}, that depends on student_logits; got values without a gradient")
+
+
+def only_one(loss, **settings) -> None:
+    """Raise ValueError if `loss` is given together with a setting of the everyday loss that it replaces."""
+    default = {"temperature": 1.0, "soft_weight": 1.0, "direction": "forward", "class_weight": None}
+    if loss is None:
+        return
+    if not callable(loss):
+        raise TypeError(f"loss must be a function (student_logits, teacher_logits, labels), got {describe(loss)}")
+    for name, value in settings.items():
+        if not (value is default[name] or isinstance(value, (int, float, str)) and value == default[name]):
+            raise ValueError(f"loss replaces {', '.join(settings)}: give it or them, got loss and {name}={value!r}")
