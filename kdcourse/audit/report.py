@@ -41,9 +41,9 @@ class AuditReport:
           with 80 % power at the Bonferroni level, if the gap stays as it is (infinity where it is max_gap); else 0
         - handling: "fallback to teacher" for flag and alarm; "collect data" for watch and too few; "monitor" for pass,
           and for a watch that needs more than 20 times the examples it has
-        - chance_at_twice, needed_at_twice: how likely a slice with twice its max_gap would have been flagged, and how
-          many examples give 80 %; by the normal approximation, with as many examples that only the student gets right
-          as were seen (where those are hardly any, the chance is too hopeful); NaN where max_gap is 0
+        - chance_at_twice, needed_at_twice: how likely a slice with twice its max_gap would have been flagged at the
+          Bonferroni level, and about how many examples give 80 %, with as many examples that only the student gets
+          right as were seen; NaN where max_gap is 0
         - waiver: what the waiver of an undecided slice says, or ""
     overall : Series
         The same fields, of all examples together.
