@@ -153,7 +153,7 @@ def test_the_headline_counts_what_is_shown_safe_and_the_page_takes_the_colour_of
     assert sight(report) in page
     report.to_json(tmp_path / "audit.json")
     stored = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
-    assert (stored["headline"], stored["sight"], stored["schema_version"]) == (said, sight(report), 2)
+    assert (stored["headline"], stored["sight"], stored["schema_version"]) == (said, sight(report), 3)
 
 
 def test_a_report_says_what_it_could_have_seen():
