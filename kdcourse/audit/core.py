@@ -217,7 +217,8 @@ def audit(
         table=worst_first(table.iloc[1:]),
         overall=table.iloc[0].rename("overall"),
         corrected_for=tests,
-        method=_method(_test(what, exact, weight, cluster), tests, min_samples, confidence, correction),
+        method=_about(what, options)
+        + _method(_test(what, exact, weight, cluster), tests, min_samples, confidence, correction),
         score_name=what.name,
         notes=notes,
         settings={
@@ -243,6 +244,18 @@ def audit(
             "slices": [column.name for column in read.columns],
             "confidence_bins": confidence_bins,
         },
+    )
+
+
+def _about(metric, options):
+    """The metric in a sentence, where it is not accuracy or a score of somebody's own."""
+    if metric.reads == "scored" or metric.name == "accuracy" and options["threshold"] is None:
+        return ""
+    words = {"pos_label": "of {!r}", "threshold": "at a threshold of {}", "quantile": "at the quantile {}"}
+    said = [words[name].format(value) for name, value in options.items() if value is not None]
+    better = "higher" if metric.greater_is_better else "lower"
+    return (
+        f"Measured is {' '.join([metric.name, *said])}: {better} is better, the gap is {metric.gap}, in {metric.unit}. "
     )
 
 

@@ -111,6 +111,17 @@ def as_classes(
     return columns, classes
 
 
+def typed_class(text: str | None, labels: pd.Series) -> object:
+    """A class that was named in the command, in the type of the labels, where that can be."""
+    named = None if text is None else _typed([text], labels)
+    return named and named[0]
+
+
+def as_answers(column: pd.Series) -> pd.Series:
+    """Texts, of which an empty one is an answer too."""
+    return column.astype(object).fillna("") if is_text(column) else column
+
+
 def matching(pattern: str, names: Collection[str]) -> dict[str, str]:
     """{what * stands for: name} of the names that match a pattern with one *, in their order."""
     before, _, after = pattern.partition("*")
