@@ -80,7 +80,12 @@ def run(
         beside = {"ids": ids, "weights": weights, "clusters": clusters}
         read = _read(predictions, what, label, models, beside, slices, threshold is not None)
         read["pos_label"] = typed_class(pos_label, read["labels"])
-        asked = {"metric": metric, "threshold": threshold, "quantile": quantile, "confidence_bins": confidence_bins}
+        asked: dict[str, Any] = {
+            "metric": metric,
+            "threshold": threshold,
+            "quantile": quantile,
+            "confidence_bins": confidence_bins,
+        }
         report = audit(**read, **{**from_file, **said}, **asked)
     except (ValueError, TypeError) as error:
         argument = getattr(error, "argument", None)

@@ -213,12 +213,12 @@ def audit(
     if len(given.labels) < min_samples:
         fewer = f"There are fewer examples than min_samples, {len(given.labels):,}"
         notes.append(f"{fewer}: all together are judged nevertheless.")
+    test = _test(what, exact, weight, cluster)
     return AuditReport(
         table=worst_first(table.iloc[1:]),
         overall=table.iloc[0].rename("overall"),
         corrected_for=tests,
-        method=_about(what, options)
-        + _method(_test(what, exact, weight, cluster), tests, min_samples, confidence, correction),
+        method=_about(what, options) + _method(test, tests, min_samples, confidence, correction),
         score_name=what.name,
         notes=notes,
         settings={
@@ -254,9 +254,8 @@ def _about(metric, options):
     words = {"pos_label": "of {!r}", "threshold": "at a threshold of {}", "quantile": "at the quantile {}"}
     said = [words[name].format(value) for name, value in options.items() if value is not None]
     better = "higher" if metric.greater_is_better else "lower"
-    return (
-        f"Measured is {' '.join([metric.name, *said])}: {better} is better, the gap is {metric.gap}, in {metric.unit}. "
-    )
+    what = " ".join([metric.name, *said])
+    return f"Measured is {what}: {better} is better, the gap is {metric.gap}, in {metric.unit}. "
 
 
 def _test(metric, exact, weights, clusters):
