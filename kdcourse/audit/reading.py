@@ -134,9 +134,9 @@ def _position(pos_label, classes, codes):
 
 def _numbers(metric, labels, models, ids):
     """Real numbers as labels and predictions, or columns of scores, which need no labels."""
+    truth = None if metric.reads == "columns" else numbers("labels", labels)
     values = {name: numbers(name, given) for name, given in models.items()}
-    n = len(values["teacher"])
-    truth = np.zeros(n) if metric.reads == "columns" else numbers("labels", labels)
+    truth = np.zeros(len(values["teacher"])) if truth is None else truth
     _check_length_and_ids(truth, values, ids)
     return Given(_nothing_to_count(truth), truth, values, None)
 
