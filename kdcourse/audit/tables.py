@@ -148,7 +148,7 @@ def columns(report: Report) -> list[Column]:
     found = [
         Column("slice", "slice", plain("slice"), False),
         Column("level", "level", plain("level"), False),
-        Column("verdict", "verdict", verdict_text, False),
+        Column("verdict", "verdict", _with_reason, False),
         Column("n", "n", lambda row: f"{row['n']:,}", True),
         Column("gap", f"gap {interval}", lambda row: with_interval(report, row), True),
         Column("max_gap", f"allowed gap ({unit})", lambda row: gap_text(report, row["max_gap"], ""), True),
@@ -224,9 +224,12 @@ def verdict_text(row: pd.Series) -> str:
         row["verdict"],
         *(["student better"] if row["student_better"] else []),
         *(["waived"] if row["waiver"] else []),
-        *([printable(row["why"])] if row["why"] else []),
     ]
     return ", ".join(words)
+
+
+def _with_reason(row):
+    return f"{verdict_text(row)}: {printable(row['why'])}" if row["why"] else verdict_text(row)
 
 
 def _more_needed(row):

@@ -138,11 +138,12 @@ def _chance(only_b, n, gap, margin, error):
     )  # fmt: skip
     likely = given_b[weight > 1e-4]
     places = np.unique(np.linspace(likely[0], likely[-1], NODES).round())
-    fewest, guess = [], 0
+    fewest, surplus = [], 0
     for b in places.astype(int).tolist():
         above = -special.ndtri(error) * math.sqrt(n * float(restricted_variance(b + n * margin, b, n, margin)))
-        guess = math.ceil(max(guess, b + n * margin + above))
-        fewest.append(guess := _fewest_rejected(b, n, margin, error, guess))
+        normal = math.ceil(b + n * margin + above)
+        fewest.append(_fewest_rejected(b, n, margin, error, normal + surplus))
+        surplus = fewest[-1] - normal  # hardly changes from one place to the next
     every_one = len(places) == len(likely)
     # Between two places the counts are not whole: half of one less, rounded up, is right on average.
     needed_a = np.interp(given_b, places, fewest) if every_one else np.ceil(np.interp(given_b, places, fewest) - 0.5)
@@ -153,7 +154,7 @@ def _chance(only_b, n, gap, margin, error):
 def _fewest_rejected(b, n, margin, error, guess):
     """The smallest count of a that rejects beside b; one more than there can be if none does. In steps that double."""
     low, high, step = -1, n - b + 1, 1
-    a = min(guess, n - b)
+    a = min(max(guess, 0), n - b)
     while high - low > 1:
         if p_exceeds(a, b, n, margin) <= error:
             high, a = a, a - step
