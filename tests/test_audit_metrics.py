@@ -207,7 +207,7 @@ GROUP = np.array(["both"] * 200 + ["negative"] * 100)
 @pytest.mark.parametrize(
     ("metric", "options", "why"),
     [
-        ("recall", {"threshold": 0.5}, "no such example"),
+        ("recall", {"threshold": 0.5}, "no example of the class"),
         ("recall", {"threshold": 0.5, "weights": range(1, 301)}, "no example of the class"),
         ("f1", {"threshold": 0.5}, "no example of the class"),
         ("precision", {"threshold": 0.5}, "teacher: the class is never predicted"),

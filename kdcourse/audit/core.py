@@ -131,14 +131,14 @@ def audit(
     Notes
     -----
     Accuracy, exact match, recall and specificity (accuracy among one class) are tested exactly, on the examples that
-    only one of the two gets right (`kdcourse.stats.paired`). Mean scores, losses and errors are by Student's t, and so
-    are all others, with weights and clusters too, with the standard error of a paired bootstrap
-    (`kdcourse.audit.spread`). Slices of at least min_samples
-    examples, and all examples together, are one family: the p-values for "exceeds max_gap" are adjusted by Holm's
-    method at (1 − confidence) / 2, and so are those for "stays within". So all flags and passes of a report are right
-    together with a probability of at least `confidence`, however the slices overlap; levels that hold the same
-    examples still count one by one. If there were a single test, a flag would be low > max_gap (to within one example);
-    where that test alone would flag, and the corrected one does not, the verdict is "alarm".
+    only one of the two gets right (`kdcourse.stats.paired`). Mean scores, losses and errors are tested by Student's t,
+    which is as good as the t distribution is for their mean. So is anything else, and all with weights or clusters,
+    with the standard error of a paired bootstrap (`kdcourse.audit.spread`): that of ECE is rather too large. Slices of
+    at least min_samples examples, and all examples together, are one family: the p-values for "exceeds max_gap" are
+    adjusted by Holm's method at (1 − confidence) / 2, and so are those for "stays within". So all flags and passes of a
+    report are right together with a probability of at least `confidence`, however the slices overlap; levels that hold
+    the same examples still count one by one. If there were a single test, a flag would be low > max_gap (to within one
+    example); where that test alone would flag, and the corrected one does not, the verdict is "alarm".
 
     References
     ----------
@@ -187,6 +187,7 @@ def audit(
     everything = SliceColumn("overall", np.zeros(n, dtype=np.intp), ["all examples"])
     columns = [column._replace(codes=column.codes[kept]) for column in [everything, *read.columns]]
     counts = tally(examples, columns)
+    counts.loc[counts["n"] == 0, "why"] = what.absent
     if not exact:
         found = measured(what, given, columns, weight, cluster)
         counts = counts.assign(**found)

@@ -49,7 +49,7 @@ def _row(metric, given, where, weights, clusters):
     values = {name: value[where] for name, value in given.values.items()}
     within = None if clusters is None else clusters[where]
     if not len(where):
-        return found | {"why": "no example of the class" if metric.only else "no example of any other class"}
+        return found | {"why": metric.absent}
     if not own.any():
         return found | {"why": "no example has a weight"}
     if within is not None and (within == within[0]).all():

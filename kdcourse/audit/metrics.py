@@ -47,6 +47,11 @@ class Metric(NamedTuple):
         return self.measure in (_mean, _log_loss, _brier, _absolute_error) or self.name == "pinball"
 
     @property
+    def absent(self) -> str:
+        """What a slice without examples to measure lacks."""
+        return "no example of the class" if self.only else "no example of another class"
+
+    @property
     def gap(self) -> str:
         return "teacher − student" if self.greater_is_better else "student − teacher"
 

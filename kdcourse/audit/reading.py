@@ -39,18 +39,17 @@ def read_given(
     threshold: float | None = None,
 ) -> Given:
     """`labels` and {name: predictions} for a metric. Arguments and errors are those of `audit`."""
-    binary = metric.reads in ("one class", "scores") or threshold is not None
-    flat = [name for name, given in models.items() if getattr(plain(name, given), "ndim", 1) == 1]
     if metric.reads == "function":
         return _as_given(labels, models, ids)
     if metric.reads in ("numbers", "columns"):
         return _numbers(metric, labels, models, ids)
     if metric.reads == "texts":
         return _texts(labels, models, ids)
-    if metric.reads == "scores" or threshold is not None or (metric.reads == "probabilities" and flat):
+    flat = metric.reads == "probabilities" and any(plain(name, given).ndim == 1 for name, given in models.items())
+    if metric.reads == "scores" or threshold is not None or flat:
         return _of_one_class(metric, labels, models, classes, ids, pos_label, threshold)
     examples = read_examples(labels, models, classes, ids)
-    if not binary:
+    if metric.reads != "one class":
         if pos_label is not None:
             raise bad_value("pos_label", f"must be None for {metric.name} of all classes, got {pos_label!r}")
         values = examples.tables if metric.reads == "probabilities" else examples.choices

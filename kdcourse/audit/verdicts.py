@@ -46,7 +46,7 @@ def tally(examples: Examples, columns: Sequence[SliceColumn]) -> pd.DataFrame:
     over, over_more, over_fewer      the same three for student and baseline
     agreement                        share of equal choices
     ece_teacher, ece_student         NaN where there are no probabilities
-    why                              why a level has no share, or ""
+    why                              ""
 
     Without choices there is n, and the rest is NaN.
     """
@@ -92,7 +92,7 @@ def _counted(column, outcome, surprise):
     for model in ["teacher", "student"]:
         errors = _calibration_error(codes, levels, *surprise[model]) / some if model in surprise else np.nan
         table[f"ece_{model}"] = errors
-    return table.assign(why=np.where(n > 0, "", "no such example"))
+    return table.assign(why="")
 
 
 def _calibration_error(codes, levels, which, surprise):
