@@ -92,9 +92,9 @@ def make(folder, rows):
     parquet.write_table(table, folder / "predictions.parquet")
 
 
-def audit(folder, file, reports):
+def audit(folder, file, reports, asked=ASKED):
     """(seconds, seconds of the processor, peak bytes) of one audit in a process of its own."""
-    command = [sys.executable, "-m", "kdcourse.cli", "audit", file, *ASKED.split()]
+    command = [sys.executable, "-m", "kdcourse.cli", "audit", file, *asked.split()]
     command += ["--json", "report.json", "--markdown", "report.md", *reports]
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)

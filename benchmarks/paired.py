@@ -18,7 +18,7 @@ import scipy
 from scipy import stats
 
 from kdcourse import store
-from kdcourse.stats import paired
+from kdcourse.stats import tango
 from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values
 
 RESULTS = Path(__file__).resolve().parent / "results" / "paired.json"
@@ -60,7 +60,7 @@ def scenario(n, share_a, share_b):
     z = {name: stats.norm.isf(error) for name, error in ERRORS.items()}
 
     def tango(a, b):
-        return float(paired._score(a, b, n, gap))
+        return float(tango.score(a, b, n, gap))
 
     missed = {
         "corrected": both_sides(
@@ -129,7 +129,7 @@ def tango_width(only_a, only_b, n):
     z = stats.norm.isf(0.025)
     gap = (only_a - only_b) / n
     low, high = (
-        scipy.optimize.brentq(lambda at, z=z: float(paired._score(only_a, only_b, n, at)) - z, *bounds, xtol=1e-12)
+        scipy.optimize.brentq(lambda at, z=z: float(tango.score(only_a, only_b, n, at)) - z, *bounds, xtol=1e-12)
         for z, bounds in [(z, (-1 + 1e-9, gap)), (-z, (gap, 1 - 1e-9))]
     )
     return high - low

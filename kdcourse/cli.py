@@ -213,7 +213,6 @@ def glossary(
 @app.command()
 def audit(
     predictions: Annotated[Path, typer.Argument(help="CSV (also .csv.gz, .tsv) or Parquet, one example a row.")],
-    label: Annotated[str, typer.Option(help="Column of the labels.")],
     teacher: Annotated[str, typer.Option(help="Column of the teacher's classes; or of probabilities: 'teacher_*'.")],
     student: Annotated[str, typer.Option(help="The same of the student.")],
     slices: Annotated[
@@ -224,8 +223,15 @@ def audit(
             "which brings both of them, too. May be given again.",
         ),
     ],
+    label: Annotated[str | None, typer.Option(help="Column of the labels; not for score and loss.")] = None,
     baseline: Annotated[str | None, typer.Option(help="The same of a model of equal size without a teacher.")] = None,
     ids: Annotated[str | None, typer.Option("--id", help="Column that may hold nothing twice.")] = None,
+    metric: Annotated[str, typer.Option(help="recall, f1, auroc, mae, score …; the site lists all.")] = "accuracy",
+    pos_label: Annotated[str | None, typer.Option("--class", help="Class of such a metric; 1 of 0 and 1.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="From this probability on, --class is chosen.")] = None,
+    quantile: Annotated[float | None, typer.Option(help="Of the pinball loss; 0.5 if not said.")] = None,
+    weights: Annotated[str | None, typer.Option("--weight", help="Column of how much an example counts.")] = None,
+    clusters: Annotated[str | None, typer.Option("--cluster", help="Column of users, say: tested as wholes.")] = None,
     max_gap: Annotated[float | None, typer.Option(help="Loss a slice may have, a share; 0.02 if not said.")] = None,
     min_samples: Annotated[int | None, typer.Option(help="Smallest slice to judge; 100 if not said.")] = None,
     confidence: Annotated[float | None, typer.Option(help="Of all verdicts together; 0.95 if not said.")] = None,

@@ -349,7 +349,7 @@ def as_json(report, path):
 
 def test_json_holds_the_whole_report(found, tmp_path):
     read = as_json(found, tmp_path)
-    assert (read["schema"], read["schema_version"], read["status"]) == ("kdcourse.audit", 2, 1)
+    assert (read["schema"], read["schema_version"], read["status"]) == ("kdcourse.audit", 3, 1)
     assert read["headline"] == headline(found)
     assert read["corrected_for"] == found.corrected_for == 5
     assert {name: read["settings"][name] for name in found.settings} == found.settings
@@ -381,7 +381,7 @@ def test_gaps_come_in_the_units_of_the_score_and_with_the_decimals_that_the_limi
     assert "retained" not in one.to_markdown()
     assert "(profit)" in picture(one)[1].get_xlabel()
     one.to_html(tmp_path / "page.html")
-    assert "mean difference of the score" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "how much worse the student is: teacher − student." in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert as_json(one, tmp_path)["rows"][0]["retained"] is None
     assert re.search(r"hard ham .*\+19\.00 \[[^]]*\]  +0\.25  ", plain_text(report(max_gap=0.0025)))
 

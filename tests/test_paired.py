@@ -14,13 +14,13 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from kdcourse.stats.paired import (
     UNSEEN,
-    _smallest_as_extreme,
     examples_needed,
     gap_interval,
     gap_p_values,
     t_interval,
     t_p_values,
 )
+from kdcourse.stats.tango import smallest_as_extreme
 
 pytestmark = pytest.mark.slow  # all outcomes, enumerated
 
@@ -265,7 +265,7 @@ def test_the_interval_reaches_the_last_tooth_of_a_saw_tooth(only_a, only_b, n):
 def test_every_count_is_on_its_side_of_the_observed_statistic(only_a, only_b, n, margin):
     given_b = np.arange(0, n + 1, max(1, n // 300), dtype=float)
     observed = tango_z(only_a, only_b, n, margin)
-    for b, needed in zip(given_b, _smallest_as_extreme(only_a, only_b, n, margin, given_b), strict=True):
+    for b, needed in zip(given_b, smallest_as_extreme(only_a, only_b, n, margin, given_b), strict=True):
         assert needed == n - b + 1 or tango_z(needed, b, n, margin) >= observed - 1e-6
         assert needed == 0 or tango_z(needed - 1, b, n, margin) <= observed + 1e-6
 

@@ -13,8 +13,18 @@ import typer
 
 from kdcourse._arguments import bad_value
 from kdcourse.audit.core import audit
-from kdcourse.audit.files import as_classes, as_numbers, as_slice, column_names, matching, read_columns
+from kdcourse.audit.files import (
+    as_answers,
+    as_classes,
+    as_numbers,
+    as_slice,
+    column_names,
+    matching,
+    read_columns,
+    typed_class,
+)
 from kdcourse.audit.inputs import listed
+from kdcourse.audit.metrics import Metric, chosen
 from kdcourse.audit.slicing import CALENDAR
 from kdcourse.audit.tables import plain_text
 
@@ -22,17 +32,24 @@ from kdcourse.audit.tables import plain_text
 POLICY = ["max_gap", "min_samples", "confidence", "thresholds", "require", "waivers", "correction"]
 # What is said of these arguments is said of those options; any other has an option of its name.
 OPTIONS = {"predictions": "PREDICTIONS", "labels": "--label", "classes": "--teacher", "ids": "--id"}
+OPTIONS |= {"pos_label": "--class", "weights": "--weight", "clusters": "--cluster"}
 OPTIONS |= dict.fromkeys(["slices", "bins", "crossings"], "--slice")
 
 
 def run(
     predictions: Path,
     *,
-    label: str,
+    label: str | None = None,
     slices: Sequence[str],
     teacher: str,
     student: str,
     baseline: str | None = None,
+    metric: str = "accuracy",
+    pos_label: str | None = None,
+    threshold: float | None = None,
+    quantile: float | None = None,
+    weights: str | None = None,
+    clusters: str | None = None,
     ids: str | None = None,
     thresholds: Path | None = None,
     confidence_bins: int | None = None,
@@ -57,8 +74,19 @@ def run(
     try:
         _check_outputs(outputs, predictions)
         from_file = {} if thresholds is None else _read_thresholds(thresholds)
-        read = _read(predictions, label, models, ids, slices)
-        report = audit(**read, **{**from_file, **said}, confidence_bins=confidence_bins)
+        what = chosen(metric, None, pos_label, threshold, quantile)
+        if not what.is_share and "max_gap" not in from_file | said:
+            raise bad_value("max_gap", f"must be given for {metric}, in {what.unit}")
+        beside = {"ids": ids, "weights": weights, "clusters": clusters}
+        read = _read(predictions, what, label, models, beside, slices, threshold is not None)
+        read["pos_label"] = typed_class(pos_label, read["labels"])
+        asked: dict[str, Any] = {
+            "metric": metric,
+            "threshold": threshold,
+            "quantile": quantile,
+            "confidence_bins": confidence_bins,
+        }
+        report = audit(**read, **{**from_file, **said}, **asked)
     except (ValueError, TypeError) as error:
         argument = getattr(error, "argument", None)
         if argument is None:  # a fault of our own
@@ -124,27 +152,46 @@ def _no_column(argument, name, columns):
     return bad_value(argument, f"must name a column, got {name!r}; there are {listed(columns, 30)}")
 
 
-def _read(path, label, models, ids, slices):
-    """The arguments of `audit` that come from the file."""
+def _read(path, metric: Metric, label, models, beside, slices, at_threshold):
+    """The arguments of `audit` that come from the file; `beside` are those of one column each, or None."""
     names = column_names(path)
-    for argument, name in [("labels", label), ("ids", ids)]:
+    if label is None and metric.reads != "columns":
+        raise bad_value("labels", f"must name a column for {metric.name}, got none; there are {listed(names, 30)}")
+    beside = {"labels": label} | beside if metric.reads == "columns" else {"labels": label, **beside}
+    for argument, name in beside.items():
         if name is not None and name not in names:
             raise _no_column(argument, name, names)
+    beside = {argument: name for argument, name in beside.items() if name is not None}
     classes, probabilities = _probabilities(models, names)
     bins, crossings = _slices(slices, names)
-    compared = {"labels": label} | {model: name for model, name in models.items() if model not in probabilities}
-    numbers = {name for columns in probabilities.values() for name in columns}
-    needed = dict.fromkeys([*compared.values(), *numbers, *bins, *([ids] if ids is not None else [])])
+    single = {model: name for model, name in models.items() if model not in probabilities}
+    of_numbers = at_threshold or metric.reads in ("numbers", "columns", "scores", "probabilities")
+    in_numbers = {*single.values()} if of_numbers else set()
+    in_numbers |= {name for columns in probabilities.values() for name in columns}
+    in_numbers |= {beside["weights"]} if "weights" in beside else set()
+    in_numbers |= {label} if metric.reads == "numbers" else set()
+    texts = {*beside.values(), *single.values()} - in_numbers
+    needed = dict.fromkeys([*beside.values(), *single.values(), *in_numbers, *bins])
     # What is needed as text somewhere is read as text: 01 is then still 01.
     binned = {name for name, how in bins.items() if how and not isinstance(how, str)}
-    column = read_columns(path, needed, (numbers | binned) - {*compared.values(), ids})
-    arguments, classes = as_classes({argument: column[name] for argument, name in compared.items()}, classes)
+    column = read_columns(path, needed, (in_numbers | binned) - texts)
+    found = {argument: column[name] for argument, name in {**beside, **single}.items()}
+    for argument, name in {**beside, **single}.items():
+        if name in in_numbers:
+            found[argument] = as_numbers(argument, column[name])
+    if metric.reads == "texts":  # an answer may be empty
+        found |= {model: as_answers(column[name]) for model, name in single.items()}
+    else:
+        compared = {name: found[name] for name in ["labels", *single] if name in found}
+        compared = {name: one for name, one in compared.items() if beside.get(name, single.get(name)) not in in_numbers}
+        found_classes, classes = as_classes(compared, classes) if "labels" in compared else ({}, classes)
+        found |= found_classes
     for model, columns in probabilities.items():
-        arguments[model] = np.stack([as_numbers(f"{model}[{name!r}]", column[name]) for name in columns], axis=1)
+        found[model] = np.stack([as_numbers(f"{model}[{name!r}]", column[name]) for name in columns], axis=1)
     return {
-        **arguments,
+        "labels": None,
+        **found,
         "classes": classes,
-        "ids": None if ids is None else column[ids],
         "slices": {
             name: as_numbers(f"slices[{name!r}]", column[name])
             if name in binned

@@ -24,7 +24,7 @@ from kdcourse.audit.tables import (
 from kdcourse.plots.base import COLOURS, MARKERS, figure, show
 
 # Places in the palette; each has a marker of its own.
-STYLES = {"flag": 1, "alarm": 3, "watch": 4, "too few": 6, "pass": 0}
+STYLES = {"flag": 1, "alarm": 3, "watch": 4, "too few": 6, "not measurable": 6, "pass": 0}
 WIDTH = 8.6  # inches
 LONGEST_NAME = 46
 SIZES = (36, 100)  # square points of the smallest and the largest marker
@@ -73,7 +73,7 @@ def picture(report: Report, most_rows: int | None = 30, width: float = WIDTH) ->
     confidence = confidence_of(report)
     intervals = f"thick: {confidence} interval, each by itself; thin: {confidence} for all together"
     fits = int(13 * width)  # characters of the small print
-    ax.set_xlabel(f"gap: teacher − student ({printable(unit)})", fontsize=9, parse_math=False)
+    ax.set_xlabel(f"gap: {report.settings['metric']['gap']} ({printable(unit)})", fontsize=9, parse_math=False)
     more = f"{left:,} more slices are not shown" if left else ""
     key = ["dashed: the gap that is allowed", "area of a marker: number of examples", *([more] if more else [])]
     lines = [textwrap.fill(line, fits) for line in (intervals, "; ".join(key))]
@@ -107,7 +107,7 @@ def svg(report: Report) -> bytes:
 
 def _ends(rows, low, high, gap, allowed):
     """Where the axis ends: at what was judged. The width of a slice with few examples would squeeze all others."""
-    judged = np.array([row["verdict"] != "too few" for row in rows])
+    judged = np.array([row["verdict"] not in ("too few", "not measurable") for row in rows])
     inner = np.concatenate([[0.0], allowed, *(values[judged & np.isfinite(values)] for values in (low, high, gap))])
     outer = np.concatenate([inner, *(values[np.isfinite(values)] for values in (low, high, gap))])
     span = max(np.ptp(inner), 1e-9)
@@ -118,7 +118,7 @@ def _ends(rows, low, high, gap, allowed):
 def _draw_row(ax, place, row, numbers, ends, share):
     gap, low, high = numbers
     style = STYLES[row["verdict"]]
-    colour = "#777777" if row["verdict"] == "too few" else COLOURS[style]  # what was not judged stays in the back
+    colour = "#777777" if style == STYLES["too few"] else COLOURS[style]  # what was not judged stays in the back
     if np.isfinite([low, high]).all():
         ax.plot([low, high], [place, place], color=colour, linewidth=2.4, solid_capstyle="butt", zorder=2)
     # An arrow where the line, or the marker, goes on past the end of the axis.

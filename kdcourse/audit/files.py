@@ -102,6 +102,9 @@ def as_classes(
         numbers = {name: pd.Series(whole[columns[name].cat.codes]) for name, whole in places.items()}
         return numbers, classes and [*map(_whole, classes)]
     known = set(classes or columns["labels"].cat.categories)
+    if len(known) > 100 and not any(one is None or one.is_integer() for one in map(_number, known)):
+        expected = "must be classes; mae, rmse and pinball are metrics for real numbers"
+        raise bad_value("labels", f"{expected}, got {listed(sorted(known), 3)}")
     spelled = {_alike(text): text for text in known}
     for name, column in list(columns.items())[1:]:
         found = column.cat.categories.tolist()
@@ -115,8 +118,20 @@ def as_classes(
             if text not in known and _alike(text) in spelled:
                 raise bad_value(name, f"must write classes as labels do, got {text!r} for {spelled[_alike(text)]!r}")
         if not known.intersection(found):
-            raise bad_value(name, f"must hold the classes {listed(sorted(known), 3)}, got {listed(found, 3)}")
+            hint = "; probabilities of one class need a threshold" if all(map(_number, found)) else ""
+            raise bad_value(name, f"must hold the classes {listed(sorted(known), 3)}, got {listed(found, 3)}{hint}")
     return columns, classes
+
+
+def typed_class(text: str | None, labels: pd.Series) -> object:
+    """A class that was named in the command, in the type of the labels, where that can be."""
+    named = None if text is None else _typed([text], labels)
+    return named and named[0]
+
+
+def as_answers(column: pd.Series) -> pd.Series:
+    """Texts, of which an empty one is an answer too."""
+    return column.astype(object).fillna("") if is_text(column) else column
 
 
 def matching(pattern: str, names: Collection[str]) -> dict[str, str]:

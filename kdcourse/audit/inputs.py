@@ -21,6 +21,7 @@ class Examples(NamedTuple):
     classes: list  # by number; those that only predictions have come last
     chance: float  # of a guess being right: 1 / number of classes; NaN where the labels hold but one
     notes: list[str]
+    tables: dict[str, np.ndarray] = {}  # model: [N, C] probabilities, of models that gave them
 
 
 def read_examples(labels: Any, models: dict[str, Any], classes: Any = None, ids: Any = None) -> Examples:
@@ -29,7 +30,7 @@ def read_examples(labels: Any, models: dict[str, Any], classes: Any = None, ids:
     if len(labels) == 0:
         raise bad_value("labels", "must hold at least one example, got none")
     if ids is not None:
-        _check_ids(ids, len(labels))
+        check_ids(ids, len(labels))
     columns, tables, headers = {"labels": labels}, {}, {}
     for name, given in models.items():
         given = plain(name, given)
@@ -39,7 +40,7 @@ def read_examples(labels: Any, models: dict[str, Any], classes: Any = None, ids:
         else:
             if isinstance(given, pd.DataFrame):
                 headers[name] = given.columns.tolist()
-            tables[name] = _probabilities(name, given)
+            tables[name] = probabilities(name, given)
     known = _known_classes(classes, tables)
     for name, header in headers.items():  # columns that carry the classes' names must have them in their order
         for expected in [known, *headers.values()]:
@@ -60,10 +61,10 @@ def read_examples(labels: Any, models: dict[str, Any], classes: Any = None, ids:
         chance = np.nan
     if (choices["teacher"] == choices["student"]).all():
         notes.append(f"teacher and student choose the same class for all {counted(len(labels), 'example')}.")
-    return Examples(codes["labels"], choices, confidence, classes, chance, notes)
+    return Examples(codes["labels"], choices, confidence, classes, chance, notes, tables)
 
 
-def _check_ids(ids, n):
+def check_ids(ids: Any, n: int) -> None:
     ids = complete("ids", ids)
     check_length("ids", ids, n)
     again = ids[ids.duplicated()]
@@ -77,7 +78,8 @@ def _check_ids(ids, n):
 # ---- classes ----
 
 
-def _probabilities(name, given):
+def probabilities(name: str, given: Any) -> np.ndarray:
+    """`given` as an array [N, C], if its rows are probabilities."""
     table = _table(given) if isinstance(given, pd.DataFrame) else given
     if table.ndim != 2 or table.shape[1] < 2:
         expected = "labels [N], or probabilities [N, C] of two classes or more"
@@ -167,7 +169,8 @@ def _refuse_look_alikes(values):
 def _whole(name, value):
     if isinstance(value, float):
         if not value.is_integer():
-            hint = "" if name == "labels" else "; probabilities need a column for each class"
+            hint = "probabilities need a column for each class, or a threshold"
+            hint = f"; {'mae, rmse and pinball are metrics for real numbers' if name == 'labels' else hint}"
             raise bad_value(name, f"must be classes: whole numbers, strings or booleans, got {value}{hint}")
         return int(value)
     return value

@@ -87,6 +87,8 @@ def write_html(report: Report, path: StrPath) -> None:
             if row["student_better"]
         ],
         unit=unit_of(report)[1],
+        metric=report.settings["metric"],
+        unmeasured=(report.table["verdict"] == "not measurable").any(),
         scored=report.score_name != "accuracy",
         method=report.method,
         notes=[printable(note) for note in report.notes],
@@ -100,8 +102,10 @@ def _compared(report) -> Iterator[tuple[str, str]]:
     settings, unit = report.settings, unit_of(report)[1]
     models = "teacher, student" + (" and baseline" if report.table["baseline"].notna().any() else "")
     yield "Models", f"{models}, by {printable(report.score_name)}"
+    yield "Metric", _metric_of(report)
     yield "Examples", f"{report.overall['n']:,}, the same ones for each model"
-    yield "Classes", _listed(settings["classes"])
+    if settings["classes"]:
+        yield "Classes", _listed(settings["classes"])
     yield "Slices", f"{len(report.table):,}, from {_listed(settings['slices'])}"
     yield "Allowed gap", f"{gap_text(report, settings['max_gap'], '')} {unit}"
     for key, value in settings["thresholds"].items():
@@ -110,6 +114,15 @@ def _compared(report) -> Iterator[tuple[str, str]]:
     yield "Confidence", confidence_of(report)
     yield "Required", {"pass": "every slice passes", "no flag": "nothing is flagged"}[settings["require"]]
     yield "Date", settings["date"]
+
+
+def _metric_of(report):
+    """The metric, its direction and its unit, and what was said of it."""
+    metric = report.settings["metric"]
+    said = [f"{name} {metric[name]}" for name in ("pos_label", "threshold", "quantile") if name in metric]
+    better = "higher" if metric["greater_is_better"] else "lower"
+    parts = [report.score_name, *said, f"{better} is better", f"gap is {metric['gap']}, in {metric['unit']}"]
+    return printable(", ".join(parts))
 
 
 def _listed(values, most=12):
@@ -165,8 +178,9 @@ def write_json(report: Report, path: StrPath) -> None:
 def content(report: Report) -> dict[str, Any]:
     """Everything the report holds, as dicts, lists and plain values.
 
-    schema, schema_version   "kdcourse.audit" and 2; the number rises when a field changes its meaning or goes
+    schema, schema_version   "kdcourse.audit" and 3; the number rises when a field changes its meaning or goes
     status                   as of AuditReport;  headline, sight, held_back, method, notes  sentences
+    metric                   its name, direction, unit, and whether its test is exact
     rows                     one object for each row of AuditReport.table, in its order, with its fields;
     overall                  the same for all examples together
 
@@ -175,13 +189,14 @@ def content(report: Report) -> dict[str, Any]:
     """
     return {
         "schema": "kdcourse.audit",
-        "schema_version": 2,
+        "schema_version": 3,
         "kdcourse": kdcourse.__version__,
         "status": report.status,
         "headline": headline(report),
         "sight": sight(report),
         "held_back": held_back(report),
         "score_name": report.score_name,
+        "metric": _plain(report.settings["metric"]),
         "corrected_for": report.corrected_for,
         "method": report.method,
         "settings": _plain(report.settings),

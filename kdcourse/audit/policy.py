@@ -22,9 +22,9 @@ class Waiver(NamedTuple):
         return f"waived until {self.until}: {self.reason}"
 
 
-def gap_limit(name: str, value: Any, scored: bool) -> float:
-    """`value` as a float: a share in [0, 1), or with a score anything >= 0 in its units."""
-    if scored:
+def gap_limit(name: str, value: Any, is_share: bool) -> float:
+    """`value` as a float: a share in [0, 1), or anything >= 0 in the units of a metric that is no share."""
+    if not is_share:
         return not_negative(name, value)
     share = number(name, value)
     if not 0 <= share < 1:
@@ -32,13 +32,13 @@ def gap_limit(name: str, value: Any, scored: bool) -> float:
     return share
 
 
-def limits_by_slice(thresholds: Any, scored: bool) -> dict[str, float]:
+def limits_by_slice(thresholds: Any, is_share: bool) -> dict[str, float]:
     """{key: gap} with strings as keys."""
     if thresholds is None:
         return {}
     if not isinstance(thresholds, Mapping):
         raise bad_type("thresholds", f"must be a dict of gaps by slice, got {describe(thresholds)}")
-    return {str(key): gap_limit(f"thresholds[{str(key)!r}]", gap, scored) for key, gap in thresholds.items()}
+    return {str(key): gap_limit(f"thresholds[{str(key)!r}]", gap, is_share) for key, gap in thresholds.items()}
 
 
 def waivers_by_slice(waivers: Any) -> dict[str, Waiver]:

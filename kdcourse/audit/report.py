@@ -19,31 +19,38 @@ class AuditReport:
     Attributes
     ----------
     table : DataFrame
-        One row per level of each slice, the worst first: by verdict (flag, alarm, watch, too few, pass), then by gap.
+        One row per level of each slice, the worst first: by verdict (flag, alarm, watch, too few, not measurable,
+        pass), then by gap.
 
-        - slice, level, n: names, and how many examples
-        - teacher, student, baseline: accuracy, or mean score; baseline is NaN where there is none
-        - gap, low, high: teacher − student, and its interval at `confidence` for this slice alone
-        - only_teacher, only_student: how many examples only one of the two gets right
+        - slice, level, n: names, and how many examples; for recall and specificity those of the class
+        - teacher, student, baseline: the metric; baseline is NaN where there is none
+        - gap, low, high: how much worse the student is, and its interval at `confidence` for this slice alone
+        - only_teacher, only_student: how many examples only one of the two gets right; NaN where nothing is chosen
         - retained: share of the teacher's accuracy above chance (1 / number of classes) that the student has; NaN
-          where the teacher has none, and with a score
+          where the teacher has none, and with another metric
         - agreement: share of examples for which both choose the same class
-        - over_baseline, over_baseline_low, over_baseline_high: student − baseline, and its interval
+        - over_baseline, over_baseline_low, over_baseline_high: how much better the student is than the baseline, and
+          its interval
         - ece_teacher, ece_student: expected calibration error in 15 bins; NaN without probabilities
         - max_gap: the gap that this slice may have
         - p_exceeds, p_within: adjusted p-values of "the gap is at most max_gap" and of "at least"; NaN where n is below
           min_samples
         - verdict: "flag" (p_exceeds <= (1 − confidence) / 2: the gap is shown to exceed max_gap), "pass" (the same of
           p_within: it is shown to be smaller), "alarm" (by its own test the gap exceeds max_gap, and not after the
-          correction), "watch" (none of these) or "too few" (n is below min_samples)
+          correction), "watch" (none of these), "too few" (n is below min_samples) or "not measurable" (`why` says why)
         - student_better: the student is shown to beat the teacher (gap < 0, Holm-adjusted among its like)
         - more_needed: examples. For "too few", up to min_samples; for "alarm" and "watch", until the test would decide
           with 80 % power at the Bonferroni level, if the gap stays as it is (infinity where it is max_gap); else 0
         - handling: "fallback to teacher" for flag and alarm; "collect data" for watch and too few; "monitor" for pass,
           and for a watch that needs more than 20 times the examples it has
-        - chance_at_twice, needed_at_twice: how likely a slice with twice its max_gap would have been flagged, and how
-          many examples give 80 %; by the normal approximation, with as many examples that only the student gets right
-          as were seen (where those are hardly any, the chance is too hopeful); NaN where max_gap is 0
+        - chance_at_twice, needed_at_twice: how likely a slice with twice its max_gap would have been flagged at the
+          Bonferroni level, and about how many examples give 80 %, with as many examples that only the student gets
+          right as were seen; NaN where max_gap is 0
+        - standard_error, degrees: of the gap, where its test is not exact, and the degrees of freedom; else NaN
+        - independent_n: of a share of right choices whose test is not exact, on how many equal, independent examples it
+          rests; effective_n: as many of equal weight tell as much; design_effect: how many times as much the gap varies
+          by clusters as by single examples. NaN where there is no such thing
+        - why: why the metric cannot be measured here, or ""
         - waiver: what the waiver of an undecided slice says, or ""
     overall : Series
         The same fields, of all examples together.
@@ -52,7 +59,7 @@ class AuditReport:
     method : str
         A sentence that says how.
     score_name : str
-        "accuracy", or the name of the score.
+        The name of the metric, or of the function that gives it; its unit and direction are in settings["metric"].
     notes : list of str
         Sentences on the data, for people.
     settings : dict
@@ -110,10 +117,11 @@ class AuditReport:
         """Intervals that hold for all slices together: low and high, at the index of `table` and at "overall".
 
         Each has the confidence 1 − (1 − confidence) / corrected_for (Bonferroni). Verdicts follow from Holm's method,
-        which is never weaker: now and then it decides where such an interval still holds max_gap. NaN for "too few".
+        which is never weaker: now and then it decides where such an interval still holds max_gap. NaN for what was not
+        tested.
         """
         rows = pd.concat([self.table, self.overall.to_frame().T]).astype({"n": int})
-        return corrected(rows, self.corrected_for, self.settings["confidence"], self.score_name != "accuracy")
+        return corrected(rows, self.corrected_for, self.settings["confidence"], not self.settings["metric"]["exact"])
 
     @property
     def undecided(self) -> pd.DataFrame:

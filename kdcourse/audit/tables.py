@@ -70,12 +70,14 @@ def headline(report: Report) -> str:
         found = table[table["verdict"] == verdict]
         return f" ({'' if len(found) == 1 else 'worst: '}{name_of(found.iloc[0])})"
 
-    safe, flagged, alarmed, watched, few = map(count, ["pass", "flag", "alarm", "watch", "too few"])
+    verdicts = ["pass", "flag", "alarm", "watch", "too few", "not measurable"]
+    safe, flagged, alarmed, watched, few, unmeasured = map(count, verdicts)
     parts = [f"{safe:,} of {total:,} slice{'s' if total != 1 else ''} shown safe"]
     parts += [f"{flagged:,} over the limit{first('flag')}"] if flagged else []
     parts += [f"{alarmed:,} alarm{'s' if alarmed > 1 else ''}{first('alarm')}"] if alarmed else []
     parts += [f"{watched:,} undecided"] if watched else []
     parts += [f"{few:,} with too few examples"] if few else []
+    parts += [f"{unmeasured:,} not measurable"] if unmeasured else []
     whole = {"flag": "over the limit", "alarm": "in alarm", "watch": "undecided"}.get(report.overall["verdict"])
     return ", ".join(parts) + (f"; all examples together {whole}" if whole else "")
 
@@ -83,13 +85,13 @@ def headline(report: Report) -> str:
 def state_of(report: Report) -> str:
     """The worst that was found: "flag", "alarm", "undecided" or "pass"."""
     found = {*report.table["verdict"], report.overall["verdict"]}
-    worst = next(one for one in ("flag", "alarm", "watch", "too few", "pass") if one in found)
+    worst = next(one for one in ("flag", "alarm", "watch", "too few", "not measurable", "pass") if one in found)
     return worst if worst in ("flag", "alarm", "pass") else "undecided"
 
 
 def sight(report: Report) -> str:
     """What the audit could have seen: how likely a slice at twice its limit would have been flagged."""
-    judged = report.table["verdict"] != "too few"
+    judged = ~report.table["verdict"].isin(["too few", "not measurable"])
     known = report.table[judged & report.table["chance_at_twice"].notna()]
     if known.empty:
         return ""
@@ -129,7 +131,7 @@ def columns(report: Report) -> list[Column]:
     """Every Column of the report that holds something."""
     _, unit, _ = unit_of(report)
     interval = f"({unit}) [{confidence_of(report)} interval]"
-    accuracy = report.score_name == "accuracy"
+    share = report.settings["metric"]["unit"] == "points"
 
     def plain(name):
         return lambda row: printable(row[name])
@@ -140,14 +142,17 @@ def columns(report: Report) -> list[Column]:
     def mean(name):
         return lambda row: NOTHING if pd.isna(row[name]) else f"{row[name]:.4g}"
 
+    def whole(name):
+        return lambda row: NOTHING if pd.isna(row[name]) else f"{row[name]:,.0f}"
+
     found = [
         Column("slice", "slice", plain("slice"), False),
         Column("level", "level", plain("level"), False),
-        Column("verdict", "verdict", verdict_text, False),
+        Column("verdict", "verdict", _with_reason, False),
         Column("n", "n", lambda row: f"{row['n']:,}", True),
         Column("gap", f"gap {interval}", lambda row: with_interval(report, row), True),
         Column("max_gap", f"allowed gap ({unit})", lambda row: gap_text(report, row["max_gap"], ""), True),
-        *(Column(k, k, (percent if accuracy else mean)(k), True) for k in ["teacher", "student", "baseline"]),
+        *(Column(k, k, (percent if share else mean)(k), True) for k in ["teacher", "student", "baseline"]),
         Column(
             "over_baseline",
             f"student over baseline {interval}",
@@ -158,6 +163,8 @@ def columns(report: Report) -> list[Column]:
         Column("agreement", "agreement", percent("agreement"), True),
         Column("ece_teacher", "calibration error, teacher", percent("ece_teacher"), True),
         Column("ece_student", "calibration error, student", percent("ece_student"), True),
+        Column("effective_n", "effective n", whole("effective_n"), True),
+        Column("design_effect", "design effect", mean("design_effect"), True),
         Column("more_needed", "more examples needed", _more_needed, True),
         Column("handling", "handling", plain("handling"), False),
     ]
@@ -184,9 +191,10 @@ def printable(text: object) -> str:
 
 
 def unit_of(report: Report) -> tuple[int, str, int | None]:
-    """(what to multiply a gap by, its unit, decimals or None): points for accuracy, else the units of the score."""
-    if report.score_name != "accuracy":
-        return 1, report.score_name, None
+    """(what to multiply a gap by, its unit, decimals or None): points for shares, else the metric's own unit."""
+    unit = report.settings["metric"]["unit"]
+    if unit != "points":
+        return 1, unit, None
     allowed = [*report.table["max_gap"], report.overall["max_gap"]]
     decimals = next((d for d in (1, 2, 3) if all(math.isclose(100 * a, round(100 * a, d)) for a in allowed)), 4)
     return 100, "points", decimals
@@ -220,8 +228,12 @@ def verdict_text(row: pd.Series) -> str:
     return ", ".join(words)
 
 
+def _with_reason(row):
+    return f"{verdict_text(row)}: {printable(row['why'])}" if row["why"] else verdict_text(row)
+
+
 def _more_needed(row):
-    if row["more_needed"] == 0:
+    if not row["more_needed"]:
         return NOTHING
     if math.isinf(row["more_needed"]):
         return "no number is enough"

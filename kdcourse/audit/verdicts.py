@@ -1,31 +1,34 @@
 """From examples to verdicts: counts of every level, the gap that each may have, corrected tests, and what to do."""
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import special, stats
 
-from kdcourse._arguments import bad_value, describe
-from kdcourse.audit.inputs import Examples, plain
+from kdcourse.audit import spread
+from kdcourse.audit.inputs import Examples
+from kdcourse.audit.metrics import CALIBRATION_BINS, bins_of
 from kdcourse.audit.slicing import SliceColumn
 from kdcourse.stats import holm
-from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values, gap_power, t_interval, t_p_values
+from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values, gap_power
 
 TEACHER, STUDENT, BASELINE, AGREE = 1, 2, 4, 8  # bits of what happened to an example
-CALIBRATION_BINS = 15  # as in kdcourse.stats.calibration
+COUNTED = ["teacher", "student", "baseline", "gap", "only_teacher", "only_student", "agreement"]
+COUNTED += ["ece_teacher", "ece_student"]
+# How far a gap may be off, where its test is not exact: as it is measured, and as the report names it.
+SPREAD = {"gap_error": "standard_error", "gap_degrees": "degrees", "gap_size": "independent_n"}
 COLUMNS = [
     *["slice", "level", "n", "teacher", "student", "baseline", "gap", "low", "high", "only_teacher", "only_student"],
     *["retained", "agreement", "over_baseline", "over_baseline_low", "over_baseline_high", "ece_teacher"],
     *["ece_student", "max_gap", "p_exceeds", "p_within", "verdict", "student_better", "more_needed", "handling"],
-    *["chance_at_twice", "needed_at_twice"],
+    *["chance_at_twice", "needed_at_twice", *SPREAD.values(), "effective_n", "design_effect", "why"],
 ]
 # The worst first.
 HANDLING = {"flag": "fallback to teacher", "alarm": "fallback to teacher", "watch": "collect data"}
-HANDLING |= {"too few": "collect data", "pass": "monitor"}
-UNDECIDED = ("alarm", "watch", "too few")
+HANDLING |= {"too few": "collect data", "not measurable": "collect data", "pass": "monitor"}
+UNDECIDED = ("alarm", "watch", "too few", "not measurable")
 CORRECTIONS = {"holm": holm, "fdr": stats.false_discovery_control}
 OUT_OF_REACH = 20  # times n: whoever needs so many more examples to tell had better monitor
 POWER = 0.8
@@ -34,91 +37,67 @@ POWER = 0.8
 # ---- counts ----
 
 
-def scores_of(score: Callable, given: dict[str, Any], labels: Any, n: int) -> dict[str, np.ndarray]:
-    """{model: [N] floats} of a score that people have written."""
-    scores = {}
-    for model, predictions in given.items():
-        values = np.asarray(plain(f"score(labels, {model})", score(labels, predictions)))
-        if values.shape != (n,) or values.dtype.kind not in "biuf":
-            expected = f"one number for each of the {n:,} examples"
-            raise bad_value("score", f"must return {expected}, got {describe(values)} for {model}")
-        scores[model] = values = values.astype(np.float64)
-        if not np.isfinite(values).all():
-            row = int((~np.isfinite(values)).argmax())
-            raise bad_value("score", f"must return finite numbers, got {values[row]} for {model} in row {row}")
-    return scores
-
-
-def tally(
-    examples: Examples, columns: Sequence[SliceColumn], scores: dict[str, np.ndarray] | None = None
-) -> pd.DataFrame:
+def tally(examples: Examples, columns: Sequence[SliceColumn]) -> pd.DataFrame:
     """One row per level of each of `columns`, in their order, from one pass over the examples for each column.
 
-    n, teacher, student, baseline                  examples, and shares that are right, or mean scores
-    gap, deviation                                 teacher − student; with scores, the deviation of that difference
-    only_teacher, only_student                     how many examples only one of the two gets right
-    over, over_deviation, over_more, over_fewer    the same four for student and baseline
-    agreement                                      share of equal choices
-    ece_teacher, ece_student                       NaN where there are no probabilities
+    n, teacher, student, baseline    examples, and shares that are right
+    gap                              teacher − student
+    only_teacher, only_student       how many examples only one of the two gets right
+    over, over_more, over_fewer      the same three for student and baseline
+    agreement                        share of equal choices
+    ece_teacher, ece_student         NaN where there are no probabilities
+    why                              ""
 
-    scores  {model: [N]} or None: what counts is then whether the choice is right
+    Without choices there is n, and the rest is NaN.
     """
     choices, labels = examples.choices, examples.labels
+    if not choices:
+        return pd.concat([_sizes(column) for column in columns], ignore_index=True)
     outcome = AGREE * (choices["teacher"] == choices["student"])
     for bit, model in [(TEACHER, "teacher"), (STUDENT, "student"), (BASELINE, "baseline")]:
         if model in choices:
             outcome = outcome + bit * (choices[model] == labels)
     surprise = {model: _surprise(examples, model) for model in examples.confidence if model != "baseline"}
-    return pd.concat([_counted(column, outcome, surprise, scores) for column in columns], ignore_index=True)
+    return pd.concat([_counted(column, outcome, surprise) for column in columns], ignore_index=True)
+
+
+def _sizes(column):
+    n = np.bincount(column.codes, minlength=len(column.levels))
+    table = pd.DataFrame({"slice": column.name, "level": column.levels, "n": n})
+    return table.assign(**dict.fromkeys([*COUNTED, "over", "over_more", "over_fewer"], np.nan), why="")
 
 
 def _surprise(examples, model):
     """(bin of the confidence, right − confidence) of each example: what the calibration error is made of."""
     confidence = examples.confidence[model]
-    edges = np.arange(CALIBRATION_BINS + 1) / CALIBRATION_BINS
-    which = np.clip(np.searchsorted(edges, confidence) - 1, 0, CALIBRATION_BINS - 1)
-    return which, (examples.choices[model] == examples.labels) - confidence
+    return bins_of(confidence), (examples.choices[model] == examples.labels) - confidence
 
 
-def _counted(column, outcome, surprise, scores):
+def _counted(column, outcome, surprise):
     codes, levels = column.codes, len(column.levels)
     counts = np.bincount(codes * 16 + outcome, minlength=levels * 16).reshape(levels, 16)
     n = counts.sum(1)
+    some = np.where(n > 0, n, np.nan)
 
     def count(yes, no=0):
         return counts[:, [bits for bits in range(16) if bits & yes == yes and not bits & no]].sum(1)
 
     table = pd.DataFrame({"slice": column.name, "level": column.levels, "n": n})
-    table["teacher"], table["student"], table["baseline"] = (count(bit) / n for bit in (TEACHER, STUDENT, BASELINE))
+    table["teacher"], table["student"], table["baseline"] = (count(bit) / some for bit in (TEACHER, STUDENT, BASELINE))
     table["only_teacher"], table["only_student"] = count(TEACHER, STUDENT), count(STUDENT, TEACHER)
     table["over_more"], table["over_fewer"] = count(STUDENT, BASELINE), count(BASELINE, STUDENT)
-    table["gap"] = (table["only_teacher"] - table["only_student"]) / n
-    table["over"] = (table["over_more"] - table["over_fewer"]) / n
-    table["deviation"] = table["over_deviation"] = np.nan
-    table["agreement"] = count(AGREE) / n
+    table["gap"] = (table["only_teacher"] - table["only_student"]) / some
+    table["over"] = (table["over_more"] - table["over_fewer"]) / some
+    table["agreement"] = count(AGREE) / some
     for model in ["teacher", "student"]:
-        table[f"ece_{model}"] = _calibration_error(codes, levels, *surprise[model]) / n if model in surprise else np.nan
-    if scores is not None:
-        for model, values in scores.items():
-            table[model] = np.bincount(codes, weights=values, minlength=levels) / n
-        table["gap"], table["deviation"] = _moments(codes, n, scores["teacher"] - scores["student"])
-        if "baseline" in scores:
-            table["over"], table["over_deviation"] = _moments(codes, n, scores["student"] - scores["baseline"])
-    return table
+        errors = _calibration_error(codes, levels, *surprise[model]) / some if model in surprise else np.nan
+        table[f"ece_{model}"] = errors
+    return table.assign(why="")
 
 
 def _calibration_error(codes, levels, which, surprise):
     sums = np.bincount(codes * CALIBRATION_BINS + which, weights=surprise, minlength=levels * CALIBRATION_BINS)
     return np.abs(sums.reshape(levels, CALIBRATION_BINS)).sum(1)
-
-
-def _moments(codes, n, values):
-    """Mean and standard deviation (n − 1) of each level; in two passes, so that nothing cancels."""
-    mean = np.bincount(codes, weights=values, minlength=len(n)) / n
-    squares = np.bincount(codes, weights=(values - mean[codes]) ** 2, minlength=len(n))
-    deviation = np.sqrt(squares / np.maximum(n - 1, 1))
-    # The mean of equal numbers is off by a rounding error, which must not pass for a spread.
-    return mean, np.where(deviation > 1e-12 * np.abs(mean), deviation, 0)
 
 
 # ---- verdicts ----
@@ -137,27 +116,30 @@ def judge(
 ) -> tuple[pd.DataFrame, int]:
     """The report's rows, in the order of `counts`, and how many tests they are corrected for.
 
-    counts      from `tally`; the first row is all examples, which is tested however few they are
+    counts      from `tally`, or with what `measured` adds; the first row is all examples, tested however few they are
     max_gap     [rows] the gap that each row allows
-    scored      a score counts, not whether the choice is right;  compared  there is a baseline
+    scored      by standard errors, not by what only one of the two gets right;  compared  there is a baseline
     correction  one of CORRECTIONS
     """
     error, adjusted = (1 - confidence) / 2, CORRECTIONS[correction]
-    table = counts.rename(columns={"over": "over_baseline"}).assign(max_gap=max_gap)
-    evidence = _evidence(table, ["gap", "deviation"] if scored else ["only_teacher", "only_student"])
+    table = counts.rename(columns={"over": "over_baseline", **SPREAD}).assign(max_gap=max_gap)
+    for name in [*SPREAD.values(), "effective_n", "design_effect"]:
+        table[name] = table.get(name, np.nan)
+    evidence = _evidence(table, ["gap", *SPREAD.values()] if scored else ["only_teacher", "only_student"])
     table["low"], table["high"] = zip(*(_interval(scored, row, confidence) for row in evidence), strict=True)
     table["over_baseline_low"] = table["over_baseline_high"] = np.nan
     if compared:
-        over = _evidence(table, ["over_baseline", "over_deviation"] if scored else ["over_more", "over_fewer"])
+        of_over = ["over_baseline", "over_error", "over_degrees", "over_size"]
+        over = _evidence(table, of_over if scored else ["over_more", "over_fewer"])
         ends = zip(*(_interval(scored, row, confidence) for row in over), strict=True)
         table["over_baseline_low"], table["over_baseline_high"] = ends
     else:
         table["baseline"] = table["over_baseline"] = np.nan
     above_chance = table["teacher"] - chance
-    retained = (table["student"] - chance) / above_chance.where(above_chance > 0)
-    table["retained"] = np.nan if scored else retained
+    table["retained"] = (table["student"] - chance) / above_chance.where(above_chance > 0)
 
-    tested = (table["n"] >= min_samples).to_numpy(copy=True)
+    measurable = table["why"].eq("").to_numpy()
+    tested = measurable & (table["n"] >= min_samples).to_numpy()
     tested[0] = True
     tests = int(tested.sum())
     within = np.flatnonzero(tested).tolist()
@@ -174,23 +156,26 @@ def judge(
     alone = np.zeros(len(table), dtype=bool)
     alone[tested] = at_limit[:, 0] <= error
     table["verdict"] = np.select(
-        [~tested, table["p_exceeds"] <= error, table["p_within"] <= error, alone],
-        ["too few", "flag", "pass", "alarm"],
+        [~measurable, ~tested, table["p_exceeds"] <= error, table["p_within"] <= error, alone],
+        ["not measurable", "too few", "flag", "pass", "alarm"],
         "watch",
     )
     # At least one more where the data cannot tell: the approximation may say that n should have done.
     at_level = 1 - (1 - confidence) / tests
     table["more_needed"] = [
-        float(min_samples - row[2])
+        float(min_samples - row[-1])
         if verdict == "too few"
-        else max(1.0, float(_examples_needed(scored, row, limit, at_level) - row[2]))
+        else max(1.0, float(_examples_needed(scored, row, limit, at_level) - row[-1]))
         if verdict in ("alarm", "watch")
         else 0.0
         for verdict, row, limit in zip(table["verdict"], evidence, max_gap, strict=True)
     ]
-    sight = [_at_twice(scored, row, limit, at_level) for row, limit in zip(evidence, max_gap, strict=True)]
+    sight = [
+        _at_twice(scored, row, limit, at_level) if asked else (math.nan, math.nan)
+        for row, limit, asked in zip(evidence, max_gap, measurable, strict=True)
+    ]
     table["chance_at_twice"], table["needed_at_twice"] = (np.array(side, float) for side in zip(*sight, strict=True))
-    table.loc[~tested, "chance_at_twice"] = 0.0
+    table.loc[measurable & ~tested, "chance_at_twice"] = 0.0
     hopeless = (table["verdict"] == "watch") & (table["more_needed"] > OUT_OF_REACH * table["n"])
     table["handling"] = table["verdict"].map(HANDLING).mask(hopeless, "monitor")
     return table[COLUMNS], tests
@@ -200,13 +185,10 @@ def corrected(rows: pd.DataFrame, tests: int, confidence: float, scored: bool) -
     """low and high of the tested rows of a report such that all of them hold together (Bonferroni); NaN in others."""
     level = 1 - (1 - confidence) / tests
     ends = np.full((len(rows), 2), np.nan)
-    for k in np.flatnonzero(rows["verdict"] != "too few"):
+    for k in np.flatnonzero(~rows["verdict"].isin(["too few", "not measurable"])):
         row = rows.iloc[k]
-        if not scored:
-            ends[k] = gap_interval(row["only_teacher"], row["only_student"], row["n"], level)
-        elif row["n"] > 1:  # Student's t interval is as much wider as its quantile is larger
-            wider = special.stdtrit(row["n"] - 1, (1 + level) / 2) / special.stdtrit(row["n"] - 1, (1 + confidence) / 2)
-            ends[k] = row["gap"] + wider * (np.array([row["low"], row["high"]], float) - row["gap"])
+        names = ["gap", *SPREAD.values(), "n"] if scored else ["only_teacher", "only_student", "n"]
+        ends[k] = _interval(scored, [row[name] for name in names], level)
     return pd.DataFrame(ends, rows.index, ["low", "high"])
 
 
@@ -219,31 +201,29 @@ def worst_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _evidence(table, names):
-    """[(a, b, n)] by which a gap is judged: how many only one of two gets right, or mean and deviation of a score."""
+    """[(…, n)] by which a gap is judged: how many only one of two gets right, or the gap and how far it may be off."""
     return list(table[[*names, "n"]].itertuples(index=False, name=None))
 
 
 def _interval(scored, row, confidence):
-    if not scored:
-        return gap_interval(*row, confidence)
-    return t_interval(*row, confidence) if row[-1] > 1 else (math.nan, math.nan)  # one example has no deviation
+    if scored:
+        return spread.interval(*row[:-1], confidence)
+    return gap_interval(*row, confidence) if row[-1] else (math.nan, math.nan)
 
 
 def _p_values(scored, row, margin):
-    if not scored:
-        return gap_p_values(*row, margin)
-    return t_p_values(*row, margin) if row[-1] > 1 else (1.0, 1.0)
+    return spread.p_values(*row[:-1], margin) if scored else gap_p_values(*row, margin)
 
 
 def _at_twice(scored, row, limit, confidence):
     """(the chance that a gap of twice the limit would have been flagged, examples for a chance of POWER)."""
-    *evidence, n = row
+    n = row[-1]
     if not scored:
-        share = evidence[1] / n
+        share = row[1] / n
         fits = limit > 0 and share + (share + 2 * limit) <= 1
         return gap_power(share, n, 2 * limit, limit, confidence, POWER) if fits else (math.nan, math.nan)
-    deviation = evidence[1]
-    if n < 2 or not limit or not deviation > 0:
+    deviation = row[1] * math.sqrt(n)
+    if not limit or not deviation > 0:
         return math.nan, math.nan
     reach = special.ndtri(1 - (1 - confidence) / 2)
     needed = math.ceil(((reach + special.ndtri(POWER)) * deviation / limit) ** 2)
@@ -253,8 +233,8 @@ def _at_twice(scored, row, limit, confidence):
 def _examples_needed(scored, row, margin, confidence):
     if not scored:
         return examples_needed(*row, margin, confidence, POWER)
-    mean, deviation, n = row
-    if n < 2 or mean == margin:
+    gap, error, n = row[0], row[1], row[-1]
+    if not error >= 0 or gap == margin:
         return math.inf
     reach = special.ndtri(1 - (1 - confidence) / 2) + special.ndtri(POWER)  # by the normal approximation
-    return math.ceil((reach * deviation / (mean - margin)) ** 2)
+    return math.ceil(n * (reach * error / (gap - margin)) ** 2)
