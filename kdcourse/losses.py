@@ -14,13 +14,22 @@ from typing import NamedTuple, TypeAlias
 import torch
 import torch.nn.functional as F
 
-from kdcourse._arguments import class_indices, describe, number, one_of
+from kdcourse._arguments import class_indices, one_of
+from kdcourse._arguments.logits import (
+    check_class_weight,
+    check_form,
+    check_logits,
+    check_mask,
+    check_soft_weight,
+    check_teacher_logits,
+    check_temperature,
+    range_of,
+    without_classes,
+)
 
 LossFunction: TypeAlias = Callable[[torch.Tensor, torch.Tensor | None, torch.Tensor | None], torch.Tensor]
 Setting: TypeAlias = float | torch.Tensor
 
-# The divergence shrinks with 1/T². Beyond these temperatures nothing of it is left, in float64 either.
-_TEMPERATURES = (1e-6, 1e6)
 # Above this temperature two softened distributions differ by so little that float32 rounds their divergence away
 # (4 % wrong at T = 1000), so the losses compute in float64 there.
 _FLOAT32_RESOLVES_UP_TO = 50.0
@@ -61,8 +70,8 @@ def soften(logits: torch.Tensor, temperature: Setting = 1.0) -> torch.Tensor:
     >>> soften(torch.tensor([[0.0, 0.0, -torch.inf]]), temperature=4)
     tensor([[0.5000, 0.5000, 0.0000]])
     """
-    _check_logits("logits", logits, allow_minus_infinity=True)
-    wide, temperature = widen(logits, _check_temperature(temperature, logits))
+    check_logits("logits", logits, allow_minus_infinity=True)
+    wide, temperature = widen(logits, check_temperature(temperature, logits))
     return (wide / temperature).softmax(1).to(logits.dtype)
 
 
@@ -159,8 +168,8 @@ def blended_loss(
     student, teacher, temperature = _check_pair(student_logits, teacher_logits, temperature, mask, direction)
     if mask is not None and isinstance(labels, torch.Tensor) and labels.shape == mask.shape:
         labels = labels.masked_fill(~mask, 0)  # in padding any label may stand
-    labels = class_indices("labels", labels, _without_classes(student), student.shape[1]).long()
-    weight = _per_example(_check_soft_weight(soft_weight, student))
+    labels = class_indices("labels", labels, without_classes(student), student.shape[1]).long()
+    weight = _per_example(check_soft_weight(soft_weight, student))
     soft = soft_per_example(student, teacher, temperature, direction=direction)
     hard = hard_per_example(student, labels)
     terms = (weight * soft + (1 - weight) * hard, soft, hard)
@@ -203,11 +212,11 @@ def blended(
     tensor([0.6931, 0.6931, 0.6931])
     """
     one_of("direction", direction, _DIRECTIONS)
-    temperature, soft_weight = _check_temperature(temperature), _check_soft_weight(soft_weight)
-    weights = None if class_weight is None else _check_class_weight(class_weight)
+    temperature, soft_weight = check_temperature(temperature), check_soft_weight(soft_weight)
+    weights = None if class_weight is None else check_class_weight(class_weight)
     # Asked once: in a loop on a GPU every `.item()` would wait for the device, and a CUDA graph forbids it.
-    double = _range_of(temperature)[1] > _FLOAT32_RESOLVES_UP_TO
-    lightest, heaviest = _range_of(soft_weight)
+    double = range_of(temperature)[1] > _FLOAT32_RESOLVES_UP_TO
+    lightest, heaviest = range_of(soft_weight)
 
     def loss(student_logits, teacher_logits, labels):
         student, total = _precise(student_logits, double), 0.0
@@ -248,7 +257,7 @@ def hard_per_example(student_logits: torch.Tensor, labels: torch.Tensor) -> torc
 
 def widen(logits: torch.Tensor, temperature: Setting) -> tuple[torch.Tensor, Setting]:
     """(logits, temperature) in a precision that the loss can be computed in: never less than float32."""
-    wide = _precise(logits, _range_of(temperature)[1] > _FLOAT32_RESOLVES_UP_TO)
+    wide = _precise(logits, range_of(temperature)[1] > _FLOAT32_RESOLVES_UP_TO)
     return wide, _like(temperature, wide)
 
 
@@ -283,117 +292,19 @@ def _reduce(per_example, mask, reduction, like):
     return per_example.to(torch.float32 if like.dtype in _HALVES else like.dtype)
 
 
-# ---- checks: each names the argument, what came and what was expected ----
-
-
-def _without_classes(logits):
-    return [*logits.shape[:1], *logits.shape[2:]]
-
-
 def _check_pair(student_logits, teacher_logits, temperature, mask, direction):
     one_of("direction", direction, _DIRECTIONS)
     for name, logits in [("student_logits", student_logits), ("teacher_logits", teacher_logits)]:
-        _check_form(name, logits)
+        check_form(name, logits)
     if student_logits.shape != teacher_logits.shape:
         raise ValueError(
             "teacher_logits must have the shape of student_logits, "
             f"got {list(teacher_logits.shape)} and {list(student_logits.shape)} (classes on axis 1)"
         )
     if mask is not None:
-        _check_mask(mask, student_logits)
-    student = _check_logits("student_logits", student_logits, mask=mask)
+        check_mask(mask, student_logits)
+    student = check_logits("student_logits", student_logits, mask=mask)
     teacher = check_teacher_logits(teacher_logits, direction, mask)
-    given = _check_temperature(temperature, student)
+    given = check_temperature(temperature, student)
     student, temperature = widen(student, given)
     return student, widen(teacher, given)[0], temperature
-
-
-def check_teacher_logits(
-    teacher_logits: torch.Tensor, direction: str = "forward", mask: torch.Tensor | None = None
-) -> torch.Tensor:
-    """The teacher's logits, padding zeroed, if they are finite, or minus infinity where the direction allows it."""
-    name = "teacher_logits" if direction == "forward" else 'with direction="reverse", teacher_logits'
-    return _check_logits(name, teacher_logits, mask=mask, allow_minus_infinity=direction == "forward")
-
-
-def _check_form(name, logits):
-    if not isinstance(logits, torch.Tensor) or not logits.is_floating_point():
-        raise TypeError(f"{name} must be a floating-point tensor, got {describe(logits)}")
-    if logits.ndim < 2 or logits.numel() == 0:
-        raise ValueError(f"{name} must be [B, C] or larger, classes on axis 1, got shape {list(logits.shape)}")
-
-
-def _check_logits(name, logits, *, mask=None, allow_minus_infinity=False):
-    _check_form(name, logits)
-    if mask is not None:
-        logits = logits.masked_fill(~mask.unsqueeze(1), 0.0)  # whatever stands in padding, NaN too, has no say
-    bad = ~logits.isfinite()
-    if allow_minus_infinity:
-        bad &= logits != -torch.inf
-        bad |= (logits == -torch.inf).all(1, keepdim=True)
-    if bad.any():
-        where = bad.nonzero()[0].tolist()
-        raise ValueError(f"{name} must be finite, got {logits[tuple(where)].item()} at index {where}")
-    return logits
-
-
-def _check_mask(mask, logits):
-    expected = _without_classes(logits)
-    if not isinstance(mask, torch.Tensor) or mask.dtype != torch.bool:
-        raise TypeError(f"mask must be a bool tensor, got {describe(mask)}")
-    if list(mask.shape) != expected:
-        raise ValueError(f"mask must have shape {expected} (the logits without axis 1), got {list(mask.shape)}")
-    if not mask.any():
-        raise ValueError("mask must be True for at least one example, got all False")
-
-
-def _check_temperature(temperature, logits=None):
-    temperature = _number_or_tensor("temperature", temperature, logits)
-    low, high = _range_of(temperature)
-    if not low > 0:
-        raise ValueError(f"temperature must be > 0, got {low}")
-    if low < _TEMPERATURES[0] or not high <= _TEMPERATURES[1]:
-        raise ValueError(f"temperature must be from 1e-6 to 1e6, got {low if low < _TEMPERATURES[0] else high}")
-    return temperature
-
-
-def _check_soft_weight(soft_weight, logits=None):
-    soft_weight = _number_or_tensor("soft_weight", soft_weight, logits)
-    low, high = _range_of(soft_weight)
-    if not (low >= 0 and high <= 1):
-        raise ValueError(f"soft_weight must be in [0, 1], got {high if low >= 0 else low}")
-    return soft_weight
-
-
-def _check_class_weight(class_weight):
-    weights = torch.as_tensor(class_weight)
-    if weights.ndim != 1 or weights.is_complex() or weights.dtype == torch.bool:
-        raise TypeError(f"class_weight must be [C] numbers, got {describe(weights)}")
-    if not (weights.isfinite() & (weights >= 0)).all():
-        raise ValueError(f"class_weight must be >= 0 and finite, got {weights.tolist()}")
-    return weights
-
-
-def _range_of(value):
-    """The lowest and the highest of a setting; NaN, if it holds one, is both."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().min().item(), value.detach().max().item()
-    return value, value
-
-
-def _number_or_tensor(name, value, logits):
-    if not isinstance(value, torch.Tensor):
-        return number(name, value)
-    if value.is_complex() or value.dtype == torch.bool or value.numel() == 0:
-        raise TypeError(f"{name} must hold real numbers, got {value.dtype} of shape {list(value.shape)}")
-    fits = value.ndim == 0 or (value.ndim > 1 and value.shape[1] == 1)
-    if value.ndim and logits is not None:
-        fits = fits and value.ndim == logits.ndim
-        fits = fits and all(v in (1, size) for v, size in zip(value.shape, logits.shape, strict=True))
-    if not fits:
-        against = "the logits" if logits is None else f"the logits {list(logits.shape)}"
-        raise ValueError(
-            f"{name} must be a number or broadcast against {against} with size 1 on axis 1, "
-            f"got shape {list(value.shape)}"
-        )
-    return value

@@ -14,10 +14,11 @@ from tqdm.auto import tqdm
 
 from kdcourse import data, store
 from kdcourse._arguments import integer, not_negative, number, positive
+from kdcourse._arguments.logits import check_teacher_logits
 from kdcourse._examples import Examples, borrowed, drawing_from, labelled, logits_of, only_one, try_loss
 from kdcourse.data.files import checkpoints
 from kdcourse.devices import resolve_device
-from kdcourse.losses import LossFunction, blended, check_teacher_logits
+from kdcourse.losses import LossFunction, blended
 from kdcourse.models import cnn
 
 
