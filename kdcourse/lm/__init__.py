@@ -1,0 +1,30 @@
+"""Language models that are small enough to train on a laptop: letters in, phonemes out.
+
+`Transformer` is the model, `fit` trains it, `greedy`, `sample` and `beam` let it write, `pronunciation_errors` counts
+what is wrong, `load_teacher` is the teacher of `data.load("cmudict")`.
+"""
+
+from kdcourse.lm.decode import beam, greedy, sample, spelled
+from kdcourse.lm.errors import Errors, edit_distance, pronunciation_errors
+from kdcourse.lm.model import Cache, Transformer
+from kdcourse.lm.teacher import load_teacher
+from kdcourse.lm.train import bucketed, fit, padding_share, token_losses, trimmed, warm_cosine
+
+__all__ = [
+    "Cache",
+    "Errors",
+    "Transformer",
+    "beam",
+    "bucketed",
+    "edit_distance",
+    "fit",
+    "greedy",
+    "load_teacher",
+    "padding_share",
+    "pronunciation_errors",
+    "sample",
+    "spelled",
+    "token_losses",
+    "trimmed",
+    "warm_cosine",
+]
