@@ -15,9 +15,12 @@ from tqdm.auto import tqdm
 
 from kdcourse import store
 from kdcourse._arguments import integer, not_negative, positive
+from kdcourse._arguments import share as check_share
 from kdcourse._examples import borrowed, drawing_from, in_mode
 from kdcourse.data.cmudict import PAD, START
 from kdcourse.devices import resolve_device
+from kdcourse.lm.compute import forward_flops
+from kdcourse.lm.decode import sample
 from kdcourse.lm.model import Transformer
 from kdcourse.lm.muon import Muon
 from kdcourse.losses import LossFunction, blended
@@ -78,7 +81,8 @@ def fit(
     Returns
     -------
     History
-        Per epoch the loss (mean over tokens), the learning rate at its end, seconds, and what `validate` says.
+        Per epoch the loss (mean over tokens), the learning rate at its end, seconds, flops (`forward_flops`: three for
+        the student, one for the teacher, one for what the student wrote), and what `validate` says.
 
     Raises
     ------
@@ -111,7 +115,7 @@ def fit(
     with borrowed(model, device, training=True):
         bar = tqdm(range(len(history), epochs), desc="training", unit="epoch", leave=False, disable=not progress)
         for epoch in bar:
-            start, total, tokens = time.perf_counter(), 0.0, 0
+            start, total, tokens, flops = time.perf_counter(), 0.0, 0, 0
             order = torch.Generator().manual_seed(order_seed * 100_003 + epoch)
             with drawing_from(order_seed * 100_003 + epoch, device):
                 for rows in bucketed(prefixes, targets, batch_size, order):
@@ -119,7 +123,8 @@ def fit(
                         group["lr"] = lr * warm_cosine(step / steps, warmup)
                     batch, labels = trimmed(prefixes[rows]).to(device), trimmed(targets[rows]).to(device)
                     if rewrite is not None:
-                        labels = trimmed(rewrite(batch, labels))
+                        given, labels = labels, rewrite(batch, labels)
+                        flops += 0 if labels is given else forward_flops(model, *batch.shape, labels.shape[1])
                     values, mask = token_losses(model, batch, labels, loss, teacher)
                     value = values.sum() / mask.sum()
                     step += 1
@@ -129,8 +134,11 @@ def fit(
                     value.backward()
                     optimizer.step()
                     total, tokens = total + float(values.detach().sum()), tokens + int(mask.sum())
+                    flops += 3 * forward_flops(model, *batch.shape, labels.shape[1])
+                    if teacher is not None:
+                        flops += forward_flops(teacher, *batch.shape, labels.shape[1])
             row = {"epoch": epoch + 1, "loss": total / tokens, "learning_rate": optimizer.param_groups[0]["lr"]}
-            row["seconds"] = time.perf_counter() - start
+            row |= {"seconds": time.perf_counter() - start, "flops": flops}
             history.rows.append(row | (validate() if validate is not None else {}))
             bar.set_postfix(loss=f"{row['loss']:.4f}")
             if checkpoint is not None:
@@ -156,6 +164,41 @@ def token_losses(
         with torch.no_grad(), in_mode(teacher, training=False):
             said = teacher(prefixes, before)
     return loss(model(prefixes, before), said, targets).masked_fill(~mask, 0.0), mask
+
+
+def on_policy(
+    student: Transformer, share: float = 1.0, *, temperature: float = 1.0, seed: int = 0
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """A `rewrite` for `fit`: what the student writes itself, in a share of the batches (Agarwal et al. 2023, alg. 1).
+
+    Parameters
+    ----------
+    student : Transformer
+        The model that is trained, as it is at that step.
+    share : float
+        Of the batches that are rewritten, in [0, 1]; the others keep their targets.
+    temperature : float
+        Of the samples.
+    seed : int
+        Of the choice of batches, and of the samples.
+
+    Examples
+    --------
+    >>> student, letters = Transformer(69, width=16, layers=1, heads=2, seed=0), torch.tensor([[5, 3, 22]])
+    >>> rewrite = on_policy(student, share=0.0)
+    >>> rewrite(letters, torch.tensor([[49, 31, 2]])).tolist()
+    [[49, 31, 2]]
+    """
+    share = check_share("share", share)
+    draws = torch.Generator().manual_seed(integer("seed", seed, at_least=0))
+
+    def rewrite(prefixes, targets):
+        if torch.rand((), generator=draws) >= share:
+            return targets
+        fresh = int(torch.randint(2**31, (), generator=draws))
+        return trimmed(sample(student, prefixes, temperature=temperature, seed=fresh)[:, 0].to(targets.device))
+
+    return rewrite
 
 
 def bucketed(
