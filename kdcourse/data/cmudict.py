@@ -127,7 +127,8 @@ class Pronunciations:
 
 def load(with_teacher: bool = True) -> Pronunciations:
     """See `kdcourse.data.load`. The teacher is a checkpoint, `kdcourse.lm.load_teacher`; no logits are stored."""
-    return Pronunciations("cmudict", **{split: Words(table) for split, table in read_words(checked(WORDS)).items()})
+    train, validation, test, unlabelled = (Words(table) for table in read_words(checked(WORDS)).values())
+    return Pronunciations("cmudict", train, validation, test, unlabelled)
 
 
 def read_words(path: "str | Path") -> "dict[str, pd.DataFrame]":

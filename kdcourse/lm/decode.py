@@ -114,7 +114,7 @@ def beam(
         raise ValueError(f"width must be at most the size of the vocabulary, {vocabulary}, got {width}")
     longest = integer("longest", longest, at_least=1)
     tokens = torch.full((len(prefixes), width, longest), PAD)
-    scores = torch.zeros(len(prefixes), width)
+    scores = torch.zeros(len(prefixes), width, dtype=model.embed.weight.dtype)
     with torch.no_grad(), in_mode(model, training=False):
         for rows, prefix in batches(prefixes.to(home_of(model)), max(1, BATCH // width)):
             tokens[rows], scores[rows] = (part.cpu() for part in _beam(model, prefix, width, longest))

@@ -7,6 +7,7 @@ ways (Raffel et al. 2020, section 3.2.1, a prefix language model): nothing of th
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -116,7 +117,7 @@ class Transformer(nn.Module):
             integer(name, value, at_least=1)
         if width % (2 * heads):
             raise ValueError(f"width must be a multiple of 2 * heads = {2 * heads}, got {width}")
-        self.recipe = sizes | {"dropout": dropout}
+        self.recipe: dict[str, Any] = sizes | {"dropout": dropout}
         with nullcontext() if seed is None else generator_kept():
             if seed is not None:
                 torch.manual_seed(seed)

@@ -8,13 +8,14 @@ dictionary's, a teacher's samples, or, with `rewrite`, what the student itself h
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from tqdm.auto import tqdm
 
 from kdcourse import store
-from kdcourse._arguments import integer, not_negative, positive
+from kdcourse._arguments import ids, integer, not_negative, positive
 from kdcourse._arguments import share as check_share
 from kdcourse._examples import borrowed, drawing_from, in_mode
 from kdcourse.data.cmudict import PAD, START
@@ -102,6 +103,8 @@ def fit(
     """
     epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
     lr, weight_decay = positive("lr", lr), not_negative("weight_decay", weight_decay)
+    for name, rows in [("prefixes", prefixes), ("targets", targets)]:
+        ids(name, rows, model.recipe["vocabulary"])
     if len(prefixes) != len(targets):
         raise ValueError(f"targets must have one row per prefix, got {len(targets)} for {len(prefixes)}")
     loss = loss or (blended() if teacher is not None else blended(soft_weight=0))
@@ -112,7 +115,8 @@ def fit(
         history.rows = _resume(checkpoint, model, optimizer)
     steps = epochs * math.ceil(len(prefixes) / batch_size)
     step = len(history) * math.ceil(len(prefixes) / batch_size)
-    with borrowed(model, device, training=True):
+    asked = nullcontext() if teacher is None else borrowed(teacher, device, training=False)
+    with borrowed(model, device, training=True), asked:
         bar = tqdm(range(len(history), epochs), desc="training", unit="epoch", leave=False, disable=not progress)
         for epoch in bar:
             start, total, tokens, flops = time.perf_counter(), 0.0, 0, 0
@@ -124,9 +128,9 @@ def fit(
                     batch, labels = trimmed(prefixes[rows]).to(device), trimmed(targets[rows]).to(device)
                     if rewrite is not None:
                         given, labels = labels, rewrite(batch, labels)
-                        flops += 0 if labels is given else forward_flops(model, *batch.shape, labels.shape[1])
+                        flops += 0 if labels is given else forward_flops(model, batch, labels)
                     values, mask = token_losses(model, batch, labels, loss, teacher)
-                    value = values.sum() / mask.sum()
+                    value = values.sum() / mask.sum().clamp_min(1)  # a student may have written nothing
                     step += 1
                     if not value.isfinite():
                         raise FloatingPointError(f"the loss became {value.item()} at epoch {epoch + 1}, step {step}")
@@ -134,9 +138,9 @@ def fit(
                     value.backward()
                     optimizer.step()
                     total, tokens = total + float(values.detach().sum()), tokens + int(mask.sum())
-                    flops += 3 * forward_flops(model, *batch.shape, labels.shape[1])
+                    flops += 3 * forward_flops(model, batch, labels)
                     if teacher is not None:
-                        flops += forward_flops(teacher, *batch.shape, labels.shape[1])
+                        flops += forward_flops(teacher, batch, labels)
             row = {"epoch": epoch + 1, "loss": total / tokens, "learning_rate": optimizer.param_groups[0]["lr"]}
             row |= {"seconds": time.perf_counter() - start, "flops": flops}
             history.rows.append(row | (validate() if validate is not None else {}))
