@@ -109,7 +109,14 @@ def test_attention_is_that_of_a_naive_loop():
         row = x[i] + block.attended.weight @ torch.cat(heads)
         row = row + block.down.weight @ (block.up.weight @ norm(row, block.before_mlp)).clamp(min=0) ** 2
         logits.append(lm.head.weight @ norm(row, lm.norm))
-    torch.testing.assert_close(lm(letters, given)[0].T, torch.stack(logits), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(lm(letters, given)[0, 1:].T, torch.stack(logits)[:, 1:], rtol=1e-6, atol=1e-6)
+
+
+def test_padding_is_never_said():
+    logits = model()(prefixes(), tokens(5, 4))
+    assert logits.isfinite().all()
+    assert not logits.softmax(1)[:, PAD].any()
+    assert (logits.softmax(1)[:, 1:] > 0).all()
 
 
 def test_dropout_drops_in_training_alone_and_the_seed_fixes_the_weights():
@@ -139,7 +146,7 @@ def test_greedy_takes_the_likeliest_token_of_a_whole_forward_pass(scale):
     lm = model(scale=scale)
     for row, prefix in zip(greedy(lm, prefixes(), longest=6), prefixes(), strict=True):
         expected = []
-        while len(expected) < 6 and not {END, PAD} & {*expected}:
+        while len(expected) < 6 and END not in expected:
             logits = lm(prefix[prefix != PAD][None], torch.tensor([[START, *expected]]))
             expected.append(int(logits[0, :, -1].argmax()))
         assert written(row) == expected
@@ -168,13 +175,10 @@ def test_a_beam_of_one_is_greedy():
 
 def test_a_wide_beam_finds_the_likeliest_of_all_sequences():
     lm, longest = model(), 3
-    ends = {END, PAD}
-    middles = [token for token in range(V) if token not in ends]
-    everything = [
-        [*middle, end] for n in range(longest) for middle in itertools.product(middles, repeat=n) for end in ends
-    ]
+    middles = [token for token in range(1, V) if token != END]
+    everything = [[*one, END] for n in range(longest) for one in itertools.product(middles, repeat=n)]
     everything += [list(one) for one in itertools.product(middles, repeat=longest)]
-    found, scores = beam(lm, prefixes(), V, longest=longest)
+    found, scores = beam(lm, prefixes(), V - 1, longest=longest)
     for k, prefix in enumerate(prefixes()):
         known = {tuple(one): log_probability(lm, prefix, one) for one in everything}
         assert math.fsum(map(math.exp, known.values())) == pytest.approx(1)
@@ -184,7 +188,7 @@ def test_a_wide_beam_finds_the_likeliest_of_all_sequences():
         for row, score in zip(found[k], scores[k], strict=True):
             assert known[tuple(written(row))] == pytest.approx(score.item(), abs=1e-5)
         assert (scores[k].diff() <= 0).all()
-        assert len({tuple(row.tolist()) for row in found[k]}) == V
+        assert len({tuple(row.tolist()) for row in found[k]}) == V - 1
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
@@ -194,12 +198,12 @@ def test_samples_follow_the_distribution(temperature):
     drawn = sample(lm, prefix, count, temperature=temperature, longest=2)[0]
     first = (lm(prefix, torch.tensor([[START]]))[0, :, 0] / temperature).softmax(0)
     expected = {}
-    for one in range(V):
-        if one in (END, PAD):
+    for one in range(1, V):
+        if one == END:
             expected[one,] = first[one].item()
             continue
         second = (lm(prefix, torch.tensor([[START, one]]))[0, :, 1] / temperature).softmax(0)
-        expected |= {(one, two): (first[one] * second[two]).item() for two in range(V)}
+        expected |= {(one, two): (first[one] * second[two]).item() for two in range(1, V)}
     seen = [tuple(written(row)) for row in drawn]
     often = [one for one, p in expected.items() if p * count >= 5]
     observed = [seen.count(one) for one in often]
@@ -238,7 +242,7 @@ def test_phonemes_are_spelled_up_to_the_end():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda lm: beam(lm, prefixes(), V + 1), "width must be at most the size of the vocabulary, 6, got 7"),
+        (lambda lm: beam(lm, prefixes(), V), "width must be below the size of the vocabulary, 6, got 6"),
         (lambda lm: sample(lm, prefixes(), 0), "count must be an integer >= 1, got 0"),
         (lambda lm: sample(lm, prefixes(), temperature=0.0), "temperature must be > 0, got 0.0"),
         (lambda lm: greedy(lm, prefixes(), longest=0), "longest must be an integer >= 1, got 0"),

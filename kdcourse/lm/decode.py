@@ -92,7 +92,7 @@ def beam(
     model : Transformer
     prefixes : int64 Tensor [N, L]
     width : int
-        From 1 (greedy decoding) to the size of the vocabulary.
+        From 1 (greedy decoding) to one less than the size of the vocabulary.
     longest : int
         Tokens, END among them.
 
@@ -110,8 +110,8 @@ def beam(
     (torch.Size([1, 2, 4]), True)
     """
     vocabulary = model.recipe["vocabulary"]
-    if integer("width", width, at_least=1) > vocabulary:
-        raise ValueError(f"width must be at most the size of the vocabulary, {vocabulary}, got {width}")
+    if integer("width", width, at_least=1) >= vocabulary:
+        raise ValueError(f"width must be below the size of the vocabulary, {vocabulary}, got {width}")
     longest = integer("longest", longest, at_least=1)
     tokens = torch.full((len(prefixes), width, longest), PAD)
     scores = torch.zeros(len(prefixes), width, dtype=model.embed.weight.dtype)
@@ -154,9 +154,7 @@ def _write(model, prefixes, longest, choose: Callable[[torch.Tensor], torch.Tens
             while len(columns) < longest and not done.all():
                 last = choose(model.write(cache, last[:, None]).squeeze(2)).masked_fill(done, PAD)
                 columns.append(last)
-                done = (
-                    done | (last == END) | (last == PAD)
-                )  # an untrained model may say the padding, which ends it, too
+                done = done | (last == END)
             written[rows, :, : len(columns)] = torch.stack(columns, 1).unflatten(0, (-1, count)).cpu()
     return written.flatten(0, 1)
 

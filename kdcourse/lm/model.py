@@ -17,6 +17,8 @@ from kdcourse._arguments import integer
 from kdcourse._process import generator_kept
 from kdcourse.data.cmudict import PAD
 
+NEVER = -1e4  # a logit whose probability is 0, and whose logarithm is finite
+
 
 @dataclass
 class Cache:
@@ -131,6 +133,7 @@ class Transformer(nn.Module):
                     nn.init.normal_(parameter, std=0.0 if name.endswith(("attended.weight", "down.weight")) else 0.02)
         # Of each pair of a head's dimensions the angle per position, from one radian down to 1/1,000.
         pairs = width // heads // 2
+        self.register_buffer("padding", torch.tensor([PAD]), persistent=False)
         self.register_buffer("angles", 1e-3 ** (torch.arange(pairs) / pairs), persistent=False)
 
     def forward(self, prefix: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
@@ -165,7 +168,9 @@ class Transformer(nn.Module):
             x, cache.keys[k], cache.values[k] = block(x, turn, allowed, (cache.keys[k], cache.values[k]))
         cache.allowed = torch.cat([cache.allowed, torch.ones_like(tokens, dtype=torch.bool)], 1)
         cache.written += new
-        return self.head(self.norm(x)).transpose(1, 2)
+        # Padding is never said. If it could be, a student that is trained on its own words would escape into it:
+        # no loss looks there.
+        return self.head(self.norm(x)).transpose(1, 2).index_fill(1, self.padding, NEVER)
 
     def _turn(self, start, count):
         angles = torch.arange(start, start + count, device=self.angles.device)[:, None, None] * self.angles
