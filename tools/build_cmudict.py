@@ -75,20 +75,24 @@ def inflections(words):
     """Pairs (base, word): the word is the base and a suffix, and one begins to be said as the other is."""
     for word, said in words.items():
         for suffix in SUFFIXES:
-            stem = word[: -len(suffix)]
-            if not word.endswith(suffix) or (len(stem) < 3 and "'" not in suffix):
+            if not word.endswith(suffix):
                 continue
+            stem = word[: -len(suffix)]
             bases = {stem, stem + "e", stem + "y"}
             if len(stem) > 2 and stem[-1] == stem[-2]:
                 bases.add(stem[:-1])
-            long = [skeleton(one) for one in said]
+            shortest = 1 if "'" in suffix else 2 if suffix in ("s", "es", "ing") else 3
             for base in bases:
-                short = [skeleton(one) for one in words.get(base, [])]
-                # The last sound of a base may change or go: "simple", "simply".
-                if any(
-                    one[: max(2, len(other) - 1)] == other[: max(2, len(other) - 1)] for one in long for other in short
-                ):
+                known = words.get(base, []) if len(base) >= shortest else []
+                if any(begins(one, other) for one in said for other in known):
                     yield base, word
+
+
+def begins(long, short):
+    """Whether one pronunciation begins as another but for the vowels' colours; a long one's last sound may change."""
+    long, short = skeleton(long), skeleton(short)
+    shared = min(len(short), max(2, len(short) - 1))
+    return long[:shared] == short[:shared]
 
 
 def twins(words):
