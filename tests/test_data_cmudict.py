@@ -166,6 +166,17 @@ def test_what_is_no_token_or_too_long_is_refused(word, message):
         cmudict.encode([word], 3 if word == "cats" else 20)
 
 
+def test_slices_are_those_of_length_rarity_kind_and_pronunciations():
+    table = {"word": ["a" * n for n in (5, 6, 8, 9)], "tier": [35.0, 40.0, 70.0, float("nan")]}
+    words = cmudict.Words(pd.DataFrame(table | {"kind": ["word", "name", "word", ""], "stressed": [("AA1",)] * 4}))
+    assert words.slices["length"].tolist() == ["up to 5 letters", *["6 to 8 letters"] * 2, "9 letters and more"]
+    assert words.slices["rarity"].str.split(",").str[0].tolist() == [
+        *("SCOWL 10 to 35", "SCOWL 40 to 60", "SCOWL 70 to 95", "not in SCOWL")
+    ]
+    assert words.slices["kind"].tolist() == ["word", "name", "word", "not in SCOWL"]
+    assert {*words.slices["pronunciations"]} == {"one"}
+
+
 # ---- the script ----
 
 DICTIONARY = """A.S  EY1 EH1 S

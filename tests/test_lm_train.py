@@ -222,6 +222,10 @@ def test_operations_are_those_that_torch_counts(shape):
     with FlopCounterMode(display=False) as counter, torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         lm(letters, before)
     assert forward_flops(lm, letters, before) == counter.get_total_flops()
+    with FlopCounterMode(display=False) as counter, torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        cache = lm.read(letters).rows(torch.arange(batch).repeat_interleave(4))
+        lm.write(cache, before.repeat_interleave(4, 0))
+    assert forward_flops(lm, letters, before, count=4) == counter.get_total_flops()
 
 
 def test_the_history_counts_student_teacher_and_what_the_student_wrote():

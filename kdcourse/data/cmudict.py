@@ -68,6 +68,24 @@ class Words:
             for said in self.about["stressed"]
         ]
 
+    @cached_property
+    def slices(self) -> "pd.DataFrame":
+        """What errors are taken apart by, text [N, 4]: length, rarity, kind and pronunciations, as `audit` takes it."""
+        import pandas as pd
+
+        length, tier = self.about["word"].str.len(), self.about["tier"].fillna(100)
+        several = np.array([len(said) > 1 for said in self.pronunciations])
+        rarity = ["SCOWL 10 to 35, common", "SCOWL 40 to 60", "SCOWL 70 to 95, rare", "not in SCOWL, mostly surnames"]
+        columns = {
+            "length": np.select(
+                [length <= 5, length <= 8], ["up to 5 letters", "6 to 8 letters"], "9 letters and more"
+            ),
+            "rarity": np.select([tier <= 35, tier <= 60, tier <= 95], rarity[:3], rarity[3]),
+            "kind": self.about["kind"].replace({"": "not in SCOWL"}).to_numpy(),
+            "pronunciations": np.where(several, "several", "one"),
+        }
+        return pd.DataFrame(columns)
+
     def examples(self, first: bool = False) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Every word with every pronunciation, or with its first alone: what a model is trained on.
 

@@ -5,18 +5,19 @@ import torch
 from kdcourse.lm.model import Transformer
 
 
-def forward_flops(model: Transformer, prefixes: torch.Tensor, tokens: torch.Tensor) -> int:
+def forward_flops(model: Transformer, prefixes: torch.Tensor, tokens: torch.Tensor, count: int = 1) -> int:
     """Operations of the products in a forward pass over prefixes [B, L] and tokens [B, P]; an addition counts as one.
 
-    Padding counts, since it is computed. Training on a batch costs about three times as much, a teacher's pass once. Of
-    `count` samples of one prefix each costs `forward_flops(model, prefixes[:, :0], tokens)`, and reading is shared. To
-    write with the cache costs less by that part of the attention that looks ahead, a few per cent.
+    Padding counts, since it is computed. Training on a batch costs about three times as much. A teacher's pass costs
+    this once, and so does writing with the cache, but for the few per cent of attention that looks ahead.
 
     Parameters
     ----------
     model : Transformer
     prefixes, tokens : int64 Tensor
         Of which only the shapes matter.
+    count : int
+        Samples, or places in a beam, for each prefix, which is read once.
 
     Examples
     --------
@@ -24,8 +25,9 @@ def forward_flops(model: Transformer, prefixes: torch.Tensor, tokens: torch.Tens
     >>> forward_flops(model, torch.zeros(1, 4), torch.zeros(1, 5))
     21296
     """
-    (batch, read), written = prefixes.shape, tokens.shape[1]
+    (batch, read), new = prefixes.shape, tokens.shape[1]
     width, layers, vocabulary = (int(model.recipe[name]) for name in ("width", "layers", "vocabulary"))
-    products = 2 * 12 * width**2 * layers * (read + written) + 2 * width * vocabulary * written
-    attention = 4 * width * layers * (read * read + written * (read + written))
-    return batch * (products + attention)
+    token = 2 * 12 * width**2 * layers
+    reading = read * (token + 4 * width * layers * read)
+    writing = new * (token + 4 * width * layers * (read + new) + 2 * width * vocabulary)
+    return batch * (reading + count * writing)
