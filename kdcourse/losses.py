@@ -237,8 +237,8 @@ def jsd_loss(
     """The generalised Jensen-Shannon divergence, a loss function whose ends are the two directions of `kd_loss`.
 
     With teacher p, student q and m = βp + (1 − β)q it is T² · [β KL(p ‖ m) + (1 − β) KL(q ‖ m)] / (β(1 − β)). Without
-    the divisor (Agarwal et al. 2023, eq. 1) it shrinks to 0 at both ends; with it, it is continuous there: the forward
-    divergence at β = 0, the reverse one at 1, and four times the plain Jensen-Shannon divergence in the middle.
+    the divisor (Agarwal et al. 2023, section 2) it shrinks to 0 at both ends. With it, it is continuous there: the
+    forward divergence at β = 0, the reverse one at 1, and four times the plain Jensen-Shannon divergence in the middle.
 
     Parameters
     ----------

@@ -131,7 +131,7 @@ class Transformer(nn.Module):
                 if parameter.ndim == 2:
                     # What is added to the stream starts at zero, so that a deep model starts as a shallow one.
                     nn.init.normal_(parameter, std=0.0 if name.endswith(("attended.weight", "down.weight")) else 0.02)
-        # Of each pair of a head's dimensions the angle per position, from one radian down to 1/1,000.
+        # Of each pair of a head's dimensions the angle per position, from one radian down to about 1/1,000.
         pairs = width // heads // 2
         self.register_buffer("padding", torch.tensor([PAD]), persistent=False)
         self.register_buffer("angles", 1e-3 ** (torch.arange(pairs) / pairs), persistent=False)
@@ -158,11 +158,8 @@ class Transformer(nn.Module):
         the length of the prefix.
         """
         batch, new = tokens.shape
-        past = cache.allowed.shape[1]
-        causal = torch.ones(new, new, dtype=torch.bool, device=tokens.device).tril()
-        allowed = torch.cat([cache.allowed[:, None].expand(batch, new, past), causal.expand(batch, new, new)], 2)[
-            :, None
-        ]
+        causal = torch.ones(new, new, dtype=torch.bool, device=tokens.device).tril().expand(batch, 1, new, new)
+        allowed = torch.cat([cache.allowed[:, None, None].expand(-1, -1, new, -1), causal], 3)
         x, turn = self.embed(tokens), self._turn(cache.written, new)
         for k, block in enumerate(self.blocks):
             x, cache.keys[k], cache.values[k] = block(x, turn, allowed, (cache.keys[k], cache.values[k]))

@@ -75,7 +75,8 @@ def fit(
     validate : function, optional
         Called after every epoch; what it returns, as {"validation_error": 0.07}, goes into the row.
     checkpoint : path, optional
-        Written after every epoch, and gone on from if it is there: a run that was stopped ends like one that was not.
+        Written after every epoch, and gone on from if it is there: a run that was stopped ends like one that was not,
+        but for what `rewrite` draws.
     device, progress
         "auto" (CUDA, then MPS, then CPU) or a device's name; a progress bar.
 
