@@ -19,6 +19,9 @@ def sampled_reverse_loss(
     gradient of log q, a policy gradient (Williams 1992), whose mean is the gradient of the divergence. To differentiate
     the value itself would teach nothing: the gradient of log q is zero on average.
 
+    Each token answers for itself alone, given those before it, as in on-policy distillation (Agarwal et al. 2023), and
+    not for what it does to later ones.
+
     Parameters
     ----------
     student_logits, teacher_logits : Tensor
