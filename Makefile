@@ -14,7 +14,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: help lab test check site notebooks claims bench gpu lint teacher clean
+.PHONY: help lab test check site notebooks claims bench gpu lint teacher cmudict clean
 
 help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
@@ -27,6 +27,7 @@ help:
 	@echo "make gpu         with a CUDA card: its tests and the benchmark of stacks, kept under the card's name"
 	@echo "make lint        ruff, lint and format, and the types"
 	@echo "make teacher     train the Fashion-MNIST teacher again (half an hour on a CPU)"
+	@echo "make cmudict     train CMUdict's teacher again (two hours on a CPU; goes on where it was stopped)"
 	@echo "make clean       delete the environment and the caches"
 
 $(VENV)/ready: pyproject.toml constraints.txt tools/install.py
@@ -62,6 +63,9 @@ lint: $(VENV)/ready
 
 teacher: $(VENV)/ready
 	@$(BIN)/python tools/train_teacher.py
+
+cmudict: $(VENV)/ready
+	@$(BIN)/python tools/train_cmudict_teacher.py
 
 clean:
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build runs

@@ -8,6 +8,7 @@ for M stacked students, `[B, C, L]` for sequences.
 A new loss is one function in this file. It does arithmetic and no checks; `distill` tries it before the first step.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -232,6 +233,52 @@ def blended(
         return total
 
     return loss
+
+
+def jsd_loss(
+    student_logits: torch.Tensor,
+    teacher_logits: torch.Tensor,
+    labels: torch.Tensor | None = None,
+    *,
+    beta: float = 0.5,
+    temperature: float = 1.0,
+) -> torch.Tensor:
+    """The generalised Jensen-Shannon divergence, a loss function whose ends are the two directions of `kd_loss`.
+
+    With teacher p, student q and m = βp + (1 − β)q it is T² · [β KL(p ‖ m) + (1 − β) KL(q ‖ m)] / (β(1 − β)). Without
+    the divisor (Agarwal et al. 2023, section 2) it shrinks to 0 at both ends. With it, it is continuous there: the
+    forward divergence at β = 0, the reverse one at 1, and four times the plain Jensen-Shannon divergence in the middle.
+
+    Parameters
+    ----------
+    student_logits, teacher_logits : Tensor
+        [B, C], or any shape with the classes on axis 1; no gradient flows into the teacher's.
+    labels : ignored
+    beta : float
+        The teacher's share of the mixture, in [0, 1].
+    temperature : float
+        As in `kd_loss`.
+
+    Returns
+    -------
+    Tensor
+        One value per example, the logits' shape without axis 1; nats, times T².
+
+    Examples
+    --------
+    >>> student, teacher = torch.zeros(1, 2), torch.tensor([[3.0, 1.0]]).log()
+    >>> [round(jsd_loss(student, teacher, beta=beta).item(), 4) for beta in (0, 0.001, 0.5, 0.999, 1)]
+    [0.1308, 0.1308, 0.1353, 0.1438, 0.1438]
+    """
+    if beta in (0, 1):
+        return soft_per_example(student_logits, teacher_logits, temperature, direction="reverse" if beta else "forward")
+    # Towards the ends a divergence of the order β² is divided by β: that takes more than float32.
+    student, teacher = (_precise(logits, True) / temperature for logits in (student_logits, teacher_logits.detach()))
+    log_q, log_p = student.log_softmax(1), teacher.log_softmax(1)
+    log_p = log_p.clamp_min(torch.finfo(log_p.dtype).min)
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log1p(-beta))
+    mixed = beta * log_p.exp() * (log_p - log_m) + (1 - beta) * log_q.exp() * (log_q - log_m)
+    return (temperature**2 * mixed.sum(1) / (beta * (1 - beta))).to(student_logits.dtype)
 
 
 def soft_per_example(

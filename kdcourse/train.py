@@ -262,6 +262,7 @@ def load_teacher(name: str) -> torch.nn.Module:
     """
     if name not in checkpoints():
         hint = f": its teacher ships as logits, load({name!r}).train.teacher_logits" if name in data.names() else ""
+        hint = ": its teacher is a language model, lm.load_teacher()" if name == "cmudict" else hint
         raise ValueError(f"name must be one of {', '.join(map(repr, checkpoints()))}, got {name!r}{hint}")
     tensors, recipe = store.load_tensors(data.checked(f"{name}/teacher.safetensors"))
     teacher = cnn(**recipe["cnn"])

@@ -105,6 +105,7 @@ def test_a_folder_in_the_place_of_a_file_counts_as_missing(copy):
     ("name", "hint"),
     [
         ("mnist", "$"),
+        ("cmudict", r": its teacher is a language model, lm\.load_teacher\(\)$"),
         ("spam-assassin", r": its teacher ships as logits, load\('spam-assassin'\)\.train\.teacher_logits$"),
     ],
 )

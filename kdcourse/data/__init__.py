@@ -9,6 +9,8 @@
     glosses.train.inputs           # int64 [64901, 32], ids of hashed n-grams; 0 pads
     flights = load("flights")
     flights.test.about["date"]     # flights of one day are not independent
+    words = load("cmudict")        # sequences: words and how they are said, a form of its own
+    words.train.examples()         # letters int64 [M, 20] and phonemes int64 [M, 21], as tokens
 
 Splits are fixed: train for training, validation to choose anything, test to report once.
 """
@@ -16,9 +18,13 @@ Splits are fixed: train for training, validation to choose anything, test to rep
 import inspect
 import pkgutil
 from importlib import import_module
+from typing import TYPE_CHECKING, Literal, overload
 
 from kdcourse.data.dataset import DataSet, Split
 from kdcourse.data.files import DataError, checked, folder, verify
+
+if TYPE_CHECKING:
+    from kdcourse.data.cmudict import Pronunciations
 
 __all__ = ["DataError", "DataSet", "Split", "checked", "folder", "load", "names", "verify"]
 
@@ -35,7 +41,15 @@ def names() -> list[str]:
     return sorted(module.__name__.rpartition(".")[2].replace("_", "-") for module in modules if hasattr(module, "load"))
 
 
-def load(name: str, *, with_teacher: bool = True, **options) -> DataSet:
+@overload
+def load(name: Literal["cmudict"], *, with_teacher: bool = True) -> "Pronunciations": ...  # type: ignore[overload-overlap]
+
+
+@overload
+def load(name: str, *, with_teacher: bool = True, **options) -> DataSet: ...
+
+
+def load(name: str, *, with_teacher: bool = True, **options) -> "DataSet | Pronunciations":
     """A data set by name, every file of it checked first: never a half-loaded set.
 
     Parameters

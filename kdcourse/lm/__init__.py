@@ -1,0 +1,36 @@
+"""Language models that are small enough to train on a laptop: letters in, phonemes out.
+
+`Transformer` is the model, `fit` trains it, `greedy`, `sample` and `beam` let it write, `pronunciation_errors` counts
+what is wrong, `load_teacher` is the teacher of `data.load("cmudict")`.
+"""
+
+from kdcourse.lm.compute import forward_flops
+from kdcourse.lm.decode import beam, greedy, sample, spelled
+from kdcourse.lm.errors import Errors, edit_distance, pronunciation_errors
+from kdcourse.lm.losses import gradient_noise, sampled_reverse_loss
+from kdcourse.lm.model import Cache, Transformer
+from kdcourse.lm.teacher import load_teacher
+from kdcourse.lm.train import bucketed, fit, on_policy, padding_share, token_losses, trimmed, warm_cosine
+
+__all__ = [
+    "Cache",
+    "Errors",
+    "Transformer",
+    "beam",
+    "bucketed",
+    "edit_distance",
+    "fit",
+    "forward_flops",
+    "gradient_noise",
+    "greedy",
+    "load_teacher",
+    "on_policy",
+    "padding_share",
+    "pronunciation_errors",
+    "sample",
+    "sampled_reverse_loss",
+    "spelled",
+    "token_losses",
+    "trimmed",
+    "warm_cosine",
+]

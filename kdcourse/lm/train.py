@@ -1,0 +1,263 @@
+"""Training a language model on prefixes and what follows them: labels, a teacher's distributions, or both.
+
+The loss is the argument that it is everywhere in the course, `(student_logits, teacher_logits, labels) -> one value
+per token`, with logits [B, V, P] and labels [B, P]; padding is taken out here. What follows a prefix may be the
+dictionary's, a teacher's samples, or, with `rewrite`, what the student itself has just written.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from kdcourse import store
+from kdcourse._arguments import ids, integer, not_negative, positive
+from kdcourse._arguments import share as check_share
+from kdcourse._examples import borrowed, drawing_from, in_mode
+from kdcourse.data.cmudict import PAD, START
+from kdcourse.devices import resolve_device
+from kdcourse.lm.compute import forward_flops
+from kdcourse.lm.decode import sample
+from kdcourse.lm.model import Transformer
+from kdcourse.lm.muon import Muon
+from kdcourse.losses import LossFunction, blended
+from kdcourse.train import History
+
+
+def fit(
+    model: Transformer,
+    prefixes: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    epochs: int,
+    teacher: Transformer | None = None,
+    loss: LossFunction | None = None,
+    rewrite: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
+    lr: float = 5e-3,
+    batch_size: int = 256,
+    weight_decay: float = 0.0,
+    warmup: float = 0.05,
+    order_seed: int = 0,
+    validate: Callable[[], dict] | None = None,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> History:
+    """Fit `model` in place with Muon; the learning rate rises linearly, then falls as half a cosine to 0.
+
+    Parameters
+    ----------
+    model : Transformer
+    prefixes : int64 Tensor [N, L]
+        0 where they are padded.
+    targets : int64 Tensor [N, P]
+        What follows each, with END behind the last token, then 0.
+    epochs : int
+        Passes over the examples, >= 1.
+    teacher : Transformer, optional
+        Asked about every batch as it comes; without one the loss gets None.
+    loss : function, optional
+        None: cross-entropy without a teacher, the forward divergence with one.
+    rewrite : function, optional
+        (prefixes [B, L], targets [B, P]) -> targets [B, P'] that are trained on instead, such as `on_policy`.
+    lr, weight_decay : float
+        Of `Muon`; the learning rate at its highest.
+    batch_size : int
+        Examples per step.
+    warmup : float
+        Share of the steps in which the learning rate rises, in [0, 1).
+    order_seed : int
+        Fixes batches and dropout of every epoch.
+    validate : function, optional
+        Called after every epoch; what it returns, as {"validation_error": 0.07}, goes into the row.
+    checkpoint : path, optional
+        Written after every epoch, and gone on from if it is there: a run that was stopped ends like one that was not,
+        but for what `rewrite` draws.
+    device, progress
+        "auto" (CUDA, then MPS, then CPU) or a device's name; a progress bar.
+
+    Returns
+    -------
+    History
+        Per epoch the loss (mean over tokens), the learning rate at its end, seconds, flops (`forward_flops`: three for
+        the student, one for the teacher, one for what the student wrote), and what `validate` says.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument.
+    FloatingPointError
+        At the first loss that is not finite.
+
+    Examples
+    --------
+    >>> from kdcourse.data.cmudict import encode
+    >>> model = Transformer(69, width=16, layers=1, heads=2, seed=0)
+    >>> letters, said = encode(["cat", "at"], 3), encode([("K", "AE", "T", "<end>"), ("AE", "T", "<end>")], 4)
+    >>> history = fit(model, letters, said, epochs=60, lr=0.02, device="cpu", progress=False)
+    >>> history.last["loss"] < 0.1 * history.rows[0]["loss"]
+    True
+    """
+    epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
+    lr, weight_decay = positive("lr", lr), not_negative("weight_decay", weight_decay)
+    for name, rows in [("prefixes", prefixes), ("targets", targets)]:
+        ids(name, rows, model.recipe["vocabulary"])
+    if len(prefixes) != len(targets):
+        raise ValueError(f"targets must have one row per prefix, got {len(targets)} for {len(prefixes)}")
+    loss = loss or (blended() if teacher is not None else blended(soft_weight=0))
+    device = resolve_device(device)
+    optimizer = Muon(model.named_parameters(), lr, weight_decay)
+    history = History(device=str(device))
+    if checkpoint is not None and Path(checkpoint).exists():
+        history.rows = _resume(checkpoint, model, optimizer)
+    steps = epochs * math.ceil(len(prefixes) / batch_size)
+    step = len(history) * math.ceil(len(prefixes) / batch_size)
+    asked = nullcontext() if teacher is None else borrowed(teacher, device, training=False)
+    with borrowed(model, device, training=True), asked:
+        bar = tqdm(range(len(history), epochs), desc="training", unit="epoch", leave=False, disable=not progress)
+        for epoch in bar:
+            start, total, tokens, flops = time.perf_counter(), 0.0, 0, 0
+            order = torch.Generator().manual_seed(order_seed * 100_003 + epoch)
+            with drawing_from(order_seed * 100_003 + epoch, device):
+                for rows in bucketed(prefixes, targets, batch_size, order):
+                    for group in optimizer.param_groups:
+                        group["lr"] = lr * warm_cosine(step / steps, warmup)
+                    batch, labels = trimmed(prefixes[rows]).to(device), trimmed(targets[rows]).to(device)
+                    if rewrite is not None:
+                        given, labels = labels, rewrite(batch, labels)
+                        flops += 0 if labels is given else forward_flops(model, batch, labels)
+                    values, mask = token_losses(model, batch, labels, loss, teacher)
+                    value = values.sum() / mask.sum()
+                    step += 1
+                    if not value.isfinite():
+                        raise FloatingPointError(f"the loss became {value.item()} at epoch {epoch + 1}, step {step}")
+                    optimizer.zero_grad(set_to_none=True)
+                    value.backward()
+                    optimizer.step()
+                    total, tokens = total + float(values.detach().sum()), tokens + int(mask.sum())
+                    flops += 3 * forward_flops(model, batch, labels)
+                    if teacher is not None:
+                        flops += forward_flops(teacher, batch, labels)
+            row = {"epoch": epoch + 1, "loss": total / tokens, "learning_rate": optimizer.param_groups[0]["lr"]}
+            row |= {"seconds": time.perf_counter() - start, "flops": flops}
+            history.rows.append(row | (validate() if validate is not None else {}))
+            bar.set_postfix(loss=f"{row['loss']:.4f}")
+            if checkpoint is not None:
+                _keep(checkpoint, model, optimizer, history.rows)
+    return history
+
+
+def token_losses(
+    model: Transformer,
+    prefixes: torch.Tensor,
+    targets: torch.Tensor,
+    loss: LossFunction,
+    teacher: Transformer | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(values [B, P], 0 in padding; mask [B, P], True where there is a token) of a loss on given targets.
+
+    Both models are told every token that stands before (teacher forcing). No gradient flows into the teacher.
+    """
+    before = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
+    mask = targets != PAD
+    said = None
+    if teacher is not None:
+        with torch.no_grad(), in_mode(teacher, training=False):
+            said = teacher(prefixes, before)
+    return loss(model(prefixes, before), said, targets).masked_fill(~mask, 0.0), mask
+
+
+def on_policy(
+    student: Transformer, share: float = 1.0, *, temperature: float = 1.0, seed: int = 0
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """A `rewrite` for `fit`: what the student writes itself, in a share of the batches (Agarwal et al. 2023, alg. 1).
+
+    Parameters
+    ----------
+    student : Transformer
+        The model that is trained, as it is at that step.
+    share : float
+        Of the batches that are rewritten, in [0, 1]; the others keep their targets.
+    temperature : float
+        Of the samples.
+    seed : int
+        Of the choice of batches, and of the samples.
+
+    Examples
+    --------
+    >>> student, letters = Transformer(69, width=16, layers=1, heads=2, seed=0), torch.tensor([[5, 3, 22]])
+    >>> rewrite = on_policy(student, share=0.0)
+    >>> rewrite(letters, torch.tensor([[49, 31, 2]])).tolist()
+    [[49, 31, 2]]
+    """
+    share = check_share("share", share)
+    draws = torch.Generator().manual_seed(integer("seed", seed, at_least=0))
+
+    def rewrite(prefixes, targets):
+        if torch.rand((), generator=draws) >= share:
+            return targets
+        fresh = int(torch.randint(2**31, (), generator=draws))
+        return trimmed(sample(student, prefixes, temperature=temperature, seed=fresh)[:, 0].to(targets.device))
+
+    return rewrite
+
+
+def bucketed(
+    prefixes: torch.Tensor, targets: torch.Tensor, batch_size: int, order: torch.Generator
+) -> list[torch.Tensor]:
+    """Row numbers of every batch of an epoch: random, but of about one length, so that little of a batch is padding.
+
+    The rows are shuffled, sorted by both lengths, cut, and the batches shuffled. Rows of the same lengths, of which
+    there are thousands, meet others in every epoch.
+    """
+    rows = torch.randperm(len(prefixes), generator=order)
+    length = (prefixes != PAD).sum(1) * (targets.shape[1] + 1) + (targets != PAD).sum(1)
+    batches = rows[length[rows].argsort(stable=True)].split(batch_size)
+    return [batches[k] for k in torch.randperm(len(batches), generator=order).tolist()]
+
+
+def padding_share(prefixes: torch.Tensor, targets: torch.Tensor, batches: list[torch.Tensor]) -> float:
+    """Share of what is computed in these batches that is padding."""
+    cells = real = 0
+    for rows in batches:
+        for part in (trimmed(prefixes[rows]), trimmed(targets[rows])):
+            cells, real = cells + part.numel(), real + int((part != PAD).sum())
+    return 1 - real / cells
+
+
+def trimmed(rows: torch.Tensor) -> torch.Tensor:
+    """[B, L] without the last columns, where all is padding."""
+    return rows[:, : max(1, int((rows != PAD).sum(1).max()))]
+
+
+def warm_cosine(done: float, warmup: float = 0.05) -> float:
+    """A schedule: linearly from 0 to 1 while less than `warmup` of training is done, then half a cosine down to 0.
+
+    >>> [round(warm_cosine(done, 0.2), 2) for done in (0, 0.1, 0.2, 0.6, 1)]
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if done < warmup:
+        return done / warmup
+    return (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) / 2
+
+
+def _keep(checkpoint, model, optimizer, rows):
+    tensors = dict(model.state_dict())
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"muon.{number}.{name}": value for name, value in state.items()}
+    store.save_tensors(checkpoint, tensors, {"rows": rows})
+
+
+def _resume(checkpoint, model, optimizer):
+    tensors, kept = store.load_tensors(checkpoint)
+    state = {}
+    for name in [name for name in tensors if name.startswith("muon.")]:
+        _, number, part = name.split(".")
+        state.setdefault(int(number), {})[part] = tensors.pop(name)
+    model.load_state_dict(tensors)
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+    return kept["rows"]

@@ -1,0 +1,48 @@
+"""CMUdict's teacher as it ships: what its card says, and that it is good enough to learn from."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdcourse import data, store
+from kdcourse.lm import greedy, load_teacher, pronunciation_errors, spelled
+from kdcourse.lm.teacher import CHECKPOINT
+from kdcourse.models import count_parameters
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+import train_cmudict_teacher  # noqa: E402
+
+PATH = data.folder() / CHECKPOINT
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not PATH.exists(), reason="CMUdict's teacher does not ship yet: make cmudict trains it"),
+]
+GATE = 0.07  # phoneme error on the test words
+
+
+@pytest.fixture(scope="module")
+def about():
+    return store.load_tensors(PATH)[1]
+
+
+def test_the_card_says_what_the_checkpoint_holds():
+    assert (PATH.parent / "teacher-card.md").read_text(encoding="utf-8") == train_cmudict_teacher.card(PATH)
+
+
+def test_the_teacher_passes_its_gate_and_is_small(about):
+    assert about["errors"]["test"]["greedy"]["phonemes"] <= GATE
+    assert PATH.stat().st_size <= 8_000_000
+    assert 1e6 <= count_parameters(load_teacher()) <= 2e6
+
+
+def test_the_teacher_makes_the_errors_that_are_recorded(about):
+    words, recorded = data.load("cmudict").validation[:1500], about["errors"]["validation"]["greedy"]
+    teacher = load_teacher()
+    assert not teacher.training
+    found = pronunciation_errors(spelled(greedy(teacher, words.letters)), words.pronunciations)
+    spread = torch.tensor(found.distances, dtype=torch.float64).std().item() / found.lengths.mean() / 1500**0.5
+    assert abs(found.phoneme_rate - recorded["phonemes"]) < 4 * spread
+    assert abs(found.word_rate - recorded["words"]) < 4 * (0.25 / 1500) ** 0.5
