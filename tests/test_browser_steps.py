@@ -235,7 +235,7 @@ def test_the_numbers_of_the_point_are_those_of_torch(at_stage, finished):
     for name, values in rows.items():
         cells = page.locator(f"tr:visible:has(th:text-matches('{name}')) td").all_inner_texts()
         expected = [float(value) for value in values]
-        assert [float(text) for text in cells] == pytest.approx(expected, abs=0.051 if "logits" in name else 0.0051)
+        assert [float(text.replace("−", "-")) for text in cells] == pytest.approx(expected, abs=0.051 if "logits" in name else 0.0051)
 
 
 def test_sliders_by_keyboard_set_the_traits(at_stage):

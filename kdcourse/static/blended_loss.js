@@ -4,7 +4,7 @@ import {
   assign, bar, button, checkbox, choice, idle, logitSlider, mount, setter, slider, table, temperatureSlider, words,
 } from "./controls.js";
 import { element, setText } from "./dom.js";
-import { blendedLoss, plain, ranked, signed, soften } from "./maths.js";
+import { blendedLoss, fixed, plain, ranked, signed, soften } from "./maths.js";
 
 const STYLE = `
   & .kdx-loss-row { grid-template-columns: minmax(0, 5fr) minmax(0, 4fr) minmax(0, 4fr); min-height: 2rem; }
@@ -84,7 +84,7 @@ function classRow(model, name, c, parts) {
   const show = (value, p, q, y, soft, hard, limit) => {
     const total = signed(-(soft + hard), 2);
     const said = `teacher ${p.toFixed(2)}, student ${q.toFixed(2)}, pull ${total}`;
-    logit.show(value, value.toFixed(1), `logit ${value.toFixed(1)}; ${said}`);
+    logit.show(value, fixed(value, 1), `logit ${fixed(value, 1)}; ${said}`);
     shares.show([p, q, y], `${p.toFixed(2)} · ${q.toFixed(2)}`);
     const pulls = [soft, hard, soft + hard].slice(0, parts.length);
     gradient.show(pulls.map((one) => -one / limit), total); // the edge is ±limit; up is to the right

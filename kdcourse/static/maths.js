@@ -180,8 +180,13 @@ export function inPercent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-// With its sign; no minus before what is rounded to zero.
-export function signed(number, decimals) {
+// With so many decimals; no minus before what is rounded to zero.
+export function fixed(number, decimals, plus = "") {
   const text = Math.abs(number).toFixed(decimals);
-  return `${number < 0 && Number(text) > 0 ? "−" : "+"}${text}`;
+  return `${number < 0 && Number(text) > 0 ? "−" : plus}${text}`;
+}
+
+// The same with its sign.
+export function signed(number, decimals) {
+  return fixed(number, decimals, "+");
 }

@@ -2,7 +2,7 @@
 
 import { assign, bar, button, choice, idle, logitSlider, mount, temperatureSlider, words } from "./controls.js";
 import { element } from "./dom.js";
-import { entropyBits, ranked, soften, thousands } from "./maths.js";
+import { entropyBits, fixed, ranked, soften, thousands } from "./maths.js";
 
 const STYLE = `
   & .kdx-top { align-items: flex-start; display: flex; flex-wrap: wrap; gap: 0.8rem 1.2rem; margin-bottom: 0.6rem; }
@@ -68,7 +68,7 @@ function render({ model, el }) {
     temperature.show(Math.log2(T), T.toFixed(1), `${T.toFixed(1)}: ${names[best]} ${soft[best].toFixed(2)}`);
     rows.forEach(({ logit, soft: share, hard }, c) => {
       const text = soft[c].toFixed(2);
-      logit.show(logits[c], logits[c].toFixed(1), `logit ${logits[c].toFixed(1)}, soft label ${text}`);
+      logit.show(logits[c], fixed(logits[c], 1), `logit ${fixed(logits[c], 1)}, soft label ${text}`);
       share.show([soft[c]], text);
       hard.show([c === label ? 1 : 0], c === label ? "1" : "0");
     });

@@ -2,7 +2,7 @@
 
 import { bar, table } from "./controls.js";
 import { element, setText } from "./dom.js";
-import { blendedLoss, soften } from "./maths.js";
+import { blendedLoss, fixed, soften } from "./maths.js";
 import { SHAPES } from "./steps_words.js";
 
 // A table of three classes; show(stage, flow) fills it, and a second one of the losses, with what the stage has reached.
@@ -57,7 +57,7 @@ export function numbers() {
 function numbersOf(count, decimals) {
   return Array.from({ length: count }, () => {
     const node = element("span");
-    return { node, show: ([value]) => setText(node, value.toFixed(decimals)) };
+    return { node, show: ([value]) => setText(node, fixed(value, decimals)) };
   });
 }
 
@@ -68,7 +68,7 @@ function row(from, name, cells) {
   const show = (stage, values, newName) => {
     node.hidden = stage < from;
     if (newName) setText(head, newName);
-    cells.forEach((cell, k) => cell.show([values[k]], values[k].toFixed(2)));
+    cells.forEach((cell, k) => cell.show([values[k]], fixed(values[k], 2)));
   };
   return { node, show };
 }
