@@ -12,9 +12,11 @@ import numpy as np
 import typer
 
 from kdcourse._arguments import bad_value
+from kdcourse.audit.changes import read_old
 from kdcourse.audit.core import audit
 from kdcourse.audit.files import as_classes, as_numbers, as_slice, column_names, matching, read_columns
 from kdcourse.audit.inputs import listed
+from kdcourse.audit.several import ALONE, audit_all
 from kdcourse.audit.slicing import CALENDAR
 from kdcourse.audit.tables import plain_text
 
@@ -23,6 +25,7 @@ POLICY = ["max_gap", "min_samples", "confidence", "thresholds", "require", "waiv
 # What is said of these arguments is said of those options; any other has an option of its name.
 OPTIONS = {"predictions": "PREDICTIONS", "labels": "--label", "classes": "--teacher", "ids": "--id"}
 OPTIONS |= dict.fromkeys(["slices", "bins", "crossings"], "--slice")
+OPTIONS |= {"old": "--compare", "students": "--student", "show_confusion": "--confusion", "show_examples": "--examples"}
 
 
 def run(
@@ -31,7 +34,7 @@ def run(
     label: str,
     slices: Sequence[str],
     teacher: str,
-    student: str,
+    student: Sequence[str],
     baseline: str | None = None,
     ids: str | None = None,
     thresholds: Path | None = None,
@@ -40,6 +43,11 @@ def run(
     json: Path | None = None,
     markdown: Path | None = None,
     require_pass: bool = False,
+    compare: Path | None = None,
+    search: int = 0,
+    confusion: bool = False,
+    examples: int = 0,
+    note: str | None = None,
     **policy: Any,
 ) -> int:
     """Print the audit of a file and write what is asked for; returns the report's status.
@@ -49,16 +57,33 @@ def run(
 
     Raises typer.BadParameter, which names the option, for whatever is wrong with the input. No file is then written.
     """
-    models = {"teacher": teacher, "student": student} | ({} if baseline is None else {"baseline": baseline})
+    several = len(student) > 1
+    students = {f"student[{name!r}]": name for name in student} if several else {"student": student[0]}
+    models = {"teacher": teacher, **students} | ({} if baseline is None else {"baseline": baseline})
     outputs = {name: path for name, path in [("html", html), ("json", json), ("markdown", markdown)] if path}
     said = {name: value for name, value in policy.items() if value is not None}
     said |= {"require": "pass"} if require_pass else {}
     from_file: dict[str, Any] = {}
     try:
         _check_outputs(outputs, predictions)
+        if several and compare is not None:
+            raise bad_value("old", f"must be compared with one student alone, got {len(student)} students")
+        old = None if compare is None else read_old(compare)
+        if len(set(student)) < len(student):
+            raise bad_value("students", f"must be different columns, got {listed(student)}")
         from_file = {} if thresholds is None else _read_thresholds(thresholds)
-        read = _read(predictions, label, models, ids, slices)
-        report = audit(**read, **{**from_file, **said}, confidence_bins=confidence_bins)
+        read: dict[str, Any] = _read(predictions, label, models, ids, slices)
+        alone = dict(zip(ALONE, [search, confusion, examples], strict=True))
+        options = {**from_file, **said, **alone, "confidence_bins": confidence_bins}
+        if several:
+            given = {name: read.pop(key) for key, name in students.items()}
+            report: Any = audit_all(students=given, **read, **options)
+        else:
+            report = audit(**read, **options)
+            report = report if old is None else report.compare(old)
+        columns = {"label": label, "teacher": teacher, "student": ", ".join(student)}
+        columns |= {name: one for name, one in [("baseline", baseline), ("id", ids)] if one is not None}
+        report = report.signed(note, file=predictions, columns=columns)
     except (ValueError, TypeError) as error:
         argument = getattr(error, "argument", None)
         if argument is None:  # a fault of our own
@@ -72,7 +97,8 @@ def run(
             getattr(report, f"to_{name}")(path)
         except OSError as error:
             raise typer.BadParameter(str(error), param_hint=f"--{name}") from None
-    _print([plain_text(report), *(f"written: {path}" for path in outputs.values())])
+    text = str(report) if several else plain_text(report)
+    _print([text, *(f"written: {path}" for path in outputs.values())])
     return report.status
 
 

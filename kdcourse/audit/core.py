@@ -11,8 +11,11 @@ from numpy.typing import ArrayLike
 from kdcourse._arguments import bad_type, confidence_level, describe, integer, one_of
 from kdcourse.audit.inputs import counted, read_examples
 from kdcourse.audit.policy import EVERYTHING, REQUIRED, by_level, gap_limit, limits_by_slice, waived, waivers_by_slice
+from kdcourse.audit.record import fingerprints, versions
 from kdcourse.audit.report import AuditReport
+from kdcourse.audit.search import search_part
 from kdcourse.audit.slicing import SliceColumn, read_slices
+from kdcourse.audit.telling import confusion_part, examples_part
 from kdcourse.audit.verdicts import CORRECTIONS, judge, scores_of, tally, worst_first
 
 
@@ -37,6 +40,10 @@ def audit(
     score: Callable[[Any, Any], ArrayLike] | None = None,
     ids: ArrayLike | None = None,
     confidence_bins: int | None = None,
+    search: int = 0,
+    search_seed: int = 0,
+    show_confusion: bool = False,
+    show_examples: int = 0,
 ) -> AuditReport:
     """Where does the student lose what the teacher knows? Accuracy, gap and verdict, slice by slice.
 
@@ -85,6 +92,16 @@ def audit(
         Names of the examples: refused if any comes twice.
     confidence_bins : int, optional
         How many quantile bins of the teacher's highest probability make a slice "teacher confidence", >= 2.
+    search : int
+        How many of the worst levels, and pairs of levels, to find on one half of the examples and to confirm on the
+        other half; 0 for none. `kdcourse.audit.search` says how.
+    search_seed : int
+        Of the halves, >= 0.
+    show_confusion : bool
+        Whether the report shows which mistakes the student makes in the worst slice.
+    show_examples : int
+        How many examples of the worst slice the report shows that the teacher gets right and the student wrong. They
+        may be private: nothing of a single example is shown where this is 0.
 
     Returns
     -------
@@ -124,6 +141,20 @@ def audit(
     >>> report.passed["level"].tolist(), report.status
     (['easy'], 1)
     """
+    given = locals()
+    (report,) = audited(students={"student": given.pop("student")}, **given).values()
+    return report
+
+
+def audited(
+    labels, teacher, students, slices, *, baseline, max_gap, min_samples, confidence, thresholds, require, waivers,
+    correction, today, bins, crossings, classes, score, ids, confidence_bins, search, search_seed, show_confusion,
+    show_examples,
+) -> dict[str, AuditReport]:  # fmt: skip
+    """{name: report} of several students, whose tests are one family; the rest is as in `audit`.
+
+    students  {name: predictions}: of a single one "student", of several "student['name']", as errors call them
+    """
     if score is not None and not callable(score):
         raise bad_type("score", f"must be a function of labels and predictions, got {describe(score)}")
     scored = score is not None
@@ -133,7 +164,7 @@ def audit(
     confidence = confidence_level(confidence)
     require, correction = one_of("require", require, REQUIRED), one_of("correction", correction, list(CORRECTIONS))
     exempt, today = waivers_by_slice(waivers), today or datetime.date.today()
-    given = {"teacher": teacher, "student": student} | ({} if baseline is None else {"baseline": baseline})
+    given = {"teacher": teacher, **students} | ({} if baseline is None else {"baseline": baseline})
     examples = read_examples(labels, given, classes, ids)
     n = len(examples.labels)
     read = read_slices(
@@ -148,53 +179,87 @@ def audit(
     allowed = [max_gap if limit is None else limit for limit in by_level("thresholds", read.columns, limits)]
     of_slices = {key: waiver for key, waiver in exempt.items() if key != EVERYTHING}
     exemptions = [exempt.get(EVERYTHING), *by_level("waivers", read.columns, of_slices)]
-    table, tests = judge(
-        tally(examples, [everything, *read.columns], scores_of(score, given, labels, n) if score is not None else None),
-        [max_gap, *allowed],
+    columns = [everything, *read.columns]
+    scores = None if score is None else scores_of(score, given, labels, n)
+    of_student = {name: _of(name, examples, scores) for name in students}
+    judged, tests = judge(
+        pd.concat([tally(one, columns, values) for one, values in of_student.values()], ignore_index=True),
+        [max_gap, *allowed] * len(students),
         chance=examples.chance,
         scored=scored,
         compared=baseline is not None,
         min_samples=min_samples,
         confidence=confidence,
         correction=correction,
+        students=len(students),
     )
-    names = [EVERYTHING, *(f"{row.slice} = {row.level}" for row in table.iloc[1:].itertuples())]
-    table["waiver"], not_held = waived(table["verdict"], exemptions, names, today)
-    notes = examples.notes + read.notes + not_held
-    if (table["n"].iloc[1:] < min_samples).all():
-        notes.append(f"All slices have too few examples: none has {min_samples:,}.")
-    if n < min_samples:
-        notes.append(f"There are fewer examples than min_samples, {n:,}: all together are judged nevertheless.")
     name = getattr(score, "__name__", "score") if scored else "accuracy"
-    return AuditReport(
-        table=worst_first(table.iloc[1:]),
-        overall=table.iloc[0].rename("overall"),
-        corrected_for=tests,
-        method=_method(tests, min_samples, confidence, scored, correction),
-        score_name="score" if name == "<lambda>" else name,
-        notes=notes,
-        settings={
-            "max_gap": max_gap,
-            "min_samples": min_samples,
-            "confidence": confidence,
-            "thresholds": limits,
-            "require": require,
-            "waivers": {key: str(waiver) for key, waiver in exempt.items()},
-            "correction": correction,
-            "date": today.isoformat(),
-            "classes": examples.classes,
-            "chance": examples.chance,
-            "edges": read.edges,
-            "slices": [column.name for column in read.columns],
-            "confidence_bins": confidence_bins,
-        },
-    )
+    settings = {
+        "max_gap": max_gap,
+        "min_samples": min_samples,
+        "confidence": confidence,
+        "thresholds": limits,
+        "require": require,
+        "waivers": {key: str(waiver) for key, waiver in exempt.items()},
+        "correction": correction,
+        "date": today.isoformat(),
+        "classes": examples.classes,
+        "chance": examples.chance,
+        "edges": read.edges,
+        "slices": [column.name for column in read.columns],
+        "confidence_bins": confidence_bins,
+        "versions": versions(),
+    }
+    reports, rows = {}, len(allowed) + 1
+    for place, (student, (own, values)) in enumerate(of_student.items()):
+        table = judged.iloc[place * rows : (place + 1) * rows].reset_index(drop=True)
+        names = [EVERYTHING, *(f"{row.slice} = {row.level}" for row in table.iloc[1:].itertuples())]
+        table["waiver"], not_held = waived(table["verdict"], exemptions, names, today)
+        notes = [note for note in examples.notes if not _of_another(note, student, students)] + read.notes + not_held
+        if (table["n"].iloc[1:] < min_samples).all():
+            notes.append(f"All slices have too few examples: none has {min_samples:,}.")
+        if n < min_samples:
+            notes.append(f"There are fewer examples than min_samples, {n:,}: all together are judged nevertheless.")
+        report = AuditReport(
+            table=worst_first(table.iloc[1:]),
+            overall=table.iloc[0].rename("overall"),
+            corrected_for=tests,
+            method=_method(tests, len(students), min_samples, confidence, scored, correction),
+            score_name="score" if name == "<lambda>" else name,
+            notes=notes,
+            settings=settings | {"fingerprints": fingerprints(own, ids)},
+        )
+        if search:
+            report.parts["search"] = search_part(report, own, values, read.columns, allowed, search, search_seed)
+        if show_confusion:
+            report.parts["confusion"] = confusion_part(report, own, read.columns)
+        if show_examples:
+            report.parts["examples"] = examples_part(report, own, read.columns, ids, show_examples)
+        reports[student] = report
+    return reports
 
 
-def _method(tests, min_samples, confidence, scored, correction):
+def _of(student, examples, scores):
+    """(examples, scores) of the teacher, the baseline, and this one of several students, as "student"."""
+
+    def own(by_model):
+        named = {"student" if name == student else name: value for name, value in by_model.items()}
+        return {name: named[name] for name in ("teacher", "student", "baseline") if name in named}
+
+    examples = examples._replace(choices=own(examples.choices), confidence=own(examples.confidence))
+    return examples, scores if scores is None else own(scores)
+
+
+def _of_another(note, student, students):
+    return any(other in note for other in students if other != student)
+
+
+def _method(tests, students, min_samples, confidence, scored, correction):
     test = "Student's t test of the mean difference" if scored else "a test on what only one of the two gets right"
     percent, error = f"{100 * confidence:.4g} %", f"{50 * (1 - confidence):.4g} %"
-    tested = f"{counted(tests - 1, 'slice')} of at least {counted(min_samples, 'example')}, and all examples together"
+    tested = f"{counted(tests // students - 1, 'slice')} of at least {counted(min_samples, 'example')}"
+    tested += ", and all examples together"
+    tested += f", for {students} students" if students > 1 else ""
     by, so = {
         "holm": (
             "Holm's method",

@@ -134,10 +134,12 @@ def judge(
     min_samples: int,
     confidence: float,
     correction: str = "holm",
+    students: int = 1,
 ) -> tuple[pd.DataFrame, int]:
     """The report's rows, in the order of `counts`, and how many tests they are corrected for.
 
-    counts      from `tally`; the first row is all examples, which is tested however few they are
+    counts      from `tally`, of one student below the other; the first row of each is all examples, which is tested
+                however few they are
     max_gap     [rows] the gap that each row allows
     scored      a score counts, not whether the choice is right;  compared  there is a baseline
     correction  one of CORRECTIONS
@@ -158,7 +160,7 @@ def judge(
     table["retained"] = np.nan if scored else retained
 
     tested = (table["n"] >= min_samples).to_numpy(copy=True)
-    tested[0] = True
+    tested[:: len(table) // students] = True
     tests = int(tested.sum())
     within = np.flatnonzero(tested).tolist()
     at_limit = np.array([_p_values(scored, evidence[row], max_gap[row]) for row in within])
