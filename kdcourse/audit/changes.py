@@ -60,9 +60,9 @@ def read_old(old: Any) -> dict[str, Any]:
 def changes_part(report: Report, new: dict[str, Any], old: dict[str, Any]) -> Part:
     """Both as `pages.content` has them. One row per slice that either has, the most serious change first.
 
-    slice, level, change     change is "worse" or "better" (of the verdict), "new", "gone", "changed" (watch to too few, or
-                             back), "clear move" (the same verdict, and intervals that do not overlap) or ""
-    verdict_before, verdict  None where there is no such slice
+    slice, level, change     change is "worse" or "better" (of the verdict), "new", "gone", "changed" (watch and too
+                             few), "clear move" (the same verdict, and intervals that do not overlap) or ""
+    verdict_before, verdict  missing where there is no such slice
     gap_before, low_before, high_before, gap, low, high, max_gap_before, max_gap
     moved                    gap less gap_before, NaN unless both reports have the same examples and the same metric
     """
@@ -155,7 +155,7 @@ def _columns(report, comparable):
     unit = unit_of(report)[1]
 
     def text(name):
-        return lambda row: printable(row[name] or NOTHING)
+        return lambda row: NOTHING if pd.isna(row[name]) else printable(row[name])
 
     def gap(suffix):
         names = [f"{name}{suffix}" for name in ("gap", "low", "high")]

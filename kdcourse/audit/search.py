@@ -62,7 +62,7 @@ def search_part(
         evidence = [len(found), found.mean(), len(own), gap, low, high, limit, p_exceeds]
         rows.append([*_names(group, level), *evidence])
     names = ["slice", "level", "n_found", "gap_found", "n", "gap", "low", "high", "max_gap", "p_exceeds"]
-    table = pd.DataFrame(rows, columns=names)
+    table = pd.DataFrame(rows, columns=names).astype(dict.fromkeys(names[2:], float) | {"n_found": int, "n": int})
     if rows:
         table["p_exceeds"] = holm(table["p_exceeds"])
     table["confirmed"] = (table["p_exceeds"] <= (1 - confidence) / 2).astype(bool)

@@ -1,0 +1,125 @@
+"""Slices that nobody named: found on one half, confirmed on the other, and hardly ever by chance."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from kdcourse.audit import audit
+from kdcourse.audit.inputs import read_examples
+from kdcourse.audit.search import search_part
+from kdcourse.audit.slicing import read_slices
+
+LIMIT = 0.05
+
+
+def drawn(seed, n, planted=0.0):
+    """Labels, a student that loses LIMIT everywhere (and more where p is a and q is b), and three columns."""
+    rng = np.random.default_rng(seed)
+    columns = {name: rng.choice(list("abcd"), n) for name in "pqr"}
+    lost = rng.random(n) < LIMIT + planted * ((columns["p"] == "a") & (columns["q"] == "b"))
+    labels = rng.integers(0, 2, n)
+    return labels, np.where(lost, 1 - labels, labels), columns
+
+
+def searched(labels, student, columns, scores=None, seed=0):
+    """The table of a search without the audit around it."""
+    report = SimpleNamespace(
+        settings={"confidence": 0.95, "min_samples": 100},
+        score_name="accuracy",
+        table={"max_gap": [LIMIT]},
+        overall={"max_gap": LIMIT},
+    )
+    examples = read_examples(labels, {"teacher": labels, "student": student})
+    read = read_slices(columns, len(labels)).columns
+    limits = [LIMIT] * sum(len(column.levels) for column in read)
+    return search_part(report, examples, scores, read, limits, 5, seed).table
+
+
+def no_more_than_chance(count, runs):
+    return count <= stats.binom.ppf(0.999, runs, 0.025)
+
+
+def test_of_normal_scores_at_the_limit_few_are_confirmed_though_the_half_they_were_found_on_says_they_are():
+    confirmed, naive, runs = 0, 0, 200
+    for seed in range(runs):
+        labels, _, columns = drawn(seed, 2000)
+        lost = np.random.default_rng(1000 + seed).normal(LIMIT, 1, 2000)
+        found = searched(labels, labels, columns, {"teacher": lost, "student": np.zeros(2000)}, seed)
+        confirmed += found["confirmed"].any()
+        errors = (found["gap_found"] - LIMIT) * np.sqrt(found["n_found"])  # the deviation is 1
+        naive += (stats.norm.sf(errors) <= 0.025).any()
+    assert no_more_than_chance(confirmed, runs)
+    assert naive > 0.5 * runs
+
+
+@pytest.mark.slow
+def test_of_a_loss_at_the_limit_few_slices_are_confirmed_and_a_planted_one_is_found_and_confirmed():
+    chance = [searched(*drawn(seed, 2000), seed=seed)["confirmed"].any() for seed in range(40)]
+    assert no_more_than_chance(sum(chance), 40)
+    hits = 0
+    for seed in range(6):
+        first = searched(*drawn(seed, 3000, planted=0.3), seed=seed).iloc[0]
+        hits += (first["slice"], first["level"], bool(first["confirmed"])) == ("p × q", "a × b", True)
+    assert hits >= 5
+
+
+@pytest.fixture(scope="module")
+def planted():
+    labels, student, columns = drawn(3, 3000, planted=0.3)
+    report = audit(labels, labels, student, columns, max_gap=LIMIT, search=4, crossings=[("p", "r")])
+    return report, pd.DataFrame(columns).assign(lost=labels != student)
+
+
+def test_the_two_halves_share_no_example_and_miss_none(planted):
+    report, frame = planted
+    table = report.parts["search"].table
+    assert len(table) >= 1
+    for row in table.to_dict("records"):
+        names = dict(zip(row["slice"].split(" × "), row["level"].split(" × "), strict=True))
+        inside = frame[np.logical_and.reduce([frame[name] == level for name, level in names.items()])]
+        assert row["n"] + row["n_found"] == len(inside)
+        whole = row["n"] * row["gap"] + row["n_found"] * row["gap_found"]
+        assert whole == pytest.approx(inside["lost"].sum())
+
+
+def test_a_search_leaves_verdicts_alone_and_is_shown(planted):
+    report, frame = planted
+    labels = frame["lost"].astype(int)  # who is right matters, not what it is called
+    plain = audit(labels * 0, labels * 0, labels, frame[["p", "q", "r"]], max_gap=LIMIT, crossings=[("p", "r")])
+    assert (plain.table["verdict"].tolist(), plain.status) == (report.table["verdict"].tolist(), report.status)
+    for text in (str(report), report.to_markdown()):
+        assert "on 1,500 examples, drawn at random (seed 0); confirmed on the other 1,500: " in text
+    assert "p × r × " not in str(report.parts["search"].table["slice"].tolist())
+
+
+def test_nothing_is_found_under_the_name_of_a_part_of_it():
+    rng = np.random.default_rng(0)
+    columns = {name: rng.choice(list("ab"), 2000) for name in "pq"}
+    labels = np.zeros(2000, int)
+    student = (columns["p"] == "a").astype(int)  # all of p = a is lost, and so are its halves
+    table = audit(labels, labels, student, columns, search=9).parts["search"].table
+    assert table[["slice", "level"]].to_numpy().tolist() == [["p", "a"]]
+
+
+def test_a_pair_may_lose_what_its_more_generous_level_may_and_small_slices_are_no_candidates():
+    rng = np.random.default_rng(1)
+    columns = {"p": rng.choice(list("ab"), 1000), "q": ["rare" if k < 60 else "x" for k in range(1000)]}
+    labels = np.zeros(1000, int)
+    student = (columns["p"] == "a").astype(int)
+    table = audit(labels, labels, student, columns, thresholds={"p=a": 0.999, "q": 0.999}, search=9).parts["search"]
+    assert table.table.iloc[:, :2].to_numpy().tolist() in ([], [["p", "a"]])
+    only_small = audit(labels, labels, (np.arange(1000) < 60).astype(int), {"q": columns["q"]}, search=9)
+    assert "Of 1 candidate " in str(only_small)
+    assert "0 slices lost more than allowed" in str(only_small)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"search": -1}, "search must be an integer >= 1"), ({"search": 2, "search_seed": -1}, "search_seed must be")],
+)
+def test_a_search_that_is_none_is_refused(options, said):
+    with pytest.raises(ValueError, match=said):
+        audit([0, 1] * 200, [0, 1] * 200, [0, 1] * 200, {"a": [0, 1, 1, 0] * 100}, **options)
