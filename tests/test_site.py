@@ -38,7 +38,7 @@ def test_there_is_a_page_for_everything(site):
         "when",
     }
     expected |= {f"data/{name}{page}" for name in data.names() for page in ("", "-teacher")}
-    expected |= {"command", "audit", "api/index", "instructors/index", "instructors/answers", "instructors/scale-out"}
+    expected |= {"command", "audit", "audit_tools", "api/index", "instructors/index", "instructors/answers", "instructors/scale-out"}
     expected |= {"contributors/index", "contributors/quizzes", "contributors/site", "about", "search"}
     assert {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")} == expected
 
