@@ -242,9 +242,7 @@ def audit(
         int | None, typer.Option(help="Slice by the teacher's confidence, so many bins.")
     ] = None,
     compare: Annotated[Path | None, typer.Option(help="An earlier audit as JSON: what changed since?")] = None,
-    search: Annotated[
-        int, typer.Option(help="Find so many worst slices on one half of the examples, confirm on the other.")
-    ] = 0,
+    search: Annotated[int, typer.Option(help="Find so many worst slices on one half, confirm on the other.")] = 0,
     confusion: Annotated[bool, typer.Option("--confusion", help="Show the mistakes in the worst slice.")] = False,
     examples: Annotated[int, typer.Option(help="Show so many examples that the worst slice loses.")] = 0,
     note: Annotated[str | None, typer.Option(help="Who signs the report, and when.")] = None,
