@@ -104,16 +104,23 @@ def test_nothing_is_found_under_the_name_of_a_part_of_it():
     assert table[["slice", "level"]].to_numpy().tolist() == [["p", "a"]]
 
 
-def test_a_pair_may_lose_what_its_more_generous_level_may_and_small_slices_are_no_candidates():
-    rng = np.random.default_rng(1)
-    columns = {"p": rng.choice(list("ab"), 1000), "q": ["rare" if k < 60 else "x" for k in range(1000)]}
-    labels = np.zeros(1000, int)
-    student = (columns["p"] == "a").astype(int)
-    table = audit(labels, labels, student, columns, thresholds={"p=a": 0.999, "q": 0.999}, search=9).parts["search"]
-    assert table.table.iloc[:, :2].to_numpy().tolist() in ([], [["p", "a"]])
-    only_small = audit(labels, labels, (np.arange(1000) < 60).astype(int), {"q": columns["q"]}, search=9)
-    assert "Of 1 candidate " in str(only_small)
-    assert "0 slices lost more than allowed" in str(only_small)
+def test_a_pair_may_lose_what_its_more_generous_level_may():
+    columns = {"p": list("aabb") * 500, "q": list("xyxy") * 500}
+    labels = np.zeros(2000, int)
+    student = np.array([k // 4 % 2 if letter == "a" else 0 for k, letter in enumerate(columns["p"])])  # half of a
+    for limit, found in [(0.6, []), (0.4, [["p", "a"]])]:
+        report = audit(labels, labels, student, columns, thresholds={"p=a": limit, "q": 0.3}, search=9)
+        assert report.parts["search"].table[["slice", "level"]].to_numpy().tolist() == found
+
+
+def test_small_slices_are_no_candidates_and_a_seed_draws_other_halves():
+    labels, columns = np.zeros(1000, int), {"q": ["rare" if k < 60 else "x" for k in range(1000)]}
+    report = audit(labels, labels, (np.arange(1000) < 60).astype(int), columns, search=9)
+    assert "Of 1 candidate " in str(report)
+    assert "0 slices lost more than allowed" in str(report)
+    labels, student, columns = drawn(3, 3000, planted=0.3)
+    halves = {searched(labels, student, columns, seed=seed)["n_found"][0] for seed in (0, 0, 1, 2)}
+    assert 2 <= len(halves) <= 3
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,12 @@ from kdcourse.stats.paired import gap_interval, gap_p_values, t_interval, t_p_va
 
 class Group(NamedTuple):
     columns: list[SliceColumn]  # one, or the two that are crossed
-    codes: np.ndarray  # [N] the number of each example's level
     max_gap: np.ndarray  # [levels]
+
+    def codes(self, rows: np.ndarray) -> np.ndarray:
+        """The number of the level of each of these examples; made anew each time, for there are many pairs."""
+        first, *second = (column.codes[rows] for column in self.columns)
+        return first * len(self.columns[1].levels) + second[0] if second else first
 
 
 def search_part(
@@ -50,13 +54,13 @@ def search_part(
     first, second = order[: len(order) // 2], order[len(order) // 2 :]
     groups = list(_groups(columns, max_gap))
     large = [
-        np.minimum(*(np.bincount(group.codes[half], minlength=len(group.max_gap)) for half in (first, second)))
+        np.minimum(*(np.bincount(group.codes(half), minlength=len(group.max_gap)) for half in (first, second)))
         >= -(-least // 2)
         for group in groups
     ]
     rows = []
     for group, level in _worst(groups, large, first, difference, -(-least // 2), most):
-        found, own = (difference[half[group.codes[half] == level]] for half in (first, second))
+        found, own = (difference[half[group.codes(half) == level]] for half in (first, second))
         limit = float(group.max_gap[level])
         gap, low, high, p_exceeds = _tested(own, limit, confidence, scores is not None)
         evidence = [len(found), found.mean(), len(own), gap, low, high, limit, p_exceeds]
@@ -87,9 +91,9 @@ def _groups(columns, max_gap) -> Iterator[Group]:
     limits = np.split(np.array(max_gap, float), ends)
     single = [(one, limit) for one, limit in zip(columns, limits, strict=True) if one.name not in crossed]
     for column, limit in single:
-        yield Group([column], column.codes, limit)
+        yield Group([column], limit)
     for (a, limit_a), (b, limit_b) in itertools.combinations(single, 2):
-        yield Group([a, b], a.codes * len(b.levels) + b.codes, np.maximum.outer(limit_a, limit_b).ravel())
+        yield Group([a, b], np.maximum.outer(limit_a, limit_b).ravel())
 
 
 def _worst(groups, large, half, difference, least, most) -> Iterator[tuple[Group, int]]:
@@ -98,7 +102,7 @@ def _worst(groups, large, half, difference, least, most) -> Iterator[tuple[Group
     for _ in range(most):
         best: tuple[float, Group | None, int] = (0.0, None, 0)  # what loses no more than it may is not found
         for group, allowed in zip(groups, large, strict=True):
-            excess = _standard_errors(group, group.codes[half], difference[half], spread, least)
+            excess = _standard_errors(group, group.codes(half), difference[half], spread, least)
             excess = np.where(allowed, excess, -np.inf)
             level = int(excess.argmax())
             best = max(best, (float(excess[level]), group, level), key=lambda one: one[0])
@@ -106,7 +110,7 @@ def _worst(groups, large, half, difference, least, most) -> Iterator[tuple[Group
         if group is None:
             return
         yield group, level
-        half = half[group.codes[half] != level]
+        half = half[group.codes(half) != level]
 
 
 def _standard_errors(group, codes, difference, spread, least):
