@@ -135,6 +135,12 @@ def test_a_report_of_up_to_twelve_slices_is_one_sheet(browser, tmp_path):
         found.to_html(tmp_path / "few.html")
         page.goto((tmp_path / "few.html").as_uri())
         assert min(sheets(page), 2) == expected
+    found = report(["a", "b"])
+    found.compare(found).to_html(tmp_path / "few.html")
+    page.goto((tmp_path / "few.html").as_uri())
+    page.emulate_media(media="print")
+    words, figure = (page.locator(place).bounding_box() for place in (".summary", ".picture"))
+    assert (words["y"], words["x"] + words["width"] < figure["x"]) == (figure["y"], True)
     page.close()
 
 
