@@ -214,7 +214,7 @@ def glossary(
 def audit(
     predictions: Annotated[Path, typer.Argument(help="CSV (also .csv.gz, .tsv) or Parquet, one example a row.")],
     teacher: Annotated[str, typer.Option(help="Column of the teacher's classes; or of probabilities: 'teacher_*'.")],
-    student: Annotated[str, typer.Option(help="The same of the student.")],
+    student: Annotated[list[str], typer.Option(help="The same of the student. May be given again: one report of all.")],
     slices: Annotated[
         list[str],
         typer.Option(
@@ -247,6 +247,11 @@ def audit(
     confidence_bins: Annotated[
         int | None, typer.Option(help="Slice by the teacher's confidence, so many bins.")
     ] = None,
+    compare: Annotated[Path | None, typer.Option(help="An earlier audit as JSON: what changed since?")] = None,
+    search: Annotated[int, typer.Option(help="Find so many worst slices on one half, confirm on the other.")] = 0,
+    confusion: Annotated[bool, typer.Option("--confusion", help="Show the mistakes in the worst slice.")] = False,
+    examples: Annotated[int, typer.Option(help="Show so many examples that the worst slice loses.")] = 0,
+    note: Annotated[str | None, typer.Option(help="Who signs the report, and when.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page that needs nothing else.")] = None,
     json: Annotated[Path | None, typer.Option(help="Write everything for programs.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the worst rows for a pull request.")] = None,

@@ -1,10 +1,12 @@
 """The page of an audit in a real browser: wide and narrow, light and dark, on paper, and looked at by axe."""
 
+import re
+
 import numpy as np
 import pytest
 from browser import faults, needs_chromium, tab_to, watched
 
-from kdcourse.audit import audit
+from kdcourse.audit import audit, audit_all
 
 pytestmark = needs_chromium
 HOSTILE = [
@@ -115,6 +117,58 @@ def test_every_row_is_on_the_paper_and_nothing_is_cut_off(browser, tmp_path):
         assert looks == ["visible", "visible"]
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert page.locator("thead").evaluate("head => getComputedStyle(head).display") == "table-header-group"
-    paper = page.pdf(prefer_css_page_size=True)
-    assert paper.count(b"/Type /Page\n") + paper.count(b"/Type /Page ") >= 3
+    assert sheets(page) >= 3
+    page.close()
+
+
+def sheets(page):
+    """How many pages it has on paper."""
+    return len(re.findall(rb"/Type /Page\b", page.pdf(prefer_css_page_size=True)))
+
+
+def test_a_report_of_up_to_twelve_slices_is_one_sheet(browser, tmp_path):
+    signed = {"file": __file__, "columns": {"label": "y", "teacher": "teacher_*", "student": "student_*"}}
+    page = browser.new_page(viewport=PAPER)
+    for count, expected in [(8, 1), (9, 2)]:  # and four bins of the length
+        found = report([f"group {k}" for k in range(count)]).signed("Ada, 2026-11-26", **signed)
+        assert len(found.table) == count + 4
+        found.to_html(tmp_path / "few.html")
+        page.goto((tmp_path / "few.html").as_uri())
+        assert min(sheets(page), 2) == expected
+    found = report(["a", "b"])
+    found.compare(found).to_html(tmp_path / "few.html")
+    page.goto((tmp_path / "few.html").as_uri())
+    page.emulate_media(media="print")
+    words, figure = (page.locator(place).bounding_box() for place in (".summary", ".picture"))
+    assert (words["y"], words["x"] + words["width"] < figure["x"]) == (figure["y"], True)
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Two pages: a report with all of its parts, and one of several students; their names are hostile."""
+    folder, rng = tmp_path_factory.mktemp("parts"), np.random.default_rng(0)
+    truth, group = np.tile([0, 1], 400), np.repeat([HOSTILE[0], HOSTILE[1], HOSTILE[3], "d"], 200)
+    student = np.where((group == HOSTILE[0]) & (rng.random(800) < 0.4), 1 - truth, truth)
+    names = np.array(HOSTILE[:2], object)
+    given = [names[one] for one in (truth, truth, student)]
+    asked = {"ids": [f"{HOSTILE[1]}{k}" for k in range(800)], "search": 2, "show_confusion": True, "show_examples": 5}
+    before = audit(given[0], given[1], given[1], {"group": group})
+    audit(*given, {"group": group}, **asked).compare(before).signed(HOSTILE[0]).to_html(folder / "one.html")
+    audit_all(*given[:2], {HOSTILE[1]: given[2], "b": given[1]}, {"group": group}).to_html(folder / "two.html")
+    return folder
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize(("name", "tables"), [("one.html", 5), ("two.html", 1)])
+def test_every_part_is_without_fault_in_light_and_dark_and_runs_nothing(browser, parts, name, tables, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    complaints = watched(page, (parts / name).as_uri())
+    page.goto((parts / name).as_uri())
+    assert page.locator("table").count() == tables
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert faults(page) == []
+    assert (complaints, page.evaluate("window.ran")) == ([], None)
     page.close()

@@ -19,6 +19,7 @@ TEXTS = {
     "site/install.md": "install.md",
     "site/command.md": "command.md",
     "site/audit.md": "audit.md",
+    "site/audit_tools.md": "audit_tools.md",
 }
 
 # Code comes before and after links in this pattern, so that what only looks like a link inside of code is left alone.

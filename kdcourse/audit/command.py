@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from kdcourse._arguments import bad_value
+from kdcourse.audit.changes import read_old
 from kdcourse.audit.core import audit
 from kdcourse.audit.files import (
     as_answers,
@@ -25,6 +26,7 @@ from kdcourse.audit.files import (
 )
 from kdcourse.audit.inputs import listed
 from kdcourse.audit.metrics import Metric, chosen
+from kdcourse.audit.several import audit_all
 from kdcourse.audit.slicing import CALENDAR
 from kdcourse.audit.tables import plain_text
 
@@ -34,6 +36,7 @@ POLICY = ["max_gap", "min_samples", "confidence", "thresholds", "require", "waiv
 OPTIONS = {"predictions": "PREDICTIONS", "labels": "--label", "classes": "--teacher", "ids": "--id"}
 OPTIONS |= {"pos_label": "--class", "weights": "--weight", "clusters": "--cluster"}
 OPTIONS |= dict.fromkeys(["slices", "bins", "crossings"], "--slice")
+OPTIONS |= {"old": "--compare", "students": "--student", "show_confusion": "--confusion", "show_examples": "--examples"}
 
 
 def run(
@@ -42,7 +45,7 @@ def run(
     label: str | None = None,
     slices: Sequence[str],
     teacher: str,
-    student: str,
+    student: Sequence[str],
     baseline: str | None = None,
     metric: str = "accuracy",
     pos_label: str | None = None,
@@ -57,6 +60,11 @@ def run(
     json: Path | None = None,
     markdown: Path | None = None,
     require_pass: bool = False,
+    compare: Path | None = None,
+    search: int = 0,
+    confusion: bool = False,
+    examples: int = 0,
+    note: str | None = None,
     **policy: Any,
 ) -> int:
     """Print the audit of a file and write what is asked for; returns the report's status.
@@ -66,13 +74,20 @@ def run(
 
     Raises typer.BadParameter, which names the option, for whatever is wrong with the input. No file is then written.
     """
-    models = {"teacher": teacher, "student": student} | ({} if baseline is None else {"baseline": baseline})
+    several = len(student) > 1
+    students = {f"student[{name!r}]": name for name in student} if several else {"student": student[0]}
+    models = {"teacher": teacher, **students} | ({} if baseline is None else {"baseline": baseline})
     outputs = {name: path for name, path in [("html", html), ("json", json), ("markdown", markdown)] if path}
     said = {name: value for name, value in policy.items() if value is not None}
     said |= {"require": "pass"} if require_pass else {}
     from_file: dict[str, Any] = {}
     try:
         _check_outputs(outputs, predictions)
+        if several and compare is not None:
+            raise bad_value("old", f"must be compared with one student alone, got {len(student)} students")
+        old = None if compare is None else read_old(compare)
+        if len(set(student)) < len(student):
+            raise bad_value("students", f"must be different columns, got {listed(student)}")
         from_file = {} if thresholds is None else _read_thresholds(thresholds)
         what = chosen(metric, None, pos_label, threshold, quantile)
         if not what.is_share and "max_gap" not in from_file | said:
@@ -80,13 +95,18 @@ def run(
         beside = {"ids": ids, "weights": weights, "clusters": clusters}
         read = _read(predictions, what, label, models, beside, slices, threshold is not None)
         read["pos_label"] = typed_class(pos_label, read["labels"])
-        asked: dict[str, Any] = {
-            "metric": metric,
-            "threshold": threshold,
-            "quantile": quantile,
-            "confidence_bins": confidence_bins,
-        }
-        report = audit(**read, **{**from_file, **said}, **asked)
+        asked: dict[str, Any] = {"metric": metric, "threshold": threshold, "quantile": quantile}
+        asked |= {"search": search, "show_confusion": confusion, "show_examples": examples}
+        options = {**read, **from_file, **said, **asked, "confidence_bins": confidence_bins}
+        if several:
+            options["students"] = {name: options.pop(key) for key, name in students.items()}
+            report: Any = audit_all(**options)
+        else:
+            report = audit(**options)
+            report = report if old is None else report.compare(old)
+        columns = {"label": label, "teacher": teacher, "student": ", ".join(student), "baseline": baseline}
+        columns |= {"id": ids, "weight": weights, "cluster": clusters}
+        report = report.signed(note, file=predictions, columns=columns)
     except (ValueError, TypeError) as error:
         argument = getattr(error, "argument", None)
         if argument is None:  # a fault of our own
@@ -100,7 +120,7 @@ def run(
             getattr(report, f"to_{name}")(path)
         except OSError as error:
             raise typer.BadParameter(str(error), param_hint=f"--{name}") from None
-    _print([plain_text(report), *(f"written: {path}" for path in outputs.values())])
+    _print([str(report) if several else plain_text(report), *(f"written: {path}" for path in outputs.values())])
     return report.status
 
 

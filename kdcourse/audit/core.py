@@ -1,23 +1,14 @@
-"""The audit itself: read, count, judge, report."""
+"""The audit itself, of one student: its arguments and what it promises. `family` does the work."""
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from kdcourse._arguments import bad_value, confidence_level, integer, one_of
-from kdcourse.audit.inputs import counted
-from kdcourse.audit.measuring import measured, notes_on
-from kdcourse.audit.metrics import chosen
-from kdcourse.audit.policy import EVERYTHING, REQUIRED, by_level, gap_limit, limits_by_slice, waived, waivers_by_slice
-from kdcourse.audit.reading import read_clusters, read_given, read_weights, scored
+from kdcourse.audit.family import audited
 from kdcourse.audit.report import AuditReport
-from kdcourse.audit.slicing import SliceColumn, read_slices
-from kdcourse.audit.spread import RESAMPLES
-from kdcourse.audit.verdicts import CORRECTIONS, judge, tally, worst_first
 
 
 def audit(
@@ -48,6 +39,10 @@ def audit(
     score: Callable[[Any, Any], ArrayLike] | None = None,
     ids: ArrayLike | None = None,
     confidence_bins: int | None = None,
+    search: int = 0,
+    search_seed: int = 0,
+    show_confusion: bool = False,
+    show_examples: int = 0,
 ) -> AuditReport:
     """Where does the student lose what the teacher knows? A metric, its gap and a verdict, slice by slice.
 
@@ -118,6 +113,17 @@ def audit(
     confidence_bins : int, optional
         How many quantile bins of the teacher's highest probability make a slice "teacher confidence", >= 2.
 
+    search : int
+        How many of the worst levels, and pairs of levels, to find on one half of the examples and to confirm on the
+        other half; 0 for none. `kdcourse.audit.search` says how. Of a mean over examples, without weights or clusters.
+    search_seed : int
+        Of the halves, >= 0.
+    show_confusion : bool
+        Whether the report shows which mistakes the student makes in the worst slice, by a metric of classes.
+    show_examples : int
+        How many examples of the worst slice the report shows that the teacher gets right and the student wrong. They
+        may be private: nothing of a single example is shown where this is 0.
+
     Returns
     -------
     AuditReport
@@ -158,134 +164,6 @@ def audit(
     >>> report.passed["level"].tolist(), report.status
     (['easy'], 1)
     """
-    options = {"pos_label": pos_label, "threshold": threshold, "quantile": quantile}
-    what = chosen(metric, score, pos_label, threshold, quantile, greater_is_better)
-    max_gap = gap_limit("max_gap", max_gap, what.is_share)
-    limits = limits_by_slice(thresholds, what.is_share)
-    min_samples = integer("min_samples", min_samples, at_least=1)
-    confidence = confidence_level(confidence)
-    require, correction = one_of("require", require, REQUIRED), one_of("correction", correction, list(CORRECTIONS))
-    exempt, today = waivers_by_slice(waivers), today or datetime.date.today()
-    models = {"teacher": teacher, "student": student} | ({} if baseline is None else {"baseline": baseline})
-    if score is None:
-        given = read_given(what, labels, models, classes=classes, ids=ids, pos_label=pos_label, threshold=threshold)
-    else:
-        given = scored(what, score, labels, models, classes, ids)
-    examples, kept = given.examples, slice(None) if given.kept is None else given.kept
-    n = len(given.labels if given.kept is None else given.kept)
-    weight, cluster = read_weights(weights, n), read_clusters(clusters, n)
-    weight, cluster = (None if column is None else column[kept] for column in (weight, cluster))
-    exact = what.is_proportion and weight is None and cluster is None
-    read = read_slices(
-        slices,
-        n,
-        bins=bins,
-        crossings=crossings,
-        confidence=examples.confidence.get("teacher"),
-        confidence_bins=confidence_bins,
-    )
-    everything = SliceColumn("overall", np.zeros(n, dtype=np.intp), ["all examples"])
-    columns = [column._replace(codes=column.codes[kept]) for column in [everything, *read.columns]]
-    counts = tally(examples, columns)
-    counts.loc[counts["n"] == 0, "why"] = what.absent
-    if not exact:
-        found = measured(what, given, columns, weight, cluster)
-        counts = counts.assign(**found)
-        if found["why"][0]:
-            raise bad_value("labels", f"must allow to measure {what.name}: {found['why'][0]}")
-    allowed = [max_gap if limit is None else limit for limit in by_level("thresholds", read.columns, limits)]
-    of_slices = {key: waiver for key, waiver in exempt.items() if key != EVERYTHING}
-    exemptions = [exempt.get(EVERYTHING), *by_level("waivers", read.columns, of_slices)]
-    table, tests = judge(
-        counts,
-        [max_gap, *allowed],
-        chance=examples.chance if what.name == "accuracy" and score is None else np.nan,
-        scored=not exact,
-        compared=baseline is not None,
-        min_samples=min_samples,
-        confidence=confidence,
-        correction=correction,
-    )
-    names = [EVERYTHING, *(f"{row.slice} = {row.level}" for row in table.iloc[1:].itertuples())]
-    table["waiver"], not_held = waived(table["verdict"], exemptions, names, today)
-    notes = examples.notes + read.notes + not_held + list(notes_on(weight, cluster, table.iloc[0]))
-    if (table["n"].iloc[1:] < min_samples).all():
-        notes.append(f"All slices have too few examples: none has {min_samples:,}.")
-    if len(given.labels) < min_samples:
-        fewer = f"There are fewer examples than min_samples, {len(given.labels):,}"
-        notes.append(f"{fewer}: all together are judged nevertheless.")
-    test = _test(what, exact, weight, cluster)
-    return AuditReport(
-        table=worst_first(table.iloc[1:]),
-        overall=table.iloc[0].rename("overall"),
-        corrected_for=tests,
-        method=_about(what, options) + _method(test, tests, min_samples, confidence, correction),
-        score_name=what.name,
-        notes=notes,
-        settings={
-            "metric": {
-                "name": what.name,
-                "greater_is_better": what.greater_is_better,
-                "gap": what.gap,
-                "unit": what.unit,
-                "exact": exact,
-                **{name: value for name, value in options.items() if value is not None},
-            },
-            "max_gap": max_gap,
-            "min_samples": min_samples,
-            "confidence": confidence,
-            "thresholds": limits,
-            "require": require,
-            "waivers": {key: str(waiver) for key, waiver in exempt.items()},
-            "correction": correction,
-            "date": today.isoformat(),
-            "classes": examples.classes,
-            "chance": examples.chance,
-            "edges": read.edges,
-            "slices": [column.name for column in read.columns],
-            "confidence_bins": confidence_bins,
-        },
-    )
-
-
-def _about(metric, options):
-    """The metric in a sentence, where it is not accuracy or a score of somebody's own."""
-    if metric.reads == "scored" or metric.name == "accuracy" and options["threshold"] is None:
-        return ""
-    words = {"pos_label": "of {!r}", "threshold": "at a threshold of {}", "quantile": "at the quantile {}"}
-    said = [words[name].format(value) for name, value in options.items() if value is not None]
-    better = "higher" if metric.greater_is_better else "lower"
-    what = " ".join([metric.name, *said])
-    return f"Measured is {what}: {better} is better, the gap is {metric.gap}, in {metric.unit}. "
-
-
-def _test(metric, exact, weights, clusters):
-    """What the verdicts come from."""
-    if exact:
-        return "a test on what only one of the two gets right"
-    if metric.is_mean and weights is None and clusters is None:
-        return "Student's t test of the mean difference"
-    way = f"{RESAMPLES} resamples" if metric.reads == "function" else "in closed form"
-    unit = "clusters as wholes" if clusters is not None else "examples"
-    by = ", class by class" if metric.by_class and clusters is None else ""
-    weighted = ", weighted" if weights is not None else ""
-    return f"Student's t test with the standard error of a paired bootstrap ({way}, of {unit}{by}{weighted})"
-
-
-def _method(test, tests, min_samples, confidence, correction):
-    percent, error = f"{100 * confidence:.4g} %", f"{50 * (1 - confidence):.4g} %"
-    tested = f"{counted(tests - 1, 'slice')} of at least {counted(min_samples, 'example')}, and all examples together"
-    by, so = {
-        "holm": (
-            "Holm's method",
-            f"with a probability of at least {percent}, no flag and no pass of this report is wrong",
-        ),
-        "fdr": (
-            "Benjamini and Hochberg's method, for exploring",
-            f"of the flags, and of the passes, at most {error} are wrong on average. A release needs Holm's method",
-        ),
-    }[correction]
-    return (
-        f"Verdicts come from {test}, corrected by {by} for {counted(tests, 'test')} ({tested}): {so}. "
-        f"Each interval has {percent} for itself alone."
-    )
+    given = locals()
+    (report,) = audited(students={"student": given.pop("student")}, **given).values()
+    return report

@@ -59,8 +59,9 @@ def read_examples(labels: Any, models: dict[str, Any], classes: Any = None, ids:
         only = classes[int(present.argmax())]
         notes.append(f"labels hold one class only, {only!r}: no share above chance is given, since it has no meaning.")
         chance = np.nan
-    if (choices["teacher"] == choices["student"]).all():
-        notes.append(f"teacher and student choose the same class for all {counted(len(labels), 'example')}.")
+    for name in models:
+        if name.startswith("student") and (choices["teacher"] == choices[name]).all():
+            notes.append(f"teacher and {name} choose the same class for all {counted(len(labels), 'example')}.")
     return Examples(codes["labels"], choices, confidence, classes, chance, notes, tables)
 
 

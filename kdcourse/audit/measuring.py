@@ -125,6 +125,19 @@ def _fields(metric, values, spreads: dict[str, Spread]) -> dict[str, Any]:
     return found | {"design_effect": spreads["gap"].design_effect}
 
 
+def difference(metric: Metric, given: Given) -> np.ndarray:
+    """[n] how much worse the student is on each example, by a metric that is a mean over examples."""
+    first, second = (given.values[name] for name in GAPS["gap"])
+    if metric.is_proportion:
+        return (first == given.labels) * 1.0 - (second == given.labels)
+
+    def each(values):
+        mean = metric.measure(given.labels, values, np.ones(len(given.labels)))
+        return mean.value + mean.influence  # by how much an example differs from the mean
+
+    return each(first) - each(second) if metric.greater_is_better else each(second) - each(first)
+
+
 def notes_on(weights: np.ndarray | None, clusters: np.ndarray | None, whole: pd.Series) -> Iterator[str]:
     """What weights and clusters cost, in sentences; `whole` is the row of all examples."""
     if weights is not None:

@@ -15,9 +15,13 @@ from typing import Any
 import numpy as np
 
 import kdcourse
+from kdcourse.audit import wording
+from kdcourse.audit.changes import SCHEMA, VERSIONS
 from kdcourse.audit.figure import svg
+from kdcourse.audit.record import record
 from kdcourse.audit.tables import (
     SHORT,
+    Part,
     Report,
     confidence_of,
     cut,
@@ -26,6 +30,7 @@ from kdcourse.audit.tables import (
     held_back,
     name_of,
     printable,
+    recorded,
     rows_of,
     sight,
     state_of,
@@ -37,10 +42,11 @@ from kdcourse.audit.tables import (
 from kdcourse.store import replacing, save_json
 
 StrPath = str | os.PathLike[str]
+ONE_PAGE = 12  # slices of a report that fits on one sheet
 
 
 @contextmanager
-def _named(path):
+def named(path: StrPath) -> Iterator[None]:
     """An OSError of the block says which file cannot be written, and why: it would name a temporary one."""
     try:
         yield
@@ -48,8 +54,9 @@ def _named(path):
         raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def _write(text, path):
-    with _named(path), replacing(path) as temporary:
+def write(text: str, path: StrPath) -> None:
+    """Write it whole, or not at all."""
+    with named(path), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -58,25 +65,16 @@ def _write(text, path):
 
 def write_html(report: Report, path: StrPath) -> None:
     """Write the report as a page, whole or not at all. Names from the data are shown and never read as markup."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     shown, rows, _ = table_of(report)
     lines = [(verdict.replace(" ", "-"), list(zip(shown, cells, strict=True))) for verdict, cells in rows]
-    text = environment.get_template("report.html.jinja").render(
+    text = rendered(
+        "report.html.jinja",
         headline=headline(report),
         state=state_of(report),
         held_back=held_back(report),
         sight=sight(report),
         waivers=waivers_of(report),
-        compared=_compared(report),
+        compared=compared(report),
         picture=base64.b64encode(svg(report)).decode(),
         columns=shown,
         rows=lines[:-1],
@@ -93,16 +91,32 @@ def write_html(report: Report, path: StrPath) -> None:
         method=report.method,
         notes=[printable(note) for note in report.notes],
         min_samples=f"{report.settings['min_samples']:,}",
+        parts=report.parts,
+        short=len(rows) <= ONE_PAGE + 1,
     )
-    _write(text, path)
+    write(text, path)
 
 
-def _compared(report) -> Iterator[tuple[str, str]]:
+def rendered(template: str, **values: Any) -> str:
+    """A template of this folder, filled in: names from the data are shown and never read as markup."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(values)
+
+
+def compared(report: Report) -> Iterator[tuple[str, str]]:
     """(term, description) of what was compared, and how."""
     settings, unit = report.settings, unit_of(report)[1]
     models = "teacher, student" + (" and baseline" if report.table["baseline"].notna().any() else "")
-    yield "Models", f"{models}, by {printable(report.score_name)}"
-    yield "Metric", _metric_of(report)
+    yield "Models", f"{models}, by {_metric_of(report)}"
     yield "Examples", f"{report.overall['n']:,}, the same ones for each model"
     if settings["classes"]:
         yield "Classes", _listed(settings["classes"])
@@ -113,16 +127,17 @@ def _compared(report) -> Iterator[tuple[str, str]]:
     yield "Smallest slice that is judged", f"{settings['min_samples']:,} examples"
     yield "Confidence", confidence_of(report)
     yield "Required", {"pass": "every slice passes", "no flag": "nothing is flagged"}[settings["require"]]
-    yield "Date", settings["date"]
+    for key, waiver in settings["waivers"].items():
+        yield f"Waiver of {printable(key)}", printable(waiver)
+    for term, said in record(settings).items():
+        yield term, printable(said)
 
 
 def _metric_of(report):
-    """The metric, its direction and its unit, and what was said of it."""
+    """The metric, what was said of it, its direction and its unit."""
     metric = report.settings["metric"]
-    said = [f"{name} {metric[name]}" for name in ("pos_label", "threshold", "quantile") if name in metric]
     better = "higher" if metric["greater_is_better"] else "lower"
-    parts = [report.score_name, *said, f"{better} is better", f"gap is {metric['gap']}, in {metric['unit']}"]
-    return printable(", ".join(parts))
+    return printable(f"{wording.named(report.score_name, metric)}: {better} is better, in {metric['unit']}")
 
 
 def _listed(values, most=12):
@@ -151,10 +166,23 @@ def write_markdown(report: Report, path: StrPath | None = None, most_rows: int |
     told = [line for line in (held_back(report), sight(report)) if line]
     lines += [part for line in told for part in (escaped(line), "")]
     lines += [escaped(report.method), "", *(f"- {escaped(note)}" for note in [*waivers_of(report), *report.notes])]
+    for part in report.parts.values():
+        lines += ["", *part_markdown(part)]
+    lines += ["", *(f"- {escaped(line)}" for line in recorded(report))]
     text = "\n".join(lines).rstrip() + "\n"
     if path is not None:
-        _write(text, path)
+        write(text, path)
     return text
+
+
+def part_markdown(part: Part) -> list[str]:
+    """Lines of Markdown, headed by the part's title."""
+    lines = [f"#### {escaped(part.title)}", "", *(line for said in part.said for line in (escaped(said), ""))]
+    if len(part.shown):
+        lines += [_line(escaped(column.title) for column in part.columns)]
+        lines += [_line("---:" if column.numeric else "---" for column in part.columns)]
+        lines += [_line(escaped(cut(cell, 80)) for cell in cells) for cells in part.cells()]
+    return lines
 
 
 def escaped(words: object) -> str:
@@ -171,25 +199,26 @@ def _line(cells):
 
 def write_json(report: Report, path: StrPath) -> None:
     """Write `content` as JSON, whole or not at all."""
-    with _named(path):
+    with named(path):
         save_json(path, content(report))
 
 
 def content(report: Report) -> dict[str, Any]:
     """Everything the report holds, as dicts, lists and plain values.
 
-    schema, schema_version   "kdcourse.audit" and 3; the number rises when a field changes its meaning or goes
+    schema, schema_version   SCHEMA and the last of VERSIONS; the number rises when a field changes its meaning or goes
     status                   as of AuditReport;  headline, sight, held_back, method, notes  sentences
     metric                   its name, direction, unit, and whether its test is exact
     rows                     one object for each row of AuditReport.table, in its order, with its fields;
     overall                  the same for all examples together
+    changes, search, confusion, examples   said (sentences) and rows of each that was asked for
 
     What is not a number is null. So is `more_needed` where no number of examples is enough;
     `more_needed_unbounded` is then true.
     """
     return {
-        "schema": "kdcourse.audit",
-        "schema_version": 3,
+        "schema": SCHEMA,
+        "schema_version": VERSIONS[-1],
         "kdcourse": kdcourse.__version__,
         "status": report.status,
         "headline": headline(report),
@@ -203,6 +232,9 @@ def content(report: Report) -> dict[str, Any]:
         "overall": _fields(report.overall),
         "rows": [_fields(row) for row in rows_of(report, None)[0]],
         "notes": _plain(report.notes),
+        **{
+            name: _plain({"said": one.said, "rows": one.table.to_dict("records")}) for name, one in report.parts.items()
+        },
     }
 
 

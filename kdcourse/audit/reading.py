@@ -1,5 +1,6 @@
 """Labels and predictions as each metric needs them: choices, of one class too, probabilities, scores or numbers."""
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -211,6 +212,23 @@ def scored(metric: Metric, score: Any, labels: Any, models: dict[str, Any], clas
             row = int((~np.isfinite(found)).argmax())
             raise bad_value("score", f"must return finite numbers, got {found[row]} for {model} in row {row}")
     return Given(examples, examples.labels, values, None)
+
+
+def of_student(given: Given, student: str, students: Collection[str]) -> Given:
+    """What belongs to the teacher, the baseline, and this one of several students, as "student"."""
+
+    def own(by_model):
+        named = {"student" if name == student else name: value for name, value in by_model.items()}
+        return {name: named[name] for name in ("teacher", "student", "baseline") if name in named}
+
+    examples, others = given.examples, [name for name in students if name != student]
+    examples = examples._replace(
+        choices=own(examples.choices),
+        confidence=own(examples.confidence),
+        tables=own(examples.tables),
+        notes=[note for note in examples.notes if not any(name in note for name in others)],
+    )
+    return given._replace(examples=examples, values=own(given.values))
 
 
 # ---- weights and clusters ----

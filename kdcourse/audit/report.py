@@ -1,12 +1,16 @@
 """What `audit` returns: tables, notes, and ways to write them down."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
 from kdcourse.audit import figure, pages
-from kdcourse.audit.tables import plain_text
+from kdcourse.audit.changes import changes_part, read_old
+from kdcourse.audit.record import signature
+from kdcourse.audit.tables import Part, plain_text
 from kdcourse.audit.verdicts import UNDECIDED, corrected
 
 StrPath = str | os.PathLike[str]
@@ -64,6 +68,9 @@ class AuditReport:
         Sentences on the data, for people.
     settings : dict
         What was asked for, and what followed.
+    parts : dict
+        What was asked for beside the table: "changes", "search", "confusion", "examples". Of each, `title`, `said`
+        (sentences) and `table` (DataFrame).
 
     Examples
     --------
@@ -86,6 +93,7 @@ class AuditReport:
     score_name: str
     notes: list[str]
     settings: dict
+    parts: dict[str, Part] = field(default_factory=dict)
 
     @property
     def flagged(self) -> pd.DataFrame:
@@ -137,6 +145,69 @@ class AuditReport:
         if (self.table["verdict"] == "flag").any() or self.overall["verdict"] == "flag":
             return 1
         return 3 if self.settings["require"] == "pass" and len(self.undecided) else 0
+
+    def compare(self, old: "AuditReport | StrPath | Mapping[str, Any]") -> "AuditReport":
+        """This report with what changed since an earlier one, as `parts["changes"]`; all outputs then show it.
+
+        Parameters
+        ----------
+        old : AuditReport, or path, or dict
+            The earlier report, or the file that `to_json` wrote (of schema 1, 2 or 3), or what it holds.
+
+        Returns
+        -------
+        AuditReport
+            Gaps are subtracted only where both reports saw the same examples, by the same metric, weighted alike. What
+            else differs, such as a limit or clusters, is said.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Naming `old`, where it is no audit, or of an unknown schema.
+
+        Examples
+        --------
+        >>> from kdcourse.audit import audit
+        >>> labels, group = [0, 1] * 500, ["a"] * 400 + ["b"] * 600
+        >>> before = audit(labels, labels, [1, 1] * 20 + [0, 1] * 480, {"group": group})
+        >>> now = audit(labels, labels, labels, {"group": group}).compare(before)
+        >>> now.parts["changes"].table[["level", "change", "verdict_before", "verdict", "moved"]]
+                  level  change verdict_before verdict  moved
+        0             a  better           flag    pass  -0.05
+        1  all examples  better          watch    pass  -0.02
+        2             b                   pass    pass   0.00
+        """
+        content = pages.content(old) if isinstance(old, AuditReport) else read_old(old)
+        changes = changes_part(self, pages.content(self), content)
+        return replace(self, parts={"changes": changes} | {k: v for k, v in self.parts.items() if k != "changes"})
+
+    def signed(
+        self, note: str | None = None, *, file: StrPath | None = None, columns: Mapping[str, str | None] | None = None
+    ) -> "AuditReport":
+        """This report, which then says who signs it, and what it was made from.
+
+        Parameters
+        ----------
+        note : str, optional
+            Who signs, and when.
+        file : path, optional
+            Of the predictions: the report names it, its SHA-256, and how many rows it has.
+        columns : dict, optional
+            {"label": column, "teacher": column, …} of that file; None for what it has no column of.
+
+        Raises
+        ------
+        ValueError
+            For a note without a word.
+
+        Examples
+        --------
+        >>> from kdcourse.audit import audit
+        >>> report = audit([0, 1] * 50, [0, 1] * 50, [0, 1] * 50, {"half": ["a", "b"] * 50})
+        >>> "Signed: Ada, 2026-11-26" in str(report.signed("Ada, 2026-11-26"))
+        True
+        """
+        return replace(self, settings=self.settings | signature(note, file, self.settings["rows"], columns))
 
     def plot(self) -> None:
         """Show a figure of the gaps with their intervals, the worst 30 slices and all examples together."""

@@ -1,12 +1,13 @@
 """What the outputs of an audit share: the finding in a sentence, and the cells of each row as people read them."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from kdcourse._arguments import integer
+from kdcourse.audit.record import record
 
 Report = Any  # an AuditReport, whose module imports this one
 NOTHING = "–"
@@ -16,8 +17,21 @@ SHORT = ["slice", "level", "n", "teacher", "student", "baseline", "gap", "max_ga
 class Column(NamedTuple):
     name: str  # as in AuditReport.table
     title: str
-    cell: Callable[[pd.Series], str]
+    cell: Callable[[Any], str]  # of a row
     numeric: bool
+
+
+class Part(NamedTuple):
+    """What a report holds beside its table, where it was asked for."""
+
+    title: str
+    said: list[str]
+    table: pd.DataFrame
+    columns: list[Column]
+    shown: pd.DataFrame  # the rows that people see
+
+    def cells(self) -> list[list[str]]:
+        return [[column.cell(row) for column in self.columns] for row in self.shown.to_dict("records")]
 
 
 class Table(NamedTuple):
@@ -37,20 +51,38 @@ def table_of(report: Report, names: Collection[str] | None = None, most_rows: in
 def plain_text(report: Report, most_rows: int | None = None) -> str:
     """The report for a terminal: the table, the worst row first, how it was judged, notes, and the headline last."""
     shown, rows, left = table_of(report, SHORT, most_rows)
-    cells = [[column.title for column in shown], *([cut(cell) for cell in row] for _, row in rows)]
-    widths = [max(map(len, cells_of)) for cells_of in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if column.numeric else cell.ljust(width)
-            for cell, width, column in zip(line, widths, shown, strict=True)
-        ).rstrip()
-        for line in cells
-    ]
+    lines = lined_up(shown, [cells for _, cells in rows])
     more = [f"… and {left:,} more rows"] if left else []
     lines[-1:] = [*more, "-" * max(map(len, lines)), lines[-1]]
     notes = [f"Note: {printable(note)}" for note in report.notes]
+    parts = [line for part in report.parts.values() for line in ["", *part_text(part)]] + [""] * bool(report.parts)
     told = [line for line in (sight(report), *waivers_of(report), held_back(report)) if line]
-    return "\n".join([*lines, "", report.method, *notes, *told, headline(report)])
+    return "\n".join([*lines, "", report.method, *notes, *parts, *recorded(report), *told, headline(report)])
+
+
+def recorded(report: Report) -> list[str]:
+    """What the report was made from, where a file or a signature is known; arrays in a notebook need no such lines."""
+    known = any(report.settings.get(name) for name in ("data", "note"))
+    return [f"{term}: {printable(said)}" for term, said in record(report.settings).items()] if known else []
+
+
+def part_text(part: Part) -> list[str]:
+    """Lines for a terminal."""
+    table = lined_up(part.columns, part.cells()) if len(part.shown) else []
+    return [f"{part.title}. {part.said[0]}", *part.said[1:], *table]
+
+
+def lined_up(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line of headings and one for each row, with their cells below one another."""
+    cells = [[column.title for column in columns], *([cut(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, cells_of)) for cells_of in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if column.numeric else cell.ljust(width)
+            for cell, width, column in zip(line, widths, columns, strict=True)
+        ).rstrip()
+        for line in cells
+    ]
 
 
 def waivers_of(report: Report) -> list[str]:
@@ -97,9 +129,9 @@ def sight(report: Report) -> str:
         return ""
     least, most = known.loc[known["chance_at_twice"].idxmin()], known["chance_at_twice"].max()
     needed = f"; 80 % would take {about(least['needed_at_twice'])} examples" if least["chance_at_twice"] < 0.8 else ""
-    chance = f"{100 * least['chance_at_twice']:.0f} % in {name_of(least)} ({least['n']:,} examples{needed})"
-    rest = f", and up to {100 * most:.0f} % elsewhere" if len(known) > 1 else ""
-    return f"Had a slice lost twice what it may, it would have been flagged with a probability of about {chance}{rest}."
+    chance = f"{likely(least['chance_at_twice'])} in {name_of(least)} ({least['n']:,} examples{needed})"
+    rest = f", and {likely(most, 'up to')} elsewhere" if len(known) > 1 else ""
+    return f"Had a slice lost twice what it may, it would have been flagged with a probability of {chance}{rest}."
 
 
 def held_back(report: Report) -> str:
@@ -118,6 +150,12 @@ def held_back(report: Report) -> str:
 def about(count: float) -> str:
     """A number that rests on an estimate, in two digits."""
     return f"about {float(f'{count:.2g}'):,.0f}"
+
+
+def likely(chance: float, words: str = "about") -> str:
+    """A probability that rests on an approximation: neither 0 nor 100 %."""
+    percent = 100 * chance
+    return "under 1 %" if percent < 1 else "over 99 %" if percent > 99 else f"{words} {percent:.0f} %"
 
 
 def rows_of(report: Report, most_rows: int | None) -> tuple[list[pd.Series], int]:
@@ -148,7 +186,7 @@ def columns(report: Report) -> list[Column]:
     found = [
         Column("slice", "slice", plain("slice"), False),
         Column("level", "level", plain("level"), False),
-        Column("verdict", "verdict", _with_reason, False),
+        Column("verdict", "verdict", verdict_with_reason, False),
         Column("n", "n", lambda row: f"{row['n']:,}", True),
         Column("gap", f"gap {interval}", lambda row: with_interval(report, row), True),
         Column("max_gap", f"allowed gap ({unit})", lambda row: gap_text(report, row["max_gap"], ""), True),
@@ -228,7 +266,7 @@ def verdict_text(row: pd.Series) -> str:
     return ", ".join(words)
 
 
-def _with_reason(row):
+def verdict_with_reason(row: pd.Series) -> str:
     return f"{verdict_text(row)}: {printable(row['why'])}" if row["why"] else verdict_text(row)
 
 

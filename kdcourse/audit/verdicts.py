@@ -113,10 +113,12 @@ def judge(
     min_samples: int,
     confidence: float,
     correction: str = "holm",
+    students: int = 1,
 ) -> tuple[pd.DataFrame, int]:
     """The report's rows, in the order of `counts`, and how many tests they are corrected for.
 
-    counts      from `tally`, or with what `measured` adds; the first row is all examples, tested however few they are
+    counts      from `tally`, or with what `measured` adds, of one student below the other; the first row of each is all
+                examples, which is tested however few they are
     max_gap     [rows] the gap that each row allows
     scored      by standard errors, not by what only one of the two gets right;  compared  there is a baseline
     correction  one of CORRECTIONS
@@ -140,7 +142,7 @@ def judge(
 
     measurable = table["why"].eq("").to_numpy()
     tested = measurable & (table["n"] >= min_samples).to_numpy()
-    tested[0] = True
+    tested[:: len(table) // students] = True
     tests = int(tested.sum())
     within = np.flatnonzero(tested).tolist()
     at_limit = np.array([_p_values(scored, evidence[row], max_gap[row]) for row in within])
