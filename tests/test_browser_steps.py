@@ -234,7 +234,9 @@ def test_the_numbers_of_the_point_are_those_of_torch(at_stage, finished):
     }
     for name, values in rows.items():
         cells = page.locator(f"tr:visible:has(th:text-matches('{name}')) td").all_inner_texts()
-        found, expected = ([float(str(one).replace("−", "-")) for one in which] for which in (cells, map(float, values)))
+        found, expected = (
+            [float(str(one).replace("−", "-")) for one in which] for which in (cells, map(float, values))
+        )
         assert found == pytest.approx(expected, abs=0.051 if "logits" in name else 0.0051)
 
 
