@@ -35,9 +35,10 @@ STEPS = {"temperature": 2, "lr": 2, "weight_decay": 4}  # the next value is this
 # pictures are independent of each other: if gains vary by 0.4 points from one to the next, and differences of gains
 # by 0.5, four show a gain of 1.2 points and a difference of 1.6 with 80 % power, and three a gap 1.8 points from its
 # limit (`stats.detectable_difference`, at the confidence that the parts of a claim need). Training on all pictures
-# takes ten times as long. There, seeds matter less than test pictures do: three show a gap 1.2 points from its limit.
+# takes ten times as long. There, seeds matter less than test pictures do: three show a gap 1.2 points from its limit,
+# and labels are the control at one size inside the sweet spot and one outside.
 PLAN: dict[int, dict[str, dict[int, int]]] = {
-    50_000: {"soft": dict.fromkeys([10, 20, 50, 100], 3)},
+    50_000: {"soft": dict.fromkeys([10, 20, 50, 100], 3), "labels": dict.fromkeys([10, 50], 3)},
     5_000: {
         "soft": dict.fromkeys([2, 5, 10, 20, 50, 100, 200], 4) | {5: 3},
         "labels": dict.fromkeys([2, 10, 50, 100, 200], 4),
