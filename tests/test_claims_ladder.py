@@ -20,6 +20,7 @@ REPETITIONS = {
     (BLOCK, "labels"): {2: 4, 10: 4, 50: 4, 100: 4, 200: 4},
     (BLOCK, "arg-max"): {10: 4},
     (ALL, "soft"): {10: 3, 20: 3, 50: 3, 100: 3},
+    (ALL, "labels"): {10: 3, 50: 3},
 }
 BEST = {"soft": {"temperature": 1, "lr": 0.008}, "labels": {"lr": 0.001, "weight_decay": 0.0625}}
 BEST["arg-max"] = {"lr": 0.016, "weight_decay": 4}

@@ -103,17 +103,18 @@ def students(result):
 
 def test_the_sweet_spot_is_the_gain_at_10_minus_the_gain_outside_the_range(bench):
     result = found("sweet-spot-5-20", bench)
-    cnns = [{"student": "CNN", "ratio": [10, ratio], "examples": BLOCK} for ratio in OUTSIDE]
+    of_cnns = [(ALL, 50), *((BLOCK, ratio) for ratio in OUTSIDE)]
+    cnns = [{"student": "CNN", "ratio": [10, ratio], "examples": n} for n, ratio in of_cnns]
     mlps = [{"ratio": [10, ratio], "examples": n} for n in (ALL, BLOCK) for ratio in OUTSIDE]
     assert [one["key"] for one in result["parts"]] == cnns + mlps
-    expected = [100 * (OF_CNNS[10] - OF_CNNS[ratio]) for ratio in OUTSIDE]
+    expected = [100 * (OF_CNNS[10] - OF_CNNS[ratio]) for _, ratio in of_cnns]
     expected += [100 * more * (GAINS[10] - GAINS[ratio]) for more in (1, 2) for ratio in OUTSIDE]
     assert means(result) == pytest.approx(expected, abs=0.15)
-    assert width({"parts": result["parts"][:4]}) < 2  # of four blocks
-    assert width({"parts": result["parts"][4:]}) < 0.6
-    assert [one["n"] for one in result["parts"]] == [4] * 4 + [8] * 4 + [10] * 4
-    assert [one["covers"] for one in result["parts"][:4]] == [{"block": 4, "example": 2_000}] * 4
-    for one in result["parts"][:4]:
+    assert width({"parts": result["parts"][1:5]}) < 2  # of four blocks
+    assert width({"parts": result["parts"][5:]}) < 0.6
+    assert [one["n"] for one in result["parts"]] == [3] + [4] * 4 + [8] * 4 + [10] * 4
+    assert [one["covers"] for one in result["parts"][1:5]] == [{"block": 4, "example": 2_000}] * 4
+    for one in result["parts"][1:5]:
         assert one["beside"] == {"gain over arg-max labels, 10×": pytest.approx(0.006, abs=1e-3)}
         for arm in one["arms"].values():
             best = {"temperature": 2, "lr": 0.008, "lr of the others": 0.008, "soft_weight of the others": 0}

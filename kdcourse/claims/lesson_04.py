@@ -60,8 +60,9 @@ HIDDEN = (
 )
 def sweet_spot(run):
     """What soft labels gain on test over labels at a size ratio of 10, minus what they gain at a ratio outside 5 to 20.
-    Same examples, initial weights and order for both. CNNs have blocks of 5,000 pictures; MLPs those, or as many
-    flights, and 50,000. By latency, the CNN nearest to 10 times faster, where one is 5 to 20 times faster.
+    Same examples, initial weights and order for both. CNNs have blocks of 5,000 pictures, and for 50× all
+    50,000; MLPs those, or as many flights. By latency, the CNN nearest to 10 times faster, where one is 5 to 20 times
+    faster.
     """
     parts = []
     for which, n, students_of, times in by_size(run, "soft", "labels", "arg-max"):
