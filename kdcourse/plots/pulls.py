@@ -49,7 +49,7 @@ def pulls(
     >>> split = Split(torch.tensor([0]), torch.zeros(1, 2), inputs=torch.zeros(1, 4))
     >>> one = DataSet("tiny", split, split, split, class_names=("hat", "sock"))
     >>> pulls(one, 0, {1: [0.5, -0.5], 10: [-1.0, 1.0]}, title="It turns", marked=0)
-    [figure] It turns. A hat. T = 1: hat +0.50, sock -0.50. T = 10: hat -1.00, sock +1.00.
+    [figure] It turns. A hat. T = 1: hat +0.50, sock −0.50. T = 10: hat −1.00, sock +1.00.
     """
     part, names = getattr(data_set, split), data_set.class_names
     side, label = int(part.inputs.shape[1] ** 0.5), names[int(part.labels[example])]
