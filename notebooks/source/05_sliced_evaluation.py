@@ -438,7 +438,7 @@ truth, group = mails.test.labels.numpy(), mails.test.about["group"]
 said = mails.test.teacher_logits.argmax(1).numpy()
 sure, own = torch.tensor(found["test_logits"].iloc[0]).softmax(1).max(1)
 report = audit(truth, said, own.numpy(), {"group": group}, **policy)
-print(report)
+print(*str(report).splitlines()[-2:], sep="\n")  # all of it: report
 
 # %% [markdown]
 # And your own `release`, on the thin lines, of which Holm asks a little less (so sneakers passed above):
