@@ -251,3 +251,13 @@ def test_phonemes_are_spelled_up_to_the_end():
 def test_settings_of_no_sense_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(model())
+
+
+def test_of_no_prefix_nothing_is_written():
+    none = prefixes()[:0]
+    shapes = [
+        greedy(model(), none, longest=3),
+        sample(model(), none, 2, longest=3),
+        beam(model(), none, 2, longest=3)[0],
+    ]
+    assert [tuple(tokens.shape) for tokens in shapes] == [(0, 3), (0, 2, 3), (0, 2, 3)]

@@ -17,6 +17,7 @@ from kdcourse.lm import (
     padding_share,
     sample,
     sampled_reverse_loss,
+    teacher_logits,
     token_losses,
     trimmed,
     warm_cosine,
@@ -245,12 +246,42 @@ def test_the_history_counts_student_teacher_and_what_the_student_wrote():
     assert own == 4 * forward_flops(student, trimmed(LETTERS), torch.zeros(1, lengths[0]))
 
 
+def test_a_budget_of_operations_ends_training_with_the_step_that_reaches_it_and_the_schedule_with_it():
+    step = fit(model(), LETTERS, PHONEMES, epochs=1, **QUIET).last["flops"]  # all words are one batch
+    rows = fit(model(), LETTERS, PHONEMES, flops=3.5 * step, lr=1.0, warmup=0.0, **QUIET).rows
+    assert [row["flops"] for row in rows] == [step] * 4
+    expected = [warm_cosine(k / 3.5, 0.0) for k in range(4)]
+    assert [row["learning_rate"] for row in rows] == pytest.approx(expected)
+
+
+def test_stored_logits_teach_as_the_teacher_itself_and_cost_nothing_more():
+    teacher, asked, told = model(seed=1), model(), model()
+    for parameter in teacher.parameters():
+        parameter.data = parameter.data.half().float() * 3
+    said = teacher_logits(teacher, LETTERS, PHONEMES)
+    settings = {"epochs": 3, "batch_size": 3, **QUIET}
+    live = fit(asked, LETTERS, PHONEMES, teacher=teacher, **settings)
+    stored = fit(told, LETTERS, PHONEMES, teacher=said, **settings)
+    assert stored.last["loss"] == pytest.approx(live.last["loss"], rel=1e-3)
+    alone = fit(model(), LETTERS, PHONEMES, **settings)
+    assert stored.last["flops"] == alone.last["flops"] < live.last["flops"]
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         ({"targets": PHONEMES[:3]}, ValueError, "targets must have one row per prefix, got 3 for 7"),
         ({"prefixes": LETTERS.float()}, TypeError, "prefixes must be an int32 or int64 tensor"),
         ({"targets": PHONEMES + 60}, ValueError, r"targets must be in \[0, 69\), got"),
+        ({"flops": 1e9}, ValueError, "one of epochs and flops must be given, got epochs=1 and flops=1000000000.0"),
+        ({"epochs": None}, ValueError, "one of epochs and flops must be given, got epochs=None and flops=None"),
+        ({"epochs": None, "flops": 0}, ValueError, "flops must be > 0, got 0"),
+        ({"teacher": torch.zeros(3, 69, 7)}, ValueError, "teacher must have one row per target, got 3 for 7"),
+        (
+            {"teacher": torch.zeros(7, 69, 7), "rewrite": lambda letters, said: said},
+            TypeError,
+            "teacher must be a Transformer where targets are rewritten, got a Tensor",
+        ),
         ({"epochs": 0}, ValueError, "epochs must be an integer >= 1, got 0"),
         ({"lr": 1e12, "epochs": 9, "warmup": 0.0}, FloatingPointError, "the loss became nan at epoch"),
     ],

@@ -8,7 +8,9 @@ from tqdm.auto import tqdm
 
 from kdcourse import controls
 from kdcourse.claims.arms import ARMS, LINEAR, by_block, of_teacher, on_test, pairs, planned, seeds, students
+from kdcourse.claims.phonemes import against, arms
 from kdcourse.claims.record import Part, claim
+from kdcourse.claims.settings import BLOCK
 from kdcourse.stats.calibration import fit_bias
 from kdcourse.sweep import grid
 
@@ -17,15 +19,20 @@ from kdcourse.sweep import grid
     "soft-beats-hard",
     "A student learns more from soft labels than from hard labels.",
     taught_in="Hinton, Vinyals and Dean 2015, section 2; nearly every introduction since",
-    settings=("fashion-mnist", "wordnet-glosses", "flights"),
+    settings=("fashion-mnist", "wordnet-glosses", "flights", "cmudict"),
     parts="transfer-set sizes",
-    revised="In a first run, labels could choose a weight decay and soft labels could not; since then, both can.",
+    revised="In a first run, labels could choose a weight decay and soft labels could not; since then, both can. Words "
+    "are new since then.",
     smallest=1.0,
 )
 def soft_beats_hard(run):
     """On test, soft labels minus labels: same examples, initial weights and order of the batches. Temperature and
-    learning rate, or learning rate and weight decay, of each arm chosen on validation, and whether to stop sooner.
+    learning rate, or learning rate and weight decay, of each arm chosen on validation, and whether to stop sooner. Of
+    words, at equal compute, the teacher's passes counted; T = 1.
     """
+    if run.setting.name == "cmudict":
+        found = arms(run, ["soft targets", "labels"])
+        return [against(run, found, "soft targets", "labels", {"examples": BLOCK})]
     parts = []
     for n in run.setting.sizes:
         soft, hard, linear = by_block(run, n, run.setting.width, *ARMS.values(), LINEAR, **planned(run, n))

@@ -30,7 +30,13 @@ WORDS = {
     "width": ("at ", "{}", " hidden units"),
 }
 # Data sets in which claims are measured: what each consists of, and where it is said to be measured.
-EXAMPLES = {"fashion-mnist": "pictures", "spam-assassin": "mails", "wordnet-glosses": "glosses", "flights": "flights"}
+EXAMPLES = {
+    "fashion-mnist": "pictures",
+    "spam-assassin": "mails",
+    "wordnet-glosses": "glosses",
+    "flights": "flights",
+    "cmudict": "words",
+}
 PLACES = EXAMPLES | {"fashion-mnist": "garments"}
 
 

@@ -89,7 +89,15 @@ class Setting:
 
 
 # What is reported -> by how much it is multiplied to be shown, and its unit then. More is better.
-METRICS = {"accuracy": (100.0, "points"), "AUROC": (100.0, "points"), "log-likelihood": (1.0, "nats")}
+METRICS = {
+    "accuracy": (100.0, "points"),
+    "AUROC": (100.0, "points"),
+    "log-likelihood": (1.0, "nats"),
+    "phoneme accuracy": (100.0, "points"),
+    "word accuracy": (100.0, "points"),
+    "calibration": (100.0, "points"),
+    "pronunciations said": (100.0, "points"),
+}
 
 SETTINGS = {
     setting.name: setting
@@ -133,5 +141,6 @@ SETTINGS = {
             choose="validation_nll",
             group="date",
         ),
+        Setting("cmudict", "groups of words", {}, sizes=(5_000,), metric="phoneme accuracy", group="group"),
     )
 }

@@ -9,8 +9,18 @@ from kdcourse.lm.decode import beam, greedy, sample, spelled
 from kdcourse.lm.errors import Errors, edit_distance, pronunciation_errors
 from kdcourse.lm.losses import gradient_noise, sampled_reverse_loss
 from kdcourse.lm.model import Cache, Transformer
+from kdcourse.lm.scores import scores
 from kdcourse.lm.teacher import load_teacher
-from kdcourse.lm.train import bucketed, fit, on_policy, padding_share, token_losses, trimmed, warm_cosine
+from kdcourse.lm.train import (
+    bucketed,
+    fit,
+    on_policy,
+    padding_share,
+    teacher_logits,
+    token_losses,
+    trimmed,
+    warm_cosine,
+)
 
 __all__ = [
     "Cache",
@@ -29,7 +39,9 @@ __all__ = [
     "pronunciation_errors",
     "sample",
     "sampled_reverse_loss",
+    "scores",
     "spelled",
+    "teacher_logits",
     "token_losses",
     "trimmed",
     "warm_cosine",

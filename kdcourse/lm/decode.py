@@ -137,7 +137,7 @@ def spelled(tokens: torch.Tensor) -> list[tuple[str, ...]]:
 def batches(prefixes: torch.Tensor, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """(row numbers, prefixes without the columns that none of them needs), the shortest first."""
     lengths = (prefixes != PAD).sum(1)
-    for rows in lengths.argsort(stable=True).split(size):
+    for rows in lengths.argsort(stable=True).split(size) if len(lengths) else ():
         yield rows.cpu(), prefixes[rows, : int(lengths[rows].max())]
 
 

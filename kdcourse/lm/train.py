@@ -5,6 +5,7 @@ per token`, with logits [B, V, P] and labels [B, P]; padding is taken out here. 
 dictionary's, a teacher's samples, or, with `rewrite`, what the student itself has just written.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -17,11 +18,11 @@ from tqdm.auto import tqdm
 from kdcourse import store
 from kdcourse._arguments import ids, integer, not_negative, positive
 from kdcourse._arguments import share as check_share
-from kdcourse._examples import borrowed, drawing_from, in_mode
+from kdcourse._examples import borrowed, drawing_from, home_of, in_mode
 from kdcourse.data.cmudict import PAD, START
 from kdcourse.devices import resolve_device
 from kdcourse.lm.compute import forward_flops
-from kdcourse.lm.decode import sample
+from kdcourse.lm.decode import BATCH, sample
 from kdcourse.lm.model import Transformer
 from kdcourse.lm.muon import Muon
 from kdcourse.losses import LossFunction, blended
@@ -33,8 +34,9 @@ def fit(
     prefixes: torch.Tensor,
     targets: torch.Tensor,
     *,
-    epochs: int,
-    teacher: Transformer | None = None,
+    epochs: int | None = None,
+    flops: float | None = None,
+    teacher: Transformer | torch.Tensor | None = None,
     loss: LossFunction | None = None,
     rewrite: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
     lr: float = 5e-3,
@@ -56,10 +58,12 @@ def fit(
         0 where they are padded.
     targets : int64 Tensor [N, P]
         What follows each, with END behind the last token, then 0.
-    epochs : int
-        Passes over the examples, >= 1.
-    teacher : Transformer, optional
-        Asked about every batch as it comes; without one the loss gets None.
+    epochs, flops : int, float
+        Either how many passes over the examples, >= 1; or what may be spent, counted as in the history: training ends
+        with the step that reaches it.
+    teacher : Transformer or Tensor, optional
+        Asked about every batch as it comes. Or its logits [N, V, P] on the targets, from `teacher_logits`: whoever
+        asked for them has paid. Without one the loss gets None.
     loss : function, optional
         None: cross-entropy without a teacher, the forward divergence with one.
     rewrite : function, optional
@@ -102,52 +106,73 @@ def fit(
     >>> history.last["loss"] < 0.1 * history.rows[0]["loss"]
     True
     """
-    epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
+    batch_size = integer("batch_size", batch_size, at_least=1)
+    if (epochs is None) == (flops is None):
+        raise ValueError(f"one of epochs and flops must be given, got epochs={epochs} and flops={flops}")
+    if flops is None:
+        epochs = integer("epochs", epochs, at_least=1)
+    else:
+        flops = positive("flops", flops)
     lr, weight_decay = positive("lr", lr), not_negative("weight_decay", weight_decay)
     for name, rows in [("prefixes", prefixes), ("targets", targets)]:
         ids(name, rows, model.recipe["vocabulary"])
     if len(prefixes) != len(targets):
         raise ValueError(f"targets must have one row per prefix, got {len(targets)} for {len(prefixes)}")
+    stored = isinstance(teacher, torch.Tensor)
+    if stored and rewrite is not None:
+        raise TypeError("teacher must be a Transformer where targets are rewritten, got a Tensor")
+    if stored and len(teacher) != len(targets):
+        raise ValueError(f"teacher must have one row per target, got {len(teacher)} for {len(targets)}")
     loss = loss or (blended() if teacher is not None else blended(soft_weight=0))
     device = resolve_device(device)
     optimizer = Muon(model.named_parameters(), lr, weight_decay)
     history = History(device=str(device))
     if checkpoint is not None and Path(checkpoint).exists():
         history.rows = _resume(checkpoint, model, optimizer)
-    steps = epochs * math.ceil(len(prefixes) / batch_size)
-    step = len(history) * math.ceil(len(prefixes) / batch_size)
-    asked = nullcontext() if teacher is None else borrowed(teacher, device, training=False)
+    per_epoch = math.ceil(len(prefixes) / batch_size)
+    asked = nullcontext() if teacher is None or stored else borrowed(teacher, device, training=False)
     with borrowed(model, device, training=True), asked:
-        bar = tqdm(range(len(history), epochs), desc="training", unit="epoch", leave=False, disable=not progress)
-        for epoch in bar:
-            start, total, tokens, flops = time.perf_counter(), 0.0, 0, 0
+        bar = tqdm(total=epochs, initial=len(history), desc="training", unit="epoch", leave=False, disable=not progress)
+        for epoch in itertools.count(len(history)):
+            spent_before = sum(row["flops"] for row in history.rows)
+            if epoch == epochs or (flops is not None and spent_before >= flops):
+                break
+            start, total, tokens, spent = time.perf_counter(), 0.0, 0, 0
             order = torch.Generator().manual_seed(order_seed * 100_003 + epoch)
             with drawing_from(order_seed * 100_003 + epoch, device):
-                for rows in bucketed(prefixes, targets, batch_size, order):
+                for k, rows in enumerate(bucketed(prefixes, targets, batch_size, order)):
+                    done = (epoch + k / per_epoch) / epochs if flops is None else (spent_before + spent) / flops
+                    if done >= 1:
+                        break
                     for group in optimizer.param_groups:
-                        group["lr"] = lr * warm_cosine(step / steps, warmup)
+                        group["lr"] = lr * warm_cosine(done, warmup)
                     batch, labels = trimmed(prefixes[rows]).to(device), trimmed(targets[rows]).to(device)
                     if rewrite is not None:
                         given, labels = labels, rewrite(batch, labels)
-                        flops += 0 if labels is given else forward_flops(model, batch, labels)
-                    values, mask = token_losses(model, batch, labels, loss, teacher)
+                        spent += 0 if labels is given else forward_flops(model, batch, labels)
+                    said = teacher
+                    if stored:
+                        said = teacher[rows, :, : labels.shape[1]].to(device, torch.float32)
+                    values, mask = token_losses(model, batch, labels, loss, said)
                     value = values.sum() / mask.sum()
-                    step += 1
                     if not value.isfinite():
+                        step = epoch * per_epoch + k + 1
                         raise FloatingPointError(f"the loss became {value.item()} at epoch {epoch + 1}, step {step}")
                     optimizer.zero_grad(set_to_none=True)
                     value.backward()
                     optimizer.step()
                     total, tokens = total + float(values.detach().sum()), tokens + int(mask.sum())
-                    flops += 3 * forward_flops(model, batch, labels)
-                    if teacher is not None:
-                        flops += forward_flops(teacher, batch, labels)
+                    spent += 3 * forward_flops(model, batch, labels)
+                    if not (said is None or stored):
+                        spent += forward_flops(said, batch, labels)
             row = {"epoch": epoch + 1, "loss": total / tokens, "learning_rate": optimizer.param_groups[0]["lr"]}
-            row |= {"seconds": time.perf_counter() - start, "flops": flops}
+            row |= {"seconds": time.perf_counter() - start, "flops": spent}
             history.rows.append(row | (validate() if validate is not None else {}))
+            bar.update()
             bar.set_postfix(loss=f"{row['loss']:.4f}")
             if checkpoint is not None:
                 _keep(checkpoint, model, optimizer, history.rows)
+        bar.close()
     return history
 
 
@@ -156,19 +181,39 @@ def token_losses(
     prefixes: torch.Tensor,
     targets: torch.Tensor,
     loss: LossFunction,
-    teacher: Transformer | None = None,
+    teacher: Transformer | torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(values [B, P], 0 in padding; mask [B, P], True where there is a token) of a loss on given targets.
 
-    Both models are told every token that stands before (teacher forcing). No gradient flows into the teacher.
+    Both models are told every token that stands before (teacher forcing). No gradient flows into the teacher, of which
+    the logits [B, V, P] will do.
     """
-    before = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
+    before = _before(targets)
     mask = targets != PAD
-    said = None
-    if teacher is not None:
+    said = teacher
+    if not (teacher is None or isinstance(teacher, torch.Tensor)):
         with torch.no_grad(), in_mode(teacher, training=False):
             said = teacher(prefixes, before)
     return loss(model(prefixes, before), said, targets).masked_fill(~mask, 0.0), mask
+
+
+def teacher_logits(teacher: Transformer, prefixes: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """What a teacher says behind each token of the targets, to be stored: float16 [N, V, P], 0 behind the last.
+
+    Examples
+    --------
+    >>> teacher = Transformer(69, width=16, layers=1, heads=2, seed=0)
+    >>> teacher_logits(teacher, torch.tensor([[5, 3, 22]]), torch.tensor([[49, 31, 22, 2]])).shape
+    torch.Size([1, 69, 4])
+    """
+    stored = torch.zeros(len(targets), teacher.recipe["vocabulary"], targets.shape[1], dtype=torch.float16)
+    device = home_of(teacher)
+    with torch.no_grad(), in_mode(teacher, training=False):
+        for rows in bucketed(prefixes, targets, BATCH, torch.Generator().manual_seed(0)):
+            tokens = trimmed(targets[rows])
+            said = teacher(trimmed(prefixes[rows]).to(device), _before(tokens).to(device))
+            stored[rows, :, : tokens.shape[1]] = said.half().cpu()
+    return stored
 
 
 def on_policy(
@@ -243,6 +288,10 @@ def warm_cosine(done: float, warmup: float = 0.05) -> float:
     if done < warmup:
         return done / warmup
     return (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) / 2
+
+
+def _before(targets):
+    return torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], 1)
 
 
 def _keep(checkpoint, model, optimizer, rows):

@@ -185,7 +185,13 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins
     >>> round(expected_calibration_error([[0.9, 0.1], [0.2, 0.8]], [0, 1]), 3)
     0.15
     """
-    confidence, correct, which, edges = _binned(probabilities, labels, bins)
+    confidence, correct, *_ = _binned(probabilities, labels, bins)
+    return confidence_gap(confidence, correct, bins)
+
+
+def confidence_gap(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """The expected calibration error of answers [N], each with its confidence and whether it is right, unchecked."""
+    which, edges = _bins(confidence, bins)
     gaps = np.bincount(which, weights=correct - confidence, minlength=len(edges) - 1)
     return float(np.abs(gaps).sum() / len(correct))
 
@@ -202,10 +208,13 @@ def _binned(probabilities, labels, bins):
         raise ValueError(f"probabilities must sum to 1 over axis 1, got {probabilities[row].sum():.4g} in row {row}")
     confidence = probabilities.max(1)
     correct = probabilities.argmax(1) == labels
+    return confidence, correct, *_bins(confidence, bins)
+
+
+def _bins(confidence, bins):
     # Not confidence * bins, rounded up: 0.56 * 25 is more than 14, and 0.56 would land above its edge.
     edges = np.arange(bins + 1) / bins
-    which = np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
-    return confidence, correct, which, edges
+    return np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1), edges
 
 
 def _checked(name, table, labels):

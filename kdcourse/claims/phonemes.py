@@ -1,0 +1,304 @@
+"""Students of CMUdict's teacher at equal compute: what each arm of lesson 08 learns from, and what that has cost.
+
+Compute is counted in floating-point operations (`lm.forward_flops`): of the student's training, and of all that the
+teacher reads, scores, samples and decodes. What is stored is paid for once, what the student writes in every step.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from kdcourse import data, devices, lm, store
+from kdcourse._process import arithmetic_threads
+from kdcourse.claims.arms import part
+from kdcourse.claims.record import Arm, Part
+from kdcourse.claims.settings import BLOCK, METRICS
+from kdcourse.data.cmudict import WORDS
+from kdcourse.lm.decode import BATCH
+from kdcourse.lm.teacher import CHECKPOINT
+from kdcourse.losses import LossFunction, blended
+from kdcourse.stats.calibration import confidence_gap
+
+ENGINE = 1  # raised by whoever changes what comes out: all is then trained anew
+STUDENT = {"width": 64, "layers": 2, "heads": 4}  # a seventeenth of the teacher's parameters
+PASS = 55.9e9  # what a student of this size spends on one pass over 5,000 words with labels
+BUDGET, LARGE = 60 * PASS, 150 * PASS  # the large one is for the words without labels: to decode them takes 93 passes
+BLOCKS = 3
+LRS = {"offline": (0.003, 0.006, 0.012), "on-policy": (0.0005, 0.001, 0.002)}
+SOONER = 4  # it is also tried to stop after a quarter, and if that is better after a sixteenth
+
+
+@dataclass(frozen=True)
+class Source:
+    """Prefixes [N, L], targets [N, P], the teacher's logits on them or None, and what the teacher spent."""
+
+    prefixes: torch.Tensor
+    targets: torch.Tensor
+    logits: torch.Tensor | None = None
+    flops: float = 0.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an arm learns: from what, by which loss, and whether from what the student itself writes.
+
+    Attributes
+    ----------
+    source : function
+        (teacher, words, unlabelled) -> Source.
+    loss : function
+    warm : bool
+        It goes on from half the budget of soft targets.
+    own : float
+        Share of the batches that the student writes itself.
+    """
+
+    source: Callable
+    loss: LossFunction
+    warm: bool = False
+    own: float = 0.0
+    budget: float = BUDGET
+
+
+# ---- what the teacher gives ----
+
+
+def dictionary(teacher, words, unlabelled):
+    """The listed pronunciations."""
+    return Source(*words.examples()[:2])
+
+
+def scored(teacher, words, unlabelled):
+    """The listed pronunciations, and what the teacher says at each of their tokens."""
+    letters, said, _ = words.examples()
+    return Source(letters, said, lm.teacher_logits(teacher, letters, said), cost(teacher, letters, said))
+
+
+def sampled(count):
+    """So many completions of the teacher for each word, in place of the listed ones."""
+
+    def source(teacher, words, unlabelled):
+        written = lm.sample(teacher, words.letters, count, seed=0)
+        repeated = words.letters.repeat_interleave(count, 0)
+        return Source(repeated, written.flatten(0, 1), None, cost(teacher, words.letters, written.amax(1), count))
+
+    return source
+
+
+def beamed(teacher, words, unlabelled):
+    """The best completion of a beam of four for each word."""
+    written = lm.beam(teacher, words.letters, 4)[0]
+    return Source(words.letters, written[:, 0], None, cost(teacher, words.letters, written.amax(1), 4))
+
+
+def with_unlabelled(soft):
+    """The listed pronunciations, and of words without one the teacher's likeliest; and what it says at their tokens."""
+
+    def source(teacher, words, unlabelled):
+        known, new = scored(teacher, words, None) if soft else dictionary(teacher, words, None), unlabelled.letters
+        written = lm.greedy(teacher, new)
+        logits = torch.cat([known.logits, lm.teacher_logits(teacher, new, written)]) if soft else None
+        spent = known.flops + cost(teacher, new, written)  # its logits come along as it writes
+        return Source(torch.cat([known.prefixes, new]), torch.cat([known.targets, written]), logits, spent)
+
+    return source
+
+
+def cost(model, prefixes, tokens, count=1):
+    """What a model spends on scoring or writing [N, P] tokens, in batches of words of about one length."""
+    order = torch.Generator().manual_seed(0)
+    batches = lm.bucketed(prefixes, tokens, BATCH, order)
+    return sum(
+        lm.forward_flops(model, *(lm.trimmed(part[rows]) for part in (prefixes, tokens)), count) for rows in batches
+    )
+
+
+FORWARD, REVERSE = blended(), blended(direction="reverse")
+WAYS = {
+    "labels": Way(dictionary, blended(soft_weight=0)),
+    "soft targets": Way(scored, FORWARD),
+    "reverse soft targets": Way(scored, REVERSE),
+    "1 sample": Way(sampled(1), blended(soft_weight=0)),
+    "4 samples": Way(sampled(4), blended(soft_weight=0)),
+    "16 samples": Way(sampled(16), blended(soft_weight=0)),
+    "beam of 4": Way(beamed, blended(soft_weight=0)),
+    "on-policy": Way(dictionary, REVERSE, warm=True, own=1.0),
+    "on-policy from scratch": Way(dictionary, REVERSE, own=1.0),
+    "on-policy by sampled tokens": Way(dictionary, lm.sampled_reverse_loss, warm=True, own=1.0),
+    "half on-policy": Way(dictionary, REVERSE, warm=True, own=0.5),
+    "soft targets for longer": Way(scored, FORWARD, budget=LARGE),
+    "pseudo-labels of more words": Way(with_unlabelled(soft=False), blended(soft_weight=0), budget=LARGE),
+    "soft targets of more words": Way(with_unlabelled(soft=True), FORWARD, budget=LARGE),
+}
+
+
+# ---- training ----
+
+
+@functools.cache
+def _everything():
+    return data.load("cmudict"), lm.load_teacher()
+
+
+def _kept(make, *about):
+    """(tensors, metadata) that `make` gives, from this user's cache if they are there."""
+    digests = [store.sha256(data.folder() / name) for name in (WORDS, CHECKPOINT)]
+    path = (
+        store.cache_folder("language-models") / f"{store.fingerprint([ENGINE, STUDENT, *about, *digests])}.safetensors"
+    )
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.save_tensors(path, *make())
+    return store.load_tensors(path)
+
+
+def _source(name, block):
+    """What an arm learns from, found in the cache where the teacher had to work for it."""
+    cmudict, teacher = _everything()
+    words, make = cmudict.train[block * BLOCK : (block + 1) * BLOCK], WAYS[name].source
+    if make is dictionary:
+        return dictionary(teacher, words, None)
+
+    def made():
+        found = make(teacher, words, cmudict.unlabelled)
+        tensors = {part: getattr(found, part) for part in ("prefixes", "targets", "logits")}
+        return {part: tensor for part, tensor in tensors.items() if tensor is not None}, {"flops": found.flops}
+
+    tensors, about = _kept(made, "source", make.__qualname__ if make is scored else name, block)
+    return Source(**tensors, **about)
+
+
+def trained(name: str, lr: float, share: float, block: int, warm: float | None = None) -> tuple[lm.Transformer, dict]:
+    """The student of one arm on one block of 5,000 words, and what it cost: from the cache, or trained now.
+
+    `lr` is that of its training, of which it gets a share; `warm` that of the soft targets before, where it has a warm
+    start.
+    """
+    model = lm.Transformer(len(data.cmudict.TOKENS), **STUDENT, seed=block)
+
+    def made():
+        way, (_, teacher) = WAYS[name], _everything()
+        source, spent = _source(name, block), 0.0
+        budget = way.budget
+        if way.warm:
+            before, about = trained("soft targets", warm, 0.5, block)
+            model.load_state_dict(before.state_dict())
+            spent = about["flops"]
+        rewrite = lm.on_policy(model, way.own, seed=block) if way.own else None
+        history = lm.fit(
+            model,
+            source.prefixes,
+            source.targets,
+            flops=(budget - spent) * share - source.flops,
+            teacher=teacher if way.own else source.logits,
+            loss=way.loss,
+            rewrite=rewrite,
+            lr=lr,
+            order_seed=block,
+            device="cpu",
+            progress=False,
+        )
+        seconds = sum(row["seconds"] for row in history.rows)
+        spent += source.flops + sum(row["flops"] for row in history.rows)
+        return dict(model.state_dict()), {"flops": spent, "teacher": source.flops, "seconds": seconds}
+
+    with arithmetic_threads(1):
+        tensors, about = _kept(made, "student", name, lr, share, block, warm)
+    model.load_state_dict(tensors)
+    return model, about
+
+
+def on_validation(name, lr, share, block, warm=None):
+    """Share of the phonemes of the validation words that a student gets right."""
+    (cmudict, _), (model, _) = _everything(), trained(name, lr, share, block, warm)
+    words = cmudict.validation
+    with arithmetic_threads(1):
+        return (
+            1 - lm.pronunciation_errors(lm.spelled(lm.greedy(model, words.letters)), words.pronunciations).phoneme_rate
+        )
+
+
+def chosen(name, warm=None, jobs=1):
+    """(learning rate, share of the budget) of an arm, best on validation for the first block; and its edges.
+
+    Learning rates go on, by factors of two, until the best is none of the outermost.
+    """
+    lrs, found = list(LRS["on-policy" if WAYS[name].own and WAYS[name].warm else "offline"]), {}
+    while True:
+        new = [lr for lr in lrs if lr not in found]
+        found |= dict(
+            zip(new, _side_by_side(on_validation, [(name, lr, 1.0, 0, warm) for lr in new], jobs), strict=True)
+        )
+        best = max(found, key=found.__getitem__)
+        if best not in (min(lrs), max(lrs)):
+            break
+        lrs.append(best / 2 if best == min(lrs) else best * 2)
+    share = 1.0
+    for sooner in (1 / SOONER, 1 / SOONER**2):
+        right = on_validation(name, best, sooner, 0, warm)
+        if right <= found[best]:
+            break
+        share, found[best] = sooner, right
+    return best, share
+
+
+def _side_by_side(function, calls, jobs):
+    return joblib.Parallel(n_jobs=jobs)(joblib.delayed(function)(*call) for call in calls)
+
+
+# ---- measuring ----
+
+
+def measured(name, lr, share, block, warm=None):
+    """What a student makes of the test words, float [N] each: see `lm.scores`."""
+
+    def made():
+        (cmudict, _), (model, about) = _everything(), trained(name, lr, share, block, warm)
+        return lm.scores(model, cmudict.test), about
+
+    with arithmetic_threads(1):
+        tensors, about = _kept(made, "test", name, lr, share, block, warm)
+    return {name: tensor.numpy() for name, tensor in tensors.items()}, about
+
+
+def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
+    """{arm: {metric: Arm}} on all blocks, with what each chose on validation.
+
+    Students train side by side, one a core.
+    """
+    jobs = 1 if str(run.device) == "cuda" else devices.machine()["cores"]
+    warm, _ = chosen("soft targets", jobs=jobs)
+    found = {}
+    for name in tqdm(names, desc="arms", leave=False):
+        before = warm if WAYS[name].warm else None
+        lr, share = chosen(name, before, jobs=jobs)
+        tables = _side_by_side(measured, [(name, lr, share, block, before) for block in range(BLOCKS)], jobs)
+        values = {metric: np.stack([table[metric] for table, _ in tables]) for metric in tables[0][0]}
+        sure, right = values.pop("confidence"), values["word accuracy"]
+        values["calibration"] = np.array([-confidence_gap(*pair) for pair in zip(sure, right, strict=True)])
+        picks = {"lr": lr, "share of the budget": share}
+        found[name] = {metric: Arm(name, array, picks) for metric, array in values.items()}
+    return found
+
+
+def against(run, found: dict[str, dict[str, Arm]], one: str, other: str, key: dict) -> Part:
+    """The part that compares two arms in phonemes on test, and in everything else beside it."""
+    seeds = dict.fromkeys(("init_seed", "order_seed"), np.arange(BLOCKS))
+    also = []
+    for metric in found[one].keys() - {run.setting.metric}:
+        a, b = (found[name][metric] for name in (one, other))
+        scale, unit = METRICS[metric]
+        looks = {"setting": run.setting.name, "metric": metric, "scale": scale, "unit": unit, "example": "words"}
+        if a.values.ndim == 2:
+            counted = ~np.isnan(a.values[0])
+            a, b = (arm._replace(values=arm.values[:, counted]) for arm in (a, b))
+        also.append(Part(key, a, b, **seeds, **looks))
+    shared = [pd.DataFrame(seeds)]
+    first, second = (found[name][run.setting.metric] for name in (one, other))
+    return part(run, key, first, second, shared, also=tuple(sorted(also, key=lambda one: one.metric)))
