@@ -238,7 +238,8 @@ def audit(
     min_samples: Annotated[int | None, typer.Option(help="Smallest slice to judge; 100 if not said.")] = None,
     confidence: Annotated[float | None, typer.Option(help="Of all verdicts together; 0.95 if not said.")] = None,
     thresholds: Annotated[
-        Path | None, typer.Option(help="TOML: those three, a metric, require, correction, and tables thresholds and waivers.")
+        Path | None,
+        typer.Option(help="TOML: those three, a metric, require, correction, and tables thresholds and waivers."),
     ] = None,
     require_pass: Annotated[
         bool, typer.Option("--require-pass", help="A slice that is not shown to be safe has exit status 3.")

@@ -158,7 +158,7 @@ def test_an_audit_imports_nothing_that_it_does_not_need():
         import sys
         from kdcourse import cli
         course = {"IPython", "anywidget", "ipykernel", "ipywidgets", "jupyterlab", "nbconvert", "nbformat", "papermill"}
-        heavy = {"torch", "sklearn", "joblib", "psutil", *course}
+        heavy = {"torch", "sklearn", "joblib", "psutil", "scipy.stats", *course}
         def loaded(names):
             print(sorted(names & set(sys.modules)), file=sys.stderr)
         loaded({"pyarrow", "pandas", "kdcourse.audit"})

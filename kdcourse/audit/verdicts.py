@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from kdcourse.audit import spread
 from kdcourse.audit.inputs import Examples
@@ -30,9 +30,17 @@ COLUMNS = [
 HANDLING = {"flag": "fallback to teacher", "alarm": "fallback to teacher", "watch": "collect data"}
 HANDLING |= {"too few": "collect data", "not measurable": "collect data", "pass": "monitor"}
 UNDECIDED = ("alarm", "watch", "too few", "not measurable")
-CORRECTIONS = {"holm": holm, "fdr": stats.false_discovery_control}
 OUT_OF_REACH = 20  # times n: whoever needs so many more examples to tell had better monitor
 POWER = 0.8
+
+
+def _false_discovery(p_values):
+    from scipy import stats  # half a second that no release waits for
+
+    return stats.false_discovery_control(p_values)
+
+
+CORRECTIONS = {"holm": holm, "fdr": _false_discovery}
 
 
 # ---- counts ----
