@@ -239,7 +239,7 @@ def audit(
     confidence: Annotated[float | None, typer.Option(help="Of all verdicts together; 0.95 if not said.")] = None,
     thresholds: Annotated[
         Path | None,
-        typer.Option(help="TOML: those three, a metric, require, correction, and tables thresholds and waivers."),
+        typer.Option(help="TOML: those three, a metric, require, correction, tables thresholds and waivers."),
     ] = None,
     require_pass: Annotated[
         bool, typer.Option("--require-pass", help="A slice that is not shown to be safe has exit status 3.")

@@ -1,4 +1,4 @@
-"""Intervals of one mean and of one share, by scipy.stats, which is imported where it is used: it takes half a second."""
+"""Intervals of one mean and of one share, by scipy.stats: half a second to import, so where it is used."""
 
 from numpy.typing import ArrayLike
 
