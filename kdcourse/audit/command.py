@@ -86,8 +86,8 @@ def run(
         if len(set(student)) < len(student):
             raise bad_value("students", f"must be different columns, got {listed(student)}")
         from_file = {} if thresholds is None else _read_thresholds(thresholds)
-        asked = {"metric": "accuracy"} | from_file | said
-        what = chosen(score=None, **{name: asked.get(name) for name in MEASURED})
+        asked: dict[str, Any] = {"metric": "accuracy"} | from_file | said
+        what = chosen(**{name: asked[name] for name in MEASURED if name in asked})
         if not what.is_share and "max_gap" not in asked:
             raise bad_value("max_gap", f"must be given for {what.name}, in {what.unit}")
         beside = {"ids": ids, "weights": weights, "clusters": clusters}
