@@ -226,7 +226,9 @@ def audit(
     label: Annotated[str | None, typer.Option(help="Column of the labels; not for score and loss.")] = None,
     baseline: Annotated[str | None, typer.Option(help="The same of a model of equal size without a teacher.")] = None,
     ids: Annotated[str | None, typer.Option("--id", help="Column that may hold nothing twice.")] = None,
-    metric: Annotated[str, typer.Option(help="recall, f1, auroc, mae, score …; the site lists all.")] = "accuracy",
+    metric: Annotated[
+        str | None, typer.Option(help="recall, f1, auroc, mae, score …; the site lists all; accuracy if not said.")
+    ] = None,
     pos_label: Annotated[str | None, typer.Option("--class", help="Class of such a metric; 1 of 0 and 1.")] = None,
     threshold: Annotated[float | None, typer.Option(help="From this probability on, --class is chosen.")] = None,
     quantile: Annotated[float | None, typer.Option(help="Of the pinball loss; 0.5 if not said.")] = None,
@@ -236,7 +238,8 @@ def audit(
     min_samples: Annotated[int | None, typer.Option(help="Smallest slice to judge; 100 if not said.")] = None,
     confidence: Annotated[float | None, typer.Option(help="Of all verdicts together; 0.95 if not said.")] = None,
     thresholds: Annotated[
-        Path | None, typer.Option(help="TOML: those three, require, correction, and tables thresholds and waivers.")
+        Path | None,
+        typer.Option(help="TOML: those three, a metric, require, correction, tables thresholds and waivers."),
     ] = None,
     require_pass: Annotated[
         bool, typer.Option("--require-pass", help="A slice that is not shown to be safe has exit status 3.")

@@ -158,7 +158,7 @@ def test_an_audit_imports_nothing_that_it_does_not_need():
         import sys
         from kdcourse import cli
         course = {"IPython", "anywidget", "ipykernel", "ipywidgets", "jupyterlab", "nbconvert", "nbformat", "papermill"}
-        heavy = {"torch", "sklearn", "joblib", "psutil", *course}
+        heavy = {"torch", "sklearn", "joblib", "psutil", "scipy.stats", *course}
         def loaded(names):
             print(sorted(names & set(sys.modules)), file=sys.stderr)
         loaded({"pyarrow", "pandas", "kdcourse.audit"})
@@ -446,9 +446,27 @@ def test_the_file_of_thresholds_sets_the_policy_and_options_win():
     assert [found["settings"][name] for name in said] == [0.2, 7, 0.8]
 
 
+@pytest.mark.parametrize("written", ["1", '"1"'])
+def test_the_file_of_thresholds_may_name_the_metric_too(written):
+    shares = {"p_teacher": [0.9, 0.2] * (N // 2), "p_student": [0.6, 0.1] * (N // 2)}
+    path = write_csv("p.csv", columns(**shares))
+    policy = toml(f'metric = "recall"\npos_label = {written}\nthreshold = 0.7\nmax_gap = 0.1\n')
+    by_group = ["--label", "y", "--teacher", "p_teacher", "--student", "p_student", "--slice", "group"]
+    options = ["--metric", "recall", "--class", "1", "--threshold", "0.7", "--max-gap", "0.1"]
+    (rows, found), (expected, _) = rows_of(path, *by_group, *policy), rows_of(path, *by_group, *options)
+    assert rows == expected
+    asked = {"name": "recall", "pos_label": 1, "threshold": 0.7}
+    assert {name: found["metric"][name] for name in asked} == asked
+    _, found = rows_of(path, *by_group, *policy, "--metric", "f1", "--threshold", "0.5")
+    assert [found["metric"][name] for name in asked] == ["f1", 1, 0.5]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ('metric = "speed"', "metric must be"),
+        ("threshold = 0.5\nmetric = 'auroc'", "threshold must be None for auroc, got 0.5"),
+        ("pos_label = 1", "pos_label must be None for accuracy without a threshold, got 1"),
         ("max_gap = ", "thresholds must be valid TOML, and t.toml is not: Invalid value (at "),
         ("maxgap = 0.1", "require, waivers, correction only, got 'maxgap' in t.toml"),
         ("min_samples = 0", "min_samples must be an integer >= 1, got 0"),

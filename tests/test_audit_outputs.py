@@ -291,7 +291,7 @@ def test_the_table_of_the_page_has_every_row_and_every_number(found, page):
         rounded = row["more_needed"] if row["verdict"] == "too few" else float("{:.2g}".format(row["more_needed"]))
         more = f"{'' if row['verdict'] == 'too few' else 'about '}{rounded:,.0f}" if row["more_needed"] else "–"
         better = ", student better" if row["level"] == "news" else ""
-        assert cells == [
+        expected = [
             row["slice"],
             row["level"],
             row["verdict"] + better,
@@ -306,6 +306,7 @@ def test_the_table_of_the_page_has_every_row_and_every_number(found, page):
             more,
             row["handling"],
         ]
+        assert cells == [cell.replace("-", "−") for cell in expected]
 
 
 def test_the_page_says_what_was_asked_for_and_leaves_out_what_was_not_given(found, page, tmp_path):
@@ -316,7 +317,7 @@ def test_the_page_says_what_was_asked_for_and_leaves_out_what_was_not_given(foun
     ]:
         assert said in text
     better = text.split("beat the teacher")[1].split("What was compared")[0]
-    assert "group = news: -6.0 [" in better
+    assert "group = news: −6.0 [" in better
     assert "hard ham" not in better
     report(probabilities=True, max_gap=0.5).to_html(tmp_path / "page.html")
     assert plt.get_fignums() == []
@@ -324,6 +325,41 @@ def test_the_page_says_what_was_asked_for_and_leaves_out_what_was_not_given(foun
     assert "<strong>Undecided.</strong>" in other
     assert ("calibration error, teacher" in other, "calibration error" in page) == (True, False)
     assert ("baseline</th>" in other, "baseline</th>" in page) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, {}),
+        ({"weights": [1.0] * 500 + [3.0] * 500}, {"Weights": "as if 800 examples of equal weight"}),  # 2000² / 5000
+        ({"clusters": [k // 4 for k in range(1000)]}, {"Clusters": "250, drawn again and tested as wholes"}),
+    ],
+)
+def test_the_page_names_weights_and_clusters_among_what_was_compared(tmp_path, options, said):
+    right = np.ones(1000, dtype=int)
+    audit(right, right, right, {"half": [0, 1] * 500}, **options).to_html(tmp_path / "page.html")
+    page = BeautifulSoup((tmp_path / "page.html").read_text(encoding="utf-8"), "html.parser")
+    terms = {term.get_text(): term.find_next("dd").get_text() for term in page.select(".summary dt")}
+    assert {name: text for name, text in terms.items() if name in ("Weights", "Clusters")} == said
+
+
+@pytest.mark.parametrize("options", [{}, {"metric": "score", "max_gap": 0.05}])
+def test_numbers_have_minus_signs_wherever_people_read_them(tmp_path, picture, options):
+    given = {name: -1e-5 * np.arange(900) - shift for name, shift in [("teacher", 1.0), ("student", 0.5)]}
+    given |= {"labels": None} if options else {"labels": [1] * 900, "teacher": [0] * 900, "student": [1] * 900}
+    found = audit(**given, slices={"group": ["a"] * 900}, **options)
+    found.to_html(tmp_path / "page.html")
+    page = BeautifulSoup((tmp_path / "page.html").read_text(encoding="utf-8"), "html.parser").main.get_text(" ")
+    texts = [
+        plain_text(found),
+        found.to_markdown(),
+        page,
+        *found.compare(found).parts["changes"].said,
+        picture(found)[2],
+    ]
+    assert "−" in texts[0]
+    for text in texts:
+        assert not re.search(r"(?<![\w.-])-\d", text)
 
 
 def test_names_are_shown_on_the_page_and_never_read_as_markup(tmp_path):

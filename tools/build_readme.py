@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md, and of site/install.md: pictures, findings, claims, lessons, times.
+"""Write the generated parts of README.md, site/install.md and site/audit.md: pictures, findings, tables.
 
 python tools/build_readme.py
 
@@ -15,8 +15,9 @@ from kdcourse.claims.verdicts import measured_settings
 from kdcourse.plots.forest import NARROW, WIDE
 
 ROOT = Path(__file__).resolve().parent.parent
-README, INSTALL = ROOT / "README.md", ROOT / "site" / "install.md"
+README, INSTALL, AUDIT = (ROOT / name for name in ("README.md", "site/install.md", "site/audit.md"))
 sys.path.insert(0, str(ROOT / "tools"))
+import audit_tables  # noqa: E402
 import claims_forest  # noqa: E402
 import site_notebooks  # noqa: E402
 
@@ -107,6 +108,7 @@ TABLES = {
         "audit": lambda: picture("audit"),
     },
     INSTALL: {"timings": timings},
+    AUDIT: {"errors": audit_tables.errors, "power": audit_tables.power, "costs": audit_tables.costs},
 }
 
 

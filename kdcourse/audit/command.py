@@ -31,7 +31,8 @@ from kdcourse.audit.slicing import CALENDAR
 from kdcourse.audit.tables import plain_text
 
 # What the file of --thresholds may say.
-POLICY = ["max_gap", "min_samples", "confidence", "thresholds", "require", "waivers", "correction"]
+MEASURED = ["metric", "pos_label", "threshold", "quantile"]
+POLICY = [*MEASURED, "max_gap", "min_samples", "confidence", "thresholds", "require", "waivers", "correction"]
 # What is said of these arguments is said of those options; any other has an option of its name.
 OPTIONS = {"predictions": "PREDICTIONS", "labels": "--label", "classes": "--teacher", "ids": "--id"}
 OPTIONS |= {"pos_label": "--class", "weights": "--weight", "clusters": "--cluster"}
@@ -47,10 +48,6 @@ def run(
     teacher: str,
     student: Sequence[str],
     baseline: str | None = None,
-    metric: str = "accuracy",
-    pos_label: str | None = None,
-    threshold: float | None = None,
-    quantile: float | None = None,
     weights: str | None = None,
     clusters: str | None = None,
     ids: str | None = None,
@@ -69,8 +66,8 @@ def run(
 ) -> int:
     """Print the audit of a file and write what is asked for; returns the report's status.
 
-    policy  max_gap, min_samples, confidence and correction, each None where it was not given: then the file of
-            `thresholds` says it, and after that the default of `audit`
+    policy  those of MEASURED, max_gap, min_samples, confidence and correction, each None where it was not given: then
+            the file of `thresholds` says it, and after that the default of `audit`
 
     Raises typer.BadParameter, which names the option, for whatever is wrong with the input. No file is then written.
     """
@@ -89,15 +86,16 @@ def run(
         if len(set(student)) < len(student):
             raise bad_value("students", f"must be different columns, got {listed(student)}")
         from_file = {} if thresholds is None else _read_thresholds(thresholds)
-        what = chosen(metric, None, pos_label, threshold, quantile)
-        if not what.is_share and "max_gap" not in from_file | said:
-            raise bad_value("max_gap", f"must be given for {metric}, in {what.unit}")
+        asked: dict[str, Any] = {"metric": "accuracy"} | from_file | said
+        what = chosen(**{name: asked[name] for name in MEASURED if name in asked})
+        if not what.is_share and "max_gap" not in asked:
+            raise bad_value("max_gap", f"must be given for {what.name}, in {what.unit}")
         beside = {"ids": ids, "weights": weights, "clusters": clusters}
-        read = _read(predictions, what, label, models, beside, slices, threshold is not None)
-        read["pos_label"] = typed_class(pos_label, read["labels"])
-        asked: dict[str, Any] = {"metric": metric, "threshold": threshold, "quantile": quantile}
+        read = _read(predictions, what, label, models, beside, slices, "threshold" in asked)
+        if "pos_label" in asked:
+            asked["pos_label"] = typed_class(str(asked["pos_label"]), read["labels"])
         asked |= {"search": search, "show_confusion": confusion, "show_examples": examples}
-        options = {**read, **from_file, **said, **asked, "confidence_bins": confidence_bins}
+        options = {**read, **asked, "confidence_bins": confidence_bins}
         if several:
             options["students"] = {name: options.pop(key) for key, name in students.items()}
             report: Any = audit_all(**options)

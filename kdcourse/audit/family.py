@@ -110,6 +110,8 @@ def audited(
         "slices": [column.name for column in read.columns],
         "confidence_bins": confidence_bins,
         "rows": n,
+        "weighted": weight is not None,
+        "clusters": None if cluster is None else len(np.unique(cluster)),
         "versions": versions(),
     }
     reports = {}

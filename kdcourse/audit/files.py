@@ -123,10 +123,9 @@ def as_classes(
     return columns, classes
 
 
-def typed_class(text: str | None, labels: pd.Series) -> object:
+def typed_class(text: str, labels: pd.Series) -> object:
     """A class that was named in the command, in the type of the labels, where that can be."""
-    named = None if text is None else _typed([text], labels)
-    return named and named[0]
+    return _typed([text], labels)[0]
 
 
 def as_answers(column: pd.Series) -> pd.Series:

@@ -118,6 +118,10 @@ def compared(report: Report) -> Iterator[tuple[str, str]]:
     models = "teacher, student" + (" and baseline" if report.table["baseline"].notna().any() else "")
     yield "Models", f"{models}, by {_metric_of(report)}"
     yield "Examples", f"{report.overall['n']:,}, the same ones for each model"
+    if settings["weighted"]:
+        yield "Weights", f"as if {report.overall['effective_n']:,.0f} examples of equal weight"
+    if settings["clusters"]:
+        yield "Clusters", f"{settings['clusters']:,}, drawn again and tested as wholes"
     if settings["classes"]:
         yield "Classes", _listed(settings["classes"])
     yield "Slices", f"{len(report.table):,}, from {_listed(settings['slices'])}"

@@ -1,5 +1,6 @@
 """What an audit was made from, so that a reader can make it again, and a later audit knows what it is compared with."""
 
+import functools
 import hashlib
 import platform
 from importlib import metadata
@@ -16,6 +17,7 @@ from kdcourse.store import sha256
 PACKAGES = ["numpy", "pandas", "scipy"]  # what the numbers come from
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """{name: version} of Python and of the packages that the numbers come from."""
     found = {"kdcourse": kdcourse.__version__, "Python": platform.python_version()}

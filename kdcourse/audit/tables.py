@@ -175,10 +175,10 @@ def columns(report: Report) -> list[Column]:
         return lambda row: printable(row[name])
 
     def percent(name):
-        return lambda row: NOTHING if pd.isna(row[name]) else f"{100 * row[name]:.1f} %"
+        return lambda row: NOTHING if pd.isna(row[name]) else minus(f"{100 * row[name]:.1f} %")
 
     def mean(name):
-        return lambda row: NOTHING if pd.isna(row[name]) else f"{row[name]:.4g}"
+        return lambda row: NOTHING if pd.isna(row[name]) else minus(f"{row[name]:.4g}")
 
     def whole(name):
         return lambda row: NOTHING if pd.isna(row[name]) else f"{row[name]:,.0f}"
@@ -248,7 +248,12 @@ def gap_text(report: Report, value: float, sign: str = "+") -> str:
     if pd.isna(value):
         return NOTHING
     scaled = scale * value + 0.0  # no minus before a plain zero
-    return f"{scaled:{sign}.4g}" if decimals is None else f"{scaled:{sign}.{decimals}f}"
+    return minus(f"{scaled:{sign}.4g}" if decimals is None else f"{scaled:{sign}.{decimals}f}")
+
+
+def minus(number: str) -> str:
+    """A number with a minus sign where it has a hyphen."""
+    return number.replace("-", "−")
 
 
 def with_interval(report: Report, row: pd.Series, name="gap", low="low", high="high") -> str:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from kdcourse.audit import spread
 from kdcourse.audit.inputs import Examples
@@ -29,9 +30,17 @@ COLUMNS = [
 HANDLING = {"flag": "fallback to teacher", "alarm": "fallback to teacher", "watch": "collect data"}
 HANDLING |= {"too few": "collect data", "not measurable": "collect data", "pass": "monitor"}
 UNDECIDED = ("alarm", "watch", "too few", "not measurable")
-CORRECTIONS = {"holm": holm, "fdr": stats.false_discovery_control}
 OUT_OF_REACH = 20  # times n: whoever needs so many more examples to tell had better monitor
 POWER = 0.8
+
+
+def _false_discovery(p_values):
+    from scipy import stats  # half a second that no release waits for
+
+    return stats.false_discovery_control(p_values)
+
+
+CORRECTIONS = {"holm": holm, "fdr": _false_discovery}
 
 
 # ---- counts ----
@@ -82,7 +91,7 @@ def _counted(column, outcome, surprise):
     def count(yes, no=0):
         return counts[:, [bits for bits in range(16) if bits & yes == yes and not bits & no]].sum(1)
 
-    table = pd.DataFrame({"slice": column.name, "level": column.levels, "n": n})
+    table = {"slice": column.name, "level": column.levels, "n": n}
     table["teacher"], table["student"], table["baseline"] = (count(bit) / some for bit in (TEACHER, STUDENT, BASELINE))
     table["only_teacher"], table["only_student"] = count(TEACHER, STUDENT), count(STUDENT, TEACHER)
     table["over_more"], table["over_fewer"] = count(STUDENT, BASELINE), count(BASELINE, STUDENT)
@@ -92,7 +101,7 @@ def _counted(column, outcome, surprise):
     for model in ["teacher", "student"]:
         errors = _calibration_error(codes, levels, *surprise[model]) / some if model in surprise else np.nan
         table[f"ece_{model}"] = errors
-    return table.assign(why="")
+    return pd.DataFrame(table | {"why": ""})
 
 
 def _calibration_error(codes, levels, which, surprise):
@@ -124,44 +133,39 @@ def judge(
     correction  one of CORRECTIONS
     """
     error, adjusted = (1 - confidence) / 2, CORRECTIONS[correction]
-    table = counts.rename(columns={"over": "over_baseline", **SPREAD}).assign(max_gap=max_gap)
-    for name in [*SPREAD.values(), "effective_n", "design_effect"]:
-        table[name] = table.get(name, np.nan)
+    unknown = np.full(len(counts), np.nan)
+    named = counts.rename(columns={"over": "over_baseline", **SPREAD})
+    table: dict[str, Any] = {name: named[name].to_numpy() for name in named}  # a DataFrame costs more than the tests
+    table = dict.fromkeys([*SPREAD.values(), "effective_n", "design_effect"], unknown) | table
+    table["max_gap"] = np.array(max_gap, float)
     evidence = _evidence(table, ["gap", *SPREAD.values()] if scored else ["only_teacher", "only_student"])
     table["low"], table["high"] = zip(*(_interval(scored, row, confidence) for row in evidence), strict=True)
-    table["over_baseline_low"] = table["over_baseline_high"] = np.nan
+    table["over_baseline_low"] = table["over_baseline_high"] = unknown
     if compared:
         of_over = ["over_baseline", "over_error", "over_degrees", "over_size"]
         over = _evidence(table, of_over if scored else ["over_more", "over_fewer"])
         ends = zip(*(_interval(scored, row, confidence) for row in over), strict=True)
         table["over_baseline_low"], table["over_baseline_high"] = ends
     else:
-        table["baseline"] = table["over_baseline"] = np.nan
+        table["baseline"] = table["over_baseline"] = unknown
     above_chance = table["teacher"] - chance
-    table["retained"] = (table["student"] - chance) / above_chance.where(above_chance > 0)
+    table["retained"] = (table["student"] - chance) / np.where(above_chance > 0, above_chance, np.nan)
 
-    measurable = table["why"].eq("").to_numpy()
-    tested = measurable & (table["n"] >= min_samples).to_numpy()
-    tested[:: len(table) // students] = True
+    measurable = table["why"] == ""
+    tested = measurable & (table["n"] >= min_samples)
+    tested[:: len(counts) // students] = True
     tests = int(tested.sum())
     within = np.flatnonzero(tested).tolist()
     at_limit = np.array([_p_values(scored, evidence[row], max_gap[row]) for row in within])
-    for name, p_values in zip(["p_exceeds", "p_within"], at_limit.T, strict=True):
-        table[name] = np.nan
-        table.loc[tested, name] = adjusted(p_values)
+    table["p_exceeds"], table["p_within"] = unknown.copy(), unknown.copy()
+    table["verdict"] = np.where(measurable, "too few", "not measurable")
+    for name, found in zip(["p_exceeds", "p_within", "verdict"], decide(at_limit, confidence, correction), strict=True):
+        table[name][tested] = found
     # A gap that is not below 0 shows nothing; Holm's method asks only how many larger p-values there are.
-    below = table["gap"].lt(0).to_numpy()
+    below = table["gap"] < 0
     at_zero = [_p_values(scored, evidence[row], 0.0)[1] if below[row] else 1.0 for row in within]
-    better = np.zeros(len(table), dtype=bool)
-    better[tested] = adjusted(at_zero) <= error
-    table["student_better"] = better
-    alone = np.zeros(len(table), dtype=bool)
-    alone[tested] = at_limit[:, 0] <= error
-    table["verdict"] = np.select(
-        [~measurable, ~tested, table["p_exceeds"] <= error, table["p_within"] <= error, alone],
-        ["not measurable", "too few", "flag", "pass", "alarm"],
-        "watch",
-    )
+    table["student_better"] = np.zeros(len(counts), dtype=bool)
+    table["student_better"][tested] = adjusted(at_zero) <= error
     # At least one more where the data cannot tell: the approximation may say that n should have done.
     at_level = 1 - (1 - confidence) / tests
     table["more_needed"] = [
@@ -170,17 +174,29 @@ def judge(
         else max(1.0, float(_examples_needed(scored, row, limit, at_level) - row[-1]))
         if verdict in ("alarm", "watch")
         else 0.0
-        for verdict, row, limit in zip(table["verdict"], evidence, max_gap, strict=True)
+        for verdict, row, limit in zip(table["verdict"].tolist(), evidence, max_gap, strict=True)
     ]
     sight = [
-        _at_twice(scored, row, limit, at_level) if asked else (math.nan, math.nan)
+        at_twice(scored, row, limit, at_level) if asked else (math.nan, math.nan)
         for row, limit, asked in zip(evidence, max_gap, measurable, strict=True)
     ]
     table["chance_at_twice"], table["needed_at_twice"] = (np.array(side, float) for side in zip(*sight, strict=True))
-    table.loc[measurable & ~tested, "chance_at_twice"] = 0.0
-    hopeless = (table["verdict"] == "watch") & (table["more_needed"] > OUT_OF_REACH * table["n"])
-    table["handling"] = table["verdict"].map(HANDLING).mask(hopeless, "monitor")
-    return table[COLUMNS], tests
+    table["chance_at_twice"][measurable & ~tested] = 0.0
+    hopeless = (table["verdict"] == "watch") & (np.array(table["more_needed"]) > OUT_OF_REACH * table["n"])
+    handling = [HANDLING[verdict] for verdict in table["verdict"].tolist()]
+    table["handling"] = np.where(hopeless, "monitor", handling)
+    return pd.DataFrame({name: table[name] for name in COLUMNS}), tests
+
+
+def decide(at_limit: np.ndarray, confidence: float, correction: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """([tests] adjusted p_exceeds, p_within, and verdict) of one family of tests.
+
+    at_limit  [tests, 2] p_exceeds and p_within of each test alone, at the gap that it allows
+    """
+    error = (1 - confidence) / 2
+    exceeds, within = (CORRECTIONS[correction](alone) for alone in at_limit.T)
+    known = [exceeds <= error, within <= error, at_limit[:, 0] <= error]
+    return exceeds, within, np.select(known, ["flag", "pass", "alarm"], "watch")
 
 
 def corrected(rows: pd.DataFrame, tests: int, confidence: float, scored: bool) -> pd.DataFrame:
@@ -204,7 +220,7 @@ def worst_first(table: pd.DataFrame) -> pd.DataFrame:
 
 def _evidence(table, names):
     """[(…, n)] by which a gap is judged: how many only one of two gets right, or the gap and how far it may be off."""
-    return list(table[[*names, "n"]].itertuples(index=False, name=None))
+    return list(zip(*(table[name].tolist() for name in [*names, "n"]), strict=True))
 
 
 def _interval(scored, row, confidence):
@@ -217,7 +233,7 @@ def _p_values(scored, row, margin):
     return spread.p_values(*row[:-1], margin) if scored else gap_p_values(*row, margin)
 
 
-def _at_twice(scored, row, limit, confidence):
+def at_twice(scored, row, limit, confidence):
     """(the chance that a gap of twice the limit would have been flagged, examples for a chance of POWER)."""
     n = row[-1]
     if not scored:

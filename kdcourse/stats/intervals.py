@@ -1,7 +1,6 @@
-"""Intervals of one mean and of one share, by scipy."""
+"""Intervals of one mean and of one share, by scipy.stats: half a second to import, so where it is used."""
 
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from kdcourse._arguments import confidence_level, integer
 from kdcourse.stats.columns import values as checked
@@ -35,6 +34,8 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, f
     mean = float(values.mean())
     if values.std() == 0:  # scipy divides by it
         return mean, mean, mean
+    from scipy import stats
+
     interval = stats.ttest_1samp(values, 0).confidence_interval(confidence)
     return mean, float(interval.low), float(interval.high)
 
@@ -69,5 +70,7 @@ def proportion_interval(successes: int, total: int, confidence: float = 0.95) ->
     if successes > total:
         raise ValueError(f"successes must be in [0, {total}], got {successes}")
     confidence = confidence_level(confidence)
+    from scipy import stats
+
     interval = stats.binomtest(successes, total).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)

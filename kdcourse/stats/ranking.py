@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import rankdata
 
 from kdcourse.stats.columns import booleans, values
 
@@ -51,6 +50,8 @@ def auroc_contributions(labels: ArrayLike, scores: ArrayLike) -> np.ndarray:
     if min(positives, negatives) < 2:
         raise ValueError(f"labels must hold at least 2 positives and 2 negatives, got {positives} and {negatives}")
     # Of all that rank below an example, those of its own kind taken away; ties count half.
+    from scipy.stats import rankdata
+
     others_below = rankdata(scores)
     for kind in (positive, ~positive):
         others_below[kind] -= rankdata(scores[kind])

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from kdcourse._arguments import confidence_level, integer, not_negative, number
 from kdcourse.stats.bootstrap import with_examples
@@ -174,6 +174,8 @@ def detectable_difference(
     of_examples = example_deviation / math.sqrt(examples)
     error, degrees = with_examples(deviation / math.sqrt(n), n - 1, n, of_examples, examples)
     threshold = -special.stdtrit(degrees, (1 - confidence) / 2)
+
+    from scipy import stats
 
     def surplus(shift):  # the second term is the lower tail, mirrored: nct.cdf of it is nan for some shifts
         return stats.nct.sf(threshold, degrees, shift) + stats.nct.sf(threshold, degrees, -shift) - power
