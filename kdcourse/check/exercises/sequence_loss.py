@@ -48,7 +48,7 @@ sequence_loss = Exercise(
     small=[
         (torch.tensor([[2.0, 0.0, 1.0, 5.0]]), torch.tensor([[49, 31, 2, 0]])),
         (torch.tensor([[2.0, 4.0, 3.0], [6.0, 1.0, 8.0]]), torch.tensor([[49, 31, 2], [41, 2, 0]])),
-        (torch.tensor([[1.0, 3.0, 7.0, 0.5], [5.0, 2.0, 9.0, 8.0]]), torch.tensor([[49, 31, 50, 2], [41, 2, 0, 0]])),
+        (torch.tensor([[1.0, 3.0, 7.0, 0.5], [5.0, 2.0, 9.0, 8.0]]), torch.tensor([[49, 31, 50, 29], [41, 2, 0, 0]])),
     ],
     praise="Each token that was written weighs the same, END among them, and padding weighs nothing.",
     hints=[
