@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import special
 from statsmodels.stats.weightstats import DescrStatsW
 
-from kdcourse import check, losses, ship
+from kdcourse import check, lm, losses, ship
 
 
 def on_one_line(text):
@@ -247,6 +247,77 @@ def epoch_one_by_one(student, optimizer, inputs, teacher_logits, batches, temper
         optimizer.step()
 
 
+def mean_by_counting(values, targets):
+    written = [
+        value
+        for row, tokens in zip(values.tolist(), targets.tolist(), strict=True)
+        for value, token in zip(row, tokens, strict=True)
+        if token != 0
+    ]
+    return statistics.fmean(written)
+
+
+def probed(decide, *logits):
+    """A probe that calls the loss with pairs (student, teacher) of these logits, all at once."""
+    rows = torch.tensor(logits, dtype=torch.float32)
+
+    def answer(loss):
+        return (
+            "forward" if decide(loss(rows[:, 0], rows[:, 1], torch.zeros(len(rows), dtype=torch.long))) else "reverse"
+        )
+
+    return answer
+
+
+def by_exchange(loss):
+    """Both divergences of one pair: if it is no mirror image, one of them is known to be larger."""
+    sure, unsure = torch.tensor([[6.0, 0.0]]), torch.tensor([[0.0, 0.0]])
+    return "forward" if loss(sure, unsure) > loss(unsure, sure) else "reverse"
+
+
+def by_gradient(loss):
+    """At a student without preferences, forward pulls by q − p, which leaves the unlikely classes alike."""
+    student = torch.zeros(1, 3, requires_grad=True)
+    loss(student, torch.tensor([[4.0, 0.0, -4.0]]), None).sum().backward()
+    pull = student.grad[0] / student.grad.norm()
+    p = torch.tensor([4.0, 0.0, -4.0]).softmax(0)
+    along = (1 / 3 - p) / (1 / 3 - p).norm()
+    return ("reverse", "forward")[bool(pull @ along > 0.999)]
+
+
+def step_with_token_losses(student, teacher, letters, seed):
+    written = lm.sample(student, letters, seed=seed)[:, 0]
+    values, mask = lm.token_losses(student, letters, written, losses.blended(direction="reverse"), teacher)
+    return values.sum() / mask.sum()
+
+
+def step_word_by_word(student, teacher, letters, seed):
+    """Without padding, and each token by itself."""
+    teacher.requires_grad_(False)
+    total, count = 0.0, 0
+    for word, written in zip(letters, lm.sample(student, letters, 1, seed=seed).squeeze(1), strict=True):
+        read, said = word[word != 0][None], written[written != 0].tolist()
+        for place in range(len(said)):
+            before = torch.tensor([[1, *said[:place]]])
+            q, p = (model(read, before)[0, :, -1] for model in (student, teacher))
+            total, count = total + torch.distributions.kl_divergence(*map(categorical, (q, p))), count + 1
+    return total / count
+
+
+def categorical(logits):
+    return torch.distributions.Categorical(logits=logits)
+
+
+def stepped(loss, writes=lambda student, teacher, letters, seed: lm.sample(student, letters, seed=seed)[:, 0]):
+    """A step as one types it with the package: what is written, and a loss."""
+
+    def answer(student, teacher, letters, seed):
+        values, mask = lm.token_losses(student, letters, writes(student, teacher, letters, seed), loss, teacher)
+        return values.sum() / mask.sum()
+
+    return answer
+
+
 def two_kinds_of_block(pairs):
     labels = [0.65 if k % 2 else 0.85 for k in range(pairs)]
     return labels, [value + 0.01 + 0.001 * (k // 2 % 2) for k, value in enumerate(labels)]
@@ -278,6 +349,15 @@ RIGHT = {
                        chosen_by_loop(lambda accuracy, low, median, p99: -p99)],
     "paired_interval": [interval_by_counts, interval_by_loops,
                         lambda t, s: (described(t, s).mean, *described(t, s).zconfint_mean())],
+    "sequence_loss": [mean_by_counting, lambda values, targets: (values * targets.bool()).sum() / (targets > 0).sum(),
+                      lambda values, targets: np.average(values.numpy(), weights=targets.numpy() != 0)],
+    "direction_of": [probed(lambda one: one[0] > one[1], [[9, 0, 0], [9, 9, 0]], [[9, 9, 9], [9, 9, 0]]),
+                     probed(lambda one: one[0] > 3 * one[1], [[8, 0], [0, 0]], [[0, 0], [8, 0]]),
+                     by_exchange, by_gradient],
+    "on_policy_step": [step_with_token_losses, step_word_by_word,
+                       stepped(lambda s, t, y: losses.kd_loss(s, t, direction="reverse", reduction="none")),
+                       stepped(lambda s, t, y: F.kl_div(t.log_softmax(1), s.log_softmax(1), reduction="none",
+                                                         log_target=True).sum(1))],
     "release": [decided([0.03, 0.02, 0.001]), decided([0.1, 0.1, 0.01]), decided([0.05, 0.01, 0.005], str.__str__),
                 lambda low, high, harm: ("no-go", "go")[high < 0.06 / harm**2]],
 }
@@ -411,6 +491,38 @@ MISTAKES = {
         (lambda t, s: [described(t, s).mean, *described(t, s).tconfint_mean()], "Student's t"),
         (written(difference, lambda t, s: 1.96 * ((t - s) ** 2).sum().sqrt() / len(t)), "mean not removed"),
     ],
+    "sequence_loss": [
+        (lambda values, targets: np.mean(values.numpy()), "padding counted"),
+        (lambda values, targets: values.masked_fill(targets == 0, 0).mean(), "padding in the denominator"),
+        (lambda values, targets: values.masked_fill(targets < 3, 0).sum() / (targets >= 3).sum(), "END masked"),
+        (lambda values, targets: torch.stack([v[t > 0].mean() for v, t in zip(values, targets, strict=True)]).mean(),
+         "mean over words"),
+        (lambda values, targets: values[values.bool()].mean(), "masked by the values"),
+    ],
+    "direction_of": [
+        (probed(lambda one: one[0] > one[1], [[9, 0], [0, 9]], [[0, 9], [9, 0]]), "a pair that is the same both ways"),
+        (probed(lambda one: one.sum() > 0, [[1, 0, 0], [1, 0, 0]]), "student equal to teacher"),
+        (probed(lambda one: one[0] < one[1], [[9, 0, 0], [9, 9, 0]], [[9, 9, 9], [9, 9, 0]]), "exchanged"),
+        (probed(lambda one: one[0] > one[1], [[9, 9, 0], [9, 0, 0]], [[9, 9, 0], [9, 9, 9]]), "exchanged"),
+        (probed(lambda one: one[0] > 2, [[9, 0, 0], [9, 9, 0]]), "by the size of a value"),
+        (probed(lambda one: one[0] > one[1], [[9, 0, 0], [9, 9, 0]], [[9, 9, 0], [9, 9, 0]]),
+         "a student that equals the teacher"),
+        (probed(lambda one: one[0] > one[1], [[1, 0, 0], [0.5, 0.5, 0]], [[0.4, 0.3, 0.3], [0.5, 0.5, 0]]),
+         "probabilities in place of logits"),
+        (lambda loss: "reverse" if "reverse" in loss.__name__ else "forward", "loss never called"),
+    ],
+    "on_policy_step": [
+        (stepped(losses.blended()), "forward"),
+        (stepped(losses.blended(soft_weight=0)), "trained on its own words"),
+        (stepped(lm.sampled_reverse_loss), "policy gradient"),
+        (stepped(losses.blended(direction="reverse"), lambda s, t, *rest: lm.sample(t, rest[0], seed=rest[1])[:, 0]),
+         "the teacher writes"),
+        (stepped(losses.blended(direction="reverse"), lambda s, t, letters, seed: lm.greedy(s, letters)), "greedy"),
+        (lambda *case: step_with_token_losses(*case).item(), "no gradient"),
+        (stepped(lambda s, t, y: F.kl_div(t.log_softmax(1), s.softmax(1), reduction="none").sum(1)),
+         "probability of zero"),
+        (lambda s, t, letters, seed: step_with_token_losses(s, t, letters, 0), "the same draws in every step"),
+    ],
     "release": [
         (decided([0.06, 0.03, 0.01], of=lambda low, high: (low + high) / 2), "by the middle"),
         (lambda low, high, harm: "no-go" if low > 0.04 / harm**2 else "go", "not shown to be bad"),
@@ -513,6 +625,22 @@ NEAR_MISSES = {
         (lambda t, s: [interval_by_counts(t, s)[0] + end for end in (0, -0.3, 0.3)], "the width is not"),
         (lambda t, s: interval_by_loops(t, s)[0], "a tuple of 3 numbers is expected, and one number came back"),
         (lambda t, s: interval_by_counts(t, s)[1:], "returned 2 things (a tuple). Return a tuple of 3 numbers."),
+    ],
+    "sequence_loss": [
+        (lambda values, targets: 3 * mean_by_counting(values, targets) + 1, "never larger than the largest value"),
+        (lambda values: values.mean(), "should take (values, targets), in this order"),
+    ],
+    "direction_of": [
+        (lambda loss: by_exchange(loss).upper(), 'one of two words: "forward" or "reverse"'),
+        (lambda loss: loss(torch.zeros(3), torch.ones(3), None), "stopped with IndexError"),
+        (lambda loss: loss(torch.zeros(1, 2), torch.ones(1, 2), None) > 0, "cannot be read as a list of 2 words"),
+    ],
+    "on_policy_step": [
+        (lambda *case: -1 - step_with_token_losses(*case), "A divergence is not negative"),
+        (lambda s, t, letters, seed: lm.token_losses(s, letters, letters, losses.blended(), t)[0],
+         "one number is due, the mean over all tokens"),
+        (lambda *case: None if case else 0, "returned None. Is there a `return`"),
+        (lambda *case: 2 * step_with_token_losses(*case), "has no name for"),
     ],
     "release": [
         (lambda *case: "ship", 'one of two words for each slice: "go" or "no-go"'),
