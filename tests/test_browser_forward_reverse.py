@@ -49,7 +49,7 @@ def test_forward_and_reverse_by_keyboard_alone(show):
     assert "reverse KL: " in page.locator("input[type=range]").get_attribute("aria-valuetext")
     assert finding(page).endswith(" % made up, 39.0 % given up")
     assert said(page)[2] == "The student has given up B AE N JH ER (39.0 %)."
-    assert {name.split("ER ")[-1] for name in shares(page, 2)} == {"B AE NG G ER", "given up", "made up"}
+    assert [*shares(page, 2)] == ["B AE NG G ER", "B AE N JH ER given up", "B AE N G ER", "B AE NG JH ER"]
     page.keyboard.press("ArrowLeft")
     assert (model_value(page, "beta"), finding(page)[:7]) == (0.98, "Between")
     page.keyboard.press("Shift+Tab")
