@@ -85,13 +85,15 @@ def test_the_generalised_jensen_shannon_divergence(maths, random):
     assert maths("jsd", [[[0.5, 0.5, 0], [0.5, 0.25, 0.25], 0]]) == pytest.approx([0.5 * math.log(2)])
 
 
-JOINTS = [  # two modes, alike and not; three; one; no dependence at all; what is said once in a million
+JOINTS = [  # two modes, alike and not; three; one; no dependence; once in a million; two where the middle leads astray
     [[0.5, 0.03], [0.02, 0.45]],
     [[0.75, 0.02], [0.03, 0.2]],
     [[0.4, 0.02, 0.01], [0.03, 0.3, 0.02], [0.02, 0.04, 0.16]],
     [[0.9, 0.05], [0.04, 0.01]],
     [[0.12, 0.28], [0.18, 0.42]],
     [[0.6, 1e-6, 0.1], [1e-6, 0.3 - 2e-6, 1e-6 - 1e-7]],
+    [[0.008, 0.002, 0.416], [0.017, 0.346, 0.009], [0.19, 0.012, 0.002]],
+    [[0.265, 0.029, 0.002], [0.043, 0.23, 0.002], [0.041, 0.002, 0.384]],
 ]
 
 
