@@ -16,7 +16,7 @@ from kdcourse.lm import Transformer, load_teacher
 from kdcourse.widgets._explorer import Explorer
 from kdcourse.widgets._traits import Bounded, Place
 
-# Words of the validation split that a teacher read in two ways, epoch after epoch: of each word's twelve likeliest
+# Words of the validation split that a teacher reads in two ways: of each word's twelve likeliest
 # pronunciations (`beam`), two differ at the same two places, and what mixes them is seldom said.
 WORDS = {
     "doused": "D AW S/Z T/D",
