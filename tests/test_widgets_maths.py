@@ -8,10 +8,10 @@ import pytest
 import torch
 from browser import needs_chromium
 from explorer_page import call
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from kdcourse import ship
-from kdcourse.losses import blended_loss, soften
+from kdcourse.losses import blended_loss, jsd_loss, soften
 from kdcourse.stats import compare, holm
 from kdcourse.stats.paired import examples_needed
 
@@ -68,6 +68,58 @@ def test_the_blended_loss_and_its_gradients(maths, random):
         for name, part in [("softGradient", soft), ("hardGradient", hard)]:
             (gradient,) = torch.autograd.grad(part, student, retain_graph=True)
             assert found[name] == pytest.approx(gradient[0].tolist(), abs=1e-12)
+
+
+BETAS = (0, 0.001, 0.02, 0.3, 0.5, 0.9, 0.98, 1)
+
+
+def generalised_jsd(teacher, student, beta):
+    return jsd_loss(*(as_tensor(np.log(one).tolist()) for one in (student, teacher)), beta=beta).item()
+
+
+def test_the_generalised_jensen_shannon_divergence(maths, random):
+    pairs = [random.dirichlet(np.full(size, 0.5), 2).tolist() for size in (2, 4, 9) for _ in range(3)]
+    inputs = [[teacher, student, beta] for (teacher, student), beta in itertools.product(pairs, BETAS)]
+    expected = [generalised_jsd(*given) for given in inputs]
+    assert maths("jsd", inputs) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert maths("jsd", [[[0.5, 0.5, 0], [0.5, 0.25, 0.25], 0]]) == pytest.approx([0.5 * math.log(2)])
+
+
+JOINTS = [  # two modes, alike and not; three; one; no dependence; once in a million; two where the middle leads astray
+    [[0.5, 0.03], [0.02, 0.45]],
+    [[0.75, 0.02], [0.03, 0.2]],
+    [[0.4, 0.02, 0.01], [0.03, 0.3, 0.02], [0.02, 0.04, 0.16]],
+    [[0.9, 0.05], [0.04, 0.01]],
+    [[0.12, 0.28], [0.18, 0.42]],
+    [[0.6, 1e-6, 0.1], [1e-6, 0.3 - 2e-6, 1e-6 - 1e-7]],
+    [[0.008, 0.002, 0.416], [0.017, 0.346, 0.009], [0.19, 0.012, 0.002]],
+    [[0.265, 0.029, 0.002], [0.043, 0.23, 0.002], [0.041, 0.002, 0.384]],
+]
+
+
+@pytest.mark.parametrize("joint", JOINTS, ids=range(len(JOINTS)))
+def test_the_nearest_product_is_what_scipy_finds_from_many_starts(maths, random, joint):
+    joint = np.array(joint) / np.sum(joint)
+    rows, columns = joint.shape
+    log_joint = torch.tensor(np.log(joint)).view(1, -1)
+
+    def divergence(logits, beta):
+        logits = torch.tensor(logits, requires_grad=True)
+        first, second = logits[:rows].log_softmax(0), logits[rows:].log_softmax(0)
+        value = jsd_loss((first[:, None] + second).view(1, -1), log_joint, beta=beta)
+        value.backward()
+        return value.item(), logits.grad.numpy()
+
+    starts = random.normal(0, 2, (5, rows + columns))
+    betas = (0, 0.02, 0.3, 0.7, 1)
+    for found, beta in zip(maths("nearestProduct", [[joint.tolist(), beta] for beta in betas]), betas, strict=True):
+        student = np.outer(found["first"], found["second"])
+        assert student.sum() == pytest.approx(1)
+        assert found["value"] == pytest.approx(generalised_jsd(joint.ravel(), student.ravel(), beta), abs=1e-9)
+        best = min(optimize.minimize(divergence, start, beta, jac=True).fun for start in starts)
+        assert found["value"] <= best + 1e-7
+        if beta == 0:  # forward KL has the product of the marginals
+            assert student == pytest.approx(np.outer(joint.sum(1), joint.sum(0)), abs=1e-6)
 
 
 def test_lengths_and_ranks(maths, random):

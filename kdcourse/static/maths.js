@@ -51,6 +51,68 @@ export function nearest(values, value) {
   return off.indexOf(Math.min(...off));
 }
 
+// ---- Forward and reverse KL: kdcourse.losses.jsd_loss ----
+
+// The generalised Jensen-Shannon divergence of probabilities, nats: forward KL at beta = 0, reverse KL at 1.
+export function jsd(teacher, student, beta) {
+  if (beta === 0) return divergence(teacher, student);
+  if (beta === 1) return divergence(student, teacher);
+  const mixed = teacher.map((p, k) => beta * p + (1 - beta) * student[k]);
+  return (beta * divergence(teacher, mixed) + (1 - beta) * divergence(student, mixed)) / (beta * (1 - beta));
+}
+
+function divergence(p, q) {
+  return sum(p.map((share, k) => (share > 0 ? share * Math.log(share / q[k]) : 0)));
+}
+
+// Of a product's probabilities, cell by cell, in the order of joint.flat().
+export function product(first, second) {
+  return first.flatMap((share) => second.map((other) => share * other));
+}
+
+// Of all products first × second the one that is nearest to a joint distribution (a matrix, all cells > 0) by `jsd`:
+// {first, second, value}. There may be a minimum at every cell, so a short descent starts beside each, and one between
+// them; the best goes on to its end.
+export function nearestProduct(joint, beta) {
+  const rows = joint.map(sum);
+  const columns = joint[0].map((_, j) => sum(joint.map((row) => row[j])));
+  const beside = (size, chosen) => Array.from({ length: size }, (_, k) => (k === chosen ? 1 : 0.1 / size));
+  const starts = joint.flatMap((row, i) => row.map((_, j) => [beside(rows.length, i), beside(row.length, j)]));
+  const teacher = joint.flat();
+  const short = [[rows, columns], ...starts].map((start) => descend(teacher, start, beta, 1e-3));
+  const best = short.reduce((one, other) => (other.value < one.value ? other : one));
+  return descend(teacher, [best.first, best.second], beta, 1e-13);
+}
+
+// Exponentiated gradient: a step multiplies each probability by exp(-step · gradient), and is halved until it descends.
+// Ends where the last step gained less than `enough`.
+function descend(teacher, start, beta, enough) {
+  const at = (parts) => {
+    const [first, second] = parts.map((part) => part.map((share) => share / sum(part)));
+    const student = product(first, second);
+    return { first, second, student, value: jsd(teacher, student, beta) };
+  };
+  let here = at(start);
+  let step = 1;
+  for (let round = 0; round < 400 && step > 1e-4; round += 1) {
+    const { first, second, student } = here;
+    const pulls = [first.map(() => 0), second.map(() => 0)]; // gradients, but for a constant
+    student.forEach((q, k) => {
+      const ratio = teacher[k] / q;
+      const slope = beta === 0 ? -ratio : -Math.log1p(beta * (ratio - 1)) / beta;
+      const [i, j] = [Math.floor(k / second.length), k % second.length];
+      pulls[0][i] += second[j] * slope;
+      pulls[1][j] += first[i] * slope;
+    });
+    const next = at([first, second].map((part, k) => part.map((share, c) => share * Math.exp(-step * pulls[k][c]))));
+    const gained = here.value - next.value;
+    if (gained > 0) [here, step] = [next, 2 * step];
+    else step /= 2;
+    if (gained >= 0 && gained < enough) break;
+  }
+  return here;
+}
+
 // ---- Money: kdcourse.ship ----
 
 export function costPer1000(milliseconds, pricePerHour) {
