@@ -168,7 +168,7 @@ CHANGES = [
     ("stack.py", "batch_size: int = 1000", "batch_size: int = 999", ("stack",)),
     ("stack.py", "gradient[self.rows]", "-gradient[self.rows]", ("stack",)),  # in a class that the training uses
     ("stack.py", "from torch.func import", "from torch.nn.utils.stateless import", ("stack",)),
-    ("models.py", "padding_idx=0", "padding_idx=1", ("stack",)),
+    ("models/networks.py", "padding_idx=0", "padding_idx=1", ("stack",)),
     ("train.py", "zero_grad(set_to_none=True)", "zero_grad()", ("alone",)),
     ("train.py", "1 + math.cos", "2 + math.cos", ()),
     ("_examples/models.py", "manual_seed(seed)", "manual_seed(0)", ("alone",)),
