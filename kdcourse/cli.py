@@ -79,9 +79,7 @@ def run(
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Fewer seeds and epochs: seconds instead of minutes.")] = False,
     solved: Annotated[bool, typer.Option("--solved", help="Run the solved form instead of the learner's.")] = False,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for executed notebooks and HTML pages.")] = Path(
-        "runs"
-    ),
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for executed notebooks and pages.")] = Path("runs"),
 ) -> None:
     """Run lessons without a browser; leave an HTML page of each. Exit status 1 if one stops at an error."""
     from kdcourse import lessons
@@ -93,22 +91,15 @@ def run(
         result = lessons.run(path, out, fast=fast, solved=solved, progress=sys.stderr.isatty())
         print(result, flush=True)
         results.append(result)
-    failed = sum(bool(result.error) for result in results)
-    seconds = sum(result.seconds for result in results)
-    print(
-        f"{len(results) - failed} of {len(results)} lessons ran to the end in {seconds:.0f} s; the pages are in {out}"
-    )
-    raise typer.Exit(1 if failed else 0)
+    ran, seconds = sum(not result.error for result in results), sum(result.seconds for result in results)
+    print(f"{ran} of {len(results)} lessons ran to the end in {seconds:.0f} s; the pages are in {out}")
+    raise typer.Exit(0 if ran == len(results) else 1)
 
 
 @app.command()
 def claims(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[CLAIM]...", help="Claims by name; none means all.")
-    ] = None,
-    run: Annotated[
-        bool, typer.Option("--run", help="Run the experiments again, instead of showing what they found.")
-    ] = False,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[CLAIM]...", help="Claims; none means all.")] = None,
+    run: Annotated[bool, typer.Option("--run", help="Run the experiments again.")] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option("--setting", help="With --run: only in this data set, as flights. May be given again."),

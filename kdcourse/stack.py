@@ -15,8 +15,8 @@ import torch
 from torch.func import functional_call
 
 from kdcourse._arguments import ids, integer, not_negative, number, positive
-from kdcourse._examples import check_examples, only_one, try_loss
-from kdcourse.losses import LossFunction, blended, blended_loss
+from kdcourse._examples import check_examples, check_loss, only_one_per_student
+from kdcourse.losses import blended, blended_loss
 from kdcourse.models import StudentStack
 
 OnePerStudent: TypeAlias = float | Sequence[float] | torch.Tensor
@@ -162,31 +162,6 @@ def logits_of_stack(stack: StudentStack, inputs: torch.Tensor, *, batch_size: in
     return torch.cat(parts, dim=2).clone()
 
 
-def check_loss(
-    loss: Callable, stack: StudentStack, inputs: torch.Tensor, teacher_logits: torch.Tensor, labels: torch.Tensor
-) -> None:
-    """Try a loss function on a few examples. Raises TypeError or ValueError unless its values can be trained on."""
-    if not callable(loss):
-        raise TypeError(f"loss must be a function (student_logits, teacher_logits, labels), got {loss!r}")
-    # With no axis as long as another: mixed axes would go unnoticed.
-    few = next(count for count in (3, 2, 4) if count not in (len(stack), teacher_logits.shape[1]))
-    with torch.no_grad():
-        logits = stack(inputs[:few])
-    batch = _for_all(len(stack), teacher_logits[:few], labels[:few])
-    try_loss(loss, logits, *batch)
-    values = loss(logits, *batch)
-    if not values.isfinite().all():
-        raise ValueError(f"loss must be finite, got {values[~values.isfinite()][0].item()} before the first step")
-
-
-def only_one_per_student(
-    loss: LossFunction | None, temperature: Sequence[float], soft_weight: Sequence[float], direction: str
-) -> None:
-    """Raise ValueError if any student has a setting of the everyday loss beside a loss of its own."""
-    for each_temperature, each_soft_weight in set(zip(temperature, soft_weight, strict=True)):
-        only_one(loss, temperature=each_temperature, soft_weight=each_soft_weight, direction=direction)
-
-
 class Step:
     """One step of training on the examples at `index`, for every student at once.
 
@@ -317,8 +292,7 @@ class _Recorder:
 
 def _one_each(name, value, students):
     """`value` as a list of one float per student."""
-    if isinstance(value, torch.Tensor) or hasattr(value, "tolist"):
-        value = value.tolist()
+    value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, (list, tuple)):
         if len(value) != students:
             raise ValueError(f"{name} must be a number or one per student, got {len(value)} for {students} students")

@@ -21,7 +21,6 @@ import site_notebooks  # noqa: E402, F401
 import site_pages  # noqa: E402, F401
 from chromium import served  # noqa: E402, F401
 
-VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 LOADS = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("video", "src"), ("audio", "src")}
 LOADED_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "manifest", "dns-prefetch", "preconnect"}
 

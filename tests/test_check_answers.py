@@ -149,14 +149,6 @@ def blended_at_10(soft, hard=None):
     return lambda z, v, y: 0.9 * soft(z, v) + 0.1 * F.cross_entropy(z if hard is None else hard(z), y, reduction="none")
 
 
-def gradient_of(loss):
-    def answer(z, *rest):
-        z = z.clone().requires_grad_()
-        return torch.autograd.grad(loss(z, *rest), z)[0]
-
-    return answer
-
-
 def bills(requests, t, s, fallback, upkeep):
     """What a month costs with the teacher, and with the student."""
     return requests * t / 1000, requests * s / 1000 + fallback * requests * t / 1000 + upkeep

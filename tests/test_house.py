@@ -65,6 +65,12 @@ def test_every_module_has_a_floor():
     assert {module_name(path) for path in MODULES} - {"__init__"} == set(FLOOR_OF)
 
 
+def test_every_private_module_is_imported():
+    code = "".join(path.read_text(encoding="utf-8") for path in MODULES)
+    private = [path.stem for path in MODULES if re.match(r"_[a-z]", path.stem)]
+    assert [name for name in private if not re.search(rf"\.{name} import|import .*\b{name}\b", code)] == []
+
+
 def test_importing_the_package_imports_nothing_heavy():
     code = "import sys, kdcourse; print(sorted({'torch', 'numpy', 'pandas', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,9 +1,12 @@
 """The name of a function: the same code has the same, whatever it is called; other code, or other values, another."""
 
 import functools
+import importlib
 import os
+import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +14,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import kdcourse
 from kdcourse import losses
-from kdcourse.sweep.identity import code_of, identity
+from kdcourse.sweep.identity import code_behind, identity
 
 HEAD = "import functools, torch, helpers\nimport torch.nn.functional as F\n"
 PLAIN = """
@@ -154,8 +158,68 @@ def test_what_cannot_be_written_down_has_no_name(value):
         identity(closure(value))
 
 
-def test_code_of_some_names_holds_what_they_use_and_nothing_else():
-    source = "import a\nfrom b import c\nK = 1\nL: int = 2\n\ndef f(x: K):\n    'Doc.'\n    return g(x) + L\n\n"
-    source += "def g(x):\n    if x:\n        raise ValueError('no')\n    return c(x)\n\ndef h():\n    return a\n"
-    expected = "from b import c L = 2 def f(x): return g(x) + L def g(x): if x: raise return c(x)"
-    assert " ".join(code_of(source, "f").split()) == expected
+ROOM = {
+    "front.py": """
+import a
+from kdcourse._arguments import integer
+from kdcourse.room.back import g as behind, K
+L: int = 2
+
+def f(x: K):
+    'Doc.'
+    return behind(integer("x", x)) + L
+
+def h():
+    return a
+""",
+    "back.py": """
+from b import c
+K = 1
+
+def g(x):
+    if x:
+        raise ValueError('no')
+    return c(x) + K
+""",
+}
+
+
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    """What lies behind f of a package `kdcourse.room` with these modules."""
+
+    def behind(modules, module="kdcourse.room.front", **options):
+        for name in [name for name in sys.modules if name.startswith("kdcourse.room")]:
+            monkeypatch.delitem(sys.modules, name)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "room", ignore_errors=True)
+        (tmp_path / "room").mkdir()
+        for name, source in {"__init__.py": "", **modules}.items():
+            (tmp_path / "room" / name).write_text(source)
+        return code_behind(module, "f", **options)
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(kdcourse, "__path__", [*kdcourse.__path__, str(tmp_path)])
+    for name in ("a", "b"):
+        monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(c=None))
+    return behind
+
+
+def test_behind_a_name_is_what_it_uses_in_whatever_module_and_nothing_else(room):
+    expected = ["K = 1", "L = 2", "b: c", "def f(x): return behind(integer('x', x)) + L"]
+    expected += ["def g(x): if x: raise return c(x) + K", "g as behind"]
+    assert [" ".join(code.split()) for code in room(ROOM)] == expected
+    without = room(ROOM, but=("kdcourse._arguments", "kdcourse.room.back.g"))
+    assert [" ".join(code.split()) for code in without] == [expected[1], expected[3], expected[5]]
+
+
+def test_what_moves_to_another_module_keeps_its_name_and_what_changes_there_does_not(room):
+    there = ROOM["back.py"].replace("c(x)", "c(-x)")
+    moved = {
+        "front.py": "from kdcourse.room.elsewhere import f\n",
+        "elsewhere.py": ROOM["front.py"].replace("room.back", "room.under"),
+        "under.py": ROOM["back.py"],
+    }
+    before = room(ROOM)
+    assert room(moved) == room(moved, "kdcourse.room.elsewhere") == before
+    assert room(moved | {"under.py": there}) == room(ROOM | {"back.py": there}) != before

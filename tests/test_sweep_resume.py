@@ -15,7 +15,7 @@ import pytest
 import torch
 from blobs import bags, blobs, close, files, same, with_changed
 
-from kdcourse import stack, store
+from kdcourse import store
 from kdcourse.sweep import grid, kept, sweep
 from kdcourse.train import cosine
 
@@ -158,52 +158,42 @@ def test_a_student_is_found_whatever_its_company_and_the_number_of_cores(tmp_pat
     same(found[:6], table[::3].reset_index(drop=True))
 
 
-@pytest.mark.parametrize(
-    ("part", "change"),
-    [
-        ("self.optimizer.step()", "self.optimizer.step()  # a comment"),
-        ('"""Fit every student', '"""Said otherwise: fit every student'),
-        ('f"stack must be', 'f"the stack, please, must be'),
-        ("epochs: int", "epochs: float"),
-    ],
-)
-def test_what_changes_no_result_does_not_change_the_engine(monkeypatch, part, change):
-    assert engine_of_a_copy(monkeypatch, part, change) == kept.engine()
+# A change in a file, and what it lies behind: the results of a stack, and of students who are trained one by one.
+CHANGES = [
+    ("stack.py", "self.optimizer.step()", "self.optimizer.step()  # a comment", ()),
+    ("stack.py", '"""Fit every student', '"""Said otherwise: fit every student', ()),
+    ("stack.py", 'f"stack must be', 'f"the stack, please, must be', ()),
+    ("stack.py", "epochs: int", "epochs: float", ()),
+    ("stack.py", "loss * len(index)", "loss + len(index)", ("stack",)),
+    ("stack.py", "batch_size: int = 1000", "batch_size: int = 999", ("stack",)),
+    ("stack.py", "gradient[self.rows]", "-gradient[self.rows]", ("stack",)),  # in a class that the training uses
+    ("stack.py", "from torch.func import", "from torch.nn.utils.stateless import", ("stack",)),
+    ("models/networks.py", "padding_idx=0", "padding_idx=1", ("stack",)),
+    ("train.py", "zero_grad(set_to_none=True)", "zero_grad()", ("alone",)),
+    ("train.py", "1 + math.cos", "2 + math.cos", ()),
+    ("_examples/models.py", "manual_seed(seed)", "manual_seed(0)", ("alone",)),
+    ("_arguments/logits.py", "(1e-6, 1e6)", "(1e-5, 1e6)", ()),
+    ("losses.py", "** 2 * divergence", "* divergence", ("stack", "alone")),
+    ("stats/calibration.py", "bins: int = 15", "bins: int = 10", ("stack", "alone")),
+]
 
 
-@pytest.mark.parametrize(
-    ("part", "change"),
-    [
-        ("loss * len(index)", "loss + len(index)"),
-        ("batch_size: int = 1000", "batch_size: int = 999"),
-        ("gradient[self.rows]", "-gradient[self.rows]"),  # in a class that the training uses
-        ("from kdcourse.losses import LossFunction, blended,", "from kdcourse.models import LossFunction, blended,"),
-    ],
-)
-def test_what_changes_results_changes_the_engine(monkeypatch, part, change):
-    assert engine_of_a_copy(monkeypatch, part, change) != kept.engine()
+@pytest.mark.parametrize(("file", "old", "new", "concerns"), CHANGES, ids=[f"{one[0]}: {one[1]}" for one in CHANGES])
+def test_a_change_is_in_the_engine_of_the_students_whose_results_it_changes(monkeypatch, file, old, new, concerns):
+    before, read = [kept.engine(alone=alone) for alone in (False, True)], Path.read_text
 
+    def changed(path, **options):
+        text = read(path, **options)
+        if not path.as_posix().endswith(f"kdcourse/{file}"):
+            return text
+        assert old in text
+        return text.replace(old, new)
 
-def engine_of_a_copy(monkeypatch, part, change):
-    """What the engine would be with stack.py changed so."""
-    source = Path(stack.__file__).read_text(encoding="utf-8")
-    assert part in source
-    copy = source.replace(part, change)
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            Path, "read_text", lambda path, **_: copy if path.name == "stack.py" else path.read_bytes().decode()
-        )
-        return kept.engine()
-
-
-def test_the_engine_holds_every_module_that_it_imports_except_checks_and_settings():
-    ours = re.compile(r"^from (kdcourse[\w.]*) import", flags=re.M)
-    engine = {module.__name__ for module, _ in kept.ENGINE}
-    imported = {name for module, _ in kept.ENGINE for name in ours.findall(Path(module.__file__).read_text("utf-8"))}
-    named = ("_arguments", "_arguments.logits", "_examples", "_examples.models", "_process", "stats", "stats.intervals")
-    checks = {f"kdcourse.{name}" for name in named}
-    alone = {module.__name__ for module, _ in kept.ALONE}
-    assert imported <= engine | checks | alone
+    monkeypatch.setattr(Path, "read_text", changed)
+    after = [kept.engine(alone=alone) for alone in (False, True)]
+    assert [one != other for one, other in zip(before, after, strict=True)] == [
+        kind in concerns for kind in ("stack", "alone")
+    ]
 
 
 @pytest.mark.parametrize("what", ["engine", "torch"])
@@ -211,7 +201,7 @@ def test_another_version_does_not_take_up_what_the_old_one_left(tmp_path, monkey
     call = {"grid": grid(width=3), "data": DATA, "resume": tmp_path, **RUN}
     sweep(**call)
     if what == "engine":
-        monkeypatch.setattr(kept, "engine", lambda: ["another"])
+        monkeypatch.setattr(kept, "engine", lambda **_: ["another"])
     else:
         monkeypatch.setattr(torch, "__version__", "0.4.1")
     sweep(**call)
@@ -384,24 +374,3 @@ def test_a_folder_that_takes_no_file_costs_a_warning_and_not_the_sweep(tmp_path,
     assert files(tmp_path) == kept_before
     assert len(list(tmp_path.iterdir())) == 5  # nothing half written either
     close(table, sweep(GRID, DATA, resume=False, **RUN))
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "changes"),
-    [
-        ("train.py", "(1 + math.cos", False),
-        ("train.py", "zero_grad(set_to_none=True)", True),
-        ("stack.py", "lr", False),
-    ],
-)
-def test_a_student_alone_is_kept_under_the_code_of_the_loop_that_trains_it(monkeypatch, file, old, changes):
-    before = kept.engine(kept.ALONE)
-    read = Path.read_text
-
-    def changed(path, **options):
-        text = read(path, **options)
-        assert path.name != file or old in text
-        return text.replace(old, f"{old[:-1]}x{old[-1]}") if path.name == file else text
-
-    monkeypatch.setattr(Path, "read_text", changed)
-    assert (kept.engine(kept.ALONE) != before) is changes

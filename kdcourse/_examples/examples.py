@@ -1,10 +1,10 @@
-"""Data that need not be ours, and losses, tried before the first step.
+"""Data that need not be ours.
 
 Examples are a tensor, a dict of tensors, a DataLoader or a list of batches. Row i is the same example every time, so
 that the i-th row of cached teacher logits cannot belong to another one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -245,41 +245,3 @@ def _check_order(loader):
             f"chosen here (order_seed). Got {type(loader.dataset).__name__} with {type(sampler).__name__}; "
             "list(inputs) makes batches of it that keep their order"
         )
-
-
-# ---- losses ----
-
-
-def try_loss(loss: Callable, student_logits, teacher_logits, labels) -> None:
-    """Call a loss function on some logits, and raise an error that names it unless it gives one value per example.
-
-    The logits should have axes of different sizes, or a loss that mixes them up may pass.
-    """
-    logits = student_logits.detach().clone().requires_grad_()
-    expected = [*logits.shape[:1], *logits.shape[2:]]
-    with torch.enable_grad(), generator_kept():
-        try:
-            values = loss(logits, teacher_logits, labels)
-        except Exception as error:
-            came = ", ".join(in_words(value) for value in (logits, teacher_logits, labels))
-            error.add_note(f"It was raised when `loss` was tried on student_logits, teacher_logits and labels: {came}")
-            raise
-    wanted = f"loss must return one value per example, floating point of shape {expected} (the logits without axis 1)"
-    if not isinstance(values, torch.Tensor) or not values.is_floating_point():
-        raise TypeError(f"{wanted}, got {in_words(values)}")
-    if list(values.shape) != expected:
-        raise ValueError(f"{wanted}, got shape {list(values.shape)} for logits {list(logits.shape)}")
-    if not values.requires_grad or torch.autograd.grad(values.sum(), logits, allow_unused=True)[0] is None:
-        raise ValueError(f"{wanted}, that depends on student_logits; got values without a gradient")
-
-
-def only_one(loss, **settings) -> None:
-    """Raise ValueError if `loss` is given together with a setting of the everyday loss that it replaces."""
-    default = {"temperature": 1.0, "soft_weight": 1.0, "direction": "forward", "class_weight": None}
-    if loss is None:
-        return
-    if not callable(loss):
-        raise TypeError(f"loss must be a function (student_logits, teacher_logits, labels), got {describe(loss)}")
-    for name, value in settings.items():
-        if not (value is default[name] or isinstance(value, (int, float, str)) and value == default[name]):
-            raise ValueError(f"loss replaces {', '.join(settings)}: give it or them, got loss and {name}={value!r}")

@@ -1,13 +1,14 @@
 """Names for code: the same code has the same name in every process, and other code has another.
 
-`code_of` is for the package's own modules, `identity` for a function that somebody hands us. Neither looks at comments,
-docstrings or line numbers, which change no result.
+`code_behind` is for the package's own code, `identity` for a function that somebody hands us. Neither looks at
+comments, docstrings or line numbers, nor at the module of the package that something stands in: they change no result.
 """
 
 import ast
 import dis
 import functools
 import hashlib
+import importlib
 import inspect
 import sys
 import sysconfig
@@ -20,47 +21,90 @@ import torch
 from kdcourse import store
 
 _STDLIB = sysconfig.get_path("stdlib")
+CHECKS = "kdcourse._arguments"  # what is given to training, or refused: no result depends on how
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), torch.dtype, torch.device, range, slice)
 
 
 @functools.cache
-def code_of(source: str, *names: str) -> str:
+def code_of(source: str) -> str:
     """The source of a module without what changes no result: comments, layout, docstrings, annotations, messages.
-
-    Parameters
-    ----------
-    source
-        Python.
-    names
-        Only these functions and classes, and what they use of the module. Empty: all of it.
 
     Examples
     --------
     >>> code_of("def f(x: int): 'Twice.'; return 2 * x  # doubled") == code_of("def f(x): return 2*x")
     True
     """
-    tree = _Stripped().visit(ast.parse(source))
-    if names:
-        tree.body = _used_by(set(names), tree.body)
-    return ast.unparse(tree)
+    return ast.unparse(_stripped(source))
 
 
-def _used_by(names, statements):
-    """The statements of a module that these names come from, and all they use."""
-    while True:
-        used = [one for one in statements if names & _defines(one)]
-        more = names | {node.id for one in used for node in ast.walk(one) if isinstance(node, ast.Name)}
-        if more == names:
-            return used
-        names = more
+def code_behind(module: str, name: str, *, but: tuple[str, ...] = (CHECKS,)) -> list[str]:
+    """A function or class of the package and all that it uses there, as `code_of` has it, in alphabetical order.
+
+    In which module a definition stands is no part of it, so that one that moves is still the same.
+
+    Parameters
+    ----------
+    module, name
+        Where it can be imported from.
+    but
+        Modules, packages and definitions in modules, by their full names, that are not looked into.
+
+    Examples
+    --------
+    >>> code_behind("kdcourse.losses", "kd_loss") == code_behind("kdcourse.losses", "soften")
+    False
+    """
+    within = functools.cache(lambda where: _definitions(_source(importlib.import_module(where))))
+    found, seen, waiting = set(), set(), {(module, name)}
+    while waiting:
+        seen |= waiting
+        known = [one for one in waiting if not any(f"{'.'.join(one)}.".startswith(f"{end}.") for end in but)]
+        waiting = set()
+        for where, what in known:
+            for code, used in within(where).get(what, []):
+                found.add(code)
+                waiting |= {one if isinstance(one, tuple) else (where, one) for one in used}
+        waiting -= seen
+    return sorted(found - {""})
+
+
+@functools.cache
+def _definitions(source):
+    """{name: [(code, what that uses)]} of a module; what it uses is a name of its own, or (module, name) of another."""
+    found = {}
+    for statement in _stripped(source).body:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            for alias in statement.names:
+                name = alias.asname or alias.name.split(".")[0]
+                found.setdefault(name, []).append(_imported(getattr(statement, "module", ""), alias))
+            continue
+        used = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        for name in _defines(statement):
+            found.setdefault(name, []).append((ast.unparse(statement), used))
+    return found
+
+
+def _imported(of, alias):
+    if not f"{of}.".startswith("kdcourse."):
+        return f"{of}: {ast.unparse(alias)}", set()
+    thing = getattr(importlib.import_module(of), alias.name, None)
+    if isinstance(thing, types.ModuleType):  # its name does not say what of it is used
+        return code_of(_source(thing)), set()
+    return ast.unparse(alias) if alias.asname else "", {(of, alias.name)}
 
 
 def _defines(statement):
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         return {statement.name}
-    if isinstance(statement, (ast.Import, ast.ImportFrom)):
-        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
     return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _source(module):
+    return Path(module.__file__).read_text(encoding="utf-8")
+
+
+def _stripped(source):
+    return _Stripped().visit(ast.parse(source))
 
 
 class _Stripped(ast.NodeTransformer):
@@ -175,8 +219,8 @@ class _Described:
             return ["library", *_named(function), *map(self.value, given)]
         given += [cell.cell_contents for cell in function.__closure__ or ()]
         if function.__module__.split(".")[0] == "kdcourse":
-            own = sys.modules[function.__module__]
-            code = [function.__qualname__, *_module(own, function.__qualname__.split(".")[0])]
+            name = function.__qualname__
+            code = [name, *code_behind(function.__module__, name.split(".")[0])]
         else:
             names = sorted(_looked_up(function.__code__) & function.__globals__.keys())
             code = [*self.code(function.__code__), *([name, self.value(function.__globals__[name])] for name in names)]
@@ -211,11 +255,11 @@ def _looked_up(code):
     return names.union(*(_looked_up(one) for one in code.co_consts if isinstance(one, types.CodeType)))
 
 
-def _module(module, *names):
+def _module(module):
     path = getattr(module, "__file__", None)
     if path is None or _installed(path):
         return _named(module)
-    return ["module", module.__name__, code_of(Path(path).read_text(encoding="utf-8"), *names)]
+    return ["module", module.__name__, code_of(_source(module))]
 
 
 def _named(thing):

@@ -8,30 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from kdcourse import losses, models, stack, store, train
+from kdcourse import store
 from kdcourse.data import DataSet
-from kdcourse.stats import calibration
-from kdcourse.sweep import chunk
-from kdcourse.sweep.identity import code_of, identity
-
-# What the results come from: with another version of these, and of what they use around them, all is trained anew.
-ENGINE = (
-    (chunk, "train_chunk"),
-    (stack, "distill_stack"),
-    (stack, "logits_of_stack"),
-    (losses, "blended"),
-    (models, "StudentStack"),
-    (calibration, "expected_calibration_error"),
-)
-# The same for students that are trained one by one. They take long: a change to the stack does not concern them.
-ALONE = (
-    (chunk, "train_alone"),
-    (chunk, "measure"),
-    (train, "distill"),
-    (train, "teacher_logits"),
-    (losses, "blended"),
-    (calibration, "expected_calibration_error"),
-)
+from kdcourse.sweep.identity import CHECKS, code_behind, identity
 
 
 class Kept:
@@ -90,7 +69,7 @@ class Kept:
         common = store.fingerprint(
             run
             | {
-                "engine": engine() if student is None else engine(ALONE),
+                "engine": engine(alone=student is not None),
                 "torch": torch.__version__,
                 "data": [split.fingerprint() for split in (data.train, data.validation, data.test)],
                 "functions": functions,
@@ -125,6 +104,10 @@ class Kept:
             warnings.warn(said, stacklevel=3)
 
 
-def engine(parts=ENGINE) -> list[str]:
-    """The code behind the results, without what changes none: comments, docstrings, messages, other functions."""
-    return [code_of(Path(str(module.__file__)).read_text(encoding="utf-8"), name) for module, name in parts]
+def engine(*, alone: bool) -> list[str]:
+    """The code behind the results: of stacks, or of students who are trained one by one and have nothing to do with it.
+
+    Neither training depends on how the other is done. (A stack only has `_examples` check what comes.)
+    """
+    others = ["kdcourse.sweep.chunk._stack"] if alone else ["kdcourse.train", "kdcourse._examples"]
+    return code_behind("kdcourse.sweep.chunk", "train_chunk", but=(CHECKS, *others))
