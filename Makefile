@@ -14,11 +14,12 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: help lab test check site notebooks claims bench gpu lint teacher cmudict clean
+.PHONY: help lab test llm check site notebooks claims bench gpu lint teacher cmudict clean
 
 help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
 	@echo "make test        run every test (WORKERS=$(WORKERS) processes)"
+	@echo "make llm         install TRL and Keras, too: the tests that hold our losses against theirs (240 MB)"
 	@echo "make check       the quick tests: no kernel, browser, site or cluster"
 	@echo "make site        build the static site into build/site, without a network"
 	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one, FORM=solved)"
@@ -32,6 +33,12 @@ help:
 
 $(VENV)/ready: pyproject.toml constraints.txt tools/install.py
 	@$(PYTHON) tools/install.py $(VENV)
+
+$(VENV)/llm: $(VENV)/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[llm]"
+	@$(BIN)/python -c "open('$@', 'w')"
+
+llm: $(VENV)/llm
 
 lab: $(VENV)/ready
 	@$(BIN)/kdcourse lab

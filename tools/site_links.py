@@ -20,6 +20,7 @@ TEXTS = {
     "site/command.md": "command.md",
     "site/audit.md": "audit.md",
     "site/audit_tools.md": "audit_tools.md",
+    "site/language_models.md": "language_models.md",
 }
 
 # Code comes before and after links in this pattern, so that what only looks like a link inside of code is left alone.

@@ -4,7 +4,7 @@
 what is wrong, `load_teacher` is the teacher of `data.load("cmudict")`.
 """
 
-from kdcourse.lm.compute import forward_flops
+from kdcourse.lm.compute import bytes_per_token, forward_flops
 from kdcourse.lm.decode import beam, greedy, sample, spelled
 from kdcourse.lm.errors import Errors, edit_distance, pronunciation_errors
 from kdcourse.lm.losses import gradient_noise, sampled_reverse_loss
@@ -28,6 +28,7 @@ __all__ = [
     "Transformer",
     "beam",
     "bucketed",
+    "bytes_per_token",
     "edit_distance",
     "fit",
     "forward_flops",
