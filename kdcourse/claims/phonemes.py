@@ -29,9 +29,9 @@ ENGINE = 1  # raised by whoever changes what comes out: all is then trained anew
 STUDENT = {"width": 64, "layers": 2, "heads": 4}  # a seventeenth of the teacher's parameters
 PASS = 55.9e9  # what a student of this size spends on one pass over 5,000 words with labels
 BUDGET, LARGE = 60 * PASS, 150 * PASS  # the large one is for the words without labels: to decode them takes 93 passes
-BLOCKS = 3
+BLOCKS = 4
 LRS = {"offline": (0.003, 0.006, 0.012), "on-policy": (0.0005, 0.001, 0.002)}
-SOONER = 4  # it is also tried to stop after a quarter, and if that is better after a sixteenth
+SOONER = (1 / 4, 1 / 16)  # of the budget left to train with: also tried, the second if the first is better
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
     return model, about
 
 
-def on_validation(name, lr, share, block, warm=None):
+def on_validation(name: str, lr: float, share: float, block: int, warm: float | None = None) -> float:
     """Share of the phonemes of the validation words that a student gets right."""
     (cmudict, _), (model, _) = _everything(), trained(name, lr, share, block, warm)
     words = cmudict.validation
@@ -224,23 +224,18 @@ def on_validation(name, lr, share, block, warm=None):
         )
 
 
-def chosen(name, warm=None, jobs=1):
-    """(learning rate, share of the budget) of an arm, best on validation for the first block; and its edges.
+def chosen(name: str, warm: float | None = None) -> tuple[float, float]:
+    """(learning rate, share of the budget) of an arm, best on validation for the first block.
 
     Learning rates go on, by factors of two, until the best is none of the outermost.
     """
-    lrs, found = list(LRS["on-policy" if WAYS[name].own and WAYS[name].warm else "offline"]), {}
-    while True:
-        new = [lr for lr in lrs if lr not in found]
-        found |= dict(
-            zip(new, _side_by_side(on_validation, [(name, lr, 1.0, 0, warm) for lr in new], jobs), strict=True)
-        )
-        best = max(found, key=found.__getitem__)
-        if best not in (min(lrs), max(lrs)):
-            break
-        lrs.append(best / 2 if best == min(lrs) else best * 2)
+    lrs = list(LRS["on-policy" if WAYS[name].warm else "offline"])
+    found = {lr: on_validation(name, lr, 1.0, 0, warm) for lr in lrs}
+    while (best := max(found, key=found.__getitem__)) in (min(found), max(found)):
+        further = best / 2 if best == min(found) else best * 2
+        found[further] = on_validation(name, further, 1.0, 0, warm)
     share = 1.0
-    for sooner in (1 / SOONER, 1 / SOONER**2):
+    for sooner in SOONER:
         right = on_validation(name, best, sooner, 0, warm)
         if right <= found[best]:
             break
@@ -248,14 +243,12 @@ def chosen(name, warm=None, jobs=1):
     return best, share
 
 
-def _side_by_side(function, calls, jobs):
-    return joblib.Parallel(n_jobs=jobs)(joblib.delayed(function)(*call) for call in calls)
-
-
 # ---- measuring ----
 
 
-def measured(name, lr, share, block, warm=None):
+def measured(
+    name: str, lr: float, share: float, block: int, warm: float | None = None
+) -> tuple[dict[str, np.ndarray], dict]:
     """What a student makes of the test words, float [N] each: see `lm.scores`."""
 
     def made():
@@ -272,18 +265,19 @@ def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
 
     Students train side by side, one a core.
     """
-    jobs = 1 if str(run.device) == "cuda" else devices.machine()["cores"]
-    warm, _ = chosen("soft targets", jobs=jobs)
+    each = joblib.Parallel(n_jobs=1 if str(run.device) == "cuda" else devices.machine()["cores"])
+    starts = {name: chosen("soft targets")[0] if WAYS[name].warm else None for name in names}
+    picks = dict(zip(names, each(joblib.delayed(chosen)(name, starts[name]) for name in names), strict=True))
+    students = [(name, *picks[name], block, starts[name]) for name in names for block in range(BLOCKS)]
+    tables = each(joblib.delayed(measured)(*student) for student in tqdm(students, desc="arms", leave=False))
     found = {}
-    for name in tqdm(names, desc="arms", leave=False):
-        before = warm if WAYS[name].warm else None
-        lr, share = chosen(name, before, jobs=jobs)
-        tables = _side_by_side(measured, [(name, lr, share, block, before) for block in range(BLOCKS)], jobs)
-        values = {metric: np.stack([table[metric] for table, _ in tables]) for metric in tables[0][0]}
+    for name in names:
+        own = [table for (whose, *_), (table, _) in zip(students, tables, strict=True) if whose == name]
+        values = {metric: np.stack([table[metric] for table in own]) for metric in own[0]}
         sure, right = values.pop("confidence"), values["word accuracy"]
         values["calibration"] = np.array([-confidence_gap(*pair) for pair in zip(sure, right, strict=True)])
-        picks = {"lr": lr, "share of the budget": share}
-        found[name] = {metric: Arm(name, array, picks) for metric, array in values.items()}
+        settings = dict(zip(("lr", "share"), picks[name], strict=True))
+        found[name] = {metric: Arm(name, array, settings) for metric, array in values.items()}
     return found
 
 
