@@ -1,5 +1,6 @@
 """What is watched of an on-policy run, against loops over tokens; and runs that are broken on purpose, bug by bug."""
 
+import copy
 import math
 
 import pytest
@@ -11,10 +12,11 @@ from kdcourse.lm.failures import ends_with_start, other_vocabulary, without_end
 
 LETTERS = encode(["cat", "at", "task", "dads"], 4)
 SAID = encode([[*said.split(), "<end>"] for said in ("K AE T", "AE T", "T AE S K", "D AE D Z")], 5)
-TRAINING = {"device": "cpu", "progress": False, "epochs": 40, "lr": 0.02}
+QUIET = {"device": "cpu", "progress": False}
+TRAINING = {"epochs": 40, "lr": 0.02, **QUIET}
 
 
-def model(seed, scale=20.0):
+def model(seed, scale=5.0):
     """A model whose weights are large enough for it to have opinions."""
     lm = Transformer(69, width=16, layers=2, heads=2, seed=seed)
     with torch.no_grad():
@@ -110,9 +112,20 @@ def test_pad_is_end_takes_the_end_alone_out_of_the_loss():
     ]
 
 
+def test_a_student_that_never_sees_the_end_never_stops_until_it_sees_it():
+    student = model(0, scale=1.0)
+    fit(student, LETTERS, SAID, rewrite=without_end, **TRAINING)
+    assert watch(student, student, LETTERS)["endless"] == 1
+    fit(student, LETTERS, SAID, **TRAINING)
+    assert watch(student, student, LETTERS)["endless"] == 0
+
+
+MANY = LETTERS.repeat(12, 1), SAID.repeat(12, 1)
+
+
 def run(name, student, teacher, **options):
-    options = {"watched": LETTERS.repeat(16, 1), "epochs": 12, "lr": 0.02} | options
-    return broken(name, student, teacher, LETTERS, SAID, **options)
+    options = {"watched": LETTERS.repeat(8, 1), "batch_size": 4, "every": 6, "lr": 0.02} | options
+    return broken(name, student, teacher, *MANY, **options)
 
 
 def test_each_bug_leaves_its_own_mark(taught):
@@ -126,18 +139,23 @@ def test_each_bug_leaves_its_own_mark(taught):
     assert first["wrong vocabulary"]["reward"] < first["end-of-sequence mismatch"]["reward"] < -1
     assert first["wrong vocabulary"]["overlap"] < 0.5 < first["end-of-sequence mismatch"]["overlap"]
     assert first["pad = end"].equals(usual)
-    assert last["pad = end"]["length"] > 1.5 * usual["length"]
     assert last["end-of-sequence mismatch"]["endless"] > 0.9 > 0.1 > last["healthy"]["endless"]
+
+
+def test_the_run_with_pad_as_end_is_the_warm_start_going_on(taught):
+    by_hand, (letters, said) = copy.deepcopy(taught), MANY
+    fit(by_hand, letters, said.masked_fill(said == END, PAD), epochs=1, batch_size=4, **QUIET)
+    seen = run("pad = end", taught, taught).iloc[-1].drop("step").to_dict()
+    assert seen == pytest.approx(watch(by_hand, taught, LETTERS.repeat(8, 1)), rel=1e-3)
 
 
 def test_a_run_is_the_same_with_the_same_seed_and_leaves_the_student_alone(taught):
     before = {name: tensor.clone() for name, tensor in taught.state_dict().items()}
-    once, again, other = (run("healthy", taught, model(1), epochs=3, seed=seed) for seed in (0, 0, 1))
+    once, again, other = (run("healthy", taught, model(1), every=12, seed=seed) for seed in (0, 0, 1))
     assert once.equals(again)
     assert not once.equals(other)
     assert all(torch.equal(tensor, before[name]) for name, tensor in taught.state_dict().items())
-    assert once["step"].tolist() == [0, 1, 2, 3]
-    assert run("healthy", taught, taught, epochs=1, batch_size=3)["step"].tolist() == [0, 2]
+    assert run("healthy", taught, taught, every=5)["step"].tolist() == [0, 5, 10, 12]
 
 
 def test_a_run_without_that_name_is_refused(taught):

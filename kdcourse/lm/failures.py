@@ -1,13 +1,13 @@
 """Five on-policy runs, four of them broken on purpose, each as it is met in public; `watch` says what can be seen."""
 
 import copy
-import math
+import itertools
 
 import pandas as pd
 import torch
 from torch import nn
 
-from kdcourse._arguments import one_of
+from kdcourse._arguments import integer, one_of
 from kdcourse.data.cmudict import END, PAD, START, TOKENS
 from kdcourse.lm.model import Transformer
 from kdcourse.lm.train import fit, on_policy
@@ -93,16 +93,16 @@ def broken(
     phonemes: torch.Tensor,
     *,
     watched: torch.Tensor,
-    epochs: int = 6,
+    every: int = 8,
     batch_size: int = 32,
-    lr: float = 4e-3,
+    lr: float = 2e-3,
     seed: int = 0,
 ) -> pd.DataFrame:
     """What `watch` sees of a run that goes on from a warm-started student: reverse divergence, on its own words.
 
-    All but one bug sit in what is trained with. With "pad = end" the run is the warm start going on, cross-entropy on
-    the dictionary's phonemes, and END is taken for padding. On the student's own words the exact divergence forgives
-    this bug: where the student misses an end, the loss still sees what the teacher says there.
+    With "pad = end" it is the warm start that goes on, cross-entropy on the dictionary's phonemes, END taken for
+    padding. On the student's own words the exact divergence forgives this bug: where the student misses an end, the
+    loss still sees what the teacher says there.
 
     Parameters
     ----------
@@ -113,49 +113,58 @@ def broken(
     teacher : Transformer
         Which the bugs put another vocabulary or another end around.
     letters, phonemes : int64 Tensor [N, L] and [N, P]
-        Of the words that are trained on, as `Words.examples` gives them.
+        Of the words that are trained on, each once, as `Words.examples` gives them. On a few words again and again
+        even a healthy run stops to improve on others.
     watched : int64 Tensor [M, L]
         The words that are watched.
-    epochs : int
-        Passes over the words; after each they are watched.
-    batch_size, lr
-        As in `fit`.
+    every : int
+        Steps from one look to the next, >= 1.
+    batch_size : int
+        Words per step.
+    lr : float
+        Of the runs on the student's own words; the warm start goes on with that of `fit`.
     seed : int
         Of batches and samples, of the student without a warm start, and of the other vocabulary.
 
     Returns
     -------
     DataFrame
-        A row before the first step and one after each epoch: step, and the columns of `watch`.
+        A row before the first step, after every so many, and after the last: step, and the columns of `watch`.
 
     Examples
     --------
     >>> from kdcourse.data.cmudict import encode
     >>> student, teacher = (Transformer(69, width=16, layers=1, heads=2, seed=seed) for seed in (0, 1))
     >>> letters, said = encode(["cat", "at"], 3), encode([("K", "AE", "T", "<end>"), ("AE", "T", "<end>")], 4)
-    >>> broken("pad = end", student, teacher, letters, said, watched=letters, epochs=2)["step"].tolist()
+    >>> broken("pad = end", student, teacher, letters, said, watched=letters, batch_size=1, every=1)["step"].tolist()
     [0, 1, 2]
     """
     one_of("name", name, RUNS)
+    every = integer("every", every, at_least=1)
     student = Transformer(**student.recipe, seed=seed) if name == "no warm start" else copy.deepcopy(student)
     judge: nn.Module = teacher
     if name == "end-of-sequence mismatch":
         judge = ends_with_start(teacher)
     if name == "wrong vocabulary":
         judge = other_vocabulary(teacher, seed)
-    training = {"teacher": judge, "loss": blended(direction="reverse"), "rewrite": on_policy(student, seed=seed)}
+    own_words = on_policy(student, seed=seed)
+    training = {"teacher": judge, "loss": blended(direction="reverse"), "rewrite": own_words, "lr": lr}
     if name == "pad = end":
         training = {"rewrite": without_end}
-    rows: list[dict] = []
+    rewrite, rows, steps = training.pop("rewrite"), [], itertools.count()
 
-    def look() -> dict:
-        step = len(rows) * math.ceil(len(letters) / batch_size)
+    def look(step: int) -> None:
         rows.append({"step": step, **watch(student, judge, watched, seed=seed)})
-        return {}
 
-    look()
+    def look_and_rewrite(prefixes, targets):
+        step = next(steps)
+        if step % every == 0:
+            look(step)
+        return rewrite(prefixes, targets)
+
     fit(
-        student, letters, phonemes, **training, epochs=epochs, batch_size=batch_size, lr=lr, order_seed=seed,
-        validate=look, device="cpu", progress=False,
+        student, letters, phonemes, rewrite=look_and_rewrite, **training, epochs=1, batch_size=batch_size,
+        order_seed=seed, device="cpu", progress=False,
     )  # fmt: skip
+    look(next(steps))
     return pd.DataFrame(rows)

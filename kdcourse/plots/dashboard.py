@@ -57,5 +57,5 @@ def dashboard(
         ax.set_ylabel(name)
     fig.align_ylabels(axes[:, 0])
     fig.supxlabel(x, fontsize=10)
-    fig.suptitle(textwrap.fill(title, int(9 * fig.get_figwidth())), x=0.01, ha="left", fontsize=12)
+    fig.suptitle(textwrap.fill(title, int(11 * fig.get_figwidth())), x=0.01, ha="left", fontsize=12)
     show(fig, f"{title}. From the first to the last {x}. {'; '.join(words)}.")

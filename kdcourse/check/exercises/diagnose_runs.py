@@ -19,7 +19,7 @@ NAME_OF = {
 _WOULD = {
     "healthy": "A healthy run begins with a reward near 0 and high overlap, and its length stays.",
     "end-of-sequence mismatch": "A teacher with another end is at odds with the student about one token of each word: "
-    "overlap begins high, reward begins low, and within a few steps no word ends before the limit of 21 tokens.",
+    "overlap begins high, reward begins low, and soon hardly a word ends before the limit of 21 tokens.",
     "no warm start": "Without a warm start the first entropy is that of 68 equally likely tokens, ln 68 = 4.2 nats.",
     "pad = end": "With pad = end a warm student begins as a healthy one, in all four rows, and its words grow longer "
     "step by step.",
@@ -31,7 +31,7 @@ _SEEN = {
     "end-of-sequence mismatch": "begins with high overlap and a reward far below 0, and its length jumps to the limit.",
     "no warm start": "begins with an entropy above 4 nats, and its words begin near the limit and become shorter.",
     "pad = end": "begins with a reward near 0; then its length grows step by step while the reward falls.",
-    "wrong vocabulary": "begins with an entropy below 1 nat, next to no overlap, and the lowest reward of all.",
+    "wrong vocabulary": "begins as sure of itself as B, C and E, with next to no overlap and the lowest reward of all.",
 }
 
 
@@ -42,30 +42,30 @@ def five_runs(
     phonemes: torch.Tensor,
     watched: torch.Tensor,
     *,
-    epochs: int = 6,
+    every: int = 8,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """What `lm.watch` sees of five on-policy runs, four of which have a bug each.
 
     Parameters
     ----------
-    student, teacher, letters, phonemes, watched, epochs, seed
+    student, teacher, letters, phonemes, watched, every, seed
         As in `kdcourse.lm.broken`.
 
     Returns
     -------
     dict
-        For each of the runs "A" to "E" a row per epoch.
+        For each of the runs "A" to "E" a row for every time it was watched.
 
     Examples
     --------
     >>> student, teacher = (Transformer(69, width=16, layers=1, heads=2, seed=seed) for seed in (0, 1))
     >>> letters, said = torch.tensor([[5, 3, 22]]), torch.tensor([[49, 31, 61, 2]])
-    >>> {run: len(table) for run, table in five_runs(student, teacher, letters, said, letters, epochs=1).items()}
+    >>> {run: len(table) for run, table in five_runs(student, teacher, letters, said, letters).items()}
     {'A': 2, 'B': 2, 'C': 2, 'D': 2, 'E': 2}
     """
     return {
-        run: broken(name, student, teacher, letters, phonemes, watched=watched, epochs=epochs, seed=seed)
+        run: broken(name, student, teacher, letters, phonemes, watched=watched, every=every, seed=seed)
         for run, name in NAME_OF.items()
     }
 
