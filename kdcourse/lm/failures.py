@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from typing import Any
 
 import pandas as pd
 import torch
@@ -33,6 +34,9 @@ class Renumbered(nn.Module):
     >>> torch.equal(Renumbered(teacher, same, same.flip(0))(letters, before), teacher(letters, before).flip(1))
     True
     """
+
+    reads: torch.Tensor
+    says: torch.Tensor
 
     def __init__(self, teacher: Transformer, reads: torch.Tensor, says: torch.Tensor):
         super().__init__()
@@ -147,11 +151,11 @@ def broken(
         judge = ends_with_start(teacher)
     if name == "wrong vocabulary":
         judge = other_vocabulary(teacher, seed)
-    own_words = on_policy(student, seed=seed)
-    training = {"teacher": judge, "loss": blended(direction="reverse"), "rewrite": own_words, "lr": lr}
+    rewrite = on_policy(student, seed=seed)
+    training: dict[str, Any] = {"teacher": judge, "loss": blended(direction="reverse"), "lr": lr}
     if name == "pad = end":
-        training = {"rewrite": without_end}
-    rewrite, rows, steps = training.pop("rewrite"), [], itertools.count()
+        rewrite, training = without_end, {}
+    rows, steps = [], itertools.count()
 
     def look(step: int) -> None:
         rows.append({"step": step, **watch(student, judge, watched, seed=seed)})
