@@ -91,6 +91,13 @@ def named_by_evidence(run):
     return {"A": "T on one side", "B": "no T²", "C": "alpha swapped", "D": "mean over classes"}[run]
 
 
+def diagnosed(**wrong):
+    """Every run under its name, but for those that are given another one."""
+    names = {"A": "wrong vocabulary", "B": "pad = end", "C": "healthy", "D": "no warm start",
+             "E": "end-of-sequence mismatch"}  # fmt: skip
+    return lambda run: {**names, **wrong}[run]
+
+
 def blend_by_loops(soft_weights, temperatures, accuracy, margin):
     cells = {
         (w, T): accuracy[i, j].tolist()
@@ -332,6 +339,7 @@ RIGHT = {
                       lambda z, v, y: losses.blended(10, 0.9)(z, v, y),
                       lambda z, v, y: losses.blended_loss(z, v, y, 10, 0.9, reduction="none").total],
     "name_the_bug": [named_by_evidence],
+    "diagnose_runs": [diagnosed()],
     "choose_blend": [blend_by_loops, lambda *case: np.array(blend_by_loops(*case))],
     "months_to_pay_back": [paid_back, paid_back_by_the_package,
                            lambda one, *case: np.float64(paid_back(one, *case))],
@@ -437,6 +445,11 @@ MISTAKES = {
     "name_the_bug": [
         (lambda run: {"D": "no T²", "B": "mean over classes"}.get(run) or named_by_evidence(run), "B and D exchanged"),
         (lambda run: {"A": "no T²", "B": "T on one side"}.get(run) or named_by_evidence(run), "A and B exchanged"),
+    ],
+    "diagnose_runs": [
+        (diagnosed(B="end-of-sequence mismatch", E="pad = end"), "B and E exchanged"),
+        (diagnosed(A="no warm start", D="wrong vocabulary"), "A and D exchanged"),
+        (lambda run: "healthy", "all healthy"),
     ],
     "choose_blend": [(lambda *case: tuple(reversed(check.choose_blend.reference(*case))), "exchanged"),
     ],
@@ -590,6 +603,15 @@ NEAR_MISSES = {
         (lambda run: "no T²" if run == "C" else named_by_evidence(run), "Run C: its soft term begins"),
         (lambda run: "no T²" if run == "D" else named_by_evidence(run), "Run D: divide the right soft term"),
         (lambda run: "forgot T", "Only these words name a bug here"),
+    ],
+    "diagnose_runs": [
+        (diagnosed(A="mode collapse"), "Only these words name a run here"),
+        *(
+            (diagnosed(**{run: name}), f"Run {run}, {name}? ")
+            for run in "ABCDE"
+            for name in lm.RUNS
+            if name != diagnosed()(run)
+        ),
     ],
     "choose_blend": [
         (lambda w, T, a, margin: (0.3, 4.0), "one soft weight and one temperature of the table"),

@@ -33,7 +33,8 @@ def world(words, monkeypatch, tmp_path):
         for parameter in teacher.parameters():
             if parameter.ndim == 2:
                 parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) / 3)
-    monkeypatch.setattr(phonemes, "_everything", lambda: (words, teacher))
+    monkeypatch.setattr(phonemes, "_words", lambda: words)
+    monkeypatch.setattr(phonemes, "_teacher", lambda: teacher)
     monkeypatch.setattr(phonemes, "CHECKPOINT", phonemes.WORDS)
     monkeypatch.setattr(phonemes, "STUDENT", {"width": 8, "layers": 1, "heads": 1})
     monkeypatch.setattr(phonemes, "BLOCK", BLOCK)
@@ -128,7 +129,7 @@ def test_settings_are_chosen_on_validation_and_no_learning_rate_lies_on_an_edge(
 
 
 def test_parts_are_paired_by_block_in_every_metric(world, monkeypatch):
-    monkeypatch.setattr(phonemes, "chosen", lambda *_, **__: (0.003, 1.0))
+    monkeypatch.setattr(phonemes, "chosen", lambda *_: (0.003, 1.0))
     monkeypatch.setattr(phonemes, "BLOCKS", 2)
     monkeypatch.setattr(phonemes.devices, "machine", lambda: {"cores": 1})
     run = SimpleNamespace(setting=SETTINGS["cmudict"], data=world.words, device="cpu")

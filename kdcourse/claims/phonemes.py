@@ -141,13 +141,12 @@ WAYS = {
 # ---- training ----
 
 
-@functools.cache
-def _everything():
-    return data.load("cmudict"), lm.load_teacher()
+_words = functools.cache(lambda: data.load("cmudict"))
+_teacher = functools.cache(lm.load_teacher)
 
 
-def _kept(make, *about):
-    """(tensors, metadata) that `make` gives, from this user's cache if they are there."""
+def _kept(make, name, *about):
+    """(tensors, metadata) that `make` gives for an arm, from this user's cache if they are there."""
     digests = [store.sha256(data.folder() / name) for name in (WORDS, CHECKPOINT)]
     path = (
         store.cache_folder("language-models") / f"{store.fingerprint([ENGINE, STUDENT, *about, *digests])}.safetensors"
@@ -160,17 +159,16 @@ def _kept(make, *about):
 
 def _source(name, block):
     """What an arm learns from, found in the cache where the teacher had to work for it."""
-    cmudict, teacher = _everything()
-    words, make = cmudict.train[block * BLOCK : (block + 1) * BLOCK], WAYS[name].source
+    words, make = _words().train[block * BLOCK : (block + 1) * BLOCK], WAYS[name].source
     if make is dictionary:
-        return dictionary(teacher, words, None)
+        return dictionary(None, words, None)
 
     def made():
-        found = make(teacher, words, cmudict.unlabelled)
+        found = make(_teacher(), words, _words().unlabelled)
         tensors = {part: getattr(found, part) for part in ("prefixes", "targets", "logits")}
         return {part: tensor for part, tensor in tensors.items() if tensor is not None}, {"flops": found.flops}
 
-    tensors, about = _kept(made, "source", make.__qualname__ if make is scored else name, block)
+    tensors, about = _kept(made, "scored" if make is scored else name, "source", block)
     return Source(**tensors, **about)
 
 
@@ -183,7 +181,7 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
     model = lm.Transformer(len(data.cmudict.TOKENS), **STUDENT, seed=block)
 
     def made():
-        way, (_, teacher) = WAYS[name], _everything()
+        way = WAYS[name]
         source, spent = _source(name, block), 0.0
         budget = way.budget
         if way.warm:
@@ -196,7 +194,7 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
             source.prefixes,
             source.targets,
             flops=(budget - spent) * share - source.flops,
-            teacher=teacher if way.own else source.logits,
+            teacher=_teacher() if way.own else source.logits,
             loss=way.loss,
             rewrite=rewrite,
             lr=lr,
@@ -209,15 +207,14 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
         return dict(model.state_dict()), {"flops": spent, "teacher": source.flops, "seconds": seconds}
 
     with arithmetic_threads(1):
-        tensors, about = _kept(made, "student", name, lr, share, block, warm)
+        tensors, about = _kept(made, name, "student", lr, share, block, warm)
     model.load_state_dict(tensors)
     return model, about
 
 
 def on_validation(name: str, lr: float, share: float, block: int, warm: float | None = None) -> float:
     """Share of the phonemes of the validation words that a student gets right."""
-    (cmudict, _), (model, _) = _everything(), trained(name, lr, share, block, warm)
-    words = cmudict.validation
+    words, (model, _) = _words().validation, trained(name, lr, share, block, warm)
     with arithmetic_threads(1):
         return (
             1 - lm.pronunciation_errors(lm.spelled(lm.greedy(model, words.letters)), words.pronunciations).phoneme_rate
@@ -252,11 +249,11 @@ def measured(
     """What a student makes of the test words, float [N] each: see `lm.scores`."""
 
     def made():
-        (cmudict, _), (model, about) = _everything(), trained(name, lr, share, block, warm)
-        return lm.scores(model, cmudict.test), about
+        model, about = trained(name, lr, share, block, warm)
+        return lm.scores(model, _words().test), about
 
     with arithmetic_threads(1):
-        tensors, about = _kept(made, "test", name, lr, share, block, warm)
+        tensors, about = _kept(made, name, "test", lr, share, block, warm)
     return {name: tensor.numpy() for name, tensor in tensors.items()}, about
 
 

@@ -1,12 +1,14 @@
 """Language models that are small enough to train on a laptop: letters in, phonemes out.
 
 `Transformer` is the model, `fit` trains it, `greedy`, `sample` and `beam` let it write, `pronunciation_errors` counts
-what is wrong, `load_teacher` is the teacher of `data.load("cmudict")`.
+what is wrong, `load_teacher` is the teacher of `data.load("cmudict")`; `watch` says how an on-policy run is
+doing, and `broken` has runs with bugs to be found.
 """
 
 from kdcourse.lm.compute import bytes_per_token, forward_flops
 from kdcourse.lm.decode import beam, greedy, sample, spelled
 from kdcourse.lm.errors import Errors, edit_distance, pronunciation_errors
+from kdcourse.lm.failures import RUNS, broken
 from kdcourse.lm.losses import gradient_noise, sampled_reverse_loss
 from kdcourse.lm.model import Cache, Transformer
 from kdcourse.lm.scores import scores
@@ -21,12 +23,15 @@ from kdcourse.lm.train import (
     trimmed,
     warm_cosine,
 )
+from kdcourse.lm.watch import watch
 
 __all__ = [
+    "RUNS",
     "Cache",
     "Errors",
     "Transformer",
     "beam",
+    "broken",
     "bucketed",
     "bytes_per_token",
     "edit_distance",
@@ -46,4 +51,5 @@ __all__ = [
     "token_losses",
     "trimmed",
     "warm_cosine",
+    "watch",
 ]

@@ -6,6 +6,7 @@ Colours are Okabe and Ito's palette, which colour-blind readers can tell apart; 
 from kdcourse.plots.answers import Mark, Row, finding
 from kdcourse.plots.base import ARMS, COLOURS, DPI, MARKERS, figure, looks, show
 from kdcourse.plots.curves import curves
+from kdcourse.plots.dashboard import dashboard
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
 from kdcourse.plots.panels import panels
@@ -25,6 +26,7 @@ __all__ = [
     "Mark",
     "Row",
     "curves",
+    "dashboard",
     "decision",
     "differences",
     "faster",
