@@ -181,3 +181,11 @@ def test_the_gap_between_confidence_and_right_answers_is_the_calibration_error()
     gap = confidence_gap(probabilities.max(1), probabilities.argmax(1) == labels)
     assert gap == pytest.approx(expected_calibration_error(probabilities, labels))
     assert confidence_gap(np.array([0.95, 0.95, 0.05]), np.array([1, 1, 1])) == pytest.approx((0.05 * 2 + 0.95) / 3)
+
+
+def test_no_two_students_share_a_place_in_the_cache(world):
+    for name in ("labels", "soft targets", "reverse soft targets"):
+        for lr, share, block in ((0.003, 1.0, 0), (0.004, 1.0, 0), (0.003, 0.5, 0), (0.003, 1.0, 1)):
+            phonemes.trained(name, lr, share, block)
+    kept = list((phonemes.store.cache_folder("language-models")).iterdir())
+    assert len(kept) == 12 + 2  # two arms share what the teacher said of two blocks

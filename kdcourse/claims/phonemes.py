@@ -147,10 +147,9 @@ _teacher = functools.cache(lm.load_teacher)
 
 def _kept(make, name, *about):
     """(tensors, metadata) that `make` gives for an arm, from this user's cache if they are there."""
-    digests = [store.sha256(data.folder() / name) for name in (WORDS, CHECKPOINT)]
-    path = (
-        store.cache_folder("language-models") / f"{store.fingerprint([ENGINE, STUDENT, *about, *digests])}.safetensors"
-    )
+    files = (WORDS,) if name == "labels" else (WORDS, CHECKPOINT)
+    made_of = [ENGINE, STUDENT, name, *about, *(store.sha256(data.folder() / file) for file in files)]
+    path = store.cache_folder("language-models") / f"{store.fingerprint(made_of)}.safetensors"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         store.save_tensors(path, *make())

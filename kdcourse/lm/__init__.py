@@ -12,7 +12,7 @@ from kdcourse.lm.failures import RUNS, broken
 from kdcourse.lm.losses import gradient_noise, sampled_reverse_loss
 from kdcourse.lm.model import Cache, Transformer
 from kdcourse.lm.scores import scores
-from kdcourse.lm.teacher import load_teacher
+from kdcourse.lm.teacher import load_student, load_teacher
 from kdcourse.lm.train import (
     bucketed,
     fit,
@@ -39,6 +39,7 @@ __all__ = [
     "forward_flops",
     "gradient_noise",
     "greedy",
+    "load_student",
     "load_teacher",
     "on_policy",
     "padding_share",

@@ -1,9 +1,10 @@
-"""The teacher of CMUdict, from its checkpoint."""
+"""The models that ship with CMUdict, from their checkpoints: its teacher, and a student on its way."""
 
 from kdcourse import data, store
 from kdcourse.lm.model import Transformer
 
 CHECKPOINT = "cmudict/teacher-transformer.safetensors"
+WARM_START = "cmudict/student-warm-start.safetensors"
 
 
 def load_teacher() -> Transformer:
@@ -11,7 +12,22 @@ def load_teacher() -> Transformer:
 
     Raises `kdcourse.data.DataError` if the file is missing or altered.
     """
-    tensors, about = store.load_tensors(data.checked(CHECKPOINT))
-    teacher = Transformer(**about["transformer"])
-    teacher.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    return teacher.eval()
+    return _load(CHECKPOINT)
+
+
+def load_student() -> Transformer:
+    """A student with a seventeenth of the teacher's parameters, in eval mode, halfway through lesson 08.
+
+    It has learned from the teacher's distributions on the first 5,000 training words, and spent half of what a student
+    of that lesson may spend: where training on its own words begins.
+
+    Raises `kdcourse.data.DataError` if the file is missing or altered.
+    """
+    return _load(WARM_START)
+
+
+def _load(path):
+    tensors, about = store.load_tensors(data.checked(path))
+    model = Transformer(**about["transformer"])
+    model.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    return model.eval()
