@@ -28,7 +28,7 @@ help:
 	@echo "make gpu         with a CUDA card: its tests and the benchmark of stacks, kept under the card's name"
 	@echo "make lint        ruff, lint and format, and the types"
 	@echo "make teacher     train the Fashion-MNIST teacher again (half an hour on a CPU)"
-	@echo "make cmudict     train CMUdict's teacher again (an hour or two on a CPU; goes on where it was stopped)"
+	@echo "make cmudict     train CMUdict's teacher and student again (an hour or two on a CPU; goes on where it was stopped)"
 	@echo "make clean       delete the environment and the caches"
 
 $(VENV)/ready: pyproject.toml constraints.txt tools/install.py
@@ -73,6 +73,7 @@ teacher: $(VENV)/ready
 
 cmudict: $(VENV)/ready
 	@$(BIN)/python tools/train_cmudict_teacher.py
+	@$(BIN)/python tools/train_cmudict_student.py
 
 clean:
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build runs

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from kdcourse import data, store
-from kdcourse.lm import greedy, load_teacher, pronunciation_errors, spelled
-from kdcourse.lm.teacher import CHECKPOINT
+from kdcourse.lm import forward_flops, greedy, load_student, load_teacher, pronunciation_errors, spelled
+from kdcourse.lm.teacher import CHECKPOINT, WARM_START
 from kdcourse.models import count_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,10 +16,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import train_cmudict_teacher  # noqa: E402
 
 PATH = data.folder() / CHECKPOINT
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not PATH.exists(), reason="CMUdict's teacher does not ship yet: make cmudict trains it"),
-]
+pytestmark = pytest.mark.slow
 GATE = 0.07  # phoneme error on the test words
 
 
@@ -46,3 +43,19 @@ def test_the_teacher_makes_the_errors_that_are_recorded(about):
     spread = torch.tensor(found.distances, dtype=torch.float64).std().item() / found.lengths.mean() / 1500**0.5
     assert abs(found.phoneme_rate - recorded["phonemes"]) < 4 * spread
     assert abs(found.word_rate - recorded["words"]) < 4 * (0.25 / 1500) ** 0.5
+
+
+def test_the_student_is_on_its_way_and_its_compute_is_what_the_lesson_says():
+    student, training = load_student(), store.load_tensors(data.folder() / WARM_START)[1]["training"]
+    assert 15 < count_parameters(load_teacher()) / count_parameters(student) < 20
+    words = data.load("cmudict")
+    wrong = pronunciation_errors(
+        spelled(greedy(student, words.validation[:500].letters)), words.validation.pronunciations[:500]
+    )
+    assert 0.1 < wrong.phoneme_rate < 0.3
+    letters, said, _ = words.train[:5000].examples()
+    one_pass = 3 * sum(
+        forward_flops(student, torch.zeros(1, int(read)), torch.zeros(1, int(new)))
+        for read, new in zip((letters != 0).sum(1), (said != 0).sum(1), strict=True)
+    )
+    assert 0.9 * 30 < training["flops"] / one_pass < 1.1 * 30 * 1.1
