@@ -142,11 +142,15 @@ def test_parts_are_paired_by_block_in_every_metric(world, monkeypatch):
         student, _ = phonemes.trained("soft targets", 0.003, 1.0, block)
         errors = lm.pronunciation_errors(texts(lm.greedy(student, test.letters)), test.pronunciations)
         assert part.a.values[block].mean() == pytest.approx(1 - errors.phoneme_rate, abs=1e-4)
-    assert [one.metric for one in part.also] == sorted(
-        ["word accuracy", "log-likelihood", "calibration", "pronunciations said"]
-    )
+    also = {one.metric: one.a.values for one in part.also}
+    slices = {f"phoneme accuracy, {name}" for name in phonemes.SLICES}
+    assert also.keys() == {"word accuracy", "log-likelihood", "calibration", "pronunciations said"} | slices
+    rare = (test.slices["rarity"] == "SCOWL 70 to 95, rare").to_numpy()
+    errors = lm.pronunciation_errors(texts(lm.greedy(student, test.letters)), test.pronunciations)  # of the last block
+    assert also["phoneme accuracy, rare words"].shape == (2, rare.sum())
+    assert also["phoneme accuracy, rare words"][1].mean() == pytest.approx(1 - errors[rare].phoneme_rate, abs=1e-4)
     several = sum(len(said) > 1 for said in test.pronunciations)
-    assert {one.metric: one.a.values.shape for one in part.also}["pronunciations said"] == (2, several)
+    assert also["pronunciations said"].shape == (2, several)
 
 
 # ---- what is measured of a model ----

@@ -32,6 +32,12 @@ BUDGET, LARGE = 60 * PASS, 150 * PASS  # the large one is for the words without 
 BLOCKS = 4
 LRS = {"offline": (0.003, 0.006, 0.012), "on-policy": (0.0005, 0.001, 0.002)}
 SOONER = (1 / 4, 1 / 16)  # of the budget left to train with: also tried, the second if the first is better
+# Of the test words, by `Words.slices`: where errors are looked at as well.
+SLICES = {
+    "long words": ("length", "9 letters and more"),
+    "rare words": ("rarity", "SCOWL 70 to 95, rare"),
+    "words that SCOWL lacks": ("rarity", "not in SCOWL, mostly surnames"),
+}
 
 
 @dataclass(frozen=True)
@@ -270,8 +276,12 @@ def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
     for name in names:
         own = [table for (whose, *_), (table, _) in zip(students, tables, strict=True) if whose == name]
         values = {metric: np.stack([table[metric] for table in own]) for metric in own[0]}
-        sure, right = values.pop("confidence"), values["word accuracy"]
+        sure, right, long = values.pop("confidence"), values["word accuracy"], values.pop("phonemes")
         values["calibration"] = np.array([-confidence_gap(*pair) for pair in zip(sure, right, strict=True)])
+        for what, (column, level) in SLICES.items():
+            inside = (_words().test.slices[column] == level).to_numpy()
+            wrong = (1 - values["phoneme accuracy"][:, inside]) * long.mean(1, keepdims=True)
+            values[f"phoneme accuracy, {what}"] = 1 - wrong / long[:, inside].mean(1, keepdims=True)
         settings = dict(zip(("lr", "share"), picks[name], strict=True))
         found[name] = {metric: Arm(name, array, settings) for metric, array in values.items()}
     return found
@@ -283,7 +293,7 @@ def against(run, found: dict[str, dict[str, Arm]], one: str, other: str, key: di
     also = []
     for metric in found[one].keys() - {run.setting.metric}:
         a, b = (found[name][metric] for name in (one, other))
-        scale, unit = METRICS[metric]
+        scale, unit = METRICS[metric.partition(",")[0]]
         looks = {"setting": run.setting.name, "metric": metric, "scale": scale, "unit": unit, "example": "words"}
         if a.values.ndim == 2:
             counted = ~np.isnan(a.values[0])

@@ -10,6 +10,8 @@ ANSWERS = ("yes", "no", "cannot tell")
 HEADS = {"yes": "Yes", "no": "No", "cannot tell": "We cannot tell", "depends": "It depends"}
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 NO_ARTICLE = ("all mail", "hard ham")  # slices that are no "the"
+LONGEST = 100  # characters in which parts are named; where it takes more they are counted
+LITTLE = 10  # points: that no effect is larger is no news
 
 
 def plain(claim: Claim, found: dict | None, setting: str | None = None) -> str:
@@ -179,9 +181,10 @@ def _everywhere(claim, one, keys, setting):
 def _where(claim, keys, total, setting, counted):
     """Where some parts agree: "with 500 and 5,000 pictures", or "for three of four garments"."""
     boxes = _boxes(keys)
-    if counted or len(boxes) > 2:
+    named = " and ".join(_box(box, setting) for box in boxes)
+    if counted or len(boxes) > 2 or (len(named) > LONGEST and len(keys) > 1):
         return f"for {_number(len(keys))} of {_number(total)} {claim.parts}"
-    return " and ".join(_box(box, setting) for box in boxes)
+    return named
 
 
 def _boxes(keys):
@@ -234,7 +237,7 @@ def _excluded(claim, parts):
         "not worse": ("a loss", lambda part: -part["low"]),
     }[claim.supports]
     size = max(map(reach, parts), default=0)
-    if len(units) != 1 or size <= 0 or (units == {"points"} and size >= 100):  # nothing is larger than a hundred points
+    if len(units) != 1 or size <= 0 or (units == {"points"} and size >= LITTLE):
         return ""
     digits = 1 - math.floor(math.log10(size))
     return f" ({what} above {_amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded)"

@@ -35,6 +35,8 @@ def measured_arms() -> pd.DataFrame:
     rows: dict[str, dict[str, float]] = {}
     for part in _parts():
         for one in (part, *part["also"]):
+            if one["metric"] not in TOLD:  # a slice
+                continue
             name, told = TOLD[one["metric"]]
             for side, arm in part["arms"].items():
                 mean = one["arms"][side]

@@ -29,9 +29,10 @@ def scores(model: Transformer, words: Words, *, samples: int = 16, seed: int = 0
     -------
     dict of float32 Tensors [N]
         "phoneme accuracy", 1 minus the phoneme error of what is written greedily, in which a word has its share of all
-        phonemes; "word accuracy", 1 where nothing is wrong; "log-likelihood" in nats per token of the first
-        pronunciation that is listed; "confidence", the probability of what is written; and "pronunciations said", of
-        the listed ones those among the samples, NaN where only one is listed.
+        phonemes; "phonemes", how many the listed pronunciation has that is nearest; "word accuracy", 1 where nothing is
+        wrong; "log-likelihood" in nats per token of the first pronunciation that is listed; "confidence", the
+        probability of what is written; and "pronunciations said", of the listed ones those among the samples, NaN where
+        only one is listed.
 
     Examples
     --------
@@ -54,6 +55,7 @@ def scores(model: Transformer, words: Words, *, samples: int = 16, seed: int = 0
         found[row] = len(known & set(spelled(written_of_it))) / len(known)
     values = {
         "phoneme accuracy": 1 - errors.distances / errors.lengths.mean(),
+        "phonemes": errors.lengths,
         "word accuracy": errors.distances == 0,
         "log-likelihood": listed.sum(1) / mask.sum() * len(words),
         "confidence": own.sum(1).exp(),
