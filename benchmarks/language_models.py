@@ -3,7 +3,8 @@
     python benchmarks/language_models.py [--rounds 7] [--quick]
 
 All ways take turns, on one thread, so that a busy moment hits all alike; the ratios are of medians in one run.
-Tokens are those of words and END, padding left out. Writes benchmarks/results/language-models.json; a quick run writes nothing.
+Tokens are those of words and END, padding left out. Writes benchmarks/results/language-models.json; a quick run writes
+nothing.
 """
 
 import argparse
