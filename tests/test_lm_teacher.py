@@ -53,7 +53,7 @@ def test_the_student_is_on_its_way_and_its_compute_is_what_the_lesson_says():
         spelled(greedy(student, words.validation[:500].letters)), words.validation.pronunciations[:500]
     )
     assert 0.1 < wrong.phoneme_rate < 0.3
-    letters, said, _ = words.train[:5000].examples()
+    letters, said, _ = words.train[:2000].examples()
     one_pass = 3 * sum(
         forward_flops(student, torch.zeros(1, int(read)), torch.zeros(1, int(new)))
         for read, new in zip((letters != 0).sum(1), (said != 0).sum(1), strict=True)

@@ -1,4 +1,4 @@
-"""Train the student that lesson 08 goes on with: half the budget of soft targets, on the first 5,000 words.
+"""Train the student that lesson 08 goes on with: half the budget of soft targets, on the first 2,000 words.
 
     python tools/train_cmudict_student.py
 
@@ -15,6 +15,6 @@ if __name__ == "__main__":
     lr, _ = chosen("soft targets")
     student, about = trained("soft targets", lr, 0.5, block=0)
     halves = {name: tensor.half() for name, tensor in student.state_dict().items()}
-    settings = {"lr": lr, "flops": about["flops"], "words": "the first 5,000 of the training split"}
+    settings = {"lr": lr, "flops": about["flops"], "words": "the first 2,000 of the training split"}
     store.save_tensors(data.folder() / WARM_START, halves, {"transformer": student.recipe, "training": settings})
     record()

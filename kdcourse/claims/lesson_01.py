@@ -8,9 +8,8 @@ from tqdm.auto import tqdm
 
 from kdcourse import controls
 from kdcourse.claims.arms import ARMS, LINEAR, by_block, of_teacher, on_test, pairs, planned, seeds, students
-from kdcourse.claims.phonemes import against, arms
+from kdcourse.claims.phonemes import BLOCK, against, arms
 from kdcourse.claims.record import Part, claim
-from kdcourse.claims.settings import BLOCK
 from kdcourse.stats.calibration import fit_bias
 from kdcourse.sweep import grid
 

@@ -13,7 +13,7 @@ from kdcourse.claims.record import claim
 )
 def soft_beats_sampled(run):
     """Phoneme accuracy on test at equal compute, soft targets minus what the teacher wrote: 1, 4 or 16 samples of each
-    word, or the best of a beam. Students of 107,456 parameters, 5,000 words; compute counts the teacher's passes,
+    word, or the best of a beam. Students of 107,456 parameters, 2,000 words; compute counts the teacher's passes,
     sampling and decoding.
     """
     written = ["1 sample", "4 samples", "16 samples", "beam of 4"]
@@ -46,8 +46,8 @@ def on_policy_helps(run):
     smallest=1.0,
 )
 def more_unlabelled_data(run):
-    """Phoneme accuracy on test at equal compute: 5,000 words with labels and 71,532 words that the teacher said, all by
-    cross-entropy, minus soft targets on the 5,000 alone. Beside it, soft targets on all of them.
+    """Phoneme accuracy on test at equal compute: 2,000 words with labels and 71,532 words that the teacher said, all by
+    cross-entropy, minus soft targets on the 2,000 alone. Beside it, soft targets on all of them.
     """
     names = ["pseudo-labels of more words", "soft targets for longer", "soft targets of more words"]
     found = arms(run, names)

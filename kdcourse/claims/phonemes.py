@@ -18,7 +18,7 @@ from kdcourse import data, devices, lm, store
 from kdcourse._process import arithmetic_threads
 from kdcourse.claims.arms import part
 from kdcourse.claims.record import Arm, Part
-from kdcourse.claims.settings import BLOCK, METRICS
+from kdcourse.claims.settings import METRICS
 from kdcourse.data.cmudict import WORDS
 from kdcourse.lm.decode import BATCH
 from kdcourse.lm.teacher import CHECKPOINT
@@ -27,10 +27,11 @@ from kdcourse.stats.calibration import confidence_gap
 
 ENGINE = 1  # raised by whoever changes what comes out: all is then trained anew
 STUDENT = {"width": 64, "layers": 2, "heads": 4}  # a seventeenth of the teacher's parameters
-PASS = 55.9e9  # what a student of this size spends on one pass over 5,000 words with labels
-BUDGET, LARGE = 60 * PASS, 150 * PASS  # the large one is for the words without labels: to decode them takes 93 passes
-BLOCKS = 4
-LRS = {"offline": (0.003, 0.006, 0.012), "on-policy": (0.0005, 0.001, 0.002)}
+BLOCK, BLOCKS = 2_000, 5  # words with labels, and how many such sets: a lexicon as a language without many has it
+BATCH_SIZE = 128
+PASS = 22.4e9  # what a student of this size spends on one pass over such a set
+BUDGET, LARGE = 60 * PASS, 375 * PASS  # the large one is for words without labels: to decode them takes 232 passes
+LRS = {"offline": (0.006, 0.012, 0.024), "on-policy": (0.001, 0.002, 0.004)}  # to begin with
 SOONER = (1 / 4, 1 / 16)  # of the budget left to train with: also tried, the second if the first is better
 # Of the test words, by `Words.slices`: where errors are looked at as well.
 SLICES = {
@@ -178,7 +179,7 @@ def _source(name, block):
 
 
 def trained(name: str, lr: float, share: float, block: int, warm: float | None = None) -> tuple[lm.Transformer, dict]:
-    """The student of one arm on one block of 5,000 words, and what it cost: from the cache, or trained now.
+    """The student of one arm on one block of words, and what it cost: from the cache, or trained now.
 
     `lr` is that of its training, of which it gets a share; `warm` that of the soft targets before, where it has a warm
     start.
@@ -203,6 +204,7 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
             loss=way.loss,
             rewrite=rewrite,
             lr=lr,
+            batch_size=BATCH_SIZE,
             order_seed=block,
             device="cpu",
             progress=False,

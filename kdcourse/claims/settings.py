@@ -141,6 +141,6 @@ SETTINGS = {
             choose="validation_nll",
             group="date",
         ),
-        Setting("cmudict", "groups of words", {}, sizes=(5_000,), metric="phoneme accuracy", group="group"),
+        Setting("cmudict", "groups of words", {}, sizes=(2_000,), metric="phoneme accuracy", group="group"),
     )
 }
