@@ -1,15 +1,18 @@
-"""Tables of site/audit.md, from what the benchmarks of the audit have written: errors, power, cost of each metric."""
+"""Tables of site/audit.md: errors, power and cost of each metric, as the benchmarks wrote them; what files may hold."""
 
+import tempfile
 from pathlib import Path
+
+from hostile_files import CLASSES, EXPECTED, READ, REFUSED, audited, saved
 
 from kdcourse import store
 
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 
 
-def table(heads, rows):
-    """In Markdown, the first column to the left."""
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+def table(heads, rows, left=1):
+    """In Markdown, the first columns to the left."""
+    lines = [heads, [*["---"] * left, *["---:"] * (len(heads) - left)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -28,31 +31,61 @@ def errors():
 
 
 def power():
-    """How often a slice that loses more than it may is flagged, by its size; empty until it was measured."""
-    path = RESULTS / "audit-power.json"
-    if not path.exists():
-        return ""
-    found = store.load_json(path)
-    cells = {(row["times"], row["n"], row["correction"]): row["flag"] for row in found["rows"]}
-    times, sizes = (sorted({key[place] for key in cells}) for place in (0, 1))
-    heads = ["the slice loses", *(f"{n:,} examples" for n in sizes)]
-    rows = [
-        [f"{one:g} × its limit"]
-        + [f"{100 * cells[one, n, 'holm']:.1f} % ({100 * cells[one, n, 'fdr']:.1f} %)" for n in sizes]
-        for one in times
-    ]
-    worst = {
-        name: max(row["another flagged"] for row in found["rows"] if row["correction"] == name)
-        for name in ("holm", "fdr")
-    }
+    """How often a slice that loses more than it may is flagged, by its size and by the correction."""
+    found = store.load_json(RESULTS / "audit-power.json")
+    alone, several = ([row for row in found["rows"] if (row["over"] > 1) == many] for many in (False, True))
+    over = several[0]["over"]
+    others = f"{found['slices'] - over} others"
+    by = {name: [row for row in several if row["correction"] == name] for name in ("holm", "fdr")}
+    most = max(more["flag"] - fewer["flag"] for fewer, more in zip(by["holm"], by["fdr"], strict=True))
+    false = {name: percent(max(row["another flagged"] for row in rows)) for name, rows in by.items()}
     return (
         "How often a slice is flagged depends on how many examples it has. Is yours large enough?\n\n"
-        f"{table(heads, rows)}\n\nBy Holm's correction, and in brackets by the false discovery rate; "
+        f"{chances(alone)}\n\nBy Holm's correction, and in brackets by the false discovery rate; "
         f"{found['audits']:,} simulated audits each. The limit is {100 * found['limit']:g} points; the other "
         f"{found['slices'] - 1} slices have {found['examples_of_others']:,} examples and lose nothing. "
         "At 1 × its limit each flag is false. "
-        f"One of the others was flagged in at most {100 * worst['holm']:.1f} % ({100 * worst['fdr']:.1f} %)."
+        f"Where {over} of the {found['slices']} slices lose more, and the {others} just their limit:\n\n"
+        f"{chances(several)}\n\nThe false discovery rate finds up to {100 * most:.1f} points more of the slices over "
+        f"the limit, and in up to {false['fdr']} of audits it flags one of the {others}, against {false['holm']} by "
+        "Holm's correction."
     )
+
+
+def percent(share):
+    return f"{100 * share:.1f} %"
+
+
+def chances(rows):
+    """How often a slice is flagged, by how much it loses (down) and by its examples (across)."""
+    cells = {(row["times"], row["n"], row["correction"]): row["flag"] for row in rows}
+    times, sizes = (sorted({key[place] for key in cells}) for place in (0, 1))
+    shown = [
+        [
+            f"{one:g} × its limit",
+            *(f"{percent(cells[one, n, 'holm'])} ({percent(cells[one, n, 'fdr'])})" for n in sizes),
+        ]
+        for one in times
+    ]
+    return table(["the slice loses", *(f"{n:,} examples" for n in sizes)], shown)
+
+
+def files():
+    """What the command says of each file of hostile_files.py, up to where another library speaks, and its status."""
+    rows = []
+    for kind, (name, content) in READ.items():
+        status, levels, _ = tried(name, content, [])
+        rows.append([kind, "reads it right" if levels == EXPECTED else "reads it wrong", str(status)])
+    for kind, (name, content, asked, words) in REFUSED.items():
+        status, _, said = tried(name, content, asked)
+        said = said[: said.index(words) + len(words)].removeprefix("Invalid value for ")
+        rows.append([kind, f"`{said}`", str(status)])
+    return table(["kind of file", "what the audit says", "exit status"], rows, left=2)
+
+
+def tried(name, content, asked):
+    with tempfile.TemporaryDirectory() as folder:
+        return audited(saved(Path(folder), name, content), *CLASSES, *(asked or ["--slice", "group"]))
 
 
 def costs():
@@ -75,4 +108,5 @@ def costs():
     machine = found["machine"]
     where = f"{machine['cores']} cores ({machine['architecture']}, {machine['system']}, Python {machine['python']})"
     said = f"{found['rows']:,} examples from Parquet, three slices; median of {found['runs']} runs on {where}"
-    return f"What it costs:\n\n{table(heads, rows)}\n\n{said}, {found['date']}."
+    clock = "What it takes counts the time in which other programs had the processor, too."
+    return f"What it costs:\n\n{table(heads, rows)}\n\n{said}, {found['date']}. {clock}"

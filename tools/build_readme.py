@@ -108,7 +108,7 @@ TABLES = {
         "audit": lambda: picture("audit"),
     },
     INSTALL: {"timings": timings},
-    AUDIT: {"errors": audit_tables.errors, "power": audit_tables.power, "costs": audit_tables.costs},
+    AUDIT: {name: getattr(audit_tables, name) for name in ("errors", "power", "costs", "files")},
 }
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from kdcourse._arguments import bad_value
 from kdcourse.audit.formats import csv_form, is_parquet
-from kdcourse.audit.inputs import listed, repeated
+from kdcourse.audit.inputs import alike, listed, repeated
 
 NO_NUMBER = {"", "#n/a", "n/a", "na", "nan", "null", "none"}  # what a missing number is written as
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)(\.0+)?")
@@ -117,7 +117,7 @@ def as_classes(
         for text in found:
             if text not in known and _alike(text) in spelled:
                 raise bad_value(name, f"must write classes as labels do, got {text!r} for {spelled[_alike(text)]!r}")
-        if not known.intersection(found):
+        if not {*map(alike, known)}.intersection(map(alike, found)):
             hint = "; probabilities of one class need a threshold" if all(map(_number, found)) else ""
             raise bad_value(name, f"must hold the classes {listed(sorted(known), 3)}, got {listed(found, 3)}{hint}")
     return columns, classes
