@@ -7,6 +7,7 @@ teacher reads, scores, samples and decodes. What is stored is paid for once, wha
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import joblib
 import numpy as np
@@ -22,7 +23,7 @@ from kdcourse.claims.settings import METRICS
 from kdcourse.data.cmudict import WORDS
 from kdcourse.lm.decode import BATCH
 from kdcourse.lm.teacher import CHECKPOINT
-from kdcourse.losses import LossFunction, blended
+from kdcourse.losses import blended
 from kdcourse.stats.calibration import confidence_gap
 
 ENGINE = 1  # raised by whoever changes what comes out: all is then trained anew
@@ -67,7 +68,7 @@ class Way:
     """
 
     source: Callable
-    loss: LossFunction
+    loss: Callable
     warm: bool = False
     own: float = 0.0
     budget: float = BUDGET
@@ -296,11 +297,11 @@ def against(run, found: dict[str, dict[str, Arm]], one: str, other: str, key: di
     for metric in found[one].keys() - {run.setting.metric}:
         a, b = (found[name][metric] for name in (one, other))
         scale, unit = METRICS[metric.partition(",")[0]]
-        looks = {"setting": run.setting.name, "metric": metric, "scale": scale, "unit": unit, "example": "words"}
+        looks: dict[str, Any] = {"metric": metric, "scale": scale, "unit": unit, "example": "words", **seeds}
         if a.values.ndim == 2:
             counted = ~np.isnan(a.values[0])
             a, b = (arm._replace(values=arm.values[:, counted]) for arm in (a, b))
-        also.append(Part(key, a, b, **seeds, **looks))
+        also.append(Part(key, a, b, setting=run.setting.name, **looks))
     shared = [pd.DataFrame(seeds)]
     first, second = (found[name][run.setting.metric] for name in (one, other))
     return part(run, key, first, second, shared, also=tuple(sorted(also, key=lambda one: one.metric)))

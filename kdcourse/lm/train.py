@@ -118,11 +118,11 @@ def fit(
         ids(name, rows, model.recipe["vocabulary"])
     if len(prefixes) != len(targets):
         raise ValueError(f"targets must have one row per prefix, got {len(targets)} for {len(prefixes)}")
-    stored = isinstance(teacher, torch.Tensor)
-    if stored and rewrite is not None:
+    asked, stored = (None, teacher) if isinstance(teacher, torch.Tensor) else (teacher, None)
+    if stored is not None and rewrite is not None:
         raise TypeError("teacher must be a Transformer where targets are rewritten, got a Tensor")
-    if stored and len(teacher) != len(targets):
-        raise ValueError(f"teacher must have one row per target, got {len(teacher)} for {len(targets)}")
+    if stored is not None and len(stored) != len(targets):
+        raise ValueError(f"teacher must have one row per target, got {len(stored)} for {len(targets)}")
     loss = loss or (blended() if teacher is not None else blended(soft_weight=0))
     device = resolve_device(device)
     optimizer = Muon(model.named_parameters(), lr, weight_decay)
@@ -130,8 +130,8 @@ def fit(
     if checkpoint is not None and Path(checkpoint).exists():
         history.rows = _resume(checkpoint, model, optimizer)
     per_epoch = math.ceil(len(prefixes) / batch_size)
-    asked = nullcontext() if teacher is None or stored else borrowed(teacher, device, training=False)
-    with borrowed(model, device, training=True), asked:
+    lent = nullcontext() if asked is None else borrowed(asked, device, training=False)
+    with borrowed(model, device, training=True), lent:
         bar = tqdm(total=epochs, initial=len(history), desc="training", unit="epoch", leave=False, disable=not progress)
         for epoch in itertools.count(len(history)):
             spent_before = sum(row["flops"] for row in history.rows)
@@ -141,7 +141,7 @@ def fit(
             order = torch.Generator().manual_seed(order_seed * 100_003 + epoch)
             with drawing_from(order_seed * 100_003 + epoch, device):
                 for k, rows in enumerate(bucketed(prefixes, targets, batch_size, order)):
-                    done = (epoch + k / per_epoch) / epochs if flops is None else (spent_before + spent) / flops
+                    done = (epoch + k / per_epoch) / epochs if epochs else (spent_before + spent) / flops
                     if done >= 1:
                         break
                     for group in optimizer.param_groups:
@@ -150,10 +150,8 @@ def fit(
                     if rewrite is not None:
                         given, labels = labels, rewrite(batch, labels)
                         spent += 0 if labels is given else forward_flops(model, batch, labels)
-                    said = teacher
-                    if stored:
-                        said = teacher[rows, :, : labels.shape[1]].to(device, torch.float32)
-                    values, mask = token_losses(model, batch, labels, loss, said)
+                    said = None if stored is None else stored[rows, :, : labels.shape[1]].to(device, torch.float32)
+                    values, mask = token_losses(model, batch, labels, loss, asked if said is None else said)
                     value = values.sum() / mask.sum()
                     if not value.isfinite():
                         step = epoch * per_epoch + k + 1
@@ -163,8 +161,8 @@ def fit(
                     optimizer.step()
                     total, tokens = total + float(values.detach().sum()), tokens + int(mask.sum())
                     spent += 3 * forward_flops(model, batch, labels)
-                    if not (said is None or stored):
-                        spent += forward_flops(said, batch, labels)
+                    if asked is not None:
+                        spent += forward_flops(asked, batch, labels)
             row = {"epoch": epoch + 1, "loss": total / tokens, "learning_rate": optimizer.param_groups[0]["lr"]}
             row |= {"seconds": time.perf_counter() - start, "flops": spent}
             history.rows.append(row | (validate() if validate is not None else {}))
@@ -190,8 +188,9 @@ def token_losses(
     """
     before = _before(targets)
     mask = targets != PAD
-    said = teacher
-    if not (teacher is None or isinstance(teacher, torch.Tensor)):
+    if teacher is None or isinstance(teacher, torch.Tensor):
+        said = teacher
+    else:
         with torch.no_grad(), in_mode(teacher, training=False):
             said = teacher(prefixes, before)
     return loss(model(prefixes, before), said, targets).masked_fill(~mask, 0.0), mask
