@@ -127,7 +127,7 @@ REFUSED = {
     "a header twice": ("p.csv", columns(x=GROUP).replace("x", "group"), [], "distinct column names, got 'group' twice"),
     "blanks in the header": ("p.csv", text().replace(",t", ", t"), [],
                              "got 'teacher'; there are 'y', ' teacher', 'student', 'group'"),
-    "a row too short": ("p.csv", text() + "1,1\n", [], "CSV parse error: Row #10: Expected 4 columns, got 2"),
+    "a row too short": ("p.csv", text() + "1,1\n", [], "CSV parse error"),
     "rows too long": ("p.csv", text().replace("a\n", "a,\n"), [], "CSV parse error"),
     "empty rows": ("p.csv", text() + ",,,\n,,,\n", [],
                    "--label: labels must hold no missing values, got 2, the first in row 8"),
