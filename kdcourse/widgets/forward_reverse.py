@@ -16,13 +16,13 @@ from kdcourse.lm import Transformer, load_teacher
 from kdcourse.widgets._explorer import Explorer
 from kdcourse.widgets._traits import Bounded, Place
 
-# Words of the validation split that a teacher reads in two ways: of each word's twelve likeliest
-# pronunciations (`beam`), two differ at the same two places, and what mixes them is seldom said.
+# Words of the validation split that the teacher reads in two ways: of each word's twelve likeliest pronunciations
+# (`beam`), two differ at the same two places, and what mixes them is seldom said.
 WORDS = {
     "doused": "D AW S/Z T/D",
-    "denizen": "D EH/IH N IH/AY Z AH N",
-    "hamad": "HH AH/AE/AA M AE/AH D",
-    "popovic": "P AH/AA/OW P AA/AH V IH K",
+    "bungey": "B AH N/NG JH/G IY",
+    "renegade": "R IY/EH N IH/AH G EY D",
+    "galanti": "G AA/AH L AA/AE N T IY",
 }
 
 
