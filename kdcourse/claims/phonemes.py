@@ -62,7 +62,7 @@ class Way:
         (teacher, words, unlabelled) -> Source.
     loss : function
     warm : bool
-        It goes on from half the budget of soft targets.
+        It goes on from soft targets, trained with half of what they have to train with.
     own : float
         Share of the batches that the student writes itself.
     """
@@ -156,7 +156,15 @@ _teacher = functools.cache(lm.load_teacher)
 def _kept(make, name, *about):
     """(tensors, metadata) that `make` gives for an arm, from this user's cache if they are there."""
     files = (WORDS,) if name == "labels" else (WORDS, CHECKPOINT)
-    made_of = [ENGINE, STUDENT, name, *about, *(store.sha256(data.folder() / file) for file in files)]
+    made_of = [
+        ENGINE,
+        STUDENT,
+        BLOCK,
+        BATCH_SIZE,
+        name,
+        *about,
+        *(store.sha256(data.folder() / file) for file in files),
+    ]
     path = store.cache_folder("language-models") / f"{store.fingerprint(made_of)}.safetensors"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -182,15 +190,14 @@ def _source(name, block):
 def trained(name: str, lr: float, share: float, block: int, warm: float | None = None) -> tuple[lm.Transformer, dict]:
     """The student of one arm on one block of words, and what it cost: from the cache, or trained now.
 
-    `lr` is that of its training, of which it gets a share; `warm` that of the soft targets before, where it has a warm
-    start.
+    Of what the teacher has left of the budget, training gets a share, at the rate `lr`. Where there is a warm start, soft
+    targets had the rate `warm`.
     """
     model = lm.Transformer(len(data.cmudict.TOKENS), **STUDENT, seed=block)
 
     def made():
         way = WAYS[name]
         source, spent = _source(name, block), 0.0
-        budget = way.budget
         if way.warm:
             before, about = trained("soft targets", warm, 0.5, block)
             model.load_state_dict(before.state_dict())
@@ -200,7 +207,7 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
             model,
             source.prefixes,
             source.targets,
-            flops=(budget - spent) * share - source.flops,
+            flops=(way.budget - spent - source.flops) * share,
             teacher=_teacher() if way.own else source.logits,
             loss=way.loss,
             rewrite=rewrite,
@@ -215,7 +222,7 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
         return dict(model.state_dict()), {"flops": spent, "teacher": source.flops, "seconds": seconds}
 
     with arithmetic_threads(1):
-        tensors, about = _kept(made, name, "student", lr, share, block, warm)
+        tensors, about = _kept(made, name, "student", WAYS[name].budget, lr, share, block, warm)
     model.load_state_dict(tensors)
     return model, about
 
@@ -261,7 +268,7 @@ def measured(
         return lm.scores(model, _words().test), about
 
     with arithmetic_threads(1):
-        tensors, about = _kept(made, name, "test", lr, share, block, warm)
+        tensors, about = _kept(made, name, "test", WAYS[name].budget, lr, share, block, warm)
     return {name: tensor.numpy() for name, tensor in tensors.items()}, about
 
 
