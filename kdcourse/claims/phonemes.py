@@ -190,8 +190,8 @@ def _source(name, block):
 def trained(name: str, lr: float, share: float, block: int, warm: float | None = None) -> tuple[lm.Transformer, dict]:
     """The student of one arm on one block of words, and what it cost: from the cache, or trained now.
 
-    Of what the teacher has left of the budget, training gets a share, at the rate `lr`. Where there is a warm start, soft
-    targets had the rate `warm`.
+    Training gets a share of what the teacher has left of the budget, at the rate `lr`. Where there is a warm start, it
+    was at the rate `warm`.
     """
     model = lm.Transformer(len(data.cmudict.TOKENS), **STUDENT, seed=block)
 

@@ -50,7 +50,8 @@ for name, model in models.items():
 
 # %% [markdown]
 # The student is 17 times smaller, and has spent half its budget on soft targets: the **warm start** of what follows.
-#
+
+# %% [markdown]
 # The teacher says *doused* in two ways, and S goes with T as Z goes with D. A student that forgets its first phoneme cannot know that. Drag from forward to reverse KL: what does it make up at one end, what has it given up at the other?
 
 # %%
@@ -137,8 +138,9 @@ sequence_loss = check.sequence_loss(sequence_loss).use()
 # %% [markdown]
 # ## Who writes?
 #
-# Teacher forcing leads the student back to the right path at every step. On its own it must go on from its own slips, which it never saw: **exposure bias**.
-#
+# Teacher forcing leads the student back to the right path at every step. Alone, it must go on from its own slips, which it never saw: **exposure bias**.
+
+# %% [markdown]
 # A slip: the student writes a phoneme to which the teacher gives less than 5 %. How far from its teacher is it one phoneme later, or two? Compared with the same place of the same word, behind the right tokens:
 
 # %%
@@ -294,7 +296,8 @@ plots.differences(
 # ## Where it goes wrong
 #
 # On-policy training rarely crashes. The loss is finite, and falls, while the student unlearns to stop. Four lines tell you early, and none needs a label:
-#
+
+# %% [markdown]
 # - **length**: tokens per sample; the limit is 21
 # - **entropy** of the student's next token, in nats
 # - **overlap**: how many of the teacher's five likeliest tokens are among the student's
@@ -316,7 +319,8 @@ plots.dashboard(
 
 # %% [markdown]
 # **Exercise 4** · 5 minutes · medium. Which run is which? Begin at step 0, before anything is trained.
-#
+
+# %% [markdown]
 # - `"healthy"`
 # - `"end-of-sequence mismatch"`: the teacher ends with `<start>`, the student with `<end>`
 # - `"no warm start"`: random weights

@@ -85,7 +85,7 @@ def _told(run, name):
 diagnose_runs = Exercise(
     "diagnose_runs",
     lesson="08_language_models",
-    order=9,
+    order=4,
     reference=lambda run: NAME_OF[run],
     inputs=lambda generator: ("ABCDE"[int(torch.randint(5, (), generator=generator))],),
     small=[("A",), ("B",), ("C",), ("D",), ("E",)],

@@ -110,7 +110,7 @@ def _factor(generator):
 direction_of = Exercise(
     "direction_of",
     lesson="08_language_models",
-    order=2,
+    order=1,
     reference=_probe(),
     through=_asked_of_both,
     inputs=_factor,

@@ -42,7 +42,7 @@ def _losses_and_targets(generator):
 sequence_loss = Exercise(
     "sequence_loss",
     lesson="08_language_models",
-    order=1,
+    order=2,
     reference=_masked,
     inputs=_losses_and_targets,
     small=[
