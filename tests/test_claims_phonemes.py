@@ -38,7 +38,7 @@ def world(words, monkeypatch, tmp_path):
     monkeypatch.setattr(phonemes, "CHECKPOINT", phonemes.WORDS)
     monkeypatch.setattr(phonemes, "STUDENT", {"width": 8, "layers": 1, "heads": 1})
     monkeypatch.setattr(phonemes, "BLOCK", BLOCK)
-    monkeypatch.setattr(phonemes, "BATCH", 10)
+    monkeypatch.setattr(phonemes, "BATCH_SIZE", 10)
     monkeypatch.setattr(phonemes, "WAYS", {name: replace(way, budget=4e8) for name, way in phonemes.WAYS.items()})
     monkeypatch.setenv("KDCOURSE_HOME", str(tmp_path))
     return SimpleNamespace(words=words, teacher=teacher)

@@ -21,7 +21,6 @@ from kdcourse.claims.arms import part
 from kdcourse.claims.record import Arm, Part
 from kdcourse.claims.settings import METRICS
 from kdcourse.data.cmudict import WORDS
-from kdcourse.lm.decode import BATCH
 from kdcourse.lm.teacher import CHECKPOINT
 from kdcourse.losses import blended
 from kdcourse.stats.calibration import confidence_gap
@@ -119,9 +118,9 @@ def with_unlabelled(soft):
 
 
 def cost(model, prefixes, tokens, count=1):
-    """What a model spends on scoring or writing [N, P] tokens, in batches of words of about one length."""
+    """What a model spends on scoring or writing [N, P] tokens, in batches as students have them."""
     order = torch.Generator().manual_seed(0)
-    batches = lm.bucketed(prefixes, tokens, BATCH, order)
+    batches = lm.bucketed(prefixes, tokens, BATCH_SIZE, order)
     return sum(
         lm.forward_flops(model, *(lm.trimmed(part[rows]) for part in (prefixes, tokens)), count) for rows in batches
     )

@@ -23,7 +23,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # A student learns to say English words, from 2,000 words and a fixed budget of compute. The teacher's work is paid out of it. What buys most?
 #
 # 1. the dictionary's pronunciations, over and over
-# 2. the teacher's probabilities for each phoneme of these
+# 2. the teacher's probabilities for each phoneme of those pronunciations
 # 3. sixteen pronunciations of each word, sampled from the teacher
 # 4. the teacher's probabilities for what the student itself writes
 
@@ -33,7 +33,7 @@ my_guess = 4  # ours: change it to yours
 # %% [markdown]
 # ## See: letters in, phonemes out
 #
-# A small cousin of the large ones: tokens come in, it writes the next, again and again. Devices that read names aloud have such a model.
+# CMUdict lists how words are said, in phonemes: *cat* is K AE T. The model reads letters, and writes one phoneme (a token) at a time. **Greedy** takes the likeliest, a **sample** draws one.
 
 # %%
 from kdcourse.data import load
@@ -49,10 +49,10 @@ for name, model in models.items():
         print(f"{name}  {word:12}", *phonemes)
 
 # %% [markdown]
-# The student is 17 times smaller, and has spent half its budget on soft targets: the **warm start** of what follows.
+# The student has 17 times fewer parameters, and has spent half its budget on soft targets: the **warm start** of what follows.
 
 # %% [markdown]
-# The teacher says *doused* in two ways, and S goes with T as Z goes with D. A student that forgets its first phoneme cannot know that. Drag from forward to reverse KL: what does it make up at one end, what has it given up at the other?
+# When the student writes, the direction of the loss will matter. *Doused* ends in S T or in Z D. A student that picks the two phonemes independently mixes them. Drag from forward to reverse KL: what does it make up, what does it give up?
 
 # %%
 from kdcourse.widgets import forward_reverse
@@ -60,10 +60,10 @@ from kdcourse.widgets import forward_reverse
 forward_reverse()
 
 # %% [markdown]
-# **Forward**, KL(teacher ‖ student), is dear where the teacher speaks and the student is silent: it covers all. **Reverse**, KL(student ‖ teacher), is dear where the student says what the teacher would not: it seeks a mode.
+# **Forward**, KL(teacher ‖ student), punishes what the student leaves out, so it covers every mode (likely answer). **Reverse**, KL(student ‖ teacher), punishes what it makes up, so it settles on one.
 
 # %% [markdown]
-# **Exercise 1** · 6 minutes · medium. `loss(student_logits, teacher_logits, labels)` is a divergence times an unknown factor, one value per row; it ignores the labels. Write a function that says which, `"forward"` or `"reverse"`, by handing it logits that you choose.
+# **Exercise 1** · 6 minutes · medium. `loss(student_logits, teacher_logits, labels)` is a divergence times an unknown factor, one value per row; it ignores the labels. Tell its direction, `"forward"` or `"reverse"`, from its values on logits that you choose.
 
 # %%
 import torch
@@ -98,24 +98,28 @@ for name, loss in puzzle.three_losses().items():
     print(name, "is", direction_of(loss))
 
 # %% [markdown]
+# Two names were wrong. In `F.kl_div(a, b)`, the mean runs over b.
+
+# %% [markdown]
 # ## Derive: a loss for each token
 #
-# A sequence is a row of classifications. At every place both models are told the same tokens before (**teacher forcing**), and the loss is that of lesson 02: classes on axis 1, places behind.
+# A sequence is a row of classifications. At every place both models are told the same tokens before (**teacher forcing**), and the loss is that of lesson 02: classes on axis 1, places on axis 2.
 
 # %% tags=["nbval-check-output"]
-from kdcourse.data.cmudict import START
+from kdcourse.data.cmudict import END, PAD, START
 from kdcourse.lm import token_losses
 from kdcourse.losses import blended, kd_loss
 
-teacher, student = models.values()
+teacher, student = models["teacher"], models["student"]
 letters, targets, _ = some.examples()
 start = torch.full_like(targets[:, :1], START)
-before = torch.cat([start, targets[:, :-1]], 1)
+before = torch.cat([start, targets[:, :-1]], 1)  # what stands before each
 with torch.no_grad():
-    ours, theirs = student(letters, before), teacher(letters, before)
-by_hand = kd_loss(ours, theirs, mask=targets != 0)
-values, mask = token_losses(student, letters, targets, blended(), teacher)
-print(torch.allclose(by_hand, values.sum() / mask.sum(), rtol=1e-4))
+    student_logits = student(letters, before)
+    teacher_logits = teacher(letters, before)
+    values, mask = token_losses(student, letters, targets, blended(), teacher)
+lesson_02 = kd_loss(student_logits, teacher_logits, mask=targets != PAD)
+print(torch.allclose(lesson_02, values.sum() / mask.sum(), rtol=1e-4))
 
 # %% [markdown]
 # **Exercise 2** · 3 minutes · easy. Average the losses of a batch: `values` has one per token, [B, P], `targets` has the tokens that they belong to. Padding is 0, and END is 2.
@@ -141,7 +145,7 @@ sequence_loss = check.sequence_loss(sequence_loss).use()
 # Teacher forcing leads the student back to the right path at every step. Alone, it must go on from its own slips, which it never saw: **exposure bias**.
 
 # %% [markdown]
-# A slip: the student writes a phoneme to which the teacher gives less than 5 %. How far from its teacher is it one phoneme later, or two? Compared with the same place of the same word, behind the right tokens:
+# The student *slips* when it writes a phoneme that the teacher gives less than 5 %. One to three phonemes later, how far apart are the two? The control: same word, same place, after the dictionary's tokens.
 
 # %%
 from kdcourse import lm, plots
@@ -149,50 +153,62 @@ from kdcourse.stats import compare
 
 few = words.validation[: 300 if FAST else 1_500]
 letters, listed, _ = few.examples(first=True)
+cross_entropy = blended(soft_weight=0)
 
 
-def divergence(tokens):
-    """KL(teacher ‖ student) per token, and how likely the teacher finds it."""
+def distance_and_likelihood(tokens):
+    """KL(teacher ‖ student) at each token; how likely the teacher finds it."""
     with torch.no_grad():
-        apart, mask = token_losses(
+        apart, real = token_losses(
             student, letters, tokens, blended(), teacher
         )
-        labels = blended(soft_weight=0)
-        surprise, _ = token_losses(teacher, letters, tokens, labels)
-    return apart.masked_fill(~mask, torch.nan), (-surprise).exp()
+        surprise, _ = token_losses(teacher, letters, tokens, cross_entropy)
+    return apart.masked_fill(~real, torch.nan), (-surprise).exp()
 
 
 # %%
-def behind_slips(written):
-    own, likely = divergence(written)
-    right, _ = divergence(listed)
-    slips = (likely < 0.05) & (written != 0)
-    rows = slips.any(1).nonzero().flatten()
-    for later in (1, 2, 3):
-        place = (slips[rows].int().argmax(1) + later).clamp(max=20)
-        a, b = own[rows, place], right[rows, place]
-        both = ~(a.isnan() | b.isnan())  # neither word has ended
-        yield f"{later} later", compare(a[both], b[both])
+after_listed, _ = distance_and_likelihood(listed)
 
 
-ways = {
-    "sampled": lm.sample(student, letters)[:, 0],
-    "greedy": greedy(student, letters),
+def after_slips(written, later):
+    """The two distances, where a word of each has a phoneme so much later."""
+    after_slip, likely = distance_and_likelihood(written)
+    slips = (likely < 0.05) & (written != PAD)
+    place = slips.int().argmax(1) + later
+    rows = (slips.any(1) & (place <= 20)).nonzero().flatten()
+    pair = after_slip[rows, place[rows]], after_listed[rows, place[rows]]
+    going_on = ~(pair[0].isnan() | pair[1].isnan())
+    return compare(pair[0][going_on], pair[1][going_on])
+
+
+sampled = lm.sample(student, letters)[:, 0]
+found = {f"sampled, {k} later": after_slips(sampled, k) for k in (1, 2, 3)} | {
+    "greedy, 1 later": after_slips(greedy(student, letters), 1)
 }
+
+# %%
+in_words = {
+    "better": "further",
+    "worse": "nearer",
+    "inconclusive": "cannot tell",
+}
+first = found["sampled, 1 later"]
 plots.differences(
-    {f"{way}, {k}": one for way, w in ways.items() for k, one in behind_slips(w)},
-    title="Behind a sampled slip, the student is further from its teacher",
-    xlabel="KL(teacher ‖ student): behind its slip − behind the right tokens (nats)",
-)  # fmt: skip
+    found,
+    title=f"Behind a sampled slip, the student is {first.mean:.2f} nats "
+    f"{in_words[first.verdict]} from its teacher",
+    xlabel="KL(teacher ‖ student): after a slip − after the right tokens (nats)",
+    said={name: in_words[one.verdict] for name, one in found.items()},
+)
 
 # %% [markdown]
-# Exposure bias is there when it samples, and fades within a few phonemes. Words that it slips on even greedily are hard behind the right tokens, too.
+# After greedy slips the gap says less: those words are hard even after the dictionary's tokens.
 
 # %% [markdown]
-# **On-policy** distillation trains there: the student writes, and the teacher says at each token what it would have said.
+# **On-policy** distillation trains exactly there: the student writes, and the teacher gives its probabilities at each token.
 
 # %% [markdown]
-# **Exercise 3** · 8 minutes · hard. One step on-policy. The student writes, `lm.sample(student, letters, seed=seed)[:, 0]`; both models are told what stands before each written token; the loss is the mean of KL(student ‖ teacher) over the written tokens. No gradient may reach the teacher.
+# **Exercise 3** · 8 minutes · hard. Return the loss of one on-policy step. The student writes, `lm.sample(student, letters, seed=seed)[:, 0]` (one sample a word); both models are told what stands before each written token; the loss is the mean of KL(student ‖ teacher) over the written tokens. No gradient may reach the teacher.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -216,32 +232,53 @@ def on_policy_step(student, teacher, letters, seed):
 on_policy_step = check.on_policy_step(on_policy_step).use()
 
 # %% [markdown]
+# ## What a step costs
+#
+# The teacher is no free helper. In passes of the student, for one batch:
+
+# %%
+letters, targets, _ = words.train[:2_000].examples()
+batch = lm.trimmed(letters[:128]), lm.trimmed(targets[:128])
+one_pass = lm.forward_flops(student, *batch)
+asked = lm.forward_flops(teacher, *batch) / one_pass
+print("labels             3.0, forward and backward")
+print(
+    f"soft targets       3.0, and once {asked:.1f} for the teacher, then stored"
+)
+print(f"16 samples         3.0, and once about {16 * asked:.0f} to write them")
+print(
+    f"on-policy         {3 + 1 + asked:.1f}, as student and teacher are asked anew"
+)
+
+# %% [markdown]
+# Stored words of the student would be cheaper, and stale: after a few steps it would write others.
+
+# %% [markdown]
 # ## Measure: two ways to go on
 #
-# Two copies of the warm start go on for a few seconds, one on its own words with your step, one on the dictionary's. The teacher is asked as often by both.
+# Two copies of the warm start go on for as many steps with the reverse divergence, one on its own words with your loss, one on the dictionary's.
 
 # %%
 import copy
 
-from kdcourse.lm.muon import Muon
+from kdcourse.lm.muon import Muon  # an optimiser; Adam would do
 
-letters, targets, _ = words.train[:2_000].examples()
 STEPS = 3 if FAST else 20
+reverse = blended(direction="reverse")
 
 
-def soft_step(student, rows, seed):
-    values, _ = token_losses(
-        student, lm.trimmed(letters[rows]), lm.trimmed(targets[rows]), blended(), teacher
-    )  # fmt: skip
-    return sequence_loss(values, lm.trimmed(targets[rows]))
+def listed_loss(student, rows, seed):
+    letters_, targets_ = lm.trimmed(letters[rows]), lm.trimmed(targets[rows])
+    values, _ = token_losses(student, letters_, targets_, reverse, teacher)
+    return sequence_loss(values, targets_)
 
 
-def own_step(student, rows, seed):
+def own_loss(student, rows, seed):
     return on_policy_step(student, teacher, lm.trimmed(letters[rows]), seed)
 
 
 # %%
-def go_on(step, lr=0.002):
+def go_on(loss, lr=0.002):
     pupil, order = copy.deepcopy(student), torch.Generator().manual_seed(0)
     optimizer = Muon(pupil.named_parameters(), lr)
     for k in range(STEPS):
@@ -249,28 +286,31 @@ def go_on(step, lr=0.002):
             group["lr"] = lr * lm.warm_cosine(k / STEPS)
         rows = torch.randint(len(letters), (256,), generator=order)
         optimizer.zero_grad()
-        step(pupil, rows, k).backward()
+        loss(pupil, rows, k).backward()
         optimizer.step()
     return pupil
 
 
-pupils = {"soft targets": go_on(soft_step), "on-policy": go_on(own_step)}
+own, listed = go_on(own_loss), go_on(listed_loss)
 
 # %%
 from kdcourse import claims
 
 test = words.test[: 500 if FAST else 3_000]
-right = {
-    name: lm.scores(pupil, test, samples=1)["phoneme accuracy"].numpy()
-    for name, pupil in pupils.items()
-}
-part = "arm=on-policy,against=soft targets"
+accuracy = [
+    lm.scores(pupil, test, samples=1)["phoneme accuracy"].numpy()
+    for pupil in (own, listed)
+]
+row = "arm=on-policy,against=reverse soft targets"  # of the full run
 claims.show(
     "on-policy-helps",
-    {part: compare(right["on-policy"], right["soft targets"])},
-    title="A few seconds on its own words, against as many on the dictionary's",
-    xlabel="phonemes right, on-policy − soft targets",
+    {row: compare(*accuracy)},
+    title=f"{STEPS} steps on its own words, against as many on the dictionary's",
+    xlabel="phonemes right, own words − dictionary's",
 )
+
+# %% [markdown]
+# Our interval covers the words, not another training run. The full run has five, at equal *compute*.
 
 # %% [markdown]
 # ## The whole table
@@ -286,7 +326,7 @@ measured_arms().round(2)
 plots.differences(
     against_soft_targets(),
     title="TITLE",
-    xlabel="phonemes right, arm − soft targets (points)",
+    xlabel="phonemes wrong, soft targets − arm (points)",
 )
 
 # %% [markdown]
@@ -295,24 +335,24 @@ plots.differences(
 # %% [markdown]
 # ## Where it goes wrong
 #
-# On-policy training rarely crashes. The loss is finite, and falls, while the student unlearns to stop. Four lines tell you early, and none needs a label:
+# On-policy training rarely crashes. The loss is finite, and falls, while the student forgets how to stop. Four curves tell you early, and none needs a label:
 
 # %% [markdown]
 # - **length**: tokens per sample; the limit is 21
 # - **entropy** of the student's next token, in nats
 # - **overlap**: how many of the teacher's five likeliest tokens are among the student's
-# - **reward**: log p − log q of what was written, the negative of the loss
+# - **reward**: log p (teacher) − log q (student) of what was written; on average, minus the loss
 
 # %% [markdown]
-# Five runs start now from the student above, for words it is not trained on. One is healthy. Four have a bug each.
+# Five runs, four of them from the student above, watched on validation words. One is healthy. Four have a bug each.
 
 # %%
 from kdcourse.check.exercises import diagnose_runs as lab
 
-few = words.train[: 384 if FAST else 1_024]
 watched = words.validation.letters[: 32 if FAST else 64]
-letters, phonemes, _ = few.examples(first=True)
-runs = lab.five_runs(student, teacher, letters, phonemes, watched)
+few = words.train[: 384 if FAST else 1_024]
+lab_letters, phonemes, _ = few.examples(first=True)
+runs = lab.five_runs(student, teacher, lab_letters, phonemes, watched)
 plots.dashboard(
     runs, title="Nothing crashed, and four of these five are broken"
 )
@@ -324,8 +364,8 @@ plots.dashboard(
 # - `"healthy"`
 # - `"end-of-sequence mismatch"`: the teacher ends with `<start>`, the student with `<end>`
 # - `"no warm start"`: random weights
-# - `"pad = end"`: END is taken for padding, so no loss sees it; this run goes on with the dictionary's phonemes
-# - `"wrong vocabulary"`: the teacher numbers its tokens otherwise
+# - `"pad = end"`: END is taken for padding, so no loss sees it; this run goes on with labels, the dictionary's phonemes
+# - `"wrong vocabulary"`: the teacher has other numbers for the same tokens
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -354,24 +394,26 @@ check.diagnose_runs(diagnose_runs)
 # **The student that never stops**, produced and repaired. One line takes END for padding; the same words with another mask teach it to stop again:
 
 # %%
-from kdcourse.data.cmudict import END, PAD
-
-endless, options = copy.deepcopy(student), {"batch_size": 32, "epochs": 1}
-masked = phonemes.masked_fill(phonemes == END, PAD)
-for name, given in {"END masked": masked, "repaired": phonemes}.items():
-    lm.fit(endless, letters, given, device=DEVICE, progress=False, **options)
+endless = copy.deepcopy(student)
+without_end = phonemes.masked_fill(phonemes == END, PAD)
+options = {"batch_size": 32, "epochs": 1, "device": DEVICE, "progress": False}
+for name, given in {"END masked": without_end, "repaired": phonemes}.items():
+    lm.fit(endless, lab_letters, given, **options)
     seen = lm.watch(endless, teacher, watched)
     print(f"{name}: {seen['length']:.1f} tokens, reward {seen['reward']:.2f}")
 
 # %% [markdown]
-# Labels do this: they say “not END” at every place that is left. The exact divergence on the student's own words forgives it, for there a missed end is a token like any other. So look for this bug in the warm start.
+# With labels, every target that is left says “not END”. On its own words, a student that runs on writes another token, which counts, and there the teacher says END. So suspect the warm start.
 
 # %% [markdown]
 # ## On Monday
 #
 # - Count what the teacher costs before you compare two ways.
 # - Watch length, entropy, overlap and reward from step 0.
-# - Before you read a library's β, T or mask into a result, look at [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md): one of their defaults gives no gradient, one jumps a thousandfold. There is what changes with real models, too: tokenizers, licences, disk, and when not to distil.
+# - Look up what your library's β, T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One default can lose the gradient; one loss shrinks a thousandfold when β leaves 0.
+
+# %% [markdown]
+# Real models bring more: other tokenizers, licences, a disk full of logits, of which people keep the likeliest few and lose the tail, and cases where labels alone are better. The same page has them.
 
 # %% [markdown]
 # ## Check yourself
