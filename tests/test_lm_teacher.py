@@ -61,4 +61,5 @@ def test_the_student_is_on_its_way_and_its_compute_is_what_the_lesson_says():
         forward_flops(student, torch.zeros(1, int(read)), torch.zeros(1, int(new)))
         for read, new in zip((letters != 0).sum(1), (said != 0).sum(1), strict=True)
     )
-    assert 0.9 * 30 < training["flops"] / one_pass < 1.1 * 30 * 1.1
+    # The teacher's own pass, some six of the student's, and half of the sixty that are left; up to a tenth is padding.
+    assert 33 < training["flops"] / one_pass < 33 * 1.15

@@ -49,7 +49,7 @@ for name, model in models.items():
         print(f"{name}  {word:12}", *phonemes)
 
 # %% [markdown]
-# The student has 17 times fewer parameters, and has spent half its budget on soft targets: the **warm start** of what follows.
+# The student has 17 times fewer parameters, and has spent about half its budget on soft targets: the **warm start** of what follows.
 
 # %% [markdown]
 # When the student writes, the direction of the loss will matter. *Doused* ends in S T or in Z D. A student that picks the two phonemes independently mixes them. Drag from forward to reverse KL: what does it make up, what does it give up?
