@@ -99,7 +99,7 @@ def broken(
     watched: torch.Tensor,
     every: int = 8,
     batch_size: int = 32,
-    lr: float = 2e-3,
+    lr: float = 4e-3,
     seed: int = 0,
 ) -> pd.DataFrame:
     """What `watch` sees of a run that goes on from a warm-started student: reverse divergence, on its own words.
@@ -126,7 +126,7 @@ def broken(
     batch_size : int
         Words per step.
     lr : float
-        Of the runs on the student's own words; the warm start goes on with that of `fit`.
+        Of the runs on the student's own words; labels, which are less noisy, have four times that.
     seed : int
         Of batches and samples, of the student without a warm start, and of the other vocabulary.
 
@@ -154,7 +154,7 @@ def broken(
     rewrite = on_policy(student, seed=seed)
     training: dict[str, Any] = {"teacher": judge, "loss": blended(direction="reverse"), "lr": lr}
     if name == "pad = end":
-        rewrite, training = without_end, {}
+        rewrite, training = without_end, {"lr": 4 * lr}
     rows, steps = [], itertools.count()
 
     def look(step: int) -> None:

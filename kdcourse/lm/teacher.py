@@ -18,8 +18,8 @@ def load_teacher() -> Transformer:
 def load_student() -> Transformer:
     """A student with a seventeenth of the teacher's parameters, in eval mode, halfway through lesson 08.
 
-    It has learned from the teacher's distributions on the first 2,000 training words, and spent about half of what a student
-    of that lesson may spend: where training on its own words begins.
+    It has learned from the teacher's distributions on the first 2,000 training words, and spent about half of what a
+    student of that lesson may spend: where training on its own words begins.
 
     Raises `kdcourse.data.DataError` if the file is missing or altered.
     """

@@ -159,12 +159,14 @@ cross_entropy = blended(soft_weight=0)
 
 def distance_and_likelihood(tokens):
     """KL(teacher ‖ student) at each token; how likely the teacher finds it."""
+    found = []
     with torch.no_grad():
-        apart, real = token_losses(
-            student, letters, tokens, blended(), teacher
-        )
-        surprise, _ = token_losses(teacher, letters, tokens, cross_entropy)
-    return apart.masked_fill(~real, torch.nan), (-surprise).exp()
+        for part in zip(letters.split(200), tokens.split(200), strict=True):
+            apart, real = token_losses(student, *part, blended(), teacher)
+            surprise, _ = token_losses(teacher, *part, cross_entropy)
+            distance = apart.masked_fill(~real, torch.nan)
+            found.append((distance, (-surprise).exp()))
+    return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
 
 # %%
@@ -366,7 +368,7 @@ plots.differences(
 from kdcourse.check.exercises import diagnose_runs as lab
 
 watched = words.validation.letters[: 32 if FAST else 64]
-few = words.train[: 256 if FAST else 1_024]
+few = words.train[2_000 : 2_256 if FAST else 3_280]  # new to the student
 lab_letters, phonemes, _ = few.examples(first=True)
 runs = lab.five_runs(student, teacher, lab_letters, phonemes, watched)
 plots.dashboard(
