@@ -3,13 +3,18 @@
 from kdcourse.claims.phonemes import against, arms
 from kdcourse.claims.record import claim
 
+PLAN = (
+    "Five blocks of words were to show an effect of 1 point. They differ more than that plan had assumed, so smaller "
+    "effects than 2 or 3 points may be hidden."
+)
+
 
 @claim(
     "soft-beats-sampled",
     "The teacher's distribution teaches more than completions sampled from it.",
     taught_in="Kim and Rush 2016 (word level against sequence level)",
     settings=("cmudict",),
-    smallest=1.0,
+    revised=PLAN,
 )
 def soft_beats_sampled(run):
     """Phoneme accuracy on test at equal compute, soft targets minus what the teacher wrote: 1, 4 or 16 samples of each
@@ -26,7 +31,7 @@ def soft_beats_sampled(run):
     "Training on the student's own samples helps.",
     taught_in="Agarwal et al. 2023; Gu et al. 2023",
     settings=("cmudict",),
-    smallest=1.0,
+    revised=PLAN,
 )
 def on_policy_helps(run):
     """Phoneme accuracy on test at equal compute, students that write themselves what they are scored on minus students
