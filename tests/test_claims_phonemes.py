@@ -66,7 +66,7 @@ def test_each_arm_learns_from_what_its_name_says(name, world):
         new = world.words.unlabelled.letters if "more words" in name else letters[:0]
         assert torch.equal(source.prefixes[len(letters) :], new)
         assert texts(source.targets[len(letters) :]) == texts(lm.greedy(world.teacher, new))
-    assert (source.logits is not None) == ("soft" in name)
+    assert (source.logits is not None) == ("soft" in name or "reverse" in name)
     if source.logits is not None:
         row = -1
         tokens = source.targets[row][source.targets[row] != PAD]
@@ -113,6 +113,8 @@ def test_a_warm_start_is_half_the_budget_of_soft_targets(world, monkeypatch):
     assert (warm["lr"], warm["rewrite"], warm["flops"]) == (0.004, None, pytest.approx((4e8 - cost) / 2))
     assert (own["lr"], own["teacher"]) == (0.001, world.teacher)
     assert own["flops"] == pytest.approx(4e8 - cost)  # nothing was really spent on training here
+    phonemes.trained("reverse on the dictionary", 0.001, 1.0, 0, 0.004)
+    assert fitted[-1]["flops"] == own["flops"]  # what the teacher says is paid for once
 
 
 def test_settings_are_chosen_on_validation_and_no_learning_rate_lies_on_an_edge(monkeypatch):
@@ -188,7 +190,7 @@ def test_the_gap_between_confidence_and_right_answers_is_the_calibration_error()
 
 
 def test_no_two_students_share_a_place_in_the_cache(world):
-    for name in ("labels", "soft targets", "reverse soft targets"):
+    for name in ("labels", "soft targets", "soft targets for longer"):
         for lr, share, block in ((0.003, 1.0, 0), (0.004, 1.0, 0), (0.003, 0.5, 0), (0.003, 1.0, 1)):
             phonemes.trained(name, lr, share, block)
     kept = list((phonemes.store.cache_folder("language-models")).iterdir())

@@ -31,15 +31,16 @@ def soft_beats_sampled(run):
     "Training on the student's own samples helps.",
     taught_in="Agarwal et al. 2023; Gu et al. 2023",
     settings=("cmudict",),
-    revised=PLAN,
+    revised=f"{PLAN} In a first run, the arm with the same loss had no warm start; since then, it has the same one.",
 )
 def on_policy_helps(run):
     """Phoneme accuracy on test at equal compute, students that write themselves what they are scored on minus students
-    that are scored on the listed pronunciations: against the same loss, reverse divergence, and against soft targets.
+    that are scored on the listed pronunciations: with the same loss, reverse divergence, after the same warm start; and
+    by soft targets.
     """
     on = ["on-policy", "half on-policy", "on-policy by sampled tokens", "on-policy from scratch"]
-    found = arms(run, ["soft targets", "reverse soft targets", *on])
-    pairs = [("on-policy", "reverse soft targets"), *((name, "soft targets") for name in on)]
+    found = arms(run, ["soft targets", "reverse on the dictionary", *on])
+    pairs = [("on-policy", "reverse on the dictionary"), *((name, "soft targets") for name in on)]
     return [against(run, found, one, other, {"arm": one, "against": other}) for one, other in pairs]
 
 

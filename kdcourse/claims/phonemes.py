@@ -130,11 +130,11 @@ FORWARD, REVERSE = blended(), blended(direction="reverse")
 WAYS = {
     "labels": Way(dictionary, blended(soft_weight=0)),
     "soft targets": Way(scored, FORWARD),
-    "reverse soft targets": Way(scored, REVERSE),
     "1 sample": Way(sampled(1), blended(soft_weight=0)),
     "4 samples": Way(sampled(4), blended(soft_weight=0)),
     "16 samples": Way(sampled(16), blended(soft_weight=0)),
     "beam of 4": Way(beamed, blended(soft_weight=0)),
+    "reverse on the dictionary": Way(scored, REVERSE, warm=True),
     "on-policy": Way(dictionary, REVERSE, warm=True, own=1.0),
     "on-policy from scratch": Way(dictionary, REVERSE, own=1.0),
     "on-policy by sampled tokens": Way(dictionary, lm.sampled_reverse_loss, warm=True, own=1.0),
@@ -201,12 +201,13 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
             before, about = trained("soft targets", warm, 0.5, block)
             model.load_state_dict(before.state_dict())
             spent = about["flops"]
+        paid = 0.0 if way.warm else source.flops  # a warm start has paid for what the teacher says
         rewrite = lm.on_policy(model, way.own, seed=block) if way.own else None
         history = lm.fit(
             model,
             source.prefixes,
             source.targets,
-            flops=(way.budget - spent - source.flops) * share,
+            flops=(way.budget - spent - paid) * share,
             teacher=_teacher() if way.own else source.logits,
             loss=way.loss,
             rewrite=rewrite,
@@ -217,8 +218,8 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
             progress=False,
         )
         seconds = sum(row["seconds"] for row in history.rows)
-        spent += source.flops + sum(row["flops"] for row in history.rows)
-        return dict(model.state_dict()), {"flops": spent, "teacher": source.flops, "seconds": seconds}
+        spent += paid + sum(row["flops"] for row in history.rows)
+        return dict(model.state_dict()), {"flops": spent, "teacher": paid, "seconds": seconds}
 
     with arithmetic_threads(1):
         tensors, about = _kept(made, name, "student", WAYS[name].budget, lr, share, block, warm)
