@@ -28,10 +28,10 @@ _WOULD = {
 }
 _SEEN = {
     "healthy": "begins with a reward near 0, and length, overlap and reward hardly move.",
-    "end-of-sequence mismatch": "begins with high overlap and a reward far below 0, and its length climbs to the limit.",
+    "end-of-sequence mismatch": "begins with high overlap and a reward far below 0, and its length climbs to the end.",
     "no warm start": "begins with an entropy above 4 nats, and its words begin near the limit and become shorter.",
     "pad = end": "begins with a reward near 0; then its length grows step by step while the reward falls.",
-    "wrong vocabulary": "begins as sure of itself as B, C and E, with next to no overlap, and its reward stays the lowest.",
+    "wrong vocabulary": "begins as sure of itself as B, C and E, with next to no overlap; its reward stays lowest.",
 }
 
 
