@@ -21,11 +21,11 @@ def describe(name: str) -> str:
 
     Examples
     --------
-    >>> print(describe("soft-beats-sampled"))
-    soft-beats-sampled: The teacher's distribution teaches more than completions sampled from it.
+    >>> print(describe("wrong-distribution-ruins"))  # doctest: +ELLIPSIS
+    wrong-distribution-ruins: A transfer set from another distribution ruins the student.
       Not measured yet.
-      Taught in: Kim and Rush 2016 (word level against sequence level). Lesson 08.
-      Measured: Phoneme error on test at equal compute, sampled completions minus soft targets.
+      Taught in: practitioners' guides; ... Lesson 06.
+      Measured: Test accuracy after distilling on other pictures minus on the task's own.
     """
     (claim,), found = find(name), result(name)
     measured = found or {"settings": {}, "parts": []}

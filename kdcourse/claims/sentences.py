@@ -34,11 +34,11 @@ def plain(claim: Claim, found: dict | None, setting: str | None = None) -> str:
     Examples
     --------
     >>> from kdcourse.claims import find
-    >>> numbers = [("sneaker", 60, 80), ("trouser", 50, 60), ("bag", -20, 63.1), ("shirt", 20, 30)]
+    >>> numbers = [("sneaker", 60, 80), ("trouser", 50, 60), ("bag", -2, 6.31), ("shirt", 20, 30)]
     >>> parts = [{"key": {"class": name}, "margin": 0, "low": low, "high": high, "unit": "points"}
     ...          for name, low, high in numbers]
     >>> plain(find("omitted-class-is-learned")[0], {"parts": parts})
-    'Yes for three of four garments; for bags we cannot tell (an effect above 64 points is excluded).'
+    'Yes for three of four garments; for bags we cannot tell (an effect above 6.4 points is excluded).'
     """
     measured = [one for one in measured_settings(claim, found) if setting in (None, one)]
     if found is None or not measured:

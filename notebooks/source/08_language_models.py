@@ -199,7 +199,7 @@ if first.verdict != "inconclusive":
 plots.differences(
     found,
     title=title,
-    xlabel="KL(teacher ‖ student): after a slip − after the right tokens (nats)",
+    xlabel="KL to the teacher, after a slip − after the right tokens (nats)",
     said={name: in_words[result.verdict] for name, result in found.items()},
 )
 
