@@ -241,14 +241,10 @@ batch = lm.trimmed(letters[:128]), lm.trimmed(targets[:128])
 one_pass = lm.forward_flops(student, *batch)
 asked = lm.forward_flops(teacher, *batch) / one_pass
 print("labels             3.0, forward and backward")
-print(
-    f"soft targets       3.0, and once {asked:.1f} for the teacher, then stored"
-)
+print(f"soft targets       3.0, and once {asked:.1f} for the teacher")
 writing = lm.forward_flops(teacher, *batch, count=16) / one_pass
 print(f"16 samples         3.0, and once {writing:.0f} to write them")
-print(
-    f"on-policy         {3 + 1 + asked:.1f}, as student and teacher are asked anew"
-)
+print(f"on-policy         {3 + 1 + asked:.1f}, both asked anew at every step")
 
 # %% [markdown]
 # Stored words of the student would be cheaper, and stale: after a few steps it would write others.
