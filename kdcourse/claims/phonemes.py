@@ -30,7 +30,7 @@ STUDENT = {"width": 64, "layers": 2, "heads": 4}  # a seventeenth of the teacher
 BLOCK, BLOCKS = 2_000, 5  # words with labels, and how many such sets: a lexicon as a language without many has it
 BATCH_SIZE = 128
 PASS = 22.4e9  # what a student of this size spends on one pass over such a set
-BUDGET, LARGE = 60 * PASS, 375 * PASS  # the large one is for words without labels: to decode them takes 232 passes
+BUDGET, LARGE = 60 * PASS, 375 * PASS  # the large one is for words without labels, which the teacher must decode
 LRS = {"offline": (0.006, 0.012, 0.024), "on-policy": (0.001, 0.002, 0.004)}  # to begin with
 SOONER = (1 / 4, 1 / 16)  # of the budget left to train with: also tried, the second if the first is better
 # Of the test words, by `Words.slices`: where errors are looked at as well.
