@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import log_loss
 
 from kdcourse import data, lm
-from kdcourse.claims import phonemes
+from kdcourse.claims import phonemes, ways
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.data.cmudict import END, PAD
 from kdcourse.stats.calibration import confidence_gap, expected_calibration_error
@@ -38,8 +38,10 @@ def world(words, monkeypatch, tmp_path):
     monkeypatch.setattr(phonemes, "CHECKPOINT", phonemes.WORDS)
     monkeypatch.setattr(phonemes, "STUDENT", {"width": 8, "layers": 1, "heads": 1})
     monkeypatch.setattr(phonemes, "BLOCK", BLOCK)
-    monkeypatch.setattr(phonemes, "BATCH_SIZE", 10)
-    monkeypatch.setattr(phonemes, "WAYS", {name: replace(way, budget=4e8) for name, way in phonemes.WAYS.items()})
+    for module in (phonemes, ways):
+        monkeypatch.setattr(module, "BATCH_SIZE", 10)
+    short = {name: replace(way, budget=4e8 * way.budget / ways.BUDGET) for name, way in phonemes.WAYS.items()}
+    monkeypatch.setattr(phonemes, "WAYS", short)
     monkeypatch.setenv("KDCOURSE_HOME", str(tmp_path))
     return SimpleNamespace(words=words, teacher=teacher)
 
@@ -87,9 +89,9 @@ def test_the_teacher_is_paid_for_what_it_reads_and_writes(world):
     expected = 0
     for read, new in zip(lengths, listed, strict=True):
         expected += lm.forward_flops(world.teacher, torch.zeros(1, read), torch.zeros(1, new), 3)
-    alone = [phonemes.cost(world.teacher, words.letters[k : k + 1], tokens[k : k + 1], 3) for k in range(4)]
+    alone = [ways.cost(world.teacher, words.letters[k : k + 1], tokens[k : k + 1], 3) for k in range(4)]
     assert sum(alone) == expected
-    assert phonemes.cost(world.teacher, words.letters, tokens, 3) >= expected
+    assert ways.cost(world.teacher, words.letters, tokens, 3) >= expected
 
 
 @pytest.mark.parametrize("name", ["labels", "soft targets", "4 samples", "on-policy", "on-policy from scratch"])

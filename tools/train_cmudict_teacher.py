@@ -89,9 +89,9 @@ Written by `tools/train_cmudict_teacher.py` from the stored checkpoint; do not e
 | Parameters | {parameters:,} ({path.stat().st_size / 1e6:.1f} MB, float16 safetensors) |
 | Trained on | the {training["examples"]:,} pronunciations of the training words, each of a word's as one example; \
 cross-entropy of the phonemes alone, no label smoothing |
-| Recipe | `kdcourse.lm.fit`: Muon for the matrices and AdamW for the rest, batches of {training["batch_size"]} words of \
-about one length ({training["padding"]:.1%} padding), seed {training["seed"]}. {len(training["cycles"])} cycles, one \
-from where the other ended, the learning rate each time up in the first twentieth and down as half a cosine: \
+| Recipe | `kdcourse.lm.fit`: Muon for the matrices and AdamW for the rest, batches of {training["batch_size"]} words \
+of about one length ({training["padding"]:.1%} padding), seed {training["seed"]}. {len(training["cycles"])} cycles, \
+one from where the other ended, the learning rate each time up in the first twentieth and down as half a cosine: \
 {"; ".join(cycles)} |
 | Took | {training["seconds"] / 60:.0f} minutes on {training["device"]} \
 ({training["threads"]} threads, busy with other work for a part of it; torch {training["torch"]}) |

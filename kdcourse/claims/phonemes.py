@@ -1,36 +1,28 @@
-"""Students of CMUdict's teacher at equal compute: what each arm of lesson 08 learns from, and what that has cost.
-
-Compute is counted in floating-point operations (`lm.forward_flops`): of the student's training, and of all that the
-teacher reads, scores, samples and decodes. What is stored is paid for once, what the student writes in every step.
-"""
+"""Students of CMUdict's teacher at equal compute: trained, chosen on validation and measured, each kept in a cache."""
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
-import torch
 from tqdm.auto import tqdm
 
 from kdcourse import data, devices, lm, store
 from kdcourse._process import arithmetic_threads
+from kdcourse.claims import ways
 from kdcourse.claims.arms import part
 from kdcourse.claims.record import Arm, Part
 from kdcourse.claims.settings import METRICS
+from kdcourse.claims.ways import BATCH_SIZE, WAYS, Source, dictionary, scored
 from kdcourse.data.cmudict import WORDS
 from kdcourse.lm.teacher import CHECKPOINT
-from kdcourse.losses import blended
 from kdcourse.stats.calibration import confidence_gap
+from kdcourse.sweep.identity import CHECKS, code_behind, identity
 
-ENGINE = 1  # raised by whoever changes what comes out: all is then trained anew
 STUDENT = {"width": 64, "layers": 2, "heads": 4}  # a seventeenth of the teacher's parameters
-BLOCK, BLOCKS = 2_000, 5  # words with labels, and how many such sets: a lexicon as a language without many has it
-BATCH_SIZE = 128
-PASS = 22.4e9  # what a student of this size spends on one pass over such a set
-BUDGET, LARGE = 60 * PASS, 375 * PASS  # the large one is for words without labels, which the teacher must decode
+BLOCK = 2_000  # words with labels: a lexicon as a language without many has it
+BLOCKS = 5
 LRS = {"offline": (0.006, 0.012, 0.024), "on-policy": (0.001, 0.002, 0.004)}  # to begin with
 SOONER = (1 / 4, 1 / 16)  # of the budget left to train with: also tried, the second if the first is better
 # Of the test words, by `Words.slices`: where errors are looked at as well.
@@ -41,108 +33,18 @@ SLICES = {
 }
 
 
-@dataclass(frozen=True)
-class Source:
-    """Prefixes [N, L], targets [N, P], the teacher's logits on them or None, and what the teacher spent."""
-
-    prefixes: torch.Tensor
-    targets: torch.Tensor
-    logits: torch.Tensor | None = None
-    flops: float = 0.0
-
-
-@dataclass(frozen=True)
-class Way:
-    """How an arm learns: from what, by which loss, and whether from what the student itself writes.
-
-    Attributes
-    ----------
-    source : function
-        (teacher, words, unlabelled) -> Source.
-    loss : function
-    warm : bool
-        It goes on from soft targets, trained with half of what they have to train with.
-    own : float
-        Share of the batches that the student writes itself.
-    """
-
-    source: Callable
-    loss: Callable
-    warm: bool = False
-    own: float = 0.0
-    budget: float = BUDGET
-
-
-# ---- what the teacher gives ----
-
-
-def dictionary(teacher, words, unlabelled):
-    """The listed pronunciations."""
-    return Source(*words.examples()[:2])
-
-
-def scored(teacher, words, unlabelled):
-    """The listed pronunciations, and what the teacher says at each of their tokens."""
-    letters, said, _ = words.examples()
-    return Source(letters, said, lm.teacher_logits(teacher, letters, said), cost(teacher, letters, said))
-
-
-def sampled(count):
-    """So many completions of the teacher for each word, in place of the listed ones."""
-
-    def source(teacher, words, unlabelled):
-        written = lm.sample(teacher, words.letters, count, seed=0)
-        repeated = words.letters.repeat_interleave(count, 0)
-        return Source(repeated, written.flatten(0, 1), None, cost(teacher, words.letters, written.amax(1), count))
-
-    return source
-
-
-def beamed(teacher, words, unlabelled):
-    """The best completion of a beam of four for each word."""
-    written = lm.beam(teacher, words.letters, 4)[0]
-    return Source(words.letters, written[:, 0], None, cost(teacher, words.letters, written.amax(1), 4))
-
-
-def with_unlabelled(soft):
-    """The listed pronunciations, and of words without one the teacher's likeliest; and what it says at their tokens."""
-
-    def source(teacher, words, unlabelled):
-        known, new = scored(teacher, words, None) if soft else dictionary(teacher, words, None), unlabelled.letters
-        written = lm.greedy(teacher, new)
-        logits = torch.cat([known.logits, lm.teacher_logits(teacher, new, written)]) if soft else None
-        spent = known.flops + cost(teacher, new, written)  # its logits come along as it writes
-        return Source(torch.cat([known.prefixes, new]), torch.cat([known.targets, written]), logits, spent)
-
-    return source
-
-
-def cost(model, prefixes, tokens, count=1):
-    """What a model spends on scoring or writing [N, P] tokens, in batches as students have them."""
-    order = torch.Generator().manual_seed(0)
-    batches = lm.bucketed(prefixes, tokens, BATCH_SIZE, order)
-    return sum(
-        lm.forward_flops(model, *(lm.trimmed(part[rows]) for part in (prefixes, tokens)), count) for rows in batches
-    )
-
-
-FORWARD, REVERSE = blended(), blended(direction="reverse")
-WAYS = {
-    "labels": Way(dictionary, blended(soft_weight=0)),
-    "soft targets": Way(scored, FORWARD),
-    "1 sample": Way(sampled(1), blended(soft_weight=0)),
-    "4 samples": Way(sampled(4), blended(soft_weight=0)),
-    "16 samples": Way(sampled(16), blended(soft_weight=0)),
-    "beam of 4": Way(beamed, blended(soft_weight=0)),
-    "reverse on the dictionary": Way(scored, REVERSE, warm=True),
-    "on-policy": Way(dictionary, REVERSE, warm=True, own=1.0),
-    "on-policy from scratch": Way(dictionary, REVERSE, own=1.0),
-    "on-policy by sampled tokens": Way(dictionary, lm.sampled_reverse_loss, warm=True, own=1.0),
-    "half on-policy": Way(dictionary, REVERSE, warm=True, own=0.5),
-    "soft targets for longer": Way(scored, FORWARD, budget=LARGE),
-    "pseudo-labels of more words": Way(with_unlabelled(soft=False), blended(soft_weight=0), budget=LARGE),
-    "soft targets of more words": Way(with_unlabelled(soft=True), FORWARD, budget=LARGE),
-}
+# What of the package makes students and measures them: other code makes others.
+ENGINE = (
+    lm.Transformer,
+    lm.fit,
+    lm.on_policy,
+    lm.sample,
+    lm.greedy,
+    lm.beam,
+    lm.teacher_logits,
+    lm.forward_flops,
+    lm.scores,
+)
 
 
 # ---- training ----
@@ -152,18 +54,21 @@ _words = functools.cache(lambda: data.load("cmudict"))
 _teacher = functools.cache(lm.load_teacher)
 
 
-def _kept(make, name, *about):
-    """(tensors, metadata) that `make` gives for an arm, from this user's cache if they are there."""
+def _made_of(name):
+    """Names all code, settings and files that an arm's students come from."""
+    own = [WAYS[name], *([WAYS["soft targets"]] if WAYS[name].warm else [])]
     files = (WORDS,) if name == "labels" else (WORDS, CHECKPOINT)
-    made_of = [
-        ENGINE,
-        STUDENT,
-        BLOCK,
-        BATCH_SIZE,
-        name,
-        *about,
+    return [
+        *code_behind(__name__, "measured", but=(CHECKS, f"{__name__}._kept", f"{ways.__name__}.WAYS")),
+        *(identity(one) for one in ENGINE),
+        *(part for way in own for part in (identity(way.source), identity(way.loss), way.warm, way.own, way.budget)),
         *(store.sha256(data.folder() / file) for file in files),
     ]
+
+
+def _kept(make, name, *about):
+    """(tensors, metadata) that `make` gives for an arm, from this user's cache if they are there."""
+    made_of = [*_made_of(name), *about]
     path = store.cache_folder("language-models") / f"{store.fingerprint(made_of)}.safetensors"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,10 +84,10 @@ def _source(name, block):
 
     def made():
         found = make(_teacher(), words, _words().unlabelled)
-        tensors = {part: getattr(found, part) for part in ("prefixes", "targets", "logits")}
-        return {part: tensor for part, tensor in tensors.items() if tensor is not None}, {"flops": found.flops}
+        tensors = {name: getattr(found, name) for name in ("prefixes", "targets", "logits")}
+        return {name: tensor for name, tensor in tensors.items() if tensor is not None}, {"flops": found.flops}
 
-    tensors, about = _kept(made, "scored" if make is scored else name, "source", block)
+    tensors, about = _kept(made, "soft targets" if make is scored else name, "source", block)
     return Source(**tensors, **about)
 
 
@@ -222,7 +127,7 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
         return dict(model.state_dict()), {"flops": spent, "teacher": paid, "seconds": seconds}
 
     with arithmetic_threads(1):
-        tensors, about = _kept(made, name, "student", WAYS[name].budget, lr, share, block, warm)
+        tensors, about = _kept(made, name, "student", lr, share, block, warm)
     model.load_state_dict(tensors)
     return model, about
 
@@ -268,7 +173,7 @@ def measured(
         return lm.scores(model, _words().test), about
 
     with arithmetic_threads(1):
-        tensors, about = _kept(made, name, "test", WAYS[name].budget, lr, share, block, warm)
+        tensors, about = _kept(made, name, "test", lr, share, block, warm)
     return {name: tensor.numpy() for name, tensor in tensors.items()}, about
 
 

@@ -340,6 +340,19 @@ plots.differences(
 # From scratch, the teacher scores nonsense: {{ gain on-policy-helps cmudict arm=on-policy_from_scratch,against=soft_targets,metric=phoneme_accuracy is worse }}. And a sampled token in place of the whole distribution costs, too: {{ gain on-policy-helps cmudict arm=on-policy_by_sampled_tokens,against=soft_targets,metric=phoneme_accuracy is worse }}.
 
 # %% [markdown]
+# A policy gradient is right on average, and noisy. For the four words above, in the student's logits:
+
+# %%
+exact, _ = lm.gradient_noise(reverse, student_logits, teacher_logits)
+_, noise = lm.gradient_noise(
+    lm.sampled_reverse_loss, student_logits, teacher_logits
+)
+ratio = (noise[mask].sum() / exact.square().sum(1)[mask].sum()).item()
+print(
+    f"variance of one sampled token: {ratio:.1f} times the exact pull, squared"
+)
+
+# %% [markdown]
 # Labels alone, over and over, get {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right, soft targets {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %. Your guess?
 
 # %% [markdown]

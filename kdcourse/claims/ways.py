@@ -1,0 +1,121 @@
+"""What each arm of lesson 08 learns from, and what the teacher has spent on it.
+
+Compute is counted in floating-point operations (`lm.forward_flops`): of the student's training, and of all that the
+teacher reads, scores, samples and decodes. What is stored is paid for once, what the student writes in every step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from kdcourse import lm
+from kdcourse.losses import blended
+
+BATCH_SIZE = 128
+PASS = 22.4e9  # what a student of this size spends on one pass over such a set
+BUDGET, LARGE = 60 * PASS, 375 * PASS  # the large one is for words without labels, which the teacher must decode
+
+
+@dataclass(frozen=True)
+class Source:
+    """Prefixes [N, L], targets [N, P], the teacher's logits on them or None, and what the teacher spent."""
+
+    prefixes: torch.Tensor
+    targets: torch.Tensor
+    logits: torch.Tensor | None = None
+    flops: float = 0.0
+
+
+@dataclass(frozen=True)
+class Way:
+    """How an arm learns: from what, by which loss, and whether from what the student itself writes.
+
+    Attributes
+    ----------
+    source : function
+        (teacher, words, unlabelled) -> Source.
+    loss : function
+    warm : bool
+        It goes on from soft targets, trained with half of what they have to train with.
+    own : float
+        Share of the batches that the student writes itself.
+    """
+
+    source: Callable
+    loss: Callable
+    warm: bool = False
+    own: float = 0.0
+    budget: float = BUDGET
+
+
+# ---- what the teacher gives ----
+
+
+def dictionary(teacher, words, unlabelled):
+    """The listed pronunciations."""
+    return Source(*words.examples()[:2])
+
+
+def scored(teacher, words, unlabelled):
+    """The listed pronunciations, and what the teacher says at each of their tokens."""
+    letters, said, _ = words.examples()
+    return Source(letters, said, lm.teacher_logits(teacher, letters, said), cost(teacher, letters, said))
+
+
+def sampled(count):
+    """So many completions of the teacher for each word, in place of the listed ones."""
+
+    def source(teacher, words, unlabelled):
+        written = lm.sample(teacher, words.letters, count, seed=0)
+        repeated = words.letters.repeat_interleave(count, 0)
+        return Source(repeated, written.flatten(0, 1), None, cost(teacher, words.letters, written.amax(1), count))
+
+    return source
+
+
+def beamed(teacher, words, unlabelled):
+    """The best completion of a beam of four for each word."""
+    written = lm.beam(teacher, words.letters, 4)[0]
+    return Source(words.letters, written[:, 0], None, cost(teacher, words.letters, written.amax(1), 4))
+
+
+def with_unlabelled(soft):
+    """The listed pronunciations, and of words without one the teacher's likeliest; and what it says at their tokens."""
+
+    def source(teacher, words, unlabelled):
+        known, new = scored(teacher, words, None) if soft else dictionary(teacher, words, None), unlabelled.letters
+        written = lm.greedy(teacher, new)
+        logits = torch.cat([known.logits, lm.teacher_logits(teacher, new, written)]) if soft else None
+        spent = known.flops + cost(teacher, new, written)  # its logits come along as it writes
+        return Source(torch.cat([known.prefixes, new]), torch.cat([known.targets, written]), logits, spent)
+
+    return source
+
+
+def cost(model, prefixes, tokens, count=1):
+    """What a model spends on scoring or writing [N, P] tokens, in batches as students have them."""
+    order = torch.Generator().manual_seed(0)
+    batches = lm.bucketed(prefixes, tokens, BATCH_SIZE, order)
+    return sum(
+        lm.forward_flops(model, *(lm.trimmed(each[rows]) for each in (prefixes, tokens)), count) for rows in batches
+    )
+
+
+FORWARD, REVERSE = blended(), blended(direction="reverse")
+WAYS = {
+    "labels": Way(dictionary, blended(soft_weight=0)),
+    "soft targets": Way(scored, FORWARD),
+    "1 sample": Way(sampled(1), blended(soft_weight=0)),
+    "4 samples": Way(sampled(4), blended(soft_weight=0)),
+    "16 samples": Way(sampled(16), blended(soft_weight=0)),
+    "beam of 4": Way(beamed, blended(soft_weight=0)),
+    "reverse on the dictionary": Way(scored, REVERSE, warm=True),
+    "on-policy": Way(dictionary, REVERSE, warm=True, own=1.0),
+    "on-policy from scratch": Way(dictionary, REVERSE, own=1.0),
+    "on-policy by sampled tokens": Way(dictionary, lm.sampled_reverse_loss, warm=True, own=1.0),
+    "half on-policy": Way(dictionary, REVERSE, warm=True, own=0.5),
+    "soft targets for longer": Way(scored, FORWARD, budget=LARGE),
+    "pseudo-labels of more words": Way(with_unlabelled(soft=False), blended(soft_weight=0), budget=LARGE),
+    "soft targets of more words": Way(with_unlabelled(soft=True), FORWARD, budget=LARGE),
+}
