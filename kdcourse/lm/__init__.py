@@ -5,6 +5,7 @@ what is wrong, `load_teacher` is the teacher of `data.load("cmudict")`; `watch` 
 doing, and `broken` has runs with bugs to be found.
 """
 
+from kdcourse.lm.batches import bucketed, padding_share, trimmed
 from kdcourse.lm.compute import bytes_per_token, forward_flops
 from kdcourse.lm.decode import beam, greedy, sample, spelled
 from kdcourse.lm.errors import Errors, edit_distance, pronunciation_errors
@@ -13,16 +14,7 @@ from kdcourse.lm.losses import gradient_noise, sampled_reverse_loss
 from kdcourse.lm.model import Cache, Transformer
 from kdcourse.lm.scores import scores
 from kdcourse.lm.teacher import load_student, load_teacher
-from kdcourse.lm.train import (
-    bucketed,
-    fit,
-    on_policy,
-    padding_share,
-    teacher_logits,
-    token_losses,
-    trimmed,
-    warm_cosine,
-)
+from kdcourse.lm.train import fit, on_policy, teacher_logits, token_losses, warm_cosine
 from kdcourse.lm.watch import watch
 
 __all__ = [

@@ -5,10 +5,11 @@ import torch
 
 from kdcourse._examples import in_mode
 from kdcourse.data.cmudict import Words
+from kdcourse.lm.batches import bucketed, trimmed
 from kdcourse.lm.decode import BATCH, greedy, sample, spelled
 from kdcourse.lm.errors import pronunciation_errors
 from kdcourse.lm.model import Transformer
-from kdcourse.lm.train import bucketed, token_losses, trimmed
+from kdcourse.lm.train import token_losses
 from kdcourse.losses import blended
 
 

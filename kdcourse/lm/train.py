@@ -21,6 +21,7 @@ from kdcourse._arguments import share as check_share
 from kdcourse._examples import borrowed, drawing_from, home_of, in_mode
 from kdcourse.data.cmudict import PAD, START
 from kdcourse.devices import resolve_device
+from kdcourse.lm.batches import bucketed, trimmed
 from kdcourse.lm.compute import forward_flops
 from kdcourse.lm.decode import BATCH, sample
 from kdcourse.lm.model import Transformer
@@ -248,34 +249,6 @@ def on_policy(
         return trimmed(sample(student, prefixes, temperature=temperature, seed=fresh)[:, 0].to(targets.device))
 
     return rewrite
-
-
-def bucketed(
-    prefixes: torch.Tensor, targets: torch.Tensor, batch_size: int, order: torch.Generator
-) -> list[torch.Tensor]:
-    """Row numbers of every batch of an epoch: random, but of about one length, so that little of a batch is padding.
-
-    The rows are shuffled, sorted by both lengths, cut, and the batches shuffled. Rows of the same lengths, of which
-    there are thousands, meet others in every epoch.
-    """
-    rows = torch.randperm(len(prefixes), generator=order)
-    length = (prefixes != PAD).sum(1) * (targets.shape[1] + 1) + (targets != PAD).sum(1)
-    batches = rows[length[rows].argsort(stable=True)].split(batch_size)
-    return [batches[k] for k in torch.randperm(len(batches), generator=order).tolist()]
-
-
-def padding_share(prefixes: torch.Tensor, targets: torch.Tensor, batches: list[torch.Tensor]) -> float:
-    """Share of what is computed in these batches that is padding."""
-    cells = real = 0
-    for rows in batches:
-        for part in (trimmed(prefixes[rows]), trimmed(targets[rows])):
-            cells, real = cells + part.numel(), real + int((part != PAD).sum())
-    return 1 - real / cells
-
-
-def trimmed(rows: torch.Tensor) -> torch.Tensor:
-    """[B, L] without the last columns, where all is padding."""
-    return rows[:, : max(1, int((rows != PAD).sum(1).max()))]
 
 
 def warm_cosine(done: float, warmup: float = 0.05) -> float:
