@@ -47,7 +47,7 @@ def measured_arms() -> pd.DataFrame:
 
 
 def against_soft_targets() -> dict[str, Comparison]:
-    """{arm: phonemes that it gets right more often than soft targets do, in points, with its interval}.
+    """{arm: phonemes that it gets right more often than soft targets do, in points, with its interval}, best first.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def against_soft_targets() -> dict[str, Comparison]:
         low, high = sorted(sign * part[end] for end in ("low", "high"))
         verdict = "better" if low > 0 else "worse" if high < 0 else "inconclusive"
         found[names[names[0] == REFERENCE]] = Comparison(sign * part["mean"], low, high, part["n"], verdict)
-    return found
+    return dict(sorted(found.items(), key=lambda one: -one[1].mean))
 
 
 def _parts():
