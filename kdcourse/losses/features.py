@@ -76,8 +76,8 @@ def attention_loss(student_features: torch.Tensor, teacher_features: torch.Tenso
     for name, features in [("student_features", student), ("teacher_features", teacher)]:
         if features.ndim != 4:
             raise ValueError(f"{name} must be [B, channels, H, W], got {list(features.shape)}")
-    size = [min(sizes) for sizes in zip(student.shape[2:], teacher.shape[2:], strict=True)]
-    student, teacher = (_unit(resized(values.square().sum(1, True), size)) for values in (student, teacher))
+    height, width = (min(sizes) for sizes in zip(student.shape[2:], teacher.shape[2:], strict=True))
+    student, teacher = (_unit(resized(each.square().sum(1, True), height, width)) for each in (student, teacher))
     return torch.linalg.vector_norm(student - teacher, dim=1)
 
 
@@ -131,9 +131,9 @@ def relation_loss(
     return distance_weight * pairs + angle_weight * angles
 
 
-def resized(features: torch.Tensor, size: list[int]) -> torch.Tensor:
+def resized(features: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Features [B, channels, H, W] averaged over places until they have a size; as they are if they have it."""
-    return features if list(features.shape[2:]) == list(size) else F.adaptive_avg_pool2d(features, size)
+    return features if features.shape[2:] == (height, width) else F.adaptive_avg_pool2d(features, (height, width))
 
 
 def _relations(points):
