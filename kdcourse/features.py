@@ -18,7 +18,6 @@ from kdcourse import train
 from kdcourse._arguments import bad_type, bad_value, integer, not_negative
 from kdcourse._examples import Examples, drawing_from, home_of, logits_of
 from kdcourse.losses import LossFunction, blended
-from kdcourse.losses.features import resized
 
 _KD = blended()
 
@@ -160,7 +159,7 @@ class FeatureMatch(nn.Module):
         theirs = [said.logits, *(said.features[layer] for layer in layers.values())]
         self._theirs, self._own = [part.shape[1:] for part in theirs], asked.shapes
         with drawing_from(seed, torch.device("cpu")):
-            self.regressors = nn.ModuleList(map(_Regressor, self._own[1:], self._theirs[1:]) if regressor else [])
+            self.regressors = nn.ModuleList(map(_regressor, self._own[1:], self._theirs[1:]) if regressor else [])
         self.regressors.to(home_of(student))
         if regressor:
             self._own = [self._own[0], *self._theirs[1:]]
@@ -220,24 +219,18 @@ class _SideBySide(nn.Module):
         return _side_by_side(parts)
 
 
-class _Regressor(nn.Module):
+def _regressor(own, wanted):
     """From features of one shape to another: averaged over places, then a 1 × 1 convolution."""
-
-    def __init__(self, own, wanted):
-        super().__init__()
-        if own[1:] != wanted[1:] and (len(own), len(wanted)) not in ((3, 3), (3, 1), (2, 1)):
-            raise bad_value(
-                "regressor", f"must be False for features {list(own)} and {list(wanted)}: it cannot join them"
-            )
-        self.wanted, self.channels = wanted, nn.Conv1d(own[0], wanted[0], 1)
-
-    def forward(self, features):
-        _, *places = self.wanted
-        if len(places) == 2:
-            features = resized(features, *places)
-        elif not places and features.ndim > 2:
-            features = features.flatten(2).mean(2)
-        return self.channels(features.reshape(*features.shape[:2], -1)).reshape(-1, *self.wanted)
+    match len(own), len(wanted):
+        case 1, 1:
+            return nn.Linear(own[0], wanted[0])
+        case 2, 2 if own[1] == wanted[1]:
+            return nn.Conv1d(own[0], wanted[0], 1)
+        case 3, 1:
+            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(own[0], wanted[0]))
+        case 3, 3:
+            return nn.Sequential(nn.AdaptiveAvgPool2d(wanted[1:]), nn.Conv2d(own[0], wanted[0], 1))
+    raise bad_value("regressor", f"must be False for features {list(own)} and {list(wanted)}: none joins these shapes")
 
 
 @contextlib.contextmanager
