@@ -88,7 +88,7 @@ def relation_loss(
     distance_weight: float = 1.0,
     angle_weight: float = 2.0,
 ) -> torch.Tensor:
-    """How examples lie to one another: distances and angles (RKD; Park et al. 2019, sections 3.2.1 and 3.2.2).
+    """How examples lie to one another: distances and angles (RKD; Park et al. 2019, section 3.2).
 
     For every pair of different examples the Huber loss between the student's distance and the teacher's, each divided
     by its mean over all pairs; for every three, the Huber loss between the cosines of the angle at the middle one. The
