@@ -85,13 +85,14 @@ class FeatureMatch(nn.Module):
     student : nn.Module
         As in `train.distill`; logits [B, C].
     inputs : Tensor, dict of Tensors, DataLoader or list of batches
-        As in `train.distill`; one is asked about, for the sizes.
+        As in `train.distill`; the student is asked about the first one, for the sizes.
     said : TeacherFeatures
         Of the same inputs.
     layers : dict
         From a layer's name in the student to one of the teacher's.
     feature_loss : function
         (student_features, teacher_features) -> [B], such as `losses.hint_loss`. Its values are added over the layers.
+        If it is an nn.Module, its parameters are trained along.
     weight : float
         Of the feature loss, >= 0.
     soft : function, optional

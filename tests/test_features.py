@@ -178,6 +178,24 @@ def test_it_works_for_fields_as_keywords_and_layers_that_return_tuples(regressor
     torch.testing.assert_close(said.features["layer.1"].mT, teacher.layer[1](teacher.layer[0](hidden)[0])[0])
 
 
+class Own(nn.Module):
+    """A feature loss with a regressor of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(6, 4))
+
+    def forward(self, student_features, teacher_features):
+        return hint_loss(torch.einsum("tc,bchw->bthw", self.weight, student_features), teacher_features)
+
+
+def test_the_parameters_of_a_feature_loss_are_trained_along():
+    own = Own()
+    match = match_of(Pictures(4, seed=1), Pictures(6, seed=0), {"layer1": "layer1"}, own, regressor=False)
+    train.distill(match, PICTURES, match.teacher_logits, loss=match.loss, epochs=1, **QUIET)
+    assert not (own.weight == 1).any()
+
+
 def test_the_regressor_depends_on_its_seed_alone():
     drawn = []
     for seed, noise in [(3, 0), (3, 1), (4, 0)]:
