@@ -173,7 +173,7 @@ CHANGES = [
     ("train.py", "1 + math.cos", "2 + math.cos", ()),
     ("_examples/models.py", "manual_seed(seed)", "manual_seed(0)", ("alone",)),
     ("_arguments/logits.py", "(1e-6, 1e6)", "(1e-5, 1e6)", ()),
-    ("losses.py", "** 2 * divergence", "* divergence", ("stack", "alone")),
+    ("losses/arithmetic.py", "** 2 * divergence", "* divergence", ("stack", "alone")),
     ("stats/calibration.py", "bins: int = 15", "bins: int = 10", ("stack", "alone")),
 ]
 
