@@ -1,0 +1,106 @@
+"""Transfer sets that are not the task's: pictures of something else, on which a teacher is asked all the same.
+
+Each function gives pixels, uint8 [N, 784], of N pictures of 28 × 28; `asked` makes them the training split of a data
+set.
+
+    elsewhere = asked(garments, one_picture(2_000), load_teacher("fashion-mnist"))
+    table = sweep(settings, elsewhere, epochs=10)
+"""
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+
+from kdcourse._arguments import integer
+from kdcourse.data import DataSet, Split
+from kdcourse.train import teacher_logits
+
+SIDE = 28
+ROOM = 4  # so many pixels larger than a picture are the digits of which it is cut: they move by as much
+
+
+def noise(n: int, seed: int = 0) -> torch.Tensor:
+    """Pictures of which every pixel is drawn evenly from 0 to 255, and by itself.
+
+    >>> noise(2).shape, noise(2).dtype
+    (torch.Size([2, 784]), torch.uint8)
+    """
+    n, generator = integer("n", n, at_least=1), _generator(seed)
+    return torch.randint(0, 256, (n, SIDE * SIDE), generator=generator, dtype=torch.uint8)
+
+
+def digits(n: int, seed: int = 0) -> torch.Tensor:
+    """Handwritten digits, of scikit-learn's 1,797 (Alpaydin and Kaynak 1998), enlarged and moved at random.
+
+    Without replacement up to 1,797; beyond that each of them comes again, moved otherwise.
+
+    >>> digits(3).shape
+    torch.Size([3, 784])
+    """
+    from sklearn.datasets import load_digits
+
+    n, generator = integer("n", n, at_least=1), _generator(seed)
+    small = torch.from_numpy(load_digits().images).float()[:, None] * (255 / 16)
+    rounds = [torch.randperm(len(small), generator=generator) for _ in range(-(-n // len(small)))]
+    order = torch.cat(rounds)[:n]
+    large = F.interpolate(small[order], SIDE + ROOM, mode="bilinear", align_corners=False)[:, 0]
+    corners = torch.randint(0, ROOM + 1, (n, 2), generator=generator).tolist()
+    moved = [one[y : y + SIDE, x : x + SIDE] for one, (y, x) in zip(large, corners, strict=True)]
+    return torch.stack(moved).round().to(torch.uint8).flatten(1)
+
+
+def one_picture(n: int, seed: int = 0, smallest: int = SIDE) -> torch.Tensor:
+    """Crops of one photograph, scikit-learn's "china.jpg", in grey: n squares of random size and place.
+
+    One augmented image can teach much of a task (Asano and Saeed 2022, arXiv:2112.00725). Squares are from `smallest`
+    pixels wide to as high as the photograph, evenly on a logarithmic scale; they are shrunk to 28 × 28, half of them
+    mirrored, stretched to full contrast, and half of them turned into their negative.
+
+    Raises ValueError for squares higher than the photograph.
+
+    >>> one_picture(2).shape
+    torch.Size([2, 784])
+    """
+    from sklearn.datasets import load_sample_image
+
+    n, generator = integer("n", n, at_least=1), _generator(seed)
+    grey = torch.from_numpy(load_sample_image("china.jpg").copy()).float().mean(2)
+    height, width = grey.shape
+    smallest = integer("smallest", smallest, at_least=1)
+    if smallest > height:
+        raise ValueError(f"smallest must be at most the photograph's {height} pixels, got {smallest}")
+    crops = torch.empty(n, SIDE, SIDE)
+    for crop, (size, down, right, mirrored, inverted) in zip(crops, torch.rand(n, 5, generator=generator), strict=True):
+        side = round(float(smallest * (height / smallest) ** size))
+        y, x = round(float(down * (height - side))), round(float(right * (width - side)))
+        square = F.adaptive_avg_pool2d(grey[None, y : y + side, x : x + side], SIDE)[0]
+        square = square.flip(1) if mirrored < 0.5 else square
+        square = -square if inverted < 0.5 else square
+        crop.copy_((square - square.min()) / (square.max() - square.min()).clamp(min=1))
+    return (255 * crops).round().to(torch.uint8).flatten(1)
+
+
+def asked(data: DataSet, pixels: torch.Tensor, teacher: torch.nn.Module, device: str = "auto") -> DataSet:
+    """A data set of pictures whose training split is other pictures, uint8 [N, D], with what the teacher says of them.
+
+    Nobody has labels for these: they are the teacher's first choices. Validation and test stay the task's.
+
+    Raises ValueError for a data set that has no pixels, and for pictures of another size.
+
+    >>> from kdcourse.data import load
+    >>> from kdcourse.train import load_teacher
+    >>> asked(load("fashion-mnist"), noise(20), load_teacher("fashion-mnist"), "cpu").train
+    Split(20 examples)
+    """
+    before = data.train
+    if before.pixels is None or pixels.ndim != 2 or pixels.shape[1] != before.pixels.shape[1]:
+        wanted = "no pixels" if before.pixels is None else f"{before.pixels.shape[1]} pixels a picture"
+        raise ValueError(f"pixels must be of the data's form, which has {wanted}; got {list(pixels.shape)}")
+    inputs = Split(torch.zeros(len(pixels)), pixels=pixels, scale=before.scale).inputs
+    said = teacher_logits(teacher, inputs, device=device)
+    return replace(data, train=Split(said.argmax(1), said, pixels=pixels, scale=before.scale))
+
+
+def _generator(seed):
+    return torch.Generator().manual_seed(integer("seed", seed, at_least=0))
