@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special
+from scipy import special, stats
 from statsmodels.stats.weightstats import DescrStatsW
 
 from kdcourse import check, lm, losses, ship
@@ -322,8 +322,15 @@ def two_kinds_of_block(pairs):
     return labels, [value + 0.01 + 0.001 * (k // 2 % 2) for k, value in enumerate(labels)]
 
 
+def effective_by_loops(logits):
+    rows = [special.softmax(row) for row in logits.double().numpy()]
+    means = [math.fsum(row[k] for row in rows) / len(rows) for k in range(len(rows[0]))]
+    return math.prod(mean**-mean for mean in means if mean > 0)
+
+
 # fmt: off
 RIGHT = {
+    "effective_classes": [effective_by_loops, lambda z: 2 ** stats.entropy(special.softmax(z.numpy(), 1).mean(0), base=2)],
     "distill_epoch": [epoch_with_cross_entropy, epoch_one_by_one],
     "shared_luck": [two_kinds_of_block, lambda n: np.array([np.linspace(0.6, 0.9, n), np.linspace(0.61, 0.93, n)])],
     "soften": [soften_by_hand, losses.soften, lambda z, t: special.softmax(z.numpy() / t, axis=1),
@@ -450,6 +457,10 @@ MISTAKES = {
         (diagnosed(B="end-of-sequence mismatch", E="pad = end"), "B and E exchanged"),
         (diagnosed(A="no warm start", D="wrong vocabulary"), "A and D exchanged"),
         (lambda run: "healthy", "all healthy"),
+    ],
+    "effective_classes": [
+        (lambda z: torch.special.entr(z.mean(0).softmax(0)).sum().exp(), "mean of the logits"),
+        (lambda z: stats.entropy(special.softmax(z.numpy(), 1).mean(0)), "no exp"),
     ],
     "choose_blend": [(lambda *case: tuple(reversed(check.choose_blend.reference(*case))), "exchanged"),
     ],
@@ -612,6 +623,11 @@ NEAR_MISSES = {
             for name in lm.RUNS
             if name != diagnosed()(run)
         ),
+    ],
+    "effective_classes": [
+        (lambda z: z.softmax(1).mean(0), "one number is expected"),
+        (lambda z: 20.0, "at least one effective class, and there are at most C"),
+        (lambda z: 1.5, "has no name for. check.effective_classes.hint() gives a hint"),
     ],
     "choose_blend": [
         (lambda w, T, a, margin: (0.3, 4.0), "one soft weight and one temperature of the table"),
