@@ -81,6 +81,24 @@ def one_picture(n: int, seed: int = 0, smallest: int = SIDE) -> torch.Tensor:
     return (255 * crops).round().to(torch.uint8).flatten(1)
 
 
+def crops(pixels: torch.Tensor, seed: int = 0, smallest: int = 10) -> torch.Tensor:
+    """Another view of each picture, uint8 [N, 784]: a square of it, from `smallest` pixels wide on, enlarged again.
+
+    >>> crops(noise(2)).shape
+    torch.Size([2, 784])
+    """
+    generator, pictures = _generator(seed), pixels.view(-1, 1, SIDE, SIDE).float()
+    views = torch.empty(len(pictures), SIDE, SIDE)
+    for view, picture, (size, down, right) in zip(
+        views, pictures, torch.rand(len(pictures), 3, generator=generator), strict=True
+    ):
+        side = round(float(smallest + (SIDE - smallest) * size))
+        y, x = round(float(down * (SIDE - side))), round(float(right * (SIDE - side)))
+        square = picture[None, :, y : y + side, x : x + side]
+        view.copy_(F.interpolate(square, SIDE, mode="bilinear", align_corners=False)[0, 0])
+    return views.round().to(torch.uint8).flatten(1)
+
+
 def asked(data: DataSet, pixels: torch.Tensor, teacher: torch.nn.Module, device: str = "auto") -> DataSet:
     """A data set of pictures whose training split is other pictures, uint8 [N, D], with what the teacher says of them.
 

@@ -330,7 +330,8 @@ def effective_by_loops(logits):
 
 # fmt: off
 RIGHT = {
-    "effective_classes": [effective_by_loops, lambda z: 2 ** stats.entropy(special.softmax(z.numpy(), 1).mean(0), base=2)],
+    "effective_classes": [effective_by_loops,
+                          lambda z: 2 ** stats.entropy(special.softmax(z.numpy(), 1).mean(0), base=2)],
     "distill_epoch": [epoch_with_cross_entropy, epoch_one_by_one],
     "shared_luck": [two_kinds_of_block, lambda n: np.array([np.linspace(0.6, 0.9, n), np.linspace(0.61, 0.93, n)])],
     "soften": [soften_by_hand, losses.soften, lambda z, t: special.softmax(z.numpy() / t, axis=1),

@@ -65,6 +65,20 @@ def test_squares_are_no_higher_than_the_photograph():
     refusals(transfer.one_picture, [((2,), {"smallest": 428}, "smallest must be at most the photograph's 427 pixels")])
 
 
+def test_a_crop_is_a_square_of_its_own_picture_enlarged_and_the_largest_is_the_picture():
+    pictures = load("fashion-mnist").train.pixels[:20]
+    assert torch.equal(transfer.crops(pictures, smallest=28), pictures)
+    whole = Image.fromarray(pictures[0].reshape(28, 28).numpy())
+    boxes = [(x, y, x + side, y + side) for side in (8, 9) for x in range(29 - side) for y in range(29 - side)]
+    squares = [np.asarray(whole.crop(box).resize((28, 28), Image.Resampling.BILINEAR), dtype=float) for box in boxes]
+    for seed in range(60):  # of these, some are that small
+        view = transfer.crops(pictures[:1], seed, smallest=8).reshape(28, 28).numpy()
+        off = min(np.abs(view - one).mean() for one in squares)
+        if float(torch.rand(1, generator=torch.Generator().manual_seed(seed))) < 1.4 / 20:  # round(8 + 20 u) < 10
+            assert off < 1
+        assert torch.equal(transfer.crops(pictures[:1], seed), transfer.crops(pictures, seed)[:1])
+
+
 def test_the_teacher_is_asked_about_the_pictures_and_its_first_choices_are_their_labels():
     garments = load("fashion-mnist")
     generator = torch.Generator().manual_seed(0)

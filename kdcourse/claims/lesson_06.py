@@ -9,12 +9,13 @@ from dataclasses import replace
 import torch
 
 from kdcourse import transfer
-from kdcourse.claims.arms import MANY, SOFT, best_everywhere, options, pairs, planned, repetitions
+from kdcourse.claims.arms import FEW, MANY, SOFT, best_everywhere, options, pairs, planned, repetitions
 from kdcourse.claims.record import claim
 from kdcourse.claims.settings import BLOCK
 from kdcourse.train import load_teacher
 
-EXAMPLES = {"fashion-mnist": 2_400, "flights": 1_700}  # half of a block; of the carrier, as many as 20 blocks leave
+# Half of a block; and as many flights of one carrier as there are for 20 blocks.
+EXAMPLES = {"fashion-mnist": (FEW, 2_400), "flights": (FEW, 1_700)}
 RUIN = 0.05  # the limit of lesson 04
 TIMES = 10  # how often each of a few pictures is shown
 
@@ -32,33 +33,28 @@ def wrong_distribution_ruins(run):
     them and as often; settings of each arm chosen on the task's validation data. A student is ruined that is worse by
     more than 5 points.
     """
-    n = EXAMPLES[run.setting.name]
 
-    def students_of(name, signal):
-        places = repetitions(run, n, signal=signal, **planned(run, n))
-        return best_everywhere(run, places, run.setting.width, SOFT, options(run, MANY), name)
+    def students_of(name, signal, n):
+        places = repetitions(run, n, signal=signal, **planned(run, MANY))
+        return best_everywhere(run, places, run.setting.width, SOFT, options(run, FEW if n == FEW else MANY), name)
 
-    own, shown = students_of("the task's own", lambda data, block: data), SHOWN[run.setting.name](run)
-    return [
-        pairs(
-            run,
-            {"shown": name, "examples": n},
-            (name, students_of(name, signal)),
-            ("the task's own", own),
-            margin=RUIN,
-        )
-        for name, signal in shown.items()
-    ]
+    parts = []
+    for n in EXAMPLES[run.setting.name]:
+        own = "the task's own", students_of("the task's own", lambda data, block: data, n)
+        for name, signal in SHOWN[run.setting.name](run, n).items():
+            arm = name, students_of(name, signal, n)
+            parts.append(pairs(run, {"shown": name, "examples": n}, arm, own, margin=RUIN))
+    return parts
 
 
-def _of_pictures(run):
+def _of_pictures(run, n):
     """{name: a function of a repetition's data set and the number of its block} that gives what a student is shown."""
-    n, teacher = EXAMPLES[run.setting.name], load_teacher(run.setting.name)
-    classes = len(run.data.class_names)
+    classes, teacher = len(run.data.class_names), load_teacher(run.setting.name)
 
     def of_block(choose):
-        """The first n of the pictures that `choose` gives, of all 5,000 of a block."""
-        return lambda data, block: replace(data, train=choose(run.data.train[block * BLOCK :][:BLOCK], block)[:n])
+        """The first n of the pictures that `choose` gives, of 12 n / 5 of a block."""
+        few = min(12 * n // 5, BLOCK)
+        return lambda data, block: replace(data, train=choose(run.data.train[block * BLOCK :][:few], block)[:n])
 
     def half(block, number):  # the first five classes, in every other block the last five
         return block[(block.labels < classes // 2) == (number % 2 == 0)]
@@ -77,9 +73,9 @@ def _of_pictures(run):
     return {name: of_block(choose) for name, choose in chosen.items()} | {name: asked(made[name]) for name in made}
 
 
-def _of_flights(run):
+def _of_flights(run, n):
     """As `_of_pictures`: flights of one carrier, or of some months, those of a block its own."""
-    n, about = EXAMPLES[run.setting.name], run.data.train.about
+    about = run.data.train.about
     month = about["date"].dt.month
     rows = {
         "one carrier": about["carrier"] == about["carrier"].mode()[0],
