@@ -20,7 +20,6 @@ from kdcourse.train import cosine, distill
 
 TEMPERATURE, SOFT_WEIGHT = 4.0, 0.5
 TRAINED, WATCHED, PROBED, BATCH = 2_000, 1_000, 50, 50  # pictures
-SHIFT = 10.0  # what a probe adds to all of the student's logits
 MEASURES = {  # what is drawn of a run; a logger, too, scales every loss to its own range
     "scaled": "loss\n(own range)",
     "accuracy": "accuracy",
@@ -107,27 +106,6 @@ NAMES = tuple(TERMS)
 BUG_OF = {run: NAMES[place] for run, place in zip("ABCDEFGH", (3, 6, 1, 5, 0, 4, 7, 2), strict=True)}
 
 
-def broken_term(student: nn.Module, teacher: nn.Module, pictures: torch.Tensor, temperature: float) -> torch.Tensor:
-    """A soft term with four of the bugs, which trains without an error: what `check.mended_term` asks to be mended.
-
-    Parameters
-    ----------
-    student, teacher : nn.Module
-        [B, D] -> logits [B, C].
-    pictures : Tensor [B, D]
-    temperature : float
-
-    Examples
-    --------
-    >>> student, teacher = mlp([3, 2], seed=0), mlp([3, 2], seed=1)
-    >>> broken_term(student, teacher, torch.eye(3), 2.0).requires_grad
-    True
-    """
-    p = F.softmax(teacher(pictures) / temperature, dim=0)
-    q = F.softmax(student(pictures) / temperature, dim=1)
-    return temperature**2 * F.kl_div(q, p, reduction="batchmean")
-
-
 def fit_teacher(data: DataSet, *, examples: int = 10_000, epochs: int = 4, hidden: int = 256) -> nn.Module:
     """A small teacher with dropout, which can be asked anew in every step; itself distilled from the data's teacher.
 
@@ -151,8 +129,10 @@ def fit_teacher(data: DataSet, *, examples: int = 10_000, epochs: int = 4, hidde
     train = data.train[-examples:]
     first, _, last = mlp([train.inputs.shape[1], hidden, len(data.class_names)], seed=0)
     teacher = nn.Sequential(first, nn.ReLU(), nn.Dropout(0.5), last)
-    settings = {"lr": 3e-3, "schedule": cosine, "device": "cpu", "progress": False}
-    distill(teacher, train.inputs, train.teacher_logits, temperature=2.0, epochs=epochs, **settings)
+    distill(
+        teacher, train.inputs, train.teacher_logits, temperature=2.0, epochs=epochs, lr=3e-3, schedule=cosine,
+        device="cpu", progress=False,
+    )  # fmt: skip
     return teacher
 
 
@@ -224,7 +204,7 @@ class _Shifted(nn.Module):
         self.student = student
 
     def forward(self, pictures):
-        return self.student(pictures) + SHIFT
+        return self.student(pictures) + 10
 
 
 def probe(term: Term, teacher: nn.Module, data: DataSet, *, asked: nn.Module | None = None) -> dict[str, float]:
@@ -295,8 +275,8 @@ def eight_runs(data: DataSet, teacher: nn.Module, *, epochs: int = 8) -> tuple[d
     tables, rows = {}, {}
     for name, bug in {**BUG_OF, "right": ""}.items():
         term = TERMS.get(bug, right_term)
-        stored = bug == "cache misaligned"
-        asked = Misaligned(copy.deepcopy(teacher), data.train[:TRAINED].inputs) if stored else None
+        stored = Misaligned(copy.deepcopy(teacher), data.train[:TRAINED].inputs)
+        asked = stored if bug == "cache misaligned" else None
         tables[name] = run(term, teacher, data, epochs=epochs, asked=asked)
         soft = tables[name]["soft"]
         ends = {"soft at first": soft.iloc[0], "soft at last": soft.iloc[-1]}

@@ -51,7 +51,7 @@ name_eight_bugs = Exercise(
     inputs=lambda generator: ("ABCDEFGH"[int(torch.randint(8, (), generator=generator))],),
     small=[(run,) for run in "ABCDEFGH"],
     words=NAMES,
-    praise="Four probes and the soft term told eight bugs apart; validation accuracy told none.",
+    praise="Four probes on one batch, and the soft term itself: eight bugs told apart.",
     hints=[
         "Begin with the probes: again, alone and shift are not 0 in one run each that is easy to name. Which bug "
         "makes chance, company, or a constant matter?",
