@@ -470,7 +470,152 @@ print("agreement by tenths:", agrees.view(10, -1).mean(1).numpy().round(2))
 # Repair: key every logit by its example's index or hash, never by position. Without labels, ask the teacher again for fifty rows of the cache: they must come back the same.
 
 # %% [markdown]
-# @@GALLERY@@
+# ## The gallery: eight real bugs
+#
+# All eight were found in public repositories, by readers, after the results. Here each trains the same student: 2,000 garments, T = 4, half soft term, half labels, and a small teacher with dropout that is asked in every step. *right* has no bug.
+
+# %%
+from kdcourse import gallery
+
+epochs = 3 if FAST else 8
+tutor = gallery.fit_teacher(garments, examples=3_000 if FAST else 10_000)
+runs, probes = gallery.eight_runs(garments, tutor, epochs=epochs)
+
+# %%
+ends = {run: table["accuracy"].iloc[-1] for run, table in runs.items()}
+right = ends.pop("right")
+low, high = min(ends.values()), max(ends.values())
+plots.dashboard(
+    runs,
+    title=f"Nothing crashed: accuracy {low:.0%} to {high:.0%} with a bug, "
+    f"{right:.0%} without",
+    measures=gallery.MEASURES,
+    x="epoch",
+)
+
+# %% [markdown]
+# Nine losses fall. Would you have stopped any of these runs? Now look at the soft term itself, in nats: over the first and the last epoch, and in four probes on one batch, *before* training.
+
+# %% [markdown]
+# - **copy**: its value for a student that is a copy of the teacher
+# - **again**: its change when the same batch is computed again
+# - **alone**: its change when each picture is a batch of its own
+# - **shift**: its change when 10 is added to all of the student's logits
+
+# %%
+probes.round(2) + 0.0
+
+# %% [markdown]
+# A sound term gives 0 four times.
+#
+# **Exercise 2** · 4 minutes · medium. Which run has which bug?
+
+# %% [markdown]
+# - `"teacher on both sides"`: compared with itself
+# - `"cache misaligned"`: answers stored in one shuffled order, read in another
+# - `"raw logits"`: logits, clipped to 0 … 1, taken for probabilities
+# - `"log missing"`: `kl_div` gets the student's probabilities
+# - `"softmax twice"`: the student's probabilities taken for logits
+# - `"wrong axis"`: the student's softmax over the batch
+# - `"teacher in train mode"`: its dropout is on
+# - `"gradient into the teacher"`: and its weights are in the optimiser
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def name_eight_bugs(run):
+    names = {"A": ..., "B": ..., "C": ..., "D": ...}
+    names |= {"E": ..., "F": ..., "G": ..., "H": ...}
+    return names[run]
+
+
+# %% tags=["solution"]
+def name_eight_bugs(run):
+    return {
+        "A": "log missing",  # below 0: no divergence is
+        "B": "teacher in train mode",  # the same batch, another value
+        "C": "cache misaligned",  # steady, far from a copy, and unsure
+        "D": "wrong axis",  # alone, it is another number
+        "E": "teacher on both sides",  # 0 before anything is learned
+        "F": "softmax twice",  # steady, far from a copy, and too sure
+        "G": "gradient into the teacher",  # sound, and too small too soon
+        "H": "raw logits",  # a constant should not matter
+    }[run]
+
+
+# %% tags=["nbval-check-output"]
+check.name_eight_bugs(name_eight_bugs)
+
+# %% [markdown]
+# Where they happened:
+#
+# - teacher on both sides: [labmlai/annotated_deep_learning_paper_implementations #66](https://github.com/labmlai/annotated_deep_learning_paper_implementations/issues/66), while tidying up
+# - cache misaligned: [haitongli/knowledge-distillation-pytorch #16](https://github.com/haitongli/knowledge-distillation-pytorch/pull/16)
+# - raw logits: [Keras 3.15.1](https://github.com/keras-team/keras/blob/v3.15.1/keras/src/distillation/distillation_loss.py), the default of `LogitsDistillation`
+# - log missing: [microsoft/ProDA #20](https://github.com/microsoft/ProDA/issues/20)
+# - softmax twice: [tflearn #562](https://github.com/tflearn/tflearn/pull/562), with labels
+# - wrong axis: [salesforce/ALBEF #58](https://github.com/salesforce/ALBEF/issues/58); copied into [uta-smile/TCL #12](https://github.com/uta-smile/TCL/issues/12)
+# - teacher in train mode: [yxuansu/TaCL #11](https://github.com/yxuansu/TaCL/issues/11)
+# - gradient into the teacher: [pytorch/translate #391](https://github.com/pytorch/translate/pull/391)
+
+# %% [markdown]
+# ### Mend one
+#
+# This soft term has four of these bugs at once, and trains. The teacher comes as training left it, in training mode.
+
+# %%
+import torch.nn.functional as F
+
+
+def broken_term(student, teacher, pictures, temperature):
+    p = F.softmax(teacher(pictures) / temperature, dim=0)
+    q = F.softmax(student(pictures) / temperature, dim=1)
+    return temperature**2 * F.kl_div(q, p, reduction="batchmean")
+
+
+# %% [markdown]
+# **Exercise 3** · 4 minutes · medium. Mend all four. The check also looks at what would move the teacher.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def mended_term(student, teacher, pictures, temperature):
+    p = ...  # how should the teacher be asked?
+    log_q = ...
+    return temperature**2 * F.kl_div(log_q, p, reduction="batchmean")
+
+
+# %% tags=["solution"]
+def mended_term(student, teacher, pictures, temperature):
+    teacher.eval()
+    with torch.no_grad():
+        p = F.softmax(teacher(pictures) / temperature, dim=1)
+    log_q = F.log_softmax(student(pictures) / temperature, dim=1)
+    return temperature**2 * F.kl_div(log_q, p, reduction="batchmean")
+
+
+# %% tags=["nbval-check-output"]
+mended_term = check.mended_term(mended_term).use()
+
+# %%
+terms = {"as found": broken_term, "mended": mended_term}
+for name, term in terms.items():
+    found = gallery.probe(term, tutor, garments)
+    print(name, {probe: round(value, 1) for probe, value in found.items()})
+
+# %%
+pair = {
+    name: gallery.run(term, tutor, garments, epochs=epochs)
+    for name, term in terms.items()
+}
+before, after = (table["agreement"].iloc[-1] for table in pair.values())
+plots.dashboard(
+    pair,
+    title=f"Agreement with the teacher: {before:.0%}, mended {after:.0%}",
+    measures=gallery.MEASURES,
+    x="epoch",
+)
+
+# %% [markdown]
+# One run each, so no claim about points; the probes need no luck. Add two: the teacher's weights have not moved, and a gradient reaches the student. None of the eight passes all six. They are your unit tests, and need one batch.
 
 # %% [markdown]
 # ## The opposite myth
