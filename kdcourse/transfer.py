@@ -1,12 +1,13 @@
-"""Transfer sets that are not the task's: pictures of something else, on which a teacher is asked all the same.
+"""Transfer sets that are not the task's: too few of its pictures, or others, on which a teacher is asked all the same.
 
-Each function gives pixels, uint8 [N, 784], of N pictures of 28 × 28; `asked` makes them the training split of a data
-set.
+`noise`, `digits`, `one_picture` and `crops` give pixels, uint8 [N, 784], of N pictures of 28 × 28. `asked` makes them
+the training split of a data set, and `shown` has one signal for `kdcourse.sweep.sweep_blocks` for each transfer set.
 
     elsewhere = asked(garments, one_picture(2_000), load_teacher("fashion-mnist"))
     table = sweep(settings, elsewhere, epochs=10)
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -17,6 +18,7 @@ from kdcourse.data import DataSet, Split
 from kdcourse.train import teacher_logits
 
 SIDE = 28
+REPEATED = 10  # how often each of a few pictures is shown
 ROOM = 4  # so many pixels larger than a picture are the digits of which it is cut: they move by as much
 
 
@@ -118,6 +120,66 @@ def asked(data: DataSet, pixels: torch.Tensor, teacher: torch.nn.Module, device:
     inputs = Split(torch.zeros(len(pixels)), pixels=pixels, scale=before.scale).inputs
     said = teacher_logits(teacher, inputs, device=device)
     return replace(data, train=Split(said.argmax(1), said, pixels=pixels, scale=before.scale))
+
+
+def cropped(data: DataSet, teacher: torch.nn.Module, seed: int, teacher_seed: int, device: str = "auto") -> DataSet:
+    """Students see a crop of each picture, drawn with `seed`; the teacher is asked about the crop of `teacher_seed`.
+
+    With the same seed both see the same view (Beyer et al. 2022, section 3.1: "consistent teaching").
+
+    >>> from kdcourse.data import load
+    >>> from kdcourse.train import load_teacher
+    >>> cropped(load("fashion-mnist").subset(20), load_teacher("fashion-mnist"), 0, 1, "cpu").train
+    Split(20 examples)
+    """
+    said = asked(data, crops(data.train.pixels, teacher_seed), teacher, device).train.teacher_logits
+    pixels = crops(data.train.pixels, seed)
+    return replace(data, train=Split(data.train.labels, said, pixels=pixels, scale=data.train.scale))
+
+
+def shown(n: int, teacher: torch.nn.Module, device: str = "auto") -> dict[str, Callable[[DataSet, int], DataSet]]:
+    """The transfer sets of lesson 06 by name, each a function of a block's data set and its number.
+
+    All have n pictures. Those of the task are chosen among the block's, of which there should be 12 n / 5 or so:
+
+    - "the task's own": the first n
+    - "confident pictures": of which the teacher is surest
+    - "few pictures": the first n / 10, ten times each
+    - "half the classes": those of the first half, or where the block's number is odd of the other
+
+    "digits", "one photograph" and "noise" are none of the task's.
+
+    >>> from kdcourse.data import load
+    >>> from kdcourse.train import load_teacher
+    >>> garments = load("fashion-mnist").subset(60)
+    >>> sets = shown(20, load_teacher("fashion-mnist"), "cpu")
+    >>> sets["half the classes"](garments, 1).train.labels.unique().tolist()
+    [5, 6, 7, 8, 9]
+    """
+    n = integer("n", n, at_least=REPEATED)
+
+    def of_block(choose):
+        return lambda data, block: replace(data, train=choose(data, block)[:n])
+
+    def confident(data, block):
+        sure = data.train.teacher_logits.softmax(1).amax(1)
+        return data.train[sure.argsort(descending=True, stable=True)]
+
+    def half(data, block):
+        return data.train[(data.train.labels < len(data.class_names) // 2) == (block % 2 == 0)]
+
+    chosen = {
+        "the task's own": lambda data, block: data.train,
+        "confident pictures": confident,
+        "few pictures": lambda data, block: data.train[torch.arange(n) % (n // REPEATED)],
+        "half the classes": half,
+    }
+
+    def of(pictures):
+        return lambda data, block: asked(data, pictures(n, block), teacher, device)
+
+    made = {"digits": digits, "one photograph": one_picture, "noise": noise}
+    return {name: of_block(choose) for name, choose in chosen.items()} | {name: of(make) for name, make in made.items()}
 
 
 def _generator(seed):

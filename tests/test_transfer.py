@@ -99,3 +99,40 @@ def test_the_teacher_is_asked_about_the_pictures_and_its_first_choices_are_their
             ((load("flights"), some, teacher), {}, "which has no pixels"),
         ],
     )
+
+
+def test_with_the_same_seed_the_teacher_is_asked_about_what_the_student_sees():
+    garments, teacher = load("fashion-mnist").subset(12), torch.nn.Linear(784, 10)
+    for teacher_seed in (3, 4):
+        train = transfer.cropped(garments, teacher, 3, teacher_seed, "cpu").train
+        assert torch.equal(train.pixels, transfer.crops(garments.train.pixels, 3))
+        assert torch.equal(train.labels, garments.train.labels)
+        with torch.no_grad():
+            says = teacher(train.inputs)
+        assert torch.allclose(train.teacher_logits, says, atol=1e-4) == (teacher_seed == 3)
+
+
+def test_what_is_shown_has_as_many_pictures_from_the_block_or_from_elsewhere():
+    garments, teacher = load("fashion-mnist").subset(120), torch.nn.Linear(784, 10)
+    block = [bytes(row) for row in garments.train.pixels.numpy()]
+    for number in (0, 1):
+        sets = {name: signal(garments, number) for name, signal in transfer.shown(40, teacher, "cpu").items()}
+        assert {len(one.train) for one in sets.values()} == {40}
+        assert all((one.validation, one.test) == (garments.validation, garments.test) for one in sets.values())
+        rows = {name: [bytes(row) for row in one.train.pixels.numpy()] for name, one in sets.items()}
+        assert rows["the task's own"] == block[:40]
+        assert sorted(rows["few pictures"]) == sorted(10 * block[:4])
+        assert (
+            rows["half the classes"]
+            == [
+                row
+                for row, label in zip(block, garments.train.labels.tolist(), strict=True)
+                if (label < 5) == (number == 0)
+            ][:40]
+        )
+        sure = np.sort(garments.train.teacher_logits.double().softmax(1).amax(1))
+        confident = sets["confident pictures"].train.teacher_logits.double().softmax(1).amax(1)
+        assert np.sort(confident) == pytest.approx(sure[-40:], abs=1e-6)
+        for name, make in [("digits", transfer.digits), ("one photograph", transfer.one_picture)]:
+            assert torch.equal(sets[name].train.pixels, make(40, number))
+    refusals(transfer.shown, [((9, teacher), {}, "n must be an integer >= 10, got 9")])

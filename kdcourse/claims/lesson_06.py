@@ -6,18 +6,16 @@ The opposite claim, that distillation always makes a model much worse, is answer
 
 from dataclasses import replace
 
-import torch
-
 from kdcourse import transfer
 from kdcourse.claims.arms import FEW, MANY, SOFT, best_everywhere, options, pairs, planned, repetitions
 from kdcourse.claims.record import claim
 from kdcourse.claims.settings import BLOCK
 from kdcourse.train import load_teacher
 
-# Half of a block; and as many flights of one carrier as there are for 20 blocks.
+# About half of a block, which leaves half of the classes as many; and as many flights of one carrier as there are.
 EXAMPLES = {"fashion-mnist": (FEW, 2_400), "flights": (FEW, 1_700)}
 RUIN = 0.05  # the limit of lesson 04
-TIMES = 10  # how often each of a few pictures is shown
+OWN = "the task's own"
 
 
 @claim(
@@ -33,61 +31,32 @@ def wrong_distribution_ruins(run):
     them and as often; settings of each arm chosen on the task's validation data. A student is ruined that is worse by
     more than 5 points.
     """
-
-    def students_of(name, signal, n):
-        places = repetitions(run, n, signal=signal, **planned(run, MANY))
-        return best_everywhere(run, places, run.setting.width, SOFT, options(run, FEW if n == FEW else MANY), name)
-
-    parts = []
-    for n in EXAMPLES[run.setting.name]:
-        own = "the task's own", students_of("the task's own", lambda data, block: data, n)
-        for name, signal in SHOWN[run.setting.name](run, n).items():
-            arm = name, students_of(name, signal, n)
-            parts.append(pairs(run, {"shown": name, "examples": n}, arm, own, margin=RUIN))
+    parts, name = [], run.setting.name
+    for n in EXAMPLES[name]:
+        shown = _flights(run, n) if name == "flights" else transfer.shown(n, load_teacher(name), run.device)
+        pool, how = min(12 * n // 5, BLOCK), options(run, FEW if n == FEW else MANY)
+        students = {}
+        for what, signal in shown.items():
+            places = repetitions(run, pool, signal=signal, **planned(run, MANY))
+            students[what] = best_everywhere(run, places, run.setting.width, SOFT, how, what)
+        own = OWN, students.pop(OWN)
+        parts += [pairs(run, {"shown": arm[0], "examples": n}, arm, own, margin=RUIN) for arm in students.items()]
     return parts
 
 
-def _of_pictures(run, n):
-    """{name: a function of a repetition's data set and the number of its block} that gives what a student is shown."""
-    classes, teacher = len(run.data.class_names), load_teacher(run.setting.name)
-
-    def of_block(choose):
-        """The first n of the pictures that `choose` gives, of 12 n / 5 of a block."""
-        few = min(12 * n // 5, BLOCK)
-        return lambda data, block: replace(data, train=choose(run.data.train[block * BLOCK :][:few], block)[:n])
-
-    def half(block, number):  # the first five classes, in every other block the last five
-        return block[(block.labels < classes // 2) == (number % 2 == 0)]
-
-    def confident(block, number):
-        return block[block.teacher_logits.softmax(1).amax(1).argsort(descending=True, stable=True)]
-
-    def few(block, number):
-        return block[torch.arange(n) % (n // TIMES)]
-
-    def asked(pictures):
-        return lambda data, block: transfer.asked(data, pictures(n, block), teacher, run.device)
-
-    chosen = {"half the classes": half, "confident pictures": confident, "few pictures": few}
-    made = {"digits": transfer.digits, "one photograph": transfer.one_picture, "noise": transfer.noise}
-    return {name: of_block(choose) for name, choose in chosen.items()} | {name: asked(made[name]) for name in made}
-
-
-def _of_flights(run, n):
-    """As `_of_pictures`: flights of one carrier, or of some months, those of a block its own."""
+def _flights(run, n):
+    """As `transfer.shown`: flights of one carrier, or of some months. Blocks share none."""
     about = run.data.train.about
     month = about["date"].dt.month
-    rows = {
+    chosen = {
+        OWN: month > 0,
         "one carrier": about["carrier"] == about["carrier"].mode()[0],
         "December to February": month.isin([12, 1, 2]),
         "January to June": month <= 6,
     }
 
-    def of(chosen):
-        (places,) = chosen.to_numpy().nonzero()
+    def of(rows):
+        (places,) = rows.to_numpy().nonzero()
         return lambda data, block: replace(data, train=run.data.train[places[block * n : (block + 1) * n]])
 
-    return {name: of(chosen) for name, chosen in rows.items()}
-
-
-SHOWN = {"fashion-mnist": _of_pictures, "flights": _of_flights}
+    return {name: of(rows) for name, rows in chosen.items()}
