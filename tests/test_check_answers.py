@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special
+from scipy import special, stats
 from statsmodels.stats.weightstats import DescrStatsW
 
 from kdcourse import check, gallery, lm, losses, ship
@@ -353,8 +353,16 @@ def two_kinds_of_block(pairs):
     return labels, [value + 0.01 + 0.001 * (k // 2 % 2) for k, value in enumerate(labels)]
 
 
+def effective_by_loops(logits):
+    rows = [special.softmax(row) for row in logits.double().numpy()]
+    means = [math.fsum(row[k] for row in rows) / len(rows) for k in range(len(rows[0]))]
+    return math.prod(mean**-mean for mean in means if mean > 0)
+
+
 # fmt: off
 RIGHT = {
+    "effective_classes": [effective_by_loops,
+                          lambda z: 2 ** stats.entropy(special.softmax(z.numpy(), 1).mean(0), base=2)],
     "distill_epoch": [epoch_with_cross_entropy, epoch_one_by_one],
     "shared_luck": [two_kinds_of_block, lambda n: np.array([np.linspace(0.6, 0.9, n), np.linspace(0.61, 0.93, n)])],
     "soften": [soften_by_hand, losses.soften, lambda z, t: special.softmax(z.numpy() / t, axis=1),
@@ -500,6 +508,10 @@ MISTAKES = {
         (mended(lambda q, p: F.kl_div(q.logits, p.logits, reduction="none").sum(1)), "logarithm on both sides"),
         (mended(lambda q, p: F.kl_div(q.logits, p.probs)), "mean over the classes"),
         (lambda *case: mended()(*case).item(), "no gradient"),
+    ],
+    "effective_classes": [
+        (lambda z: torch.special.entr(z.mean(0).softmax(0)).sum().exp(), "mean of the logits"),
+        (lambda z: stats.entropy(special.softmax(z.numpy(), 1).mean(0)), "no exp"),
     ],
     "choose_blend": [(lambda *case: tuple(reversed(check.choose_blend.reference(*case))), "exchanged"),
     ],
@@ -677,6 +689,11 @@ NEAR_MISSES = {
         (lambda student, teacher, pictures, temperature: student(pictures), "one number is due, the mean over the"),
         (lambda *case: None if case else 0, "returned None. Is there a `return`"),
         (lambda *case: 2 * mended()(*case), "has no name for"),
+    ],
+    "effective_classes": [
+        (lambda z: z.softmax(1).mean(0), "one number is expected"),
+        (lambda z: 20.0, "at least one effective class, and there are at most C"),
+        (lambda z: 1.5, "has no name for. check.effective_classes.hint() gives a hint"),
     ],
     "choose_blend": [
         (lambda w, T, a, margin: (0.3, 4.0), "one soft weight and one temperature of the table"),

@@ -10,7 +10,7 @@ from kdcourse.plots.dashboard import dashboard
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
 from kdcourse.plots.panels import panels
-from kdcourse.plots.pictures import picks, predictions, recognised
+from kdcourse.plots.pictures import picks, predictions, recognised, strips
 from kdcourse.plots.pulls import pulls
 from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability
@@ -47,5 +47,6 @@ __all__ = [
     "shares",
     "show",
     "slopes",
+    "strips",
     "surface",
 ]
