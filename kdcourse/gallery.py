@@ -136,7 +136,9 @@ def fit_teacher(data: DataSet, *, examples: int = 10_000, epochs: int = 4, hidde
     return teacher
 
 
-def run(term: Term, teacher: nn.Module, data: DataSet, *, epochs: int = 8, asked: nn.Module | None = None):
+def run(
+    term: Term, teacher: nn.Module, data: DataSet, *, epochs: int = 8, asked: nn.Module | None = None
+) -> pd.DataFrame:
     """What a run logs after every epoch: `SOFT_WEIGHT` of the term, the rest cross-entropy with the labels.
 
     The optimiser holds the weights of student and teacher; the teacher's move only if a gradient reaches them. The

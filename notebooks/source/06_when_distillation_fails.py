@@ -539,7 +539,7 @@ plots.dashboard(
 # %% [markdown]
 # ## From symptom to check
 #
-# ![Triage: from a symptom to its likely cause and the check to run.](pictures/triage.svg)
+# ![A triage chart of eight symptoms, from a loss that falls while accuracy does not to a result that is better than it should be: for each the likely cause and the check to run.](pictures/triage.svg)
 
 # %% [markdown]
 # ## On Monday

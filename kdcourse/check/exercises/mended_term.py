@@ -5,7 +5,7 @@ import itertools
 import torch
 import torch.nn.functional as F
 
-from kdcourse.check.core import Bug, Exercise
+from kdcourse.check.core import Bug, Exercise, Rule
 from kdcourse.check.exercises._pieces import kl, logs
 
 FAULTS = {  # what is wrong with `gallery.broken_term`, and what to say where it is left
@@ -163,4 +163,7 @@ mended_term = Exercise(
             "No gradient reaches the student (the second number). Only the teacher is asked under torch.no_grad().",
         ),
     },
+    rules=[
+        Rule(lambda numbers, *case: numbers.shape != (3,) or numbers[0] >= 0, "A divergence is not negative."),
+    ],
 )
