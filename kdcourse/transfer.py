@@ -55,7 +55,7 @@ def digits(n: int, seed: int = 0) -> torch.Tensor:
 def one_picture(n: int, seed: int = 0, smallest: int = SIDE) -> torch.Tensor:
     """Crops of one photograph, scikit-learn's "china.jpg", in grey: n squares of random size and place.
 
-    One augmented image can teach much of a task (Asano and Saeed 2022, arXiv:2112.00725). Squares are from `smallest`
+    One augmented image can teach much of a task (Asano and Saeed 2023, arXiv:2112.00725). Squares are from `smallest`
     pixels wide to as high as the photograph, evenly on a logarithmic scale; they are shrunk to 28 × 28, half of them
     mirrored, stretched to full contrast, and half of them turned into their negative.
 
