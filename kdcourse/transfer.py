@@ -113,10 +113,9 @@ def asked(data: DataSet, pixels: torch.Tensor, teacher: torch.nn.Module, device:
     >>> asked(load("fashion-mnist"), noise(20), load_teacher("fashion-mnist"), "cpu").train
     Split(20 examples)
     """
-    before = data.train
-    if before.pixels is None or pixels.ndim != 2 or pixels.shape[1] != before.pixels.shape[1]:
-        wanted = "no pixels" if before.pixels is None else f"{before.pixels.shape[1]} pixels a picture"
-        raise ValueError(f"pixels must be of the data's form, which has {wanted}; got {list(pixels.shape)}")
+    before, wanted = data.train, _pixels(data).shape[1]
+    if pixels.ndim != 2 or pixels.shape[1] != wanted:
+        raise ValueError(f"pixels must be [N, {wanted}], as the data's are, got {list(pixels.shape)}")
     inputs = Split(torch.zeros(len(pixels)), pixels=pixels, scale=before.scale).inputs
     said = teacher_logits(teacher, inputs, device=device)
     return replace(data, train=Split(said.argmax(1), said, pixels=pixels, scale=before.scale))
@@ -132,8 +131,8 @@ def cropped(data: DataSet, teacher: torch.nn.Module, seed: int, teacher_seed: in
     >>> cropped(load("fashion-mnist").subset(20), load_teacher("fashion-mnist"), 0, 1, "cpu").train
     Split(20 examples)
     """
-    said = asked(data, crops(data.train.pixels, teacher_seed), teacher, device).train.teacher_logits
-    pixels = crops(data.train.pixels, seed)
+    its, pixels = (crops(_pixels(data), one) for one in (teacher_seed, seed))
+    said = asked(data, its, teacher, device).train.teacher_logits
     return replace(data, train=Split(data.train.labels, said, pixels=pixels, scale=data.train.scale))
 
 
@@ -180,6 +179,12 @@ def shown(n: int, teacher: torch.nn.Module, device: str = "auto") -> dict[str, C
 
     made = {"digits": digits, "one photograph": one_picture, "noise": noise}
     return {name: of_block(choose) for name, choose in chosen.items()} | {name: of(make) for name, make in made.items()}
+
+
+def _pixels(data):
+    if data.train.pixels is None:
+        raise ValueError(f"data must be pictures, got {data.name!r}, whose training split has no pixels")
+    return data.train.pixels
 
 
 def _generator(seed):

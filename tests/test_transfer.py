@@ -95,8 +95,8 @@ def test_the_teacher_is_asked_about_the_pictures_and_its_first_choices_are_their
     refusals(
         transfer.asked,
         [
-            ((garments, some[:, :10], teacher), {}, "784 pixels a picture; got [40, 10]"),
-            ((load("flights"), some, teacher), {}, "which has no pixels"),
+            ((garments, some[:, :10], teacher), {}, "pixels must be [N, 784], as the data's are, got [40, 10]"),
+            ((load("flights"), some, teacher), {}, "data must be pictures, got 'flights', whose training split has no"),
         ],
     )
 
