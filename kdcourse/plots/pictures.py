@@ -166,7 +166,7 @@ def strips(rows: Mapping[str, tuple[ArrayLike, Iterable[str]]], *, title: str) -
         captions, pictures = list(captions), np.asarray(pictures)
         side = int(pictures.shape[1] ** 0.5)
         for ax, picture, caption in zip(own, pictures, captions, strict=True):
-            ax.imshow(picture.reshape(side, side), cmap="gray_r")
+            ax.imshow(picture.reshape(side, side), cmap="gray_r", interpolation="nearest")  # noise packs better so
             ax.set_xlabel(caption, fontsize=8, labelpad=2)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set(visible=True, color="#dddddd")

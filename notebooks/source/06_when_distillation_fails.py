@@ -41,11 +41,11 @@ choices = {name: one.teacher_logits.argmax(1) for name, one in sets.items()}
 
 # %%
 names = garments.class_names
-called = {n: [names[k] for k in some[:9]] for n, some in choices.items()}
+called = {n: [names[k] for k in some[:6]] for n, some in choices.items()}
 often = choices["noise"].mode().values
 share = (choices["noise"] == often).double().mean()
 plots.strips(
-    {name: (one.inputs[:9], called[name]) for name, one in sets.items()},
+    {name: (one.inputs[:6], called[name]) for name, one in sets.items()},
     title=f"The teacher has an answer to everything: {share:.0%} of the noise "
     f"is “{names[often]}”",
 )
@@ -137,7 +137,7 @@ plots.scatter(
 # Too few classes, and the student fails. Too few *pictures* the check does not see: ten classes are there. So count the different pictures as well.
 
 # %% [markdown]
-# **Ruined**, here: worse by more than 5 points (grey).
+# **Ruined**, here: worse by more than 5 points.
 
 # %%
 from kdcourse import claims
@@ -261,7 +261,7 @@ days = {"metric": "auroc", "max_gap": 0.005, "clusters": about["date"]}
 audit(late, *said, {"tested on": season}, **days).plot()
 
 # %% [markdown]
-# The benchmark saw the first half only, where nothing is lost. Hold out the *latest* days, and audit by time. Repair: the teacher can label this week's flights before one has landed.
+# The benchmark saw the first half only, where no loss shows. Hold out the *latest* days, and audit by time. Repair: the teacher can label this week's flights before one has landed.
 
 # %% [markdown]
 # **Tuned on the test set.** Sixty settings, 200 test pictures, and you report the best. How much of it is luck? The other test pictures know.
@@ -296,7 +296,7 @@ cases = [
     (tried, block, start)
     for tried in (1, 3, 10, 30, 60)
     for block in (0, 1)
-    for start in range(0, len(test), 200)
+    for start in range(0, len(test), 400)
 ]
 rows = pd.DataFrame([row for case in cases for row in optimism(*case)])
 
@@ -503,20 +503,9 @@ mended_term = check.mended_term(mended_term).use()
 terms = {"as found": broken_term, "mended": mended_term}
 for name, term in terms.items():
     found = gallery.probe(term, tutor, garments)
+    after = gallery.run(term, tutor, garments, epochs=epochs)
     print(name, {probe: round(value, 1) for probe, value in found.items()})
-
-# %%
-pair = {
-    name: gallery.run(term, tutor, garments, epochs=epochs)
-    for name, term in terms.items()
-}
-before, after = (table["agreement"].iloc[-1] for table in pair.values())
-plots.dashboard(
-    pair,
-    title=f"Agreement with the teacher: {before:.0%}, mended {after:.0%}",
-    measures=gallery.MEASURES,
-    x="epoch",
-)
+    print(f"   agreement with the teacher: {after['agreement'].iloc[-1]:.0%}")
 
 # %% [markdown]
 # One run each, so no claim about points; the probes need no luck. Add two: the teacher's weights have not moved, and a gradient reaches the student. None of the eight passes all six. They are your unit tests, and need one batch.
