@@ -118,6 +118,12 @@ def mended(soft=lambda q, p: torch.distributions.kl_divergence(p, q), keep=True,
     return answer
 
 
+def as_found(student, teacher, pictures, temperature):
+    p = F.softmax(teacher(pictures) / temperature, dim=0)
+    q = F.softmax(student(pictures) / temperature, dim=1)
+    return temperature**2 * F.kl_div(q, p, reduction="batchmean")
+
+
 def mended_example_by_example(student, teacher, pictures, temperature):
     with torch.inference_mode():
         said = [teacher.eval()(picture[None])[0].tolist() for picture in pictures]
@@ -499,6 +505,7 @@ MISTAKES = {
         (lambda run: "raw logits", "one name for all"),
     ],
     "mended_term": [
+        (as_found, "wrong axis and log missing and teacher in train mode and gradient into the teacher"),
         (mended(keep=False), "gradient into the teacher"),
         (mended(fixed=False), "teacher in train mode"),
         (mended(keep=False, fixed=False), "teacher in train mode and gradient into the teacher"),
