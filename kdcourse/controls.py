@@ -71,6 +71,22 @@ def shuffled(data: DataSet, seed: int = 0) -> DataSet:
     return _with_signal(data, data.train.teacher_logits[other])
 
 
+def slipped(data: DataSet, start: int) -> DataSet:
+    """From row `start` on, every example has the teacher's logits of the one before it: a cache that lost a row.
+
+    The row `start` itself gets those of the last.
+
+    >>> slipped(_tiny(), 0).train.teacher_logits
+    tensor([[1., 2.],
+            [3., 0.]])
+    """
+    logits = _logits(data).clone()
+    if integer("start", start, at_least=0) >= len(logits):
+        raise ValueError(f"start must be a row of the {len(logits)} training examples, got {start}")
+    logits[start:] = logits[start:].roll(1, 0)
+    return _with_signal(data, logits)
+
+
 def random_teacher(data: DataSet, seed: int = 0, width: int = 128) -> DataSet:
     """What a network that was never trained says, made as confident as the teacher: does *any* smooth function teach?
 

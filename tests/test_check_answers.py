@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special
+from scipy import special, stats
 from statsmodels.stats.weightstats import DescrStatsW
 
-from kdcourse import check, lm, losses, ship
+from kdcourse import check, gallery, lm, losses, ship
 
 
 def on_one_line(text):
@@ -119,6 +119,43 @@ def diagnosed(**wrong):
     names = {"A": "wrong vocabulary", "B": "pad = end", "C": "healthy", "D": "no warm start",
              "E": "end-of-sequence mismatch"}  # fmt: skip
     return lambda run: {**names, **wrong}[run]
+
+
+def told_apart(**wrong):
+    """Every run of the gallery under its name, but for those that are given another one."""
+    names = {"A": "log missing", "B": "teacher in train mode", "C": "cache misaligned", "D": "wrong axis",
+             "E": "teacher on both sides", "F": "softmax twice", "G": "gradient into the teacher",
+             "H": "raw logits"}  # fmt: skip
+    return lambda run: {**names, **wrong}[run]
+
+
+def mended(soft=lambda q, p: torch.distributions.kl_divergence(p, q), keep=True, fixed=True):
+    """A soft term by way of distributions."""
+
+    def answer(student, teacher, pictures, temperature):
+        teacher.train(not fixed)
+        said = teacher(pictures).detach() if keep else teacher(pictures)
+        q, p = (categorical(logits / temperature) for logits in (student(pictures), said))
+        return temperature**2 * soft(q, p).mean()
+
+    return answer
+
+
+def as_found(student, teacher, pictures, temperature):
+    p = F.softmax(teacher(pictures) / temperature, dim=0)
+    q = F.softmax(student(pictures) / temperature, dim=1)
+    return temperature**2 * F.kl_div(q, p, reduction="batchmean")
+
+
+def mended_example_by_example(student, teacher, pictures, temperature):
+    with torch.inference_mode():
+        said = [teacher.eval()(picture[None])[0].tolist() for picture in pictures]
+    total = 0.0
+    for picture, logits in zip(pictures, said, strict=True):
+        log_p = special.log_softmax(np.array(logits) / temperature)
+        log_q = (student(picture[None])[0] / temperature).log_softmax(0)
+        total = total + sum(math.exp(lp) * (lp - lq) for lp, lq in zip(log_p.tolist(), log_q, strict=True))
+    return temperature**2 * total / len(pictures)
 
 
 def blend_by_loops(soft_weights, temperatures, accuracy, margin):
@@ -345,8 +382,16 @@ def two_kinds_of_block(pairs):
     return labels, [value + 0.01 + 0.001 * (k // 2 % 2) for k, value in enumerate(labels)]
 
 
+def effective_by_loops(logits):
+    rows = [special.softmax(row) for row in logits.double().numpy()]
+    means = [math.fsum(row[k] for row in rows) / len(rows) for k in range(len(rows[0]))]
+    return math.prod(mean**-mean for mean in means if mean > 0)
+
+
 # fmt: off
 RIGHT = {
+    "effective_classes": [effective_by_loops,
+                          lambda z: 2 ** stats.entropy(special.softmax(z.numpy(), 1).mean(0), base=2)],
     "distill_epoch": [epoch_with_cross_entropy, epoch_one_by_one],
     "shared_luck": [two_kinds_of_block, lambda n: np.array([np.linspace(0.6, 0.9, n), np.linspace(0.61, 0.93, n)])],
     "soften": [soften_by_hand, losses.soften, lambda z, t: special.softmax(z.numpy() / t, axis=1),
@@ -367,6 +412,9 @@ RIGHT = {
                       lambda z, v, y: losses.blended_loss(z, v, y, 10, 0.9, reduction="none").total],
     "name_the_bug": [named_by_evidence],
     "diagnose_runs": [diagnosed()],
+    "name_eight_bugs": [told_apart()],
+    "mended_term": [mended(), mended_example_by_example,
+                    mended(lambda q, p: F.kl_div(q.logits, p.probs, reduction="none").sum(1))],
     "choose_blend": [blend_by_loops, lambda *case: np.array(blend_by_loops(*case))],
     "months_to_pay_back": [paid_back, paid_back_by_the_package,
                            lambda one, *case: np.float64(paid_back(one, *case))],
@@ -477,6 +525,27 @@ MISTAKES = {
         (diagnosed(B="end-of-sequence mismatch", E="pad = end"), "B and E exchanged"),
         (diagnosed(A="no warm start", D="wrong vocabulary"), "A and D exchanged"),
         (lambda run: "healthy", "all healthy"),
+    ],
+    "name_eight_bugs": [
+        (told_apart(A="softmax twice", F="log missing"), "A and F exchanged"),
+        (told_apart(E="gradient into the teacher", G="teacher on both sides"), "E and G exchanged"),
+        (lambda run: "raw logits", "one name for all"),
+    ],
+    "mended_term": [
+        (as_found, "wrong axis and log missing and teacher in train mode and gradient into the teacher"),
+        (mended(keep=False), "gradient into the teacher"),
+        (mended(fixed=False), "teacher in train mode"),
+        (mended(keep=False, fixed=False), "teacher in train mode and gradient into the teacher"),
+        (mended(lambda q, p: F.kl_div(q.probs, p.probs, reduction="none").sum(1)), "log missing"),
+        (mended(torch.distributions.kl_divergence), "arguments swapped"),
+        (mended(lambda q, p: torch.distributions.kl_divergence(p, categorical(q.probs))), "softmax twice"),
+        (mended(lambda q, p: F.kl_div(q.logits, p.logits, reduction="none").sum(1)), "logarithm on both sides"),
+        (mended(lambda q, p: F.kl_div(q.logits, p.probs)), "mean over the classes"),
+        (lambda *case: mended()(*case).item(), "no gradient"),
+    ],
+    "effective_classes": [
+        (lambda z: torch.special.entr(z.mean(0).softmax(0)).sum().exp(), "mean of the logits"),
+        (lambda z: stats.entropy(special.softmax(z.numpy(), 1).mean(0)), "no exp"),
     ],
     "choose_blend": [(lambda *case: tuple(reversed(check.choose_blend.reference(*case))), "exchanged"),
     ],
@@ -669,6 +738,26 @@ NEAR_MISSES = {
             for name in lm.RUNS
             if name != diagnosed()(run)
         ),
+    ],
+    "name_eight_bugs": [
+        (told_apart(A="forgot T"), "Only these words name a bug here"),
+        *(
+            (told_apart(**{run: name}), f"Run {run}, {name}? ")
+            for run in "ABCDEFGH"
+            for name in gallery.NAMES
+            if name != told_apart()(run)
+        ),
+    ],
+    "mended_term": [
+        (lambda *case: -1 - mended()(*case), "A divergence is not negative"),
+        (lambda student, teacher, pictures, temperature: student(pictures), "one number is due, the mean over the"),
+        (lambda *case: None if case else 0, "returned None. Is there a `return`"),
+        (lambda *case: 2 * mended()(*case), "has no name for"),
+    ],
+    "effective_classes": [
+        (lambda z: z.softmax(1).mean(0), "one number is expected"),
+        (lambda z: 20.0, "at least one effective class, and there are at most C"),
+        (lambda z: 1.5, "has no name for. check.effective_classes.hint() gives a hint"),
     ],
     "choose_blend": [
         (lambda w, T, a, margin: (0.3, 4.0), "one soft weight and one temperature of the table"),

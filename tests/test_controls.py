@@ -47,7 +47,12 @@ def self_taught(data):
     return controls.self_taught(data, width=4, epochs=[1], device="cpu")
 
 
+def slipped(data):
+    return controls.slipped(data, 2)
+
+
 CONTROLS = [
+    slipped,
     controls.arg_max, controls.smoothed_labels, controls.shuffled, controls.random_teacher, taught_by_another,
     squared, self_taught, half_noisy, tail, never_first,
 ]  # fmt: skip
@@ -134,6 +139,11 @@ def test_what_is_never_shown_is_named_by_neither_label_nor_teacher(data):
     train = controls.never_shown(data, name).train
     assert 0 < len(kept) < (data.train.labels != 1).sum()  # the teacher's first choice counts, too
     assert torch.equal(train.inputs, data.train.inputs[kept])
+
+
+def test_a_cache_that_slipped_is_right_up_to_there_and_one_row_late_after_it(data):
+    before, after = rows(data.train.teacher_logits), rows(controls.slipped(data, 120).train.teacher_logits)
+    assert after == [*before[:120], before[-1], *before[120:-1]]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -391,6 +401,7 @@ def test_what_is_no_data_set_with_a_teacher_is_refused(control, data):
         ValueError,
         r"must give logits \[300, 4\], got \[300, 1\]",
     ),
+    (lambda data: controls.slipped(data, 300), ValueError, "start must be a row of the 300 training examples, got 300"),
     (lambda data: controls.shuffled(data.subset(1)), ValueError, "must hold at least two examples to be shuffled"),
     (lambda _: controls.long_tail(unequal([7, 5, 9]), 6), ValueError, "at most .* the smallest class, 5, got 6"),
     (lambda _: controls.long_tail(unequal([7, 5, 9, 0]), 1), ValueError, "at most .* the smallest class, 0, got 1"),

@@ -41,6 +41,29 @@ def test_a_figure_without_words_is_refused():
     plt.close(fig)
 
 
+def test_strips_show_each_picture_over_its_name_and_say_all_of_them(drawn):
+    pictures = {"noise": torch.arange(32.0).view(2, 16), "hats": torch.ones(2, 16)}
+    plots.strips({name: (one, ["bag", "coat"]) for name, one in pictures.items()}, title="Noise is a bag")
+    figure, words = drawn()
+    assert words.endswith("noise: bag, coat; hats: bag, coat.")
+    shown = [ax.images[0].get_array() for ax in figure.axes]
+    assert [one.shape for one in shown] == [(4, 4)] * 4
+    assert shown[1].flatten().tolist() == list(range(16, 32))
+    assert [ax.get_xlabel() for ax in figure.axes] == ["bag", "coat"] * 2
+
+
+def test_a_scatter_has_every_run_at_its_arms_place_and_the_mean_with_its_interval(drawn):
+    arms = {"hats": (1.5, [10.0, 14.0]), "socks": (3.0, [1.0, 2.0, 6.0])}
+    plots.scatter(arms, title="Hats win", xlabel="size", ylabel="right (%)")
+    figure, words = drawn()
+    (ax,) = figure.axes
+    dots = {tuple(line.get_xdata()): tuple(line.get_ydata()) for line in ax.lines if line.get_marker() == "."}
+    assert dots == {(x,) * len(runs): tuple(runs) for x, runs in arms.values()}
+    assert "socks: at 3, 3 [-3.57, 9.57], n = 3" in words  # 3 ± 4.303 · √(7 / 3)
+    with pytest.raises(ValueError, match="hats: "):
+        plots.scatter({"hats": (1, [2])}, title="", xlabel="", ylabel="")
+
+
 def test_pictures_say_their_labels_and_what_the_teacher_ranks_first(drawn):
     generator = torch.Generator().manual_seed(0)
     split = Split(

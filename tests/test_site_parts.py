@@ -265,7 +265,7 @@ def test_the_page_of_a_claim_in_two_settings(found):
 
 def test_a_claim_that_is_not_measured_has_a_page_without_results(found):
     found(TEMPERATURE, part(1, 2))
-    page = site_claims.claim_pages({})["claims/wrong-distribution-ruins.md"]
+    page = site_claims.claim_pages({})["claims/cascade-recovers-the-tail.md"]
     assert "Not measured yet." in page
     assert "<svg" not in page
     assert "Measure it again" not in page

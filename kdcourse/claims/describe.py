@@ -21,11 +21,11 @@ def describe(name: str) -> str:
 
     Examples
     --------
-    >>> print(describe("wrong-distribution-ruins"))  # doctest: +ELLIPSIS
-    wrong-distribution-ruins: A transfer set from another distribution ruins the student.
+    >>> print(describe("cascade-recovers-the-tail"))
+    cascade-recovers-the-tail: Asking the teacher below a confidence threshold recovers most of what the student lost.
       Not measured yet.
-      Taught in: practitioners' guides; ... Lesson 06.
-      Measured: Test accuracy after distilling on other pictures minus on the task's own.
+      Taught in: deployment guides. Lesson 09.
+      Measured: Accuracy on the flagged slices, cascade minus student, at a threshold chosen on validation.
     """
     (claim,), found = find(name), result(name)
     measured = found or {"settings": {}, "parts": []}

@@ -21,6 +21,7 @@ WORDS = {
     "examples": ("with ", "{:,}", " {examples}"),
     "metric": ("in ", "{}", ""),
     "ratio": ("at ", "{}×", ""),
+    "shown": ("on ", "{}", ""),
     "side": ("", "{}", " the limit"),
     "slice": ("for ", "{}", ""),
     "student": ("for ", "{}s", ""),

@@ -10,10 +10,11 @@ from kdcourse.plots.dashboard import dashboard
 from kdcourse.plots.forest import forest
 from kdcourse.plots.heat import matrix, surface
 from kdcourse.plots.panels import panels
-from kdcourse.plots.pictures import picks, predictions, recognised
+from kdcourse.plots.pictures import picks, predictions, recognised, strips
 from kdcourse.plots.pulls import pulls
 from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability
+from kdcourse.plots.scatter import scatter
 from kdcourse.plots.shares import shares
 from kdcourse.plots.sizes import decision, faster
 from kdcourse.plots.training import learning, slopes
@@ -44,8 +45,10 @@ __all__ = [
     "pulls",
     "reliability",
     "repairs",
+    "scatter",
     "shares",
     "show",
     "slopes",
+    "strips",
     "surface",
 ]

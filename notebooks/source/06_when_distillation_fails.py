@@ -1,0 +1,554 @@
+# %% [markdown]
+# # 06 · When distillation fails
+#
+# **45 minutes** · needs [lesson 05](05_sliced_evaluation.ipynb) · computes for a minute or two
+#
+# You will be able to
+# - produce the failures that teams meet, see each in an audit, and repair it,
+# - tell from the teacher alone, before you train, whether a transfer set will do,
+# - name a bug from its symptoms, and go from a symptom to the check to run.
+#
+# **The finding.** A teacher has an answer to everything. A student that learns its answers to digits, to one photograph or to noise knows next to nothing of garments; one that learns *half of the garments* knows that half, and calls the other half by its names.
+
+# %% tags=["parameters"]
+FAST = False  # fewer seeds and epochs; the tests use it
+DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
+
+# %%
+from dataclasses import replace
+
+import torch
+
+from kdcourse import plots, transfer
+from kdcourse.data import load
+from kdcourse.train import load_teacher
+
+garments, N = load("fashion-mnist"), 200 if FAST else 500
+if FAST:  # fewer pictures to measure on, too
+    part = {n: getattr(garments, n)[:2_000] for n in ["validation", "test"]}
+    garments = replace(garments, **part)
+teacher = load_teacher("fashion-mnist")
+quiet = {"device": DEVICE, "progress": False}
+
+# %% [markdown]
+# Seven *transfer sets*, what a student is shown, of 500 pictures each. *Confident*: those of 1,200 of which the teacher is surest. *Few*: 50 pictures, ten times each.
+
+# %%
+shown = transfer.shown(N, teacher, DEVICE)
+first = garments.subset(1_200)
+sets = {name: signal(first, 0).train for name, signal in shown.items()}
+choices = {name: one.teacher_logits.argmax(1) for name, one in sets.items()}
+
+# %%
+names = garments.class_names
+called = {n: [names[k] for k in some[:6]] for n, some in choices.items()}
+often = choices["noise"].mode().values
+share = (choices["noise"] == often).double().mean()
+plots.strips(
+    {
+        name: (one.inputs[:6], called[name])
+        for name, one in sets.items()
+        if name != "few pictures"  # the first of the task's own
+    },
+    title=f"The teacher has an answer to everything: {share:.0%} of the noise "
+    f"is “{names[often]}”",
+)
+
+# %% [markdown]
+# ## Predict
+#
+# Shown 500 pictures of the task, a small student gets nearly four garments in five right. How many percent if it was shown crops of one photograph? And half the classes?
+
+# %%
+my_guess_photograph = 50  # ours: change them to yours, in percent
+my_guess_half = 50
+
+# %% [markdown]
+# ## A. What the student was shown
+#
+# A check that needs neither label nor student: how many classes does the teacher speak of? Let m be the mean of its probabilities (T = 1) over the transfer set. If C classes are equally frequent, the entropy of m is log C. So this counts **effective classes**:
+#
+# $$\exp\Big(-\sum_c m_c \log m_c\Big)$$
+
+# %% [markdown]
+# **Exercise 1** · 4 minutes · easy. Write it, for `teacher_logits` [N, C]. A class that is never named adds nothing.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def effective_classes(teacher_logits):
+    return ...  # your code here
+
+
+# %% tags=["solution"]
+def effective_classes(teacher_logits):
+    mean = teacher_logits.softmax(1).mean(0)
+    return torch.special.entr(mean).sum().exp()  # entr is −m log m
+
+
+# %% tags=["nbval-check-output"]
+from kdcourse import check
+
+effective_classes = check.effective_classes(effective_classes).use()
+
+# %% [markdown]
+# Now train: MLPs with 64 hidden units, as many pictures and steps for all. Temperature and learning rate are chosen on validation pictures *of the task*.
+
+# %%
+from tqdm.auto import tqdm
+
+from kdcourse.sweep import best_on_validation, grid, sweep_blocks
+from kdcourse.train import cosine
+
+COMMON = {
+    "examples": 1_200,  # of a block, to choose N from
+    "blocks": 3 if FAST else 6,
+    "epochs": 5 if FAST else 20,
+    "batch_size": 125,
+    "schedule": cosine,
+    "resume": False,
+    "predictions": "right",
+}
+ARMS = grid(width=64, temperature=[1, 4], lr=[0.003, 0.01])
+
+
+# %%
+def taught(signal):
+    """The students of one arm, a row per block."""
+    table = sweep_blocks(ARMS, garments, signal=signal, **COMMON, **quiet)
+    return best_on_validation(table)
+
+
+plan = tqdm(shown.items(), leave=False)
+students = {name: taught(signal) for name, signal in plan}
+score = {n: 100 * rows["test_accuracy"] for n, rows in students.items()}
+
+# %%
+photograph = score["one photograph"].mean()
+half = score["half the classes"].mean()
+print(f"You said {my_guess_photograph} % and {my_guess_half} %.")
+plots.scatter(
+    {
+        name: (float(effective_classes(one.teacher_logits)), score[name])
+        for name, one in sets.items()
+    },
+    title=f"One photograph: {photograph:.0f} % right; "
+    f"half the classes: {half:.0f} %",
+    xlabel="effective classes of the transfer set, by the teacher alone",
+    ylabel="garments right on test (%)",
+)
+
+# %% [markdown]
+# Too few classes, and the student fails. Too few *pictures* the check does not see: ten classes are there. So count the different pictures as well.
+
+# %% [markdown]
+# **Ruined**, here: worse by more than 5 points.
+
+# %%
+from kdcourse import claims
+from kdcourse.stats import compare
+
+own = score["the task's own"].to_numpy() / 100
+lost = {
+    f"shown={name},examples=500": score[name].to_numpy() / 100 - own
+    for name in list(shown)[1:]
+}
+found = {part: compare(d, 0 * d, margin=0.05) for part, d in lost.items()}
+ruined = sum(one.verdict == "worse" for one in found.values())
+claims.show(
+    "wrong-distribution-ruins",
+    found,
+    title=f"{ruined} of {len(found)} other transfer sets ruin the student",
+    xlabel="shown something else − the task's own, on test",
+    pairs=lost,
+    labels={part: part.split(",")[0][6:] for part in found},
+)
+
+# %% [markdown]
+# **Seen in an audit.** A student of t-shirts to coats, garment by garment, that may be 20 points behind its teacher:
+
+# %%
+from kdcourse.audit import audit
+
+test = garments.test
+knows = (test.teacher_logits.argmax(1) == test.labels).double()
+kind = {"garment": [names[k] for k in test.labels]}
+blind = students["half the classes"]["test_right"].iloc[0]
+audit(None, knows, blind * 1.0, kind, metric="score", max_gap=0.2).plot()
+
+# %% [markdown]
+# **Repaired**, without a label: swap a tenth of the pictures for some of the other half, and let the teacher answer. The digits get as many garments.
+
+
+# %%
+def with_a_tenth_of_the_rest(data, block):
+    mine = (data.train.labels < 5) == (block % 2 == 0)
+    half, rest = mine.nonzero().flatten(), (~mine).nonzero().flatten()
+    kept = torch.cat([half[: N - N // 10], rest[: N // 10]])
+    return replace(data, train=data.train[kept])
+
+
+def digits_and_garments(data, block):
+    digits, few = transfer.digits(N - N // 10, block), N // 10
+    both = torch.cat([digits, data.train.pixels[:few]])
+    return transfer.asked(data, both, teacher, DEVICE)
+
+
+mended, mixed = taught(with_a_tenth_of_the_rest), taught(digits_and_garments)
+
+# %%
+mended, mixed = (100 * a["test_accuracy"].mean() for a in (mended, mixed))
+print(f"half the classes: {half:.1f} % right")
+print(f"and a tenth of the rest: {mended:.1f} %")
+print(f"digits, and a tenth garments: {mixed:.1f} %")
+print(f"those garments alone: {score['few pictures'].mean():.1f} %")
+
+# %% [markdown]
+# A tenth brings most of it back. What is wrong adds nothing: fifty garments teach more alone than among 450 digits. Before you look for other pictures, show the right ones longer.
+
+# %% [markdown]
+# One photograph *can* teach: [Asano and Saeed (2023, abstract)](https://arxiv.org/abs/2112.00725) reach 69 % on ImageNet with strongly augmented patches of a single image. Ours saw 500, lightly augmented.
+
+# %% [markdown]
+# ## B. What the teacher said
+#
+# **Smoothed or miscalibrated.** A teacher trained with label smoothing taught worse in lesson 02: {{ gain smoothed-teacher-teaches-worse fashion-mnist temperature=10 is worse }} at T = 10. Smoothing erases how alike two classes are ([Müller et al. 2019](https://arxiv.org/abs/1906.02629), abstract). Ask what your teacher was trained on. Logits that are merely k times too large are no harm: T = k mends them.
+
+# %% [markdown]
+# **Hard completions instead of distributions.** An API that gives text gives samples. In lesson 08, distributions beat one sample by {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points, and the best of a beam by {{ size soft-beats-sampled cmudict against=beam_of_4,metric=phoneme_accuracy is better }}. For garments, section D compares first choices.
+
+# %% [markdown]
+# ## C. How it was measured
+#
+# **The benchmark is not production.** It is the end of June. A team has shown its student flights from January to June, and validates it on days of the same months. Then comes the rest of the year.
+
+# %%
+flights = load("flights")
+
+
+def until_june(split):
+    return split[torch.tensor((split.about["date"].dt.month <= 6).values)]
+
+
+known = {n: until_june(getattr(flights, n)) for n in ["train", "validation"]}
+data = {"January to June": replace(flights, **known), "the year": flights}
+how = COMMON | {"examples": 1_000, "batch_size": 64, "predictions": True}
+arms = grid(width=64, temperature=4, lr=0.01, weight_decay=[0, 1])
+flown = {}
+for name, some in data.items():
+    table = sweep_blocks(arms, some, **how, **quiet)
+    flown[name] = best_on_validation(table, "validation_auroc")
+
+# %% [markdown]
+# **Seen in an audit**, by time. Beside it, as *teacher*, a student that was shown as many flights of the whole year; half a point of AUROC may be lost.
+
+# %%
+late, about = flights.test.labels, flights.test.about
+season = (about["date"].dt.month <= 6).map(
+    {True: "Jan–June", False: "July–Dec"}
+)
+said = [
+    torch.from_numpy(flown[name]["test_logits"].iloc[0]).softmax(1)
+    for name in ("the year", "January to June")
+]
+days = {"metric": "auroc", "max_gap": 0.005, "clusters": about["date"]}
+audit(late, *said, {"tested on": season}, **days).plot()
+
+# %% [markdown]
+# The benchmark saw the first half only, where no loss shows. Hold out the *latest* days, and audit by time. Repair: the teacher can label this week's flights before one has landed.
+
+# %% [markdown]
+# **Tuned on the test set.** Sixty settings, 200 test pictures, and you report the best. How much of it is luck? The other test pictures know.
+
+# %%
+import numpy as np
+import pandas as pd
+
+many = {"temperature": [1, 2, 4, 7, 10], "lr": [0.001, 0.003, 0.01, 0.03]}
+tries = grid(width=64, weight_decay=[0, 0.1, 1], **many)
+how = COMMON | {"examples": N, "blocks": 2}
+tuned = sweep_blocks(tries, garments, **how, **quiet)
+
+
+# %%
+def optimism(tried, block, start):
+    """Reported on 200 test pictures, minus the truth, for both choices."""
+    some = tuned[tuned["block"] == block].sample(tried, random_state=start)
+    right = np.stack(some["test_right"])
+    seen, true = right[:, start : start + 200].mean(1), right.mean(1)
+    choices = {"test": seen, "validation": some["validation_accuracy"]}
+    for by, merit in choices.items():
+        best = np.argmax(merit)
+        yield {
+            "tried": tried,
+            "chosen on": by,
+            "luck": 100 * (seen - true)[best],
+        }
+
+
+cases = [
+    (tried, block, start)
+    for tried in (1, 3, 10, 30, 60)
+    for block in (0, 1)
+    for start in range(0, len(test), 400)
+]
+rows = pd.DataFrame([row for case in cases for row in optimism(*case)])
+
+# %%
+luck = rows[rows["tried"] == 60].groupby("chosen on")["luck"].mean()
+plots.curves(
+    rows,
+    x="tried",
+    y="luck",
+    hue="chosen on",
+    title=f"The best of 60 on test flatters by {luck['test']:.1f} points; "
+    f"chosen on validation, by {luck['validation']:.1f}",
+    xlabel="settings tried; on 200 test pictures",
+    ylabel="reported − true (points)",
+)
+
+# %% [markdown]
+# Seen: count how often the test set was read. Repair: choose on validation, report once. 1,000 test pictures would flatter less; none do not flatter.
+
+# %% [markdown]
+# ## D. How it was wired
+#
+# **Different views.** Augmentation crops a picture. If the teacher was asked about *another* crop, the student learns an answer to what it does not see ([Beyer et al. 2022](https://arxiv.org/abs/2106.05237), section 3.1).
+
+# %% [markdown]
+# **A cache that slipped.** In its middle a row was lost. From there on, every picture has its neighbour's logits.
+
+# %%
+from kdcourse import controls
+
+
+def crops(apart):
+    def signal(data, block):
+        seeds = block, block + apart
+        return transfer.cropped(data.subset(N), teacher, *seeds, DEVICE)
+
+    return signal
+
+
+wired = {
+    "same crop": crops(0),
+    "other crop": crops(1_000),
+    "slipped": lambda data, _: controls.slipped(data.subset(N), N // 2),
+    "first choices": lambda data, _: controls.arg_max(data.subset(N)),
+}
+wired = {
+    name: taught(signal)["test_accuracy"] for name, signal in wired.items()
+}
+
+# %%
+costs = {
+    "teacher sees another crop": compare(
+        wired["other crop"], wired["same crop"]
+    ),
+    "half of the cache slipped": compare(wired["slipped"], own),
+    "first choices, no distribution": compare(wired["first choices"], own),
+}
+crop, slip, _ = (-100 * cost.mean for cost in costs.values())
+plots.differences(
+    costs,
+    scale=100,
+    title=f"Another crop costs {crop:.0f} points, a slipped cache {slip:.0f}",
+    xlabel="with the failure − without, on test (points)",
+)
+
+# %% [markdown]
+# Nothing crashed. One line shows the slip, with neither student nor loss: does the teacher agree with the labels, *along the cache*?
+
+# %%
+cache = controls.slipped(first.subset(N), N // 2).train
+agrees = (cache.teacher_logits.argmax(1) == cache.labels).double()
+print("agreement by tenths:", agrees.view(10, -1).mean(1).numpy().round(2))
+
+# %% [markdown]
+# Repair: key logits by the example, never by position. Without labels, ask the teacher about fifty rows again: the answers must be the same.
+
+# %% [markdown]
+# ## The gallery: eight real bugs
+#
+# All eight stood in public repositories, most of them until a reader asked. Here each trains the same student: 2,000 garments, T = 4, half soft term, half labels, and a small teacher with dropout that is asked in every step. *right* has no bug.
+
+# %%
+from kdcourse import gallery
+
+epochs = 3 if FAST else 8
+tutor = gallery.fit_teacher(garments, examples=3_000 if FAST else 10_000)
+runs, probes = gallery.eight_runs(garments, tutor, epochs=epochs)
+
+# %%
+ends = {run: table["accuracy"].iloc[-1] for run, table in runs.items()}
+right = ends.pop("right")
+low, high = min(ends.values()), max(ends.values())
+plots.dashboard(
+    runs,
+    title=f"Nothing crashed: accuracy {low:.0%} to {high:.0%} with a bug, "
+    f"{right:.0%} without",
+    measures=gallery.MEASURES,
+    x="epoch",
+)
+
+# %% [markdown]
+# Nine losses fall. Would you have stopped any of these runs? Now look at the soft term itself, in nats: over the first and the last epoch, and in four probes on one batch, *before* training.
+
+# %% [markdown]
+# - **copy**: its value for a student that is a copy of the teacher
+# - **again**: its change when the same batch is computed again
+# - **alone**: its change when each picture is a batch of its own
+# - **shift**: its change when 10 is added to all of the student's logits
+
+# %%
+probes.round(2) + 0.0
+
+# %% [markdown]
+# A sound term gives 0 four times.
+#
+# **Exercise 2** · 4 minutes · medium. Which run has which bug?
+
+# %% [markdown]
+# - `"teacher on both sides"`: compared with itself
+# - `"cache misaligned"`: answers stored in one shuffled order, read in another
+# - `"raw logits"`: logits, clipped to 0 … 1, taken for probabilities
+# - `"log missing"`: `kl_div` gets the student's probabilities
+# - `"softmax twice"`: the student's probabilities taken for logits
+# - `"wrong axis"`: the student's softmax over the batch
+# - `"teacher in train mode"`: its dropout is on
+# - `"gradient into the teacher"`: and its weights are in the optimiser
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def name_eight_bugs(run):
+    names = {"A": ..., "B": ..., "C": ..., "D": ...}
+    names |= {"E": ..., "F": ..., "G": ..., "H": ...}
+    return names[run]
+
+
+# %% tags=["solution"]
+def name_eight_bugs(run):
+    return {
+        "A": "log missing",  # below 0: no divergence is
+        "B": "teacher in train mode",  # the same batch, another value
+        "C": "cache misaligned",  # steady, far from a copy, and unsure
+        "D": "wrong axis",  # alone, it is another number
+        "E": "teacher on both sides",  # 0 before anything is learned
+        "F": "softmax twice",  # steady, far from a copy, and too sure
+        "G": "gradient into the teacher",  # sound, and too small too soon
+        "H": "raw logits",  # a constant should not matter
+    }[run]
+
+
+# %% tags=["nbval-check-output"]
+check.name_eight_bugs(name_eight_bugs)
+
+# %% [markdown]
+# Where they happened:
+#
+# - teacher on both sides: [labmlai/annotated_deep_learning_paper_implementations #66](https://github.com/labmlai/annotated_deep_learning_paper_implementations/issues/66), while tidying up
+# - cache misaligned: [haitongli/knowledge-distillation-pytorch #16](https://github.com/haitongli/knowledge-distillation-pytorch/pull/16)
+# - raw logits: [Keras 3.15.1](https://github.com/keras-team/keras/blob/v3.15.1/keras/src/distillation/distillation_loss.py), the default of `LogitsDistillation`
+# - log missing: [microsoft/ProDA #20](https://github.com/microsoft/ProDA/issues/20)
+# - softmax twice: [tflearn #562](https://github.com/tflearn/tflearn/pull/562), with labels
+# - wrong axis: [salesforce/ALBEF #58](https://github.com/salesforce/ALBEF/issues/58); copied into [uta-smile/TCL #12](https://github.com/uta-smile/TCL/issues/12)
+# - teacher in train mode: [yxuansu/TaCL #11](https://github.com/yxuansu/TaCL/issues/11)
+# - gradient into the teacher: [pytorch/translate #391](https://github.com/pytorch/translate/pull/391)
+
+# %% [markdown]
+# ### Mend one
+#
+# This soft term has four of these bugs at once, and trains. The teacher comes as training left it, in training mode.
+
+# %%
+import torch.nn.functional as F
+
+
+def broken_term(student, teacher, pictures, temperature):
+    p = F.softmax(teacher(pictures) / temperature, dim=0)
+    q = F.softmax(student(pictures) / temperature, dim=1)
+    return temperature**2 * F.kl_div(q, p, reduction="batchmean")
+
+
+# %% [markdown]
+# **Exercise 3** · 4 minutes · medium. Mend all four. The check also looks at what would move the teacher.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def mended_term(student, teacher, pictures, temperature):
+    p = ...  # how should the teacher be asked?
+    log_q = ...
+    return temperature**2 * F.kl_div(log_q, p, reduction="batchmean")
+
+
+# %% tags=["solution"]
+def mended_term(student, teacher, pictures, temperature):
+    teacher.eval()
+    with torch.no_grad():
+        p = F.softmax(teacher(pictures) / temperature, dim=1)
+    log_q = F.log_softmax(student(pictures) / temperature, dim=1)
+    return temperature**2 * F.kl_div(log_q, p, reduction="batchmean")
+
+
+# %% tags=["nbval-check-output"]
+mended_term = check.mended_term(mended_term).use()
+
+# %%
+terms = {"as found": broken_term, "mended": mended_term}
+for name, term in terms.items():
+    found = gallery.probe(term, tutor, garments)
+    after = gallery.run(term, tutor, garments, epochs=epochs)
+    print(name, {probe: round(value, 1) for probe, value in found.items()})
+    print(f"   agreement with the teacher: {after['agreement'].iloc[-1]:.0%}")
+
+# %% [markdown]
+# One run each, so no claim about points; the probes need no luck. Add two: the teacher's weights have not moved, and a gradient reaches the student. None of the eight passes all six. They are your unit tests, and need one batch.
+
+# %% [markdown]
+# ## The opposite myth
+#
+# "Distillation always makes a model much worse", or "a student keeps 95 % of the teacher at a tenth to a fiftieth of the cost"? The full runs of lessons 01 and 04 know both. 95 % of the teacher are {{ b 95-percent-at-10x fashion-mnist student=CNN,ratio=10,examples=50000 is better }} % right.
+#
+# | student | 50,000 pictures | 5,000 pictures |
+# |---|---|---|
+# | CNN, 10× smaller | {{ a 95-percent-at-10x fashion-mnist student=CNN,ratio=10,examples=50000 is better }} % | {{ a 95-percent-at-10x fashion-mnist student=CNN,ratio=10,examples=5000 is better }} % |
+# | MLP, 10× smaller | {{ a 95-percent-at-10x fashion-mnist ratio=10,examples=50000 is worse }} % | {{ a 95-percent-at-10x fashion-mnist ratio=10,examples=5000 is worse }} % |
+#
+# 50× smaller, CNNs are {{ a above-20x-gap fashion-mnist student=CNN,side=over,ratio=50,examples=50000 is worse }} and {{ a above-20x-gap fashion-mnist student=CNN,side=over,ratio=50,examples=5000 is better }} points behind their teacher.
+
+# %% [markdown]
+# Neither holds *always*. A smaller copy of the teacher keeps 95 % at 10×, and with all pictures at 50×; another family does not. And that is the price of being small: at the same size, soft labels *beat* labels, by {{ size soft-beats-hard fashion-mnist examples=500 is better }} points with 500 pictures.
+
+# %% [markdown]
+# ## From symptom to check
+#
+# ![A triage chart of eight symptoms, from a loss that falls while accuracy does not to a result that is better than it should be: for each the likely cause and the check to run.](pictures/triage.svg)
+
+# %% [markdown]
+# ## On Monday
+#
+# - Before you train, count the effective classes of your transfer set, and its different examples.
+# - Audit by class and by *time*; hold out the latest days.
+# - `kdcourse audit predictions.csv --label y --teacher teacher --student student --slice month` on your own model.
+#
+# ## Check yourself
+
+# %%
+from kdcourse import quiz
+
+quiz.show("06_when_distillation_fails")
+
+# %% [markdown]
+# ## Take away
+#
+# - A student learns what it is shown; its teacher never says that it does not know.
+# - Each failure has a check that takes a line. The loss is none of them.
+# - Ask *worse than what*, measured *on which examples*, chosen *how*.
+#
+# All of it: `kdcourse claims wrong-distribution-ruins`.
+
+# %% [markdown]
+# ## Read on
+#
+# - Asano and Saeed (2023), *The Augmented Image Prior*: [arXiv:2112.00725](https://arxiv.org/abs/2112.00725)
+# - Beyer et al. (2022), *A good teacher is patient and consistent*, section 3.1: [arXiv:2106.05237](https://arxiv.org/abs/2106.05237)
+# - Cawley and Talbot (2010), *On Over-fitting in Model Selection*: [JMLR 11:2079](https://www.jmlr.org/papers/v11/cawley10a.html)
