@@ -17,7 +17,7 @@ FLOORS = {
     0: ["_arguments", "_course", "_javascript", "_process", "devices", "store"],
     1: ["_examples", "data", "losses", "models", "stats"],
     2: ["calibration", "paired", "plots", "spam", "stack", "train"],
-    3: ["audit", "controls", "lm", "ship", "sweep"],
+    3: ["audit", "controls", "features", "lm", "ship", "sweep"],
     4: ["claims", "progress"],
     5: ["check", "doctor", "lessons", "quiz", "widgets"],
     6: ["cli"],

@@ -76,8 +76,8 @@ def attention_loss(student_features: torch.Tensor, teacher_features: torch.Tenso
     for name, features in [("student_features", student), ("teacher_features", teacher)]:
         if features.ndim != 4:
             raise ValueError(f"{name} must be [B, channels, H, W], got {list(features.shape)}")
-    size = [min(sizes) for sizes in zip(student.shape[2:], teacher.shape[2:], strict=True)]
-    student, teacher = (_unit(resized(values.square().sum(1, True), size)) for values in (student, teacher))
+    height, width = (min(sizes) for sizes in zip(student.shape[2:], teacher.shape[2:], strict=True))
+    student, teacher = (_map(features, (height, width)) for features in (student, teacher))
     return torch.linalg.vector_norm(student - teacher, dim=1)
 
 
@@ -131,11 +131,6 @@ def relation_loss(
     return distance_weight * pairs + angle_weight * angles
 
 
-def resized(features: torch.Tensor, size: list[int]) -> torch.Tensor:
-    """Features [B, channels, H, W] averaged over places until they have a size; as they are if they have it."""
-    return features if list(features.shape[2:]) == list(size) else F.adaptive_avg_pool2d(features, size)
-
-
 def _relations(points):
     """Distances [B, B] over their mean, and cosines [B, B, B]: at i, between the directions to j and to k."""
     to = points[None] - points[:, None]
@@ -145,9 +140,12 @@ def _relations(points):
     return distance / _not_zero(mean), direction @ direction.mT
 
 
-def _unit(maps):
-    maps = maps.flatten(1)
-    return maps / _not_zero(torch.linalg.vector_norm(maps, dim=1, keepdim=True))
+def _map(features, size):
+    energy = features.square().sum(1, keepdim=True)
+    if energy.shape[2:] != size:
+        energy = F.adaptive_avg_pool2d(energy, size)
+    energy = energy.flatten(1)
+    return energy / _not_zero(torch.linalg.vector_norm(energy, dim=1, keepdim=True))
 
 
 def _not_zero(lengths):

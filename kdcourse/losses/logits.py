@@ -182,8 +182,9 @@ def dist_loss(
     [0.0, 0.0, 3.7342]
     """
     student, teacher = (
-        (widen(logits, temperature)[0] / temperature).softmax(1) for logits in (student_logits, teacher_logits.detach())
+        (widen(logits, temperature)[0] / temperature).log_softmax(1) for logits in (student_logits, teacher_logits)
     )
+    teacher = teacher.detach()
     inter = 1 - _correlated(student, teacher, [1]).sum(1)
     batch = [0] if student.ndim == 2 else [*range(2, student.ndim)]
     count = math.prod(student.shape[axis] for axis in batch)
@@ -191,13 +192,16 @@ def dist_loss(
     return beta * inter + gamma * intra
 
 
-def _correlated(first, second, axes):
-    """What each place adds to Pearson's correlation over some axes: a tensor whose sum over them is r."""
-    return _standardised(first, axes) * _standardised(second, axes)
+def _correlated(log_first, log_second, axes):
+    """What each place adds to Pearson's correlation of two probabilities over some axes, whose sum over them is r."""
+    return _standardised(log_first, axes) * _standardised(log_second, axes)
 
 
-def _standardised(values, axes):
+def _standardised(log_values, axes):
     """Centred and of length 1 over some axes; 0, and without a gradient, where all that is left is rounding."""
+    smallest = torch.finfo(log_values.dtype).min
+    # No correlation depends on a factor. Divided by their largest, values that are all tiny do not become 0.
+    values = (log_values - log_values.detach().amax(axes, keepdim=True).clamp_min(smallest)).exp()
     centred = values - values.mean(axes, keepdim=True)
     length, whole = (torch.linalg.vector_norm(each, dim=axes, keepdim=True) for each in (centred, values))
     return centred / length.masked_fill(length <= 4 * torch.finfo(values.dtype).eps * whole, torch.inf)
