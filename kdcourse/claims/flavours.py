@@ -38,7 +38,7 @@ from kdcourse.train import accuracy, cosine, distill, load_teacher, teacher_logi
 EXAMPLES, EPOCHS, BATCH_SIZE = 1_000, 32, 32
 SIDE = 14  # of the pictures that students see
 # If the difference varies by 0.8 points from block to block, fourteen show one of a point with 80 % power
-# (`stats.detectable_difference`, at the confidence that eleven parts need).
+# (`stats.detectable_difference`, at the confidence that twelve parts need).
 BLOCKS = 14
 CHOOSE_ON, CHOOSE_BY = 2, 5_000  # blocks, validation pictures
 RATIO, ASSISTANT, TEACHERS = 10, 3, 4  # how many times smaller than the teacher they are
@@ -91,6 +91,14 @@ def beside_labels(loss):
         return lambda student, said, labels: hard(student, said, labels) + weight * other(student, said, labels)
 
     return made
+
+
+def dkd(how):
+    return functools.partial(dkd_loss, temperature=how["temperature"])
+
+
+def dist(how):
+    return functools.partial(dist_loss, temperature=how["temperature"])
 
 
 def assistant(run, k, how):
@@ -148,14 +156,8 @@ WAYS = {
     "labels": Way({"weight_decay": WEIGHT_DECAY}, lambda how: blended(soft_weight=0)),
     "logits": Way(T, soft),
     "squared logits": Way(W, beside_labels(lambda how: logit_mse)),
-    "DKD": Way(
-        W, beside_labels(lambda how: functools.partial(dkd_loss, temperature=how["temperature"])), after="logits"
-    ),
-    "DIST": Way(
-        W | {"weight": 4.0},
-        beside_labels(lambda how: functools.partial(dist_loss, temperature=how["temperature"])),
-        after="logits",
-    ),
+    "DKD": Way(W, beside_labels(dkd), after="logits"),
+    "DIST": Way({"weight": 4.0}, beside_labels(dist), after="logits"),
     "hints": Way(W, soft, hint_loss, {"3": "5"}, after="logits"),
     "attention": Way(W, soft, attention_loss, {"3": "3", "5": "5"}, after="logits"),
     "relations": Way(W, soft, relation_loss, {"7": "7"}, after="logits"),
@@ -166,6 +168,7 @@ WAYS = {
     "logits, MLP": Way(T, soft, student=perceptron),
     "hints, MLP": Way(W, soft, hint_loss, {"1": "7"}, after="logits, MLP", student=perceptron),
     "relations, MLP": Way(W, soft, relation_loss, {"1": "7"}, after="logits, MLP", student=perceptron),
+    "DKD, MLP": Way(W, beside_labels(dkd), after="logits, MLP", student=perceptron),
 }
 
 

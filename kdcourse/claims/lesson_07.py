@@ -18,7 +18,7 @@ OF_FEATURES = {name: name for name in ("hints", "attention", "relations")}
 def features_beat_logits(run):
     """Test accuracy of students taught by a method minus that of students taught by the teacher's logits alone (KL at a
     temperature): 1,000 pictures, as many steps, the same initial weights and order. CNNs of a tenth, of the teacher's
-    family; MLPs, to which features are carried across architectures. DKD, DIST and squared logits have cross-entropy
+    family; MLPs, to which a CNN's features are foreign. DKD, DIST and squared logits have cross-entropy
     beside them, features the plain loss. Each climbed in its learning rate and one setting of its own, on validation.
     The ensemble of three and the teacher that stopped early are our own, and are compared with one of ours.
     """
@@ -27,6 +27,6 @@ def features_beat_logits(run):
         parts.append(against(run, found, name, "logits", {"method": key}, labels="labels"))
     for key in ("ensemble", "early-stopped teacher"):
         parts.append(against(run, found, key, "one of our teachers", {"method": key}, labels="labels"))
-    for key in ("hints", "relations"):
-        parts.append(against(run, found, f"{key}, MLP", "logits, MLP", {"method": key, "student": "MLP"}))
+    for key, name in {"hints": "hints", "relations": "relations", "dkd": "DKD"}.items():
+        parts.append(against(run, found, f"{name}, MLP", "logits, MLP", {"method": key, "student": "MLP"}))
     return parts
