@@ -80,6 +80,29 @@ def kd_in_numpy(student_logits, teacher_logits, temperature):
     return temperature**2 * (np.exp(log_p) * (log_p - log_q)).sum(axis=1)
 
 
+def hint_by_loops(student_features, teacher_features, weight):
+    """Place by place."""
+    values = []
+    for s, t in zip(student_features, teacher_features, strict=True):
+        places = [(y, x) for y in range(s.shape[1]) for x in range(s.shape[2])]
+        values.append(sum(float(((weight @ s[:, y, x] - t[:, y, x]) ** 2).mean()) for y, x in places) / len(places))
+    return values
+
+
+def hint_by_convolution(student_features, teacher_features, weight, distance=F.mse_loss):
+    led = F.conv2d(student_features, weight[:, :, None, None])
+    return torch.stack([distance(a, b) for a, b in zip(led, teacher_features.detach(), strict=True)])
+
+
+def decoupled_by_softmax(s, t, y, T, off=-1e4):
+    """In float64, with the label's logit far below all others, as the authors have it."""
+    label = F.one_hot(y, s.shape[1]).bool()
+    q, p = ((logits.double() / T).softmax(1) for logits in (s, t))
+    two_q, two_p = (torch.stack([side[label], side.masked_fill(label, 0).sum(1)], 1) for side in (q, p))
+    first = F.kl_div(two_q.log(), two_p, reduction="none").sum(1)
+    return T**2 * first, T**2 * kl_each(s.double() / T + off * label, t.double() / T + off * label)
+
+
 def blend_one_hot(s, t, y, T, alpha=0.5):
     hard = -(F.one_hot(y, s.shape[1]).movedim(-1, 1) * s.log_softmax(1)).sum(1)
     log_p, log_q = (t / T).log_softmax(1), (s / T).log_softmax(1)
@@ -335,6 +358,10 @@ RIGHT = {
     "limit_loss": [limit_by_loops, lambda z, v, y: (z - v).var(1, correction=0) / 2,
                    lambda z, v, y: ((z - v).square().mean(1) - (z - v).mean(1) ** 2) / 2],
     "louder_loss": [louder(for_each=False), louder(for_each=True)],
+    "regressed_hint": [hint_by_loops, hint_by_convolution,
+                       lambda s, t, w: ((s.movedim(1, -1) @ w.T - t.detach().movedim(1, -1)) ** 2).mean((1, 2, 3))],
+    "decoupled": [decoupled_by_softmax,
+                  lambda *case: [losses.dkd_loss(*case[:3], alpha=a, beta=1 - a, temperature=case[3]) for a in (1, 0)]],
     "repaired_loss": [blended_at_10(lambda z, v: 100 * kl_each(z, v, 10)),
                       lambda z, v, y: losses.blended(10, 0.9)(z, v, y),
                       lambda z, v, y: losses.blended_loss(z, v, y, 10, 0.9, reduction="none").total],
@@ -461,6 +488,26 @@ MISTAKES = {
         (lambda z, v, y: ratio_of_sizes(z, v) * kl_each(z, v), "factor with a gradient"),
         (lambda z, v, y: ratio_of_sizes(z, v).detach() * kl_each(z, v).mean(), "one value for the batch"),
         (lambda z, v, y: ratio_of_sizes(z, v).detach() / 4 * kl_each(z, v), "size without T"),
+    ],
+    "regressed_hint": [
+        (lambda s, t, w: hint_by_convolution(s, t, w, lambda a, b: F.mse_loss(a, b, reduction="sum")),
+         "summed over the features"),
+        (lambda s, t, w: hint_by_convolution(s, t, w, F.l1_loss), "not squared"),
+        (lambda s, t, w: hint_by_convolution(s, t, w, torch.dist), "a root"),
+        (lambda s, t, w: F.mse_loss(F.conv2d(s, w[:, :, None, None]), t), "one value for the batch"),
+        (lambda s, t, w: hint_by_convolution(t, s, w.T), "regressor on the teacher"),
+        (lambda s, t, w: ((s.view(len(s), *s.shape[2:], -1) @ w.T).permute(0, 3, 1, 2) - t).square().mean((1, 2, 3)),
+         "a reshape in place of a move"),
+    ],
+    "decoupled": [
+        (lambda *case: [decoupled_by_softmax(*case)[0], decoupled_by_softmax(*case, off=0)[1]],
+         "label kept among the others"),
+        (lambda s, t, y, T: [one / T**2 for one in decoupled_by_softmax(s, t, y, T)], "no T²"),
+        (lambda *case: decoupled_by_softmax(*case)[::-1], "exchanged"),
+        (lambda s, t, y, T: sum(decoupled_by_softmax(s, t, y, T)), "added up"),
+        (lambda s, t, y, T: decoupled_by_softmax(s, t, t.argmax(1), T), "the teacher's verdict for the label"),
+        (lambda s, t, y, T: [T**2 * F.cross_entropy(s / T, y, reduction="none"), decoupled_by_softmax(s, t, y, T)[1]],
+         "cross-entropy in the first term"),
     ],
     "repaired_loss": [
         (blended_at_10(lambda z, v: kl_each(z, v, 10)), "T² still missing"),
@@ -593,6 +640,16 @@ NEAR_MISSES = {
         (lambda z, v, y: F.cross_entropy(z, y, reduction="none"), "does not point where that of T = 1 points"),
         (lambda z, v, y: 3.8 * kl_each(z, v), "its mean norm over the batch is not that of T = 4"),
         (lambda z, v, y: kl_each(z.detach(), v), "stopped with RuntimeError"),
+    ],
+    "regressed_hint": [
+        (lambda *case: -hint_by_convolution(*case), "A mean of squares is never negative"),
+        (lambda *case: 1 + hint_by_convolution(*case), "in a way that this check has no name for"),
+        (lambda s, t, w: s @ w.T, "a tensor of shape [1] is expected, and a tensor of shape [1, 1, 1, 2]"),
+    ],
+    "decoupled": [
+        (lambda *case: [-one for one in decoupled_by_softmax(*case)], "Both terms are divergences"),
+        (lambda *case: decoupled_by_softmax(*case)[0], "a tensor of shape [2, 1] is expected, and a"),
+        (lambda *case: [one + 1 for one in decoupled_by_softmax(*case)], "in a way that this check has no name for"),
     ],
     "repaired_loss": [
         (lambda z, v, y: -losses.blended(10, 0.9)(z, v, y), "Neither part is ever negative"),
