@@ -21,7 +21,10 @@ from kdcourse.claims.settings import SETTINGS
 pytestmark = pytest.mark.slow  # whole experiments
 
 HARD = claims.find("soft-beats-hard")[0]
-WAITING = {"features-beat-logits", "more-unlabelled-data-beats-a-better-loss"}  # their experiments are written, and have not been run
+WAITING = {
+    "features-beat-logits",
+    "more-unlabelled-data-beats-a-better-loss",
+}  # their experiments are written, and have not been run
 MEASURABLE = [claim for claim in claims.CLAIMS if claim.measure and claim.name not in WAITING]
 every_measurable = pytest.mark.parametrize("claim", MEASURABLE, ids=lambda claim: claim.name)
 

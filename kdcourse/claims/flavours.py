@@ -35,10 +35,10 @@ from kdcourse.models import channels_for_ratio, cnn, mlp
 from kdcourse.sweep.identity import code_behind
 from kdcourse.train import accuracy, cosine, distill, load_teacher, teacher_logits, train
 
-EXAMPLES, EPOCHS, BATCH_SIZE = 1_000, 32, 32
+EXAMPLES, EPOCHS, BATCH_SIZE = 1_000, 24, 32
 SIDE = 14  # of the pictures that students see
 # If the difference varies by 0.8 points from block to block, fourteen show one of a point with 80 % power
-# (`stats.detectable_difference`, at the confidence that twelve parts need).
+# (`stats.detectable_difference`, at the confidence that fourteen parts need).
 BLOCKS = 14
 CHOOSE_ON, CHOOSE_BY = 2, 5_000  # blocks, validation pictures
 RATIO, ASSISTANT, TEACHERS = 10, 3, 4  # how many times smaller than the teacher they are
@@ -64,6 +64,8 @@ class Way:
         (run, block, settings) -> logits.
     after : str
         The way whose temperature it takes: plain distillation from the same kind of teacher.
+    first : bool
+        The features alone for the first half of the epochs, the logits alone for the second.
     student : function
     """
 
@@ -73,6 +75,7 @@ class Way:
     layers: Mapping[str, str] = field(default_factory=dict)
     teacher: Callable = lambda run, k, how: block(run, k).teacher_logits
     after: str = ""
+    first: bool = False
     student: Callable = lambda run, k: network(run, RATIO, k)
 
 
@@ -159,6 +162,7 @@ WAYS = {
     "DKD": Way(W, beside_labels(dkd), after="logits"),
     "DIST": Way({"weight": 4.0}, beside_labels(dist), after="logits"),
     "hints": Way(W, soft, hint_loss, {"3": "5"}, after="logits"),
+    "hints first": Way(T, soft, hint_loss, {"3": "5"}, first=True),
     "attention": Way(W, soft, attention_loss, {"3": "3", "5": "5"}, after="logits"),
     "relations": Way(W, soft, relation_loss, {"7": "7"}, after="logits"),
     "assistant": Way(T, soft, teacher=assistant),
@@ -167,6 +171,7 @@ WAYS = {
     "early-stopped teacher": Way({"stop": 2}, soft, teacher=early, after="one of our teachers"),
     "logits, MLP": Way(T, soft, student=perceptron),
     "hints, MLP": Way(W, soft, hint_loss, {"1": "7"}, after="logits, MLP", student=perceptron),
+    "hints first, MLP": Way(T, soft, hint_loss, {"1": "7"}, first=True, student=perceptron),
     "relations, MLP": Way(W, soft, relation_loss, {"1": "7"}, after="logits, MLP", student=perceptron),
     "DKD, MLP": Way(W, beside_labels(dkd), after="logits, MLP", student=perceptron),
 }
@@ -189,29 +194,32 @@ def trained(run, name: str, k: int, how: Mapping[str, float]) -> tuple[np.ndarra
 
     def made():
         way, some = WAYS[name], block(run, k)
-        inputs, test, validation = (smaller(one.inputs) for one in (some, run.data.test, run.data.validation[:CHOOSE_BY]))
+        splits = some, run.data.test, run.data.validation[:CHOOSE_BY]
+        inputs, test, validation = (smaller(one.inputs) for one in splits)
         student, said, loss = way.student(run, k), way.teacher(run, k, how), way.loss(how)
-        learner = student
+        rounds: list[tuple] = [(student, said, loss)]
         if way.feature_loss is not None:
             inside = [*way.layers.values()]
             shown = features.teacher_features(load_teacher("fashion-mnist"), some.inputs, inside, device=run.device)
-            learner = features.FeatureMatch(
+            match = features.FeatureMatch(
                 student,
                 inputs,
                 shown._replace(logits=said),
                 way.layers,
                 way.feature_loss,
-                weight=how["weight"],
-                soft=loss,
+                weight=how.get("weight", 1.0),
+                soft=None if way.first else loss,
                 regressor=way.feature_loss is hint_loss,
                 seed=k,
             )
-            said, loss = learner.teacher_logits, learner.loss
-        of_adam = {name: how[name] for name in ("lr", "weight_decay") if name in how}
-        _fit(run, distill, learner, inputs, said, some.labels, loss=loss, order_seed=k, **of_adam)
+            rounds = [(match, match.teacher_logits, match.loss), *rounds[: way.first]]
+        same = {name: how[name] for name in ("lr", "weight_decay") if name in how}
+        same |= {"order_seed": k, "epochs": EPOCHS // len(rounds)}
+        for learner, logits, loss in rounds:
+            _fit(run, distill, learner, inputs, logits, some.labels, loss=loss, **same)
         right = teacher_logits(student, test, device=run.device).argmax(1) == run.data.test.labels
-        labels = run.data.validation.labels[:CHOOSE_BY]
-        return torch.cat([right.float(), torch.tensor([accuracy(student, (validation, labels), device=run.device)])])
+        on_validation = accuracy(student, (validation, splits[2].labels), device=run.device)
+        return torch.cat([right.float(), torch.tensor([on_validation])])
 
     values = _kept(run, made, name, k, dict(how)).numpy()
     return values[:-1], float(values[-1])
@@ -239,14 +247,13 @@ def arms(run: Any) -> dict[str, Arm]:
     in_threads(run, functools.partial(own_teacher, run), seeds, "teachers")
     first = [name for name, way in WAYS.items() if not way.after]
     then = [name for name, way in WAYS.items() if way.after]
-    how = {}
+    how: dict[str, dict] = {}
     for names in (first, then):  # the second ask what the first chose
-        how |= zip(names, in_threads(run, functools.partial(chosen, run), [(one,) for one in names], "settings"))
+        picks = in_threads(run, functools.partial(chosen, run), [(name,) for name in names], "settings")
+        how |= dict(zip(names, picks, strict=True))
     rows = [(name, k, how[name]) for name, k in itertools.product(WAYS, range(BLOCKS))]
     right = [values for values, _ in in_threads(run, functools.partial(trained, run), rows, "students")]
-    return {
-        name: Arm(name, np.stack(right[place * BLOCKS :][:BLOCKS]), how[name]) for place, name in enumerate(WAYS)
-    }
+    return {name: Arm(name, np.stack(right[place * BLOCKS :][:BLOCKS]), how[name]) for place, name in enumerate(WAYS)}
 
 
 def against(run: Any, found: Mapping[str, Arm], one: str, other: str, key: dict, **beside: str) -> Part:

@@ -30,7 +30,12 @@ ARMS = {
     "labels": {"soft_weight": 0.0, "lr": 0.004, "weight_decay": 0.25},
     "arg-max": {"lr": 0.004, "weight_decay": 0.25},
 }
-STEPS = {"temperature": 2, "lr": 2, "weight_decay": 4, "weight": 4}  # the next value is this many times larger or smaller
+STEPS = {
+    "temperature": 2,
+    "lr": 2,
+    "weight_decay": 4,
+    "weight": 4,
+}  # the next value is this many times larger or smaller
 # Training pictures -> {arm: {ratio: repetitions}}. Gains over labels are asked for at 2×, at 10× and above 20×, one
 # over the arg-max at 10×; elsewhere, soft labels are trained alone, for the gap to the teacher. Blocks of 5,000
 # pictures are independent of each other: if gains vary by 0.4 points from one to the next, and differences of gains
