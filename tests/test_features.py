@@ -96,11 +96,17 @@ def test_a_teacher_is_asked_for_logits_and_layers_and_left_as_it_was():
     torch.testing.assert_close(said.logits, teacher(PICTURES))
 
 
-def test_a_loader_that_shuffles_gives_the_rows_of_its_data_set():
-    teacher = Pictures(6, seed=0)
+def test_a_loader_that_shuffles_trains_as_its_tensors_do():
     loader = DataLoader(TensorDataset(PICTURES, LABELS), batch_size=5, shuffle=True)
-    one, other = (teacher_features(teacher, inputs, ["layer1"], device="cpu") for inputs in (PICTURES, loader))
-    torch.testing.assert_close(one.features["layer1"], other.features["layer1"])
+    trained = []
+    for inputs, labels in [(PICTURES, LABELS), (loader, None)]:
+        match = match_of(Pictures(4, seed=1), Pictures(6, seed=0), {"layer1": "layer1"}, hint_loss, inputs)
+        train.distill(
+            match, inputs, match.teacher_logits, labels, loss=match.loss, epochs=2, batch_size=5, bf16=True, **QUIET
+        )
+        trained.append(match.state_dict())
+    for one, other in zip(*(state.values() for state in trained), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 LOSSES = {

@@ -248,13 +248,15 @@ def test_any_precision_gives_a_finite_loss_that_is_right(name, scale, dtype):
 
 
 @pytest.mark.parametrize("name", {**ON_LOGITS, **ON_FEATURES})
-@pytest.mark.parametrize("same", ["student", "teacher", "both"])
+@pytest.mark.parametrize("same", ["student", "teacher", "both", "two examples"])
 def test_examples_that_are_all_alike_give_a_finite_loss_and_gradient(name, same):
     loss, size = (ON_LOGITS[name], (4, 3)) if name in ON_LOGITS else (ON_FEATURES[name], (4, 2, 2, 3))
     more = [draw_labels((4,), 3)] if name in ON_LOGITS else []
     student, teacher = draw(*size, dtype=torch.float32), draw(*size, seed=1, dtype=torch.float32)
-    student = torch.full(size, 0.3) if same != "teacher" else student
-    teacher = torch.full(size, 0.7) if same != "student" else teacher
+    student = torch.full(size, 0.3) if same in ("student", "both") else student
+    teacher = torch.full(size, 0.7) if same in ("teacher", "both") else teacher
+    if same == "two examples":
+        student[1] = student[0]
     found = loss(student.requires_grad_(), teacher, *more)
     found.sum().backward()
     assert found.isfinite().all()

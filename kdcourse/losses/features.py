@@ -88,7 +88,7 @@ def relation_loss(
     distance_weight: float = 1.0,
     angle_weight: float = 2.0,
 ) -> torch.Tensor:
-    """How examples lie to one another: distances and angles (RKD; Park et al. 2019, sections 3.2.1 and 3.2.2).
+    """How examples lie to one another: distances and angles (RKD; Park et al. 2019, section 3.2).
 
     For every pair of different examples the Huber loss between the student's distance and the teacher's, each divided
     by its mean over all pairs; for every three, the Huber loss between the cosines of the angle at the middle one. The
@@ -99,7 +99,7 @@ def relation_loss(
     Parameters
     ----------
     student_features, teacher_features : Tensor
-        [B, ...]; only B must be the same. Memory grows with B² times the number of features, and with B³.
+        [B, ...]; only B must be the same. Memory grows with B³.
     distance_weight, angle_weight : float
         Weights of the two terms; the paper has 1 to 2.
 
@@ -125,19 +125,30 @@ def relation_loss(
     (distance, cosine), (wanted, wanted_cosine) = _relations(student.flatten(1)), _relations(teacher.flatten(1))
     count = len(student)
     pairs = F.huber_loss(distance, wanted, reduction="none").sum(1) / max(count - 1, 1)
-    apart = ~torch.eye(count, dtype=torch.bool, device=student.device)
-    angles = F.huber_loss(cosine, wanted_cosine, reduction="none") * apart
-    angles = angles.sum((1, 2)) / max((count - 1) * (count - 2), 1)
+    angles = F.huber_loss(cosine, wanted_cosine, reduction="none")
+    angles = angles.sum((1, 2)) - angles.diagonal(dim1=1, dim2=2).sum(1)  # two directions, not one twice
+    angles = angles / max((count - 1) * (count - 2), 1)
     return distance_weight * pairs + angle_weight * angles
 
 
 def _relations(points):
-    """Distances [B, B] over their mean, and cosines [B, B, B]: at i, between the directions to j and to k."""
-    to = points[None] - points[:, None]
-    distance = torch.linalg.vector_norm(to, dim=2)
-    direction = to / _not_zero(distance).unsqueeze(2)
+    """Distances [B, B] over their mean, and cosines [B, B, B]: at i, between the directions to j and to k.
+
+    From inner products, so that no direction [B, B, features] has to be stored; their differences take float64.
+    """
+    wide = _precise(points, True)
+    wide = wide - wide.mean(0)
+    inner = wide @ wide.mT
+    square = inner.diagonal()
+    both = square[:, None] + square
+    squared = both - 2 * inner
+    same = squared <= 64 * torch.finfo(wide.dtype).eps * both  # one and the same point, up to rounding
+    distance = squared.masked_fill(same, 1).sqrt().masked_fill(same, 0)
+    inverse = 1 / _not_zero(distance)
+    half = square[:, None] / 2 - inner
+    cosine = (inner + half[:, :, None] + half[:, None]) * inverse[:, :, None] * inverse[:, None]
     mean = distance.sum() / max(len(points) * (len(points) - 1), 1)
-    return distance / _not_zero(mean), direction @ direction.mT
+    return (distance / _not_zero(mean)).to(points.dtype), cosine.to(points.dtype)
 
 
 def _map(features, size):

@@ -150,7 +150,7 @@ def dist_loss(
     gamma: float = 1.0,
     temperature: float = 1.0,
 ) -> torch.Tensor:
-    """Correlations in place of a divergence, β inter + γ intra, a loss function (DIST; Huang et al. 2022, section 3).
+    """Correlations in place of a divergence, β inter + γ intra, a loss function (DIST; Huang et al. 2022).
 
     The inter-class term is 1 − r of an example's probabilities over the classes, the intra-class term 1 − r of a
     class's probabilities over the batch, both with Pearson's r between student and teacher: a student may be more or
