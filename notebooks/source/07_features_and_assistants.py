@@ -124,34 +124,47 @@ def attention(features):
     return maps / maps.flatten(1).norm(dim=1)[:, None, None]
 
 
-some = torch.stack([(test.labels == c).nonzero()[0, 0] for c in (5, 0, 3, 8)])
-views = test.inputs[some], small(test.inputs[some])
-inside = [
-    teacher_features(model, view, ["3"], device=DEVICE).features["3"]
-    for model, view in zip((teacher, student), views, strict=True)
+first = [(test.labels == c).nonzero()[0, 0].item() for c in (5, 0, 3, 8)]
+views = test.inputs[:200], small(test.inputs[:200])
+maps = [
+    attention(teacher_features(one, view, ["3"], device=DEVICE).features["3"])
+    for one, view in zip((teacher, student), views, strict=True)
 ]
-rows = {"picture": views[0].view(-1, 28, 28)}
-rows |= {"teacher": attention(inside[0]), "student": attention(inside[1])}
+coarse = F.adaptive_avg_pool2d(maps[0], 7).flatten(1)
+pairs = torch.stack([coarse, maps[1].flatten(1)], 1)  # [B, 2, places]
+alike = torch.stack([torch.corrcoef(pair)[0, 1] for pair in pairs]).mean()
 
 # %%
+rows = {"picture": views[0].view(-1, 28, 28)}
+rows |= dict(zip(["teacher", "student"], maps, strict=True))
 fig, axes = plots.figure(6.0, 4.6, nrows=3, ncols=4)
-for line, (name, maps) in zip(axes, rows.items(), strict=True):
-    for ax, one in zip(line, maps, strict=True):
-        ax.imshow(one, cmap="gray" if name == "picture" else "viridis")
+for line, (name, shades) in zip(axes, rows.items(), strict=True):
+    for ax, place in zip(line, first, strict=True):
+        shade = "gray" if name == "picture" else "viridis"
+        ax.imshow(shades[place], cmap=shade)
         ax.set(xticks=[], yticks=[])
     line[0].set_ylabel(name)
-title = "Where the first stage is active: brighter is more"
+title = f"The student looks elsewhere: attention correlates by {alike:.2f}"
 fig.suptitle(title, x=0.02, ha="left")
-plots.show(fig, alt=f"{title}. Four garments; below, the teacher's maps "
-           "of 14 × 14 places and the student's of 7 × 7.")  # fmt: skip
+plots.show(
+    fig,
+    alt=f"{title}. Four garments; below them the teacher's maps, 14 × 14, "
+    "and the student's, 7 × 7, brighter where the first stage is active.",
+)
 
 # %% [markdown]
-# Nobody told the student where to look. **Attention transfer** adds the distance between the two maps to the loss. Channels may differ; the larger map is averaged down.
+# The correlation is a mean over 200 pictures. Nobody told the student where to look.
+
+# %% [markdown]
+# **Attention transfer** adds the distance between the two maps to the loss. Channels may differ; the larger map is averaged down.
 
 # %% [markdown]
 # ## Derive: three ways to compare insides
 #
-# **Hints** (FitNets; Romero et al. 2015, eq. 3) compare the features themselves. The student's first stage and the teacher's second have the same 7 × 7 places, but 20 and 128 channels. So a **regressor** leads from 20 to 128: a 1 × 1 convolution, learned along and thrown away.
+# **Hints** (FitNets; Romero et al. 2015, eq. 3) compare the features themselves.
+
+# %% [markdown]
+# The student's first stage and the teacher's second have the same 7 × 7 places, but 20 and 128 channels. So a **regressor** leads from 20 to 128: a 1 × 1 convolution, learned along and thrown away.
 
 # %% [markdown]
 # **Exercise 1** · 5 minutes · medium. Compare two feature maps. Lead the student's `[B, Cs, H, W]` to the teacher's channels with a 1 × 1 convolution, `weight` `[Ct, Cs]`: at each place, `weight` times the student's channels. Then take the mean squared difference over all features: one value per example.
@@ -174,7 +187,10 @@ from kdcourse import check
 regressed_hint = check.regressed_hint(regressed_hint).use()
 
 # %% [markdown]
-# **Relations** (RKD; Park et al. 2019, section 3.2) need no regressor: they compare how *examples* lie to one another. If a shirt is closer to a coat than to a boot for the teacher, it should be for the student, in whatever space.
+# **Relations** (RKD; Park et al. 2019, section 3.2) need no regressor: they compare how *examples* lie to one another.
+
+# %% [markdown]
+# If a shirt is closer to a coat than to a boot for the teacher, it should be for the student, in whatever space.
 
 # %%
 from kdcourse.losses import relation_loss
@@ -200,7 +216,10 @@ print(list(heard["stage"].shape), list(shown.features["5"][:1].shape))
 # %% [markdown]
 # ## Derive: the logit loss has two parts
 #
-# DKD (Zhao et al. 2022, section 3) splits KL in two: how sure the teacher is of the label, and how it ranks the *other* classes. Plain KL weighs the second by the probability of the others, so by next to nothing where the teacher is sure.
+# DKD (Zhao et al. 2022, section 3) splits KL in two: how sure the teacher is of the label, and how it ranks the *other* classes.
+
+# %% [markdown]
+# Plain KL weighs the second by the probability of the others, so by next to nothing where the teacher is sure.
 
 # %% [markdown]
 # **Exercise 2** · 8 minutes · hard. Write DKD's two terms, times T², one value per example each. First: KL of (label, any other class). Second: KL among the other classes, renormalised without the label. Return both, in this order.
@@ -275,6 +294,7 @@ class Hint(torch.nn.Module):
         return regressed_hint(student_features, teacher_features, self.weight)
 
 
+# %%
 def with_features(
     student, k, layers, loss, soft=plain, regressor=False, **options
 ):
@@ -360,12 +380,15 @@ print(f"{BLOCKS} students: {alone:.1%} each, {together:.1%} together")
 # An **assistant** of medium size stands between teacher and student (Mirzadeh et al. 2020). In the full run of lesson 04 it lost where the student alone got the assistant's compute: {{ gain assistant-bridges-gap fashion-mnist ratio=50,examples=5000,compute=equal_in_all is worse }} at 50× on 5,000 garments.
 
 # %% [markdown]
-# **Early stop.** A larger or longer-trained teacher is often a worse one: its answers get too sure, and too hard to follow. Cho and Hariharan (2019, section 4) stop the teacher early.
+# **Early stop.** A larger or longer-trained teacher can be a worse one: too sure, too hard to follow. Cho and Hariharan (2019, section 4) stop the teacher early.
 
 # %% [markdown]
 # ## Where it goes wrong: across architectures
 #
-# An MLP has no feature maps. Its 64 hidden units can still be led to the CNN's last 128 features, in two ways: *beside* the logits, as above, or **first** and alone, as in FitNets (section 2.3), with half of the steps for each.
+# An MLP has no feature maps.
+
+# %% [markdown]
+# Its 64 hidden units can still be led to the CNN's last 128 features, in two ways: *beside* the logits, as above, or **first** and alone, as in FitNets (section 2.3), with half of the steps for each.
 
 # %% [markdown]
 # Beside these, DKD with *your* two terms, at the paper's weights. It asks for no layer.
@@ -430,7 +453,10 @@ claims.show(
 )
 
 # %% [markdown]
-# A hidden layer that was first made to look like a CNN's starts the real task from a bad place. And DKD's weights, found for a hundred classes, are too heavy for ten.
+# *Hints first* has half of the steps for the logits, and what it learned in the others does not make up for that.
+
+# %% [markdown]
+# DKD's weights were chosen for a hundred classes; with ten, tune them. No student here sees more than 1,000 pictures.
 
 # %% [markdown]
 # Three more ways to go wrong:
