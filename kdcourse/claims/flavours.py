@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from kdcourse import data, features, store
+from kdcourse._process import arithmetic_threads
 from kdcourse.claims.arms import part
 from kdcourse.claims.ladder import climb, in_threads
 from kdcourse.claims.record import Arm, Part
@@ -273,7 +274,8 @@ def _kept(run, make, *about):
     path = store.cache_folder("flavours") / f"{store.fingerprint([_behind(run.data), *about])}.safetensors"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        store.save_tensors(path, {"kept": make()})
+        with arithmetic_threads(1):  # students train side by side
+            store.save_tensors(path, {"kept": make()})
     return store.load_tensors(path)[0]["kept"]
 
 
