@@ -272,7 +272,7 @@ for T, share in zip((1, 4), others.median(1).values, strict=True):
     print(f"T = {T}: for half of the pictures, 1 − p is below {share:.3f}")
 
 # %% [markdown]
-# **DIST** (Huang et al. 2022, eq. 7–9) asks for less than equality: that scores *correlate*, over the classes of a picture and over the pictures of a class.
+# **DIST** (Huang et al. 2022) asks for less than equality: that scores *correlate*, over the classes of a picture and over the pictures of a class.
 
 # %% [markdown]
 # ## Measure: hints on top of logits
@@ -380,7 +380,7 @@ print(f"{BLOCKS} students: {alone:.1%} each, {together:.1%} together")
 # An **assistant** of medium size stands between teacher and student (Mirzadeh et al. 2020). In the full run of lesson 04 it lost where the student alone got the assistant's compute: {{ gain assistant-bridges-gap fashion-mnist ratio=50,examples=5000,compute=equal_in_all is worse }} at 50× on 5,000 garments.
 
 # %% [markdown]
-# **Early stop.** A larger or longer-trained teacher can be a worse one: too sure, too hard to follow. Cho and Hariharan (2019, section 4) stop the teacher early.
+# **Early stop.** A larger or longer-trained teacher can be a worse one: too sure, too hard to follow. Cho and Hariharan (2019, abstract) stop its training early, and find that assistants do not help.
 
 # %% [markdown]
 # ## Where it goes wrong: across architectures
@@ -388,7 +388,7 @@ print(f"{BLOCKS} students: {alone:.1%} each, {together:.1%} together")
 # An MLP has no feature maps.
 
 # %% [markdown]
-# Its 64 hidden units can still be led to the CNN's last 128 features, in two ways: *beside* the logits, as above, or **first** and alone, as in FitNets (section 2.3), with half of the steps for each.
+# Its 64 hidden units can still be led to the CNN's last 128 features, in two ways: *beside* the logits, as above, or **first** and alone, as in FitNets (section 2.2), with half of the steps for each.
 
 # %% [markdown]
 # Beside these, DKD with *your* two terms, at the paper's weights. It asks for no layer.
@@ -469,8 +469,8 @@ claims.show(
 # ## On Monday
 #
 # - Tune plain logits first, as long as you would tune the new method.
-# - Then add features in one line, by the names of layers: `FeatureMatch(student, inputs, said, {"layer2": "layer3"}, attention_loss, regressor=False)`.
-# - Across families begin with DKD or DIST, which need no layer.
+# - Then name layers of your own models: `said = teacher_features(teacher, inputs, ["layer3"])`, and train `FeatureMatch(student, inputs, said, {"layer2": "layer3"}, hint_loss)` with `distill`.
+# - Across architectures, expect little of features, and never let them go first.
 
 # %% [markdown]
 # ## Check yourself
@@ -483,9 +483,9 @@ quiz.show("07_features_and_assistants")
 # %% [markdown]
 # ## Take away
 #
-# - Features are an extra, not a replacement: add them to the logits, and pay for the regressor in training only.
+# - Features come on top of the logits, not in their place. The regressor is paid for in training only.
 # - A baseline that was tuned less makes any method look good.
-# - The same layer name means nothing in another architecture.
+# - What one architecture represents, another need not be able to.
 #
 # The claim in full: `kdcourse claims features-beat-logits`.
 
@@ -497,5 +497,5 @@ quiz.show("07_features_and_assistants")
 # - Park et al. (2019), *Relational Knowledge Distillation*, section 3.2: [arXiv:1904.05068](https://arxiv.org/abs/1904.05068)
 # - Tian et al. (2020), *Contrastive Representation Distillation*, section 4.1: [arXiv:1910.10699](https://arxiv.org/abs/1910.10699)
 # - Zhao et al. (2022), *Decoupled Knowledge Distillation*, section 3: [arXiv:2203.08679](https://arxiv.org/abs/2203.08679)
-# - Huang et al. (2022), *Knowledge Distillation from A Stronger Teacher*, section 3: [arXiv:2205.10536](https://arxiv.org/abs/2205.10536)
+# - Huang et al. (2022), *Knowledge Distillation from A Stronger Teacher*, section 4: [arXiv:2205.10536](https://arxiv.org/abs/2205.10536)
 # - Mirzadeh et al. (2020): [arXiv:1902.03393](https://arxiv.org/abs/1902.03393). Cho and Hariharan (2019), *On the Efficacy of Knowledge Distillation*: [arXiv:1910.01348](https://arxiv.org/abs/1910.01348)
