@@ -7,9 +7,10 @@ less than half a point. Both are done once for each arm, in the first repetition
 near each take what it chose.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -29,7 +30,12 @@ ARMS = {
     "labels": {"soft_weight": 0.0, "lr": 0.004, "weight_decay": 0.25},
     "arg-max": {"lr": 0.004, "weight_decay": 0.25},
 }
-STEPS = {"temperature": 2, "lr": 2, "weight_decay": 4}  # the next value is this many times larger or smaller
+STEPS = {
+    "temperature": 2,
+    "lr": 2,
+    "weight_decay": 4,
+    "weight": 4,
+}  # the next value is this many times larger or smaller
 # Training pictures -> {arm: {ratio: repetitions}}. Gains over labels are asked for at 2×, at 10× and above 20×, one
 # over the arg-max at 10×; elsewhere, soft labels are trained alone, for the gap to the teacher. Blocks of 5,000
 # pictures are independent of each other: if gains vary by 0.4 points from one to the next, and differences of gains
@@ -72,7 +78,7 @@ def ladder(run) -> dict[int, dict[str, dict[int, pd.DataFrame]]]:
         for rung, ratios in RUNGS.items()
         if repetitions.keys() & ratios
     ]
-    how = _in_threads(run, partial(_chosen, run), choosing, "settings")
+    how = in_threads(run, partial(_chosen, run), choosing, "settings")
     rows = [
         (n, arm, ratio, k, settings)
         for (n, arm, rung), settings in zip(choosing, how, strict=True)
@@ -80,7 +86,7 @@ def ladder(run) -> dict[int, dict[str, dict[int, pd.DataFrame]]]:
         for k in range(PLAN[n][arm].get(ratio, 0))
     ]
     found: dict = {n: {arm: {} for arm in arms} for n, arms in PLAN.items()}
-    for (n, arm, ratio, *_), table in zip(rows, _in_threads(run, partial(_trained, run), rows, "ladder"), strict=True):
+    for (n, arm, ratio, *_), table in zip(rows, in_threads(run, partial(_trained, run), rows, "ladder"), strict=True):
         found[n][arm].setdefault(ratio, []).append(table)
     return {
         n: {arm: {ratio: pd.concat(tables) for ratio, tables in rungs.items()} for arm, rungs in arms.items()}
@@ -167,7 +173,7 @@ def _student(build, channels, row):
     return build(channels, seed=row["init_seed"])
 
 
-def _in_threads(run, function, rows, what):
+def in_threads(run: Any, function: Callable, rows: Sequence[tuple], what: str) -> list:
     """The function of each row. One student trains on one thread; a GPU takes them one after the other."""
     threads = torch.get_num_threads() if str(run.device) in ("auto", "cpu") and not torch.cuda.is_available() else 1
     parallel = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator")

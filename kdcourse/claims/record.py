@@ -19,6 +19,7 @@ WORDS = {
     "class": ("for ", "{}", ""),
     "compute": ("at compute ", "{}", ""),
     "examples": ("with ", "{:,}", " {examples}"),
+    "method": ("by ", "{}", ""),
     "metric": ("in ", "{}", ""),
     "ratio": ("at ", "{}×", ""),
     "shown": ("on ", "{}", ""),

@@ -1,0 +1,501 @@
+# %% [markdown]
+# # 07 · Features and assistants
+#
+# **40 minutes** · needs [lesson 03](03_blended_loss.ipynb) · computes for a minute or two
+#
+# You will be able to
+# - match what is *inside* two networks: hints, attention, relations,
+# - take the logit loss apart, and say what DKD weighs anew,
+# - judge whether any of it beats plain logits for your student.
+
+# %% [markdown]
+# **In the table that papers copy from, matching features loses to plain logits.** Tian et al. (2020, tables 1 and 2) trained thirteen pairs of teacher and student on CIFAR-100. Their accuracies, in %:
+
+# %%
+import numpy as np
+
+published = {
+    "logits": "74.92 73.54 70.66 70.67 73.08 73.33 72.98 "
+    "67.37 67.35 73.81 74.07 74.45 74.83",
+    "hints": "73.58 72.24 69.21 68.99 71.06 73.50 71.02 "
+    "64.14 63.16 70.69 73.59 73.54 73.73",
+    "attention": "74.08 72.77 70.55 70.22 72.31 73.44 71.43 "
+    "59.40 58.58 71.84 71.73 72.73 73.32",
+    "relations": "73.35 72.22 69.61 69.25 71.82 71.90 71.48 "
+    "64.52 64.43 71.50 72.28 73.21 72.21",
+}
+values = {
+    name: np.array(row.split(), float) for name, row in published.items()
+}
+
+# %%
+from kdcourse import plots
+from kdcourse.stats import compare
+
+families = {"same family": slice(7), "other family": slice(7, None)}
+arms = {
+    f"{name}, {family}": (values[name][some], values["logits"][some])
+    for name in ("hints", "attention", "relations")
+    for family, some in families.items()
+}
+plots.differences(
+    {name: compare(*arm) for name, arm in arms.items()},
+    title="Published: plain logits win, most of all across families",
+    xlabel="features − plain logits (points), a dot for each pair",
+    pairs={name: a - b for name, (a, b) in arms.items()},
+)
+
+# %% [markdown]
+# The pairs share teachers, so the intervals flatter. And each loss stood beside the labels there, *instead of* the logits. Here it comes *on top*, and every arm is tuned alike.
+
+# %% tags=["parameters"]
+FAST = False  # fewer students and epochs; the tests use it
+DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
+
+# %% [markdown]
+# ## Predict
+#
+# A CNN ten times smaller than its teacher learns from 1,000 garments, on the teacher's logits. By how many points does a hint from inside the teacher improve it? And if the student is an MLP?
+
+# %%
+my_guess_cnn = 1.0  # ours: change them to yours, in points
+my_guess_mlp = 1.0
+
+# %% [markdown]
+# ## See: what there is to match
+#
+# ![Two networks side by side, the teacher wide, the student narrow. Between them four links: attention maps at an early layer, features through a regressor at a later one, distances between examples before the last layer, and logits at the end.](pictures/features.svg)
+
+# %% [markdown]
+# A **feature map** is what a layer says of a picture: [channels, height, width]. Its squares, summed over the channels, show *where* the layer is active: an **attention map** (Zagoruyko and Komodakis 2017). First, a student on logits alone:
+
+# %%
+import torch
+import torch.nn.functional as F
+
+from kdcourse.data import load
+from kdcourse.features import teacher_features
+from kdcourse.losses import blended
+from kdcourse.models import cnn
+from kdcourse.train import cosine, distill, load_teacher, teacher_logits
+
+garments, teacher = load("fashion-mnist"), load_teacher("fashion-mnist")
+BLOCKS, EPOCHS = (3, 1) if FAST else (6, 8)
+test = garments.test[: 1_000 if FAST else 5_000]
+inputs = garments.train[: BLOCKS * 1_000].inputs
+quiet = {"device": DEVICE, "progress": False}
+shown = teacher_features(teacher, inputs, ["5", "7"], device=DEVICE)
+
+
+def small(inputs):
+    """Students see 14 × 14 pixels, the teacher 28 × 28."""
+    return F.avg_pool2d(inputs.view(-1, 1, 28, 28), 2).flatten(1)
+
+
+# %%
+def taught(learner, k, logits, loss, **options):
+    """Train on the k-th thousand pictures; no two students share one."""
+    rows = slice(1_000 * k, 1_000 * (k + 1))
+    labels = garments.train[rows].labels
+    steps = {"epochs": EPOCHS, "batch_size": 32, "lr": 0.008}
+    fixed = {"weight_decay": 0.25, "schedule": cosine, "order_seed": k}
+    options = steps | fixed | quiet | options
+    distill(learner, small(inputs[rows]), logits, labels, loss=loss, **options)
+
+
+def on_logits(student, k, loss, **options):
+    logits = shown.logits[1_000 * k : 1_000 * (k + 1)]
+    taught(student, k, logits, loss, **options)
+    return teacher_logits(student, small(test.inputs), device=DEVICE)
+
+
+def new_cnn(k):
+    return cnn((10, 20, 40), image=(1, 14, 14), seed=k)
+
+
+student, plain = new_cnn(0), blended(temperature=4)
+said = {"logits": [on_logits(student, 0, plain)]}
+
+
+# %%
+def attention(features):
+    """Where a layer is active: [B, channels, H, W] -> [B, H, W]."""
+    maps = features.square().sum(1)
+    return maps / maps.flatten(1).norm(dim=1)[:, None, None]
+
+
+first = [(test.labels == c).nonzero()[0, 0].item() for c in (5, 0, 3, 8)]
+views = test.inputs[:200], small(test.inputs[:200])
+maps = [
+    attention(teacher_features(one, view, ["3"], device=DEVICE).features["3"])
+    for one, view in zip((teacher, student), views, strict=True)
+]
+coarse = F.adaptive_avg_pool2d(maps[0], 7).flatten(1)
+pairs = torch.stack([coarse, maps[1].flatten(1)], 1)  # [B, 2, places]
+alike = torch.stack([torch.corrcoef(pair)[0, 1] for pair in pairs]).mean()
+
+# %%
+rows = {"picture": views[0].view(-1, 28, 28)}
+rows |= dict(zip(["teacher", "student"], maps, strict=True))
+fig, axes = plots.figure(6.0, 4.6, nrows=3, ncols=4)
+for line, (name, shades) in zip(axes, rows.items(), strict=True):
+    for ax, place in zip(line, first, strict=True):
+        shade = "gray" if name == "picture" else "viridis"
+        ax.imshow(shades[place], cmap=shade)
+        ax.set(xticks=[], yticks=[])
+    line[0].set_ylabel(name)
+title = f"The student looks elsewhere: attention correlates by {alike:.2f}"
+fig.suptitle(title, x=0.02, ha="left")
+plots.show(
+    fig,
+    alt=f"{title}. Four garments; below them the teacher's maps, 14 × 14, "
+    "and the student's, 7 × 7, brighter where the first stage is active.",
+)
+
+# %% [markdown]
+# The correlation is a mean over 200 pictures. Nobody told the student where to look.
+
+# %% [markdown]
+# **Attention transfer** adds the distance between the two maps to the loss. Channels may differ; the larger map is averaged down.
+
+# %% [markdown]
+# ## Derive: three ways to compare insides
+#
+# **Hints** (FitNets; Romero et al. 2015, eq. 3) compare the features themselves.
+
+# %% [markdown]
+# The student's first stage and the teacher's second have the same 7 × 7 places, but 20 and 128 channels. So a **regressor** leads from 20 to 128: a 1 × 1 convolution, learned along and thrown away.
+
+# %% [markdown]
+# **Exercise 1** · 5 minutes · medium. Compare two feature maps. Lead the student's `[B, Cs, H, W]` to the teacher's channels with a 1 × 1 convolution, `weight` `[Ct, Cs]`: at each place, `weight` times the student's channels. Then take the mean squared difference over all features: one value per example.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def regressed_hint(student_features, teacher_features, weight):
+    return ...  # your code here
+
+
+# %% tags=["solution"]
+def regressed_hint(student_features, teacher_features, weight):
+    led = torch.einsum("tc,bchw->bthw", weight, student_features)
+    return ((led - teacher_features) ** 2).flatten(1).mean(1)
+
+
+# %% tags=["nbval-check-output"]
+from kdcourse import check
+
+regressed_hint = check.regressed_hint(regressed_hint).use()
+
+# %% [markdown]
+# **Relations** (RKD; Park et al. 2019, section 3.2) need no regressor: they compare how *examples* lie to one another.
+
+# %% [markdown]
+# If a shirt is closer to a coat than to a boot for the teacher, it should be for the student, in whatever space.
+
+# %%
+from kdcourse.losses import relation_loss
+
+points = shown.features["7"][:32]
+turned = points @ torch.linalg.qr(torch.randn(128, 128)).Q
+print(f"turned and doubled: {relation_loss(2 * turned, points).mean():.4f}")
+mixed = points[torch.randperm(32)]
+print(f"other pictures:     {relation_loss(mixed, points).mean():.4f}")
+
+# %% [markdown]
+# **A hook** is how you listen to a layer of a model that you did not write. PyTorch calls it whenever the layer has spoken:
+
+# %% tags=["nbval-check-output"]
+heard = {}
+hook = student[3].register_forward_hook(
+    lambda layer, inputs, output: heard.update(stage=output)
+)
+student.eval()(small(inputs[:1]))
+hook.remove()  # or it listens for ever
+print(list(heard["stage"].shape), list(shown.features["5"][:1].shape))
+
+# %% [markdown]
+# ## Derive: the logit loss has two parts
+#
+# DKD (Zhao et al. 2022, section 3) splits KL in two: how sure the teacher is of the label, and how it ranks the *other* classes.
+
+# %% [markdown]
+# Plain KL weighs the second by the probability of the others, so by next to nothing where the teacher is sure.
+
+# %% [markdown]
+# **Exercise 2** · 8 minutes · hard. Write DKD's two terms, times T², one value per example each. First: KL of (label, any other class). Second: KL among the other classes, renormalised without the label. Return both, in this order.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def decoupled(student_logits, teacher_logits, labels, temperature):
+    return ...  # your code here
+
+
+# %% tags=["solution"]
+def decoupled(student_logits, teacher_logits, labels, temperature):
+    is_label = F.one_hot(labels, student_logits.shape[1]).bool()
+
+    def split(logits):
+        log_p = (logits / temperature).log_softmax(1)
+        others = log_p[~is_label].view(len(logits), -1)
+        two = torch.stack([log_p[is_label], others.logsumexp(1)], 1)
+        return two, others.log_softmax(1)
+
+    def kl(log_p, log_q):
+        return temperature**2 * (log_p.exp() * (log_p - log_q)).sum(1)
+
+    two, others = split(teacher_logits)
+    student_two, student_others = split(student_logits)
+    return kl(two, student_two), kl(others, student_others)
+
+
+# %% tags=["nbval-check-output"]
+decoupled = check.decoupled(decoupled).use()
+
+# %% [markdown]
+# Weigh the second term by 1 − p, the teacher's probability of any other class, and plain KL comes back. DKD weighs it by a constant:
+
+# %% tags=["nbval-check-output"]
+from kdcourse.losses import kd_loss
+
+z, v, labels = torch.randn(2, 10), torch.randn(2, 10), torch.tensor([0, 2])
+first, second = decoupled(z, v, labels, 4.0)
+p = (v / 4).softmax(1)[range(2), labels]
+whole = kd_loss(z, v, 4.0, reduction="none")
+print(torch.allclose(first + (1 - p) * second, whole, atol=1e-5))
+
+# %%
+T = torch.tensor([1.0, 4.0])[:, None, None]
+p = (shown.logits / T).softmax(2)
+places = torch.arange(len(inputs)), garments.train.labels[: len(inputs)]
+others = 1 - p[:, *places]
+for T, share in zip((1, 4), others.median(1).values, strict=True):
+    print(f"T = {T}: for half of the pictures, 1 − p is below {share:.3f}")
+
+# %% [markdown]
+# **DIST** (Huang et al. 2022) asks for less than equality: that scores *correlate*, over the classes of a picture and over the pictures of a class.
+
+# %% [markdown]
+# ## Measure: hints on top of logits
+#
+# Two CNNs for each thousand pictures, alike in initial weights, order and steps. One has your hint beside the logit loss, with weight 1; `FeatureMatch` places the hook.
+
+# %%
+from kdcourse.features import FeatureMatch, TeacherFeatures
+
+
+class Hint(torch.nn.Module):
+    """Your loss, and the regressor that it learns along."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(128, 20))
+
+    def forward(self, student_features, teacher_features):
+        return regressed_hint(student_features, teacher_features, self.weight)
+
+
+# %%
+def with_features(
+    student, k, layers, loss, soft=plain, regressor=False, **options
+):
+    rows = slice(1_000 * k, 1_000 * (k + 1))
+    features = {name: maps[rows] for name, maps in shown.features.items()}
+    said = TeacherFeatures(shown.logits[rows], features)
+    match = FeatureMatch(
+        student,
+        small(inputs[rows]),
+        said,
+        layers,
+        loss,
+        soft=soft,
+        regressor=regressor,
+        seed=k,
+    )
+    taught(match, k, match.teacher_logits, match.loss, **options)
+    return teacher_logits(student, small(test.inputs), device=DEVICE)
+
+
+# %%
+from tqdm.auto import tqdm
+
+blocks = range(BLOCKS)
+said["hints"] = []
+for k in tqdm(blocks, desc="pairs", leave=False):
+    if k:  # the first was trained above
+        said["logits"].append(on_logits(new_cnn(k), k, plain))
+    said["hints"].append(with_features(new_cnn(k), k, {"3": "5"}, Hint()))
+
+
+def accuracy(several):
+    """One value per student: [k]."""
+    right = torch.stack(several).argmax(2) == test.labels
+    return right.double().mean(1).numpy()
+
+
+right = {name: accuracy(several) for name, several in said.items()}
+
+# %%
+from kdcourse import claims
+
+hints = compare(right["hints"], right["logits"])
+print(f"You said {my_guess_cnn:+.1f} points.")
+claims.show(
+    "features-beat-logits",
+    {"method=hints": hints},
+    title=hints.say(
+        better="Just now, hints beat plain logits",
+        worse="Just now, hints lose to plain logits",
+        inconclusive="Just now, hints and plain logits are close",
+    ),
+    xlabel="accuracy with hints − with logits alone",
+    pairs={"method=hints": right["hints"] - right["logits"]},
+    labels={"method=hints": "hints, CNN of a tenth"},
+)
+
+# %% [markdown]
+# The interval covers pictures and initial weights of our students. We tuned nothing here; the full run tunes every arm alike, and trains three times as long.
+
+# %% [markdown]
+# ## Other teachers: ensembles, assistants, early stops
+#
+# An **ensemble** teaches with the *mean of its members' probabilities*. From logits that is a log-sum-exp, which stays finite where a probability underflows:
+
+# %%
+from kdcourse.losses import ensemble_logits
+
+members = torch.tensor([[[0.0, -30.0]], [[0.0, -20.0]]]).half()
+naive = members.softmax(2).mean(0).log()
+print("log of the mean of probabilities:", naive.tolist())
+print("log-sum-exp:                     ", ensemble_logits(members).tolist())
+
+# %% [markdown]
+# Ensembles are good teachers because they are good. The students that you have just trained, one by one and asked together:
+
+# %%
+together = accuracy([ensemble_logits(said["logits"])])[0]
+alone = right["logits"].mean()
+print(f"{BLOCKS} students: {alone:.1%} each, {together:.1%} together")
+
+# %% [markdown]
+# An **assistant** of medium size stands between teacher and student (Mirzadeh et al. 2020). In the full run of lesson 04 it lost where the student alone got the assistant's compute: {{ gain assistant-bridges-gap fashion-mnist ratio=50,examples=5000,compute=equal_in_all is worse }} at 50× on 5,000 garments.
+
+# %% [markdown]
+# **Early stop.** A larger or longer-trained teacher can be a worse one: too sure, too hard to follow. Cho and Hariharan (2019, abstract) stop its training early, and find that assistants do not help.
+
+# %% [markdown]
+# ## Where it goes wrong: across architectures
+#
+# An MLP has no feature maps.
+
+# %% [markdown]
+# Its 64 hidden units can still be led to the CNN's last 128 features, in two ways: *beside* the logits, as above, or **first** and alone, as in FitNets (section 2.2), with half of the steps for each.
+
+# %% [markdown]
+# Beside these, DKD with *your* two terms, at the paper's weights. It asks for no layer. Less than half a point does not matter here.
+
+# %%
+from kdcourse.losses import hint_loss
+from kdcourse.models import mlp
+
+STEPS = {"epochs": 2 if FAST else 16, "lr": 0.004}
+HALF = STEPS | {"epochs": STEPS["epochs"] // 2}
+
+
+def dkd(student_logits, teacher_logits, labels):
+    first, second = decoupled(student_logits, teacher_logits, labels, 4.0)
+    hard = F.cross_entropy(student_logits, labels, reduction="none")
+    return hard + first + 8 * second
+
+
+def on_hints(student, k, soft, **options):
+    layers = {"1": "7"}
+    options |= {"regressor": True, "soft": soft}
+    return with_features(student, k, layers, hint_loss, **options)
+
+
+def hints_first(student, k):
+    on_hints(student, k, None, **HALF)
+    return on_logits(student, k, plain, **HALF)
+
+
+# %%
+ways = {
+    "logits": lambda student, k: on_logits(student, k, plain, **STEPS),
+    "hints": lambda student, k: on_hints(student, k, plain, **STEPS),
+    "hints first": hints_first,
+    "dkd": lambda student, k: on_logits(student, k, dkd, **STEPS),
+}
+of_mlps = {
+    name: accuracy([way(mlp([196, 64, 10], seed=k), k) for k in blocks])
+    for name, way in ways.items()
+}
+parts = {f"method={name},student=MLP": name for name in list(ways)[1:]}
+measured = {
+    part: compare(of_mlps[name], of_mlps["logits"], margin=0.005)
+    for part, name in parts.items()
+}
+
+# %%
+print(f"You said {my_guess_mlp:+.1f} points for hints.")
+lost = [parts[one] for one in parts if measured[one].verdict == "worse"]
+title = "Across architectures, no method is shown to hurt"
+if lost:
+    title = f"Across architectures, worse than logits: {', '.join(lost)}"
+claims.show(
+    "features-beat-logits",
+    measured,
+    title=title,
+    xlabel="accuracy of MLPs − with logits alone",
+    pairs={
+        part: of_mlps[name] - of_mlps["logits"] for part, name in parts.items()
+    },
+    labels={part: f"{name}, MLP" for part, name in parts.items()},
+)
+
+# %% [markdown]
+# *Hints first* has half of the steps for the logits, and what it learned in the others does not make up for that.
+
+# %% [markdown]
+# DKD's weights were chosen for a hundred classes; with ten, tune them. No student here sees more than 1,000 pictures.
+
+# %% [markdown]
+# Three more ways to go wrong:
+#
+# - a teacher in training mode: batch norm makes its features depend on the batch
+# - a regressor that is not trained: its parameters were never given to the optimiser
+# - a feature loss so large that the logits have no say: compare gradients, not weights
+
+# %% [markdown]
+# ## On Monday
+#
+# - Tune plain logits first, as long as you would tune the new method.
+# - Then name layers of your own models: `said = teacher_features(teacher, inputs, ["layer3"])`, and train `FeatureMatch(student, inputs, said, {"layer2": "layer3"}, hint_loss)` with `distill`.
+# - Across architectures, expect little of features, and never let them go first.
+
+# %% [markdown]
+# ## Check yourself
+
+# %%
+from kdcourse import quiz
+
+quiz.show("07_features_and_assistants")
+
+# %% [markdown]
+# ## Take away
+#
+# - Features come on top of the logits, not in their place. The regressor is paid for in training only.
+# - A baseline that was tuned less makes any method look good.
+# - What one architecture represents, another need not be able to.
+#
+# The claim in full: `kdcourse claims features-beat-logits`.
+
+# %% [markdown]
+# ## Read on
+#
+# - Romero et al. (2015), *FitNets*, section 2.2: [arXiv:1412.6550](https://arxiv.org/abs/1412.6550)
+# - Zagoruyko and Komodakis (2017), *Paying More Attention to Attention*, section 3.1: [arXiv:1612.03928](https://arxiv.org/abs/1612.03928)
+# - Park et al. (2019), *Relational Knowledge Distillation*, section 3.2: [arXiv:1904.05068](https://arxiv.org/abs/1904.05068)
+# - Tian et al. (2020), *Contrastive Representation Distillation*, section 4.1: [arXiv:1910.10699](https://arxiv.org/abs/1910.10699)
+# - Zhao et al. (2022), *Decoupled Knowledge Distillation*, section 3: [arXiv:2203.08679](https://arxiv.org/abs/2203.08679)
+# - Huang et al. (2022), *Knowledge Distillation from A Stronger Teacher*, section 4: [arXiv:2205.10536](https://arxiv.org/abs/2205.10536)
+# - Mirzadeh et al. (2020): [arXiv:1902.03393](https://arxiv.org/abs/1902.03393). Cho and Hariharan (2019), *On the Efficacy of Knowledge Distillation*: [arXiv:1910.01348](https://arxiv.org/abs/1910.01348)
