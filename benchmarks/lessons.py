@@ -1,6 +1,7 @@
 """How long every lesson computes, and how much memory its kernel takes: in full and under FAST, on this machine.
 
-    python benchmarks/lessons.py       # or: make bench
+    python benchmarks/lessons.py                # or: make bench
+    python benchmarks/lessons.py --only 06 07   # the others keep what was measured before
 
 Writes benchmarks/results/lessons.json; tools/build_readme.py makes the table in the README from it.
 """
@@ -20,12 +21,14 @@ RESULTS = Path(__file__).resolve().parent / "results" / "lessons.json"
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="runs of each; the table shows the median")
-    runs = parser.parse_args().runs
-    results = {}
+    parser.add_argument("--only", nargs="+", default=[""], metavar="NN", help="lessons, by their numbers")
+    arguments = parser.parse_args()
+    runs, results = arguments.runs, {}
+    chosen = [path for path in lessons.find() if path.stem.startswith(tuple(arguments.only))]
     with tempfile.TemporaryDirectory() as folder:
         # All lessons once, then all again: a slow minute of the machine then hits one run of each, not all runs of one.
         for number in range(runs):
-            for path in lessons.find():
+            for path in chosen:
                 for mode in ("full", "fast"):
                     os.environ["KDCOURSE_HOME"] = tempfile.mkdtemp(dir=folder)  # nothing that an earlier run kept
                     run = lessons.run(path, folder, fast=mode == "fast", solved=True, progress=False)
@@ -44,7 +47,8 @@ def main():
         for lesson, modes in results.items()
     }
     about = {"date": str(datetime.date.today()), "runs": runs, "machine": devices.machine()}
-    store.save_json(RESULTS, about | {"lessons": table})
+    before = store.load_json(RESULTS)["lessons"] if RESULTS.exists() else {}
+    store.save_json(RESULTS, about | {"lessons": dict(sorted((before | table).items()))})
 
 
 if __name__ == "__main__":

@@ -450,7 +450,7 @@ check.name_eight_bugs(name_eight_bugs)
 # - raw logits: [Keras 3.15.1](https://github.com/keras-team/keras/blob/v3.15.1/keras/src/distillation/distillation_loss.py), the default of `LogitsDistillation`
 # - log missing: [microsoft/ProDA #20](https://github.com/microsoft/ProDA/issues/20)
 # - softmax twice: [tflearn #562](https://github.com/tflearn/tflearn/pull/562), with labels
-# - wrong axis: [salesforce/ALBEF #58](https://github.com/salesforce/ALBEF/issues/58); copied into [uta-smile/TCL #12](https://github.com/uta-smile/TCL/issues/12)
+# - wrong axis: [salesforce/ALBEF #58](https://github.com/salesforce/ALBEF/issues/58); the same line in [uta-smile/TCL #12](https://github.com/uta-smile/TCL/issues/12)
 # - teacher in train mode: [yxuansu/TaCL #11](https://github.com/yxuansu/TaCL/issues/11)
 # - gradient into the teacher: [pytorch/translate #391](https://github.com/pytorch/translate/pull/391)
 
