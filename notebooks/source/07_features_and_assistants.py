@@ -9,7 +9,7 @@
 # - judge whether any of it beats plain logits for your student.
 
 # %% [markdown]
-# **In the table that papers copy from, matching features loses to plain logits.** Tian et al. (2020, tables 1 and 2) trained thirteen pairs of teacher and student on CIFAR-100. Their accuracies, in %:
+# **In a table that many papers copy, these three ways to match features lose to plain logits.** Tian et al. (2020, tables 1 and 2) trained thirteen pairs of teacher and student on CIFAR-100. Their accuracies, in %:
 
 # %%
 import numpy as np
@@ -40,13 +40,13 @@ arms = {
 }
 plots.differences(
     {name: compare(*arm) for name, arm in arms.items()},
-    title="Published: plain logits win, most of all across families",
-    xlabel="features − plain logits (points), a dot for each pair",
+    title="Published: logits beat these three, most across families",
+    xlabel="features − plain logits (points)",
     pairs={name: a - b for name, (a, b) in arms.items()},
 )
 
 # %% [markdown]
-# The pairs share teachers, so the intervals flatter. And each loss stood beside the labels there, *instead of* the logits. Here it comes *on top*, and every arm is tuned alike.
+# The pairs share teachers, so the intervals flatter. And each loss stood beside the labels there, *instead of* the logits. Here it comes *on top*; the full run tunes every arm alike.
 
 # %% tags=["parameters"]
 FAST = False  # fewer students and epochs; the tests use it
@@ -144,7 +144,7 @@ for line, (name, shades) in zip(axes, rows.items(), strict=True):
         ax.imshow(shades[place], cmap=shade)
         ax.set(xticks=[], yticks=[])
     line[0].set_ylabel(name)
-title = f"The student looks elsewhere: attention correlates by {alike:.2f}"
+title = f"Teacher's and student's attention correlate by {alike:.2f}"
 fig.suptitle(title, x=0.02, ha="left")
 plots.show(
     fig,
@@ -153,7 +153,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The correlation is a mean over 200 pictures. Nobody told the student where to look.
+# Yellow is active. A mean over 200 pictures, one student, at half its teacher's resolution.
 
 # %% [markdown]
 # **Attention transfer** adds the distance between the two maps to the loss. Channels may differ; the larger map is averaged down.
@@ -164,10 +164,10 @@ plots.show(
 # **Hints** (FitNets; Romero et al. 2015, eq. 3) compare the features themselves.
 
 # %% [markdown]
-# The student's first stage and the teacher's second have the same 7 × 7 places, but 20 and 128 channels. So a **regressor** leads from 20 to 128: a 1 × 1 convolution, learned along and thrown away.
+# Our student sees 14 × 14 pixels, so its stage 1 (layer "3") has the places of the teacher's stage 2 ("5"), 7 × 7, but 20 channels, not 128. A **regressor** leads over: a 1 × 1 convolution, learned along and thrown away.
 
 # %% [markdown]
-# **Exercise 1** · 5 minutes · medium. Compare two feature maps. Lead the student's `[B, Cs, H, W]` to the teacher's channels with a 1 × 1 convolution, `weight` `[Ct, Cs]`: at each place, `weight` times the student's channels. Then take the mean squared difference over all features: one value per example.
+# **Exercise 1** · 5 minutes · medium. Compare two feature maps. Lead the student's `[B, Cs, H, W]` to the teacher's channels with a 1 × 1 convolution, `weight` `[Ct, Cs]`: at each place, `weight` times the student's channels. Then take the mean squared difference over channels and places: one value per example.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -190,7 +190,7 @@ regressed_hint = check.regressed_hint(regressed_hint).use()
 # **Relations** (RKD; Park et al. 2019, section 3.2) need no regressor: they compare how *examples* lie to one another.
 
 # %% [markdown]
-# If a shirt is closer to a coat than to a boot for the teacher, it should be for the student, in whatever space.
+# A shirt that is closer to a coat than to a boot for the teacher should be so for the student. Turning or doubling the whole space costs nothing:
 
 # %%
 from kdcourse.losses import relation_loss
@@ -199,7 +199,7 @@ points = shown.features["7"][:32]
 turned = points @ torch.linalg.qr(torch.randn(128, 128)).Q
 print(f"turned and doubled: {relation_loss(2 * turned, points).mean():.4f}")
 mixed = points[torch.randperm(32)]
-print(f"other pictures:     {relation_loss(mixed, points).mean():.4f}")
+print(f"shuffled pictures:  {relation_loss(mixed, points).mean():.4f}")
 
 # %% [markdown]
 # **A hook** is how you listen to a layer of a model that you did not write. PyTorch calls it whenever the layer has spoken:
@@ -219,10 +219,10 @@ print(list(heard["stage"].shape), list(shown.features["5"][:1].shape))
 # DKD (Zhao et al. 2022, section 3) splits KL in two: how sure the teacher is of the label, and how it ranks the *other* classes.
 
 # %% [markdown]
-# Plain KL weighs the second by the probability of the others, so by next to nothing where the teacher is sure.
+# Plain KL weighs the second by the probability of the others: tiny at T = 1 where the teacher is sure, less so at T = 4.
 
 # %% [markdown]
-# **Exercise 2** · 8 minutes · hard. Write DKD's two terms, times T², one value per example each. First: KL of (label, any other class). Second: KL among the other classes, renormalised without the label. Return both, in this order.
+# **Exercise 2** · 8 minutes · hard. Write DKD's two terms, times T², one value per example each. First: KL(teacher ‖ student) of (label, any other class). Second: KL among the other classes, renormalised without the label. Return both, in this order.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -252,7 +252,7 @@ def decoupled(student_logits, teacher_logits, labels, temperature):
 decoupled = check.decoupled(decoupled).use()
 
 # %% [markdown]
-# Weigh the second term by 1 − p, the teacher's probability of any other class, and plain KL comes back. DKD weighs it by a constant:
+# Weigh the second term by 1 − p, the teacher's probability of any other class, and plain KL comes back. DKD takes a constant β (and α for the first):
 
 # %% tags=["nbval-check-output"]
 from kdcourse.losses import kd_loss
@@ -272,7 +272,7 @@ for T, share in zip((1, 4), others.median(1).values, strict=True):
     print(f"T = {T}: for half of the pictures, 1 − p is below {share:.3f}")
 
 # %% [markdown]
-# **DIST** (Huang et al. 2022) asks for less than equality: that scores *correlate*, over the classes of a picture and over the pictures of a class.
+# **DIST** (Huang et al. 2022) asks only that probabilities *correlate*: over the classes of a picture (inter-class), and over the pictures of a class (intra-class).
 
 # %% [markdown]
 # ## Measure: hints on top of logits
@@ -345,7 +345,7 @@ claims.show(
     title=hints.say(
         better="Just now, hints beat plain logits",
         worse="Just now, hints lose to plain logits",
-        inconclusive="Just now, hints and plain logits are close",
+        inconclusive="Just now, no gain from hints is shown",
     ),
     xlabel="accuracy with hints − with logits alone",
     pairs={"method=hints": right["hints"] - right["logits"]},
@@ -353,12 +353,12 @@ claims.show(
 )
 
 # %% [markdown]
-# The interval covers pictures and initial weights of our students. We tuned nothing here; the full run tunes every arm alike, and trains three times as long.
+# The interval covers pictures and initial weights of our students, not another teacher. We tuned nothing here; the full run tunes every arm alike, and trains three times as long.
 
 # %% [markdown]
 # ## Other teachers: ensembles, assistants, early stops
 #
-# An **ensemble** teaches with the *mean of its members' probabilities*. From logits that is a log-sum-exp, which stays finite where a probability underflows:
+# An **ensemble** teaches with the *mean of its members' probabilities*. After a log-softmax that is a log-sum-exp, finite where a probability underflows:
 
 # %%
 from kdcourse.losses import ensemble_logits
@@ -369,7 +369,7 @@ print("log of the mean of probabilities:", naive.tolist())
 print("log-sum-exp:                     ", ensemble_logits(members).tolist())
 
 # %% [markdown]
-# Ensembles are good teachers because they are good. The students that you have just trained, one by one and asked together:
+# Averaging cancels errors that members do not share. The students just trained, each on its own 1,000 pictures, alone and together:
 
 # %%
 together = accuracy([ensemble_logits(said["logits"])])[0]
@@ -391,7 +391,7 @@ print(f"{BLOCKS} students: {alone:.1%} each, {together:.1%} together")
 # Its 64 hidden units can still be led to the CNN's last 128 features, in two ways: *beside* the logits, as above, or **first** and alone, as in FitNets (section 2.2), with half of the steps for each.
 
 # %% [markdown]
-# Beside these, DKD with *your* two terms, at the paper's weights. It asks for no layer. Less than half a point does not matter here.
+# Beside these, DKD with *your* two terms: with labels, α = 1, β = 8. It asks for no layer. Less than half a point does not matter here.
 
 # %%
 from kdcourse.losses import hint_loss
@@ -445,7 +445,7 @@ claims.show(
     "features-beat-logits",
     measured,
     title=title,
-    xlabel="accuracy of MLPs − with logits alone",
+    xlabel="MLPs' accuracy: method − logits alone",
     pairs={
         part: of_mlps[name] - of_mlps["logits"] for part, name in parts.items()
     },
@@ -456,7 +456,7 @@ claims.show(
 # *Hints first* has half of the steps for the logits, and what it learned in the others does not make up for that.
 
 # %% [markdown]
-# DKD's weights were chosen for a hundred classes; with ten, tune them. No student here sees more than 1,000 pictures.
+# β = 8 is many times the weight that plain KL gives at T = 4 (see above). It was chosen for a hundred classes; with ten, tune it.
 
 # %% [markdown]
 # Three more ways to go wrong:
@@ -469,8 +469,8 @@ claims.show(
 # ## On Monday
 #
 # - Tune plain logits first, as long as you would tune the new method.
-# - Then name layers of your own models: `said = teacher_features(teacher, inputs, ["layer3"])`, and train `FeatureMatch(student, inputs, said, {"layer2": "layer3"}, hint_loss)` with `distill`.
-# - Across architectures, expect little of features, and never let them go first.
+# - Then name layers of your own models: `said = teacher_features(teacher, inputs, ["layer3"])`, `match = FeatureMatch(student, inputs, said, {"layer2": "layer3"}, hint_loss, soft=blended(4.0))`, `distill(match, inputs, match.teacher_logits, loss=match.loss, epochs=20)`.
+# - Across architectures, expect little of features, and give the logits all their steps.
 
 # %% [markdown]
 # ## Check yourself
@@ -485,7 +485,7 @@ quiz.show("07_features_and_assistants")
 #
 # - Features come on top of the logits, not in their place. The regressor is paid for in training only.
 # - A baseline that was tuned less makes any method look good.
-# - What one architecture represents, another need not be able to.
+# - Hints that come first take steps from the logits: count them.
 #
 # The claim in full: `kdcourse claims features-beat-logits`.
 
@@ -495,7 +495,7 @@ quiz.show("07_features_and_assistants")
 # - Romero et al. (2015), *FitNets*, section 2.2: [arXiv:1412.6550](https://arxiv.org/abs/1412.6550)
 # - Zagoruyko and Komodakis (2017), *Paying More Attention to Attention*, section 3.1: [arXiv:1612.03928](https://arxiv.org/abs/1612.03928)
 # - Park et al. (2019), *Relational Knowledge Distillation*, section 3.2: [arXiv:1904.05068](https://arxiv.org/abs/1904.05068)
-# - Tian et al. (2020), *Contrastive Representation Distillation*, section 4.1: [arXiv:1910.10699](https://arxiv.org/abs/1910.10699)
+# - Tian et al. (2020), *Contrastive Representation Distillation*, section 4.1 (their own loss on features, which contrasts examples, wins): [arXiv:1910.10699](https://arxiv.org/abs/1910.10699)
 # - Zhao et al. (2022), *Decoupled Knowledge Distillation*, section 3: [arXiv:2203.08679](https://arxiv.org/abs/2203.08679)
 # - Huang et al. (2022), *Knowledge Distillation from A Stronger Teacher*, section 4: [arXiv:2205.10536](https://arxiv.org/abs/2205.10536)
 # - Mirzadeh et al. (2020): [arXiv:1902.03393](https://arxiv.org/abs/1902.03393). Cho and Hariharan (2019), *On the Efficacy of Knowledge Distillation*: [arXiv:1910.01348](https://arxiv.org/abs/1910.01348)
