@@ -107,7 +107,7 @@ class Clock:
 
     def __init__(self, monkeypatch, milliseconds):
         self.milliseconds, self.log, self.models = milliseconds, [], 0
-        monkeypatch.setattr(ship.timeit, "Timer", self.timer)
+        monkeypatch.setattr(ship.measure.timeit, "Timer", self.timer)
 
     def timer(self, answer):
         clock, model, turns = self, self.models, [0]
