@@ -45,10 +45,11 @@ def prune_weights(model: nn.Module, share: float) -> nn.Module:
     if not layers:
         raise ValueError(f"model must have a layer with weights, got none in {type(model).__name__}")
     weights = [(layer, "weight") for layer in layers]
+    model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # torch flattens no other
     prune.global_unstructured(weights, pruning_method=prune.L1Unstructured, amount=share)
     for layer in layers:
         prune.remove(layer, "weight")
-    return model
+    return _channels_last(model)
 
 
 def prune_units(model: nn.Sequential, share: float) -> nn.Sequential:
@@ -96,9 +97,13 @@ def prune_units(model: nn.Sequential, share: float) -> nn.Sequential:
             for layer in group.readers:
                 _cut(layer, ["weight"], stay, axis=1)
     model.apply(_tell_sizes)
-    if any(isinstance(layer, nn.Conv2d) for layer in model.modules()):
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as `cnn` makes it
-    return model
+    return _channels_last(model)
+
+
+def _channels_last(model):
+    """The model, with the layout that `cnn` makes and that cutting and masking lose."""
+    has_pictures = any(isinstance(layer, nn.Conv2d) for layer in model.modules())
+    return model.to(memory_format=torch.channels_last) if has_pictures else model
 
 
 class _Group(NamedTuple):
