@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
@@ -97,16 +98,19 @@ def _measure(name, program, threads):
     command = [sys.executable, "-c", program + MEASURED]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     began = perf_counter()
-    with subprocess.Popen(
-        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
         assert process.stdout is not None
-        first = next((line for line in process.stdout if line.strip() == "answered"), None)
+        lines = iter(process.stdout.readline, "")
+        answered = any(line.strip() == "answered" for line in lines)
         start = 1000 * (perf_counter() - began)
-        rest, errors = process.communicate()
-    if process.returncode or first is None:
-        raise RuntimeError(f"program {name!r} failed: {errors.strip() or rest}")
-    return {"start_ms": start} | json.loads(rest)
+        rest = process.stdout.read()
+        if process.wait() or not answered:
+            errors.seek(0)
+            raise RuntimeError(f"program {name!r} failed: {errors.read().strip()}")
+    return {"start_ms": start} | json.loads(rest.splitlines()[-1])
 
 
 def _row(runs):

@@ -124,11 +124,17 @@ def quantize_int8(
         reduce_range = here.architecture.lower() in ("x86_64", "amd64") and not here.vnni
     name = open_session(path).get_inputs()[0].name
     with quiet(), tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        import onnx
+        import onnxruntime
         from onnxruntime import quantization
-        from onnxruntime.quantization.shape_inference import quant_pre_process
 
         prepared, written = Path(folder, "prepared.onnx"), Path(folder, out.name)
-        quant_pre_process(str(path), str(prepared))  # folds batch norm into the convolutions before it
+        # Batch norm goes into the convolutions before it. (quant_pre_process does this too, but loses weights that lie
+        # in a second file.)
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(prepared)
+        onnxruntime.InferenceSession(onnx.load(path).SerializeToString(), options, providers=["CPUExecutionProvider"])
         settings = {"weight_type": quantization.QuantType.QInt8, "per_channel": True, "reduce_range": reduce_range}
         if method == "dynamic":
             quantization.quantize_dynamic(prepared, written, **settings)
