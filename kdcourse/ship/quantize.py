@@ -135,12 +135,14 @@ def quantize_int8(
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.optimized_model_filepath = str(prepared)
         onnxruntime.InferenceSession(onnx.load(path).SerializeToString(), options, providers=["CPUExecutionProvider"])
+        model = onnx.load(prepared)
+        del model.graph.value_info[:]  # shapes that the quantiser will not keep to
         settings = {"weight_type": quantization.QuantType.QInt8, "per_channel": True, "reduce_range": reduce_range}
         if method == "dynamic":
-            quantization.quantize_dynamic(prepared, written, **settings)
+            quantization.quantize_dynamic(model, written, **settings)
         else:
             quantization.quantize_static(
-                prepared, written, _reader(name, calibration), quant_format=quantization.QuantFormat.QDQ, **settings
+                model, written, _reader(name, calibration), quant_format=quantization.QuantFormat.QDQ, **settings
             )
         os.replace(written, out)
     return Quantized(out, size_in_bytes(out), method, reduce_range, here)
