@@ -29,26 +29,19 @@ class Cache:
     keys, values : list of Tensors, one a block
     allowed : bool Tensor [B, T]
         False where the prefix was padding.
-    written : int, or int64 Tensor [B]
-        How many of the tokens that may be looked at stand behind the prefix: the position of the next one.
+    written : int
+        How many of the T tokens stand behind the prefix.
     """
 
     keys: list[torch.Tensor]
     values: list[torch.Tensor]
     allowed: torch.Tensor
-    written: int | torch.Tensor = 0
+    written: int = 0
 
     def rows(self, index: torch.Tensor) -> "Cache":
         """The cache of these rows of the batch, which may repeat: for beams, and for several samples of one prefix."""
         keys, values = ([one[index] for one in part] for part in (self.keys, self.values))
-        written = self.written if isinstance(self.written, int) else self.written[index]
-        return Cache(keys, values, self.allowed[index], written)
-
-    def take_back(self, count: int, kept: torch.Tensor) -> None:
-        """Of the last `count` tokens only the first `kept` [B] were written: nothing looks at the others any more."""
-        stays = torch.arange(count, device=kept.device) < kept[:, None]
-        self.allowed = torch.cat([self.allowed[:, :-count], stays], 1)
-        self.written = self.written - count + kept
+        return Cache(keys, values, self.allowed[index], self.written)
 
 
 class Block(nn.Module):
@@ -177,10 +170,8 @@ class Transformer(nn.Module):
         return self.head(self.norm(x)).transpose(1, 2).index_fill(1, self.padding, NEVER)
 
     def _turn(self, start, count):
-        places = torch.arange(count, device=self.angles.device)
-        places = places + (start if isinstance(start, int) else start[:, None])
-        angles = places[..., None, None] * self.angles
-        return angles.cos(), angles.sin()  # [T, 1, D/2], or [B, T, 1, D/2] where each row has a start of its own
+        angles = torch.arange(start, start + count, device=self.angles.device)[:, None, None] * self.angles
+        return angles.cos(), angles.sin()  # [T, 1, D/2]
 
 
 def rotated(x, turn):

@@ -1,5 +1,6 @@
 """A small model proposes, the large one checks several tokens at once; what is written is the large one's."""
 
+import copy
 import math
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from kdcourse._arguments import integer, not_negative
 from kdcourse._examples import home_of, in_mode
 from kdcourse.data.cmudict import END, LONGEST, PAD, START
 from kdcourse.lm.decode import BATCH, batches
-from kdcourse.lm.model import Transformer
+from kdcourse.lm.model import Cache, Transformer
 
 
 class Speculation(NamedTuple):
@@ -125,6 +126,7 @@ def speculative(
 def _speculate(teacher, draft, prefix, ahead, temperature, draws, longest):
     """(tokens [B, longest], [steps, tested, accepted, sum of the overlaps, sum of their variances]) for one batch."""
     batch, device = len(prefix), prefix.device
+    teacher, draft = _row_by_row(teacher), _row_by_row(draft)
     caches = teacher.read(prefix), draft.read(prefix)
     written = torch.full((batch, longest + ahead + 1), PAD, device=device)  # what is too long is cut off at the end
     length = torch.zeros(batch, dtype=torch.int64, device=device)
@@ -176,11 +178,40 @@ def _speculate(teacher, draft, prefix, ahead, temperature, draws, longest):
             1, (length[:, None] + places).clamp(max=written.shape[1] - 1), further.masked_fill(unwritten, PAD)
         )
         for cache in caches:
-            cache.take_back(ahead + 1, accepted + 1)
+            take_back(cache, ahead + 1, accepted + 1)
         last = further.gather(1, accepted[:, None])
         length = length + (~unwritten).sum(1)
         done = done | (written == END).any(1) | (length >= longest)
     return written[:, :longest].cpu(), counts
+
+
+class _RowByRow(Transformer):
+    """A model whose cache stands at a place of its own in each row."""
+
+    def _turn(self, start, count):
+        places = (
+            torch.arange(count, device=self.angles.device)
+            + torch.as_tensor(start, device=self.angles.device)[..., None]
+        )
+        angles = places[..., None, None] * self.angles
+        return angles.cos(), angles.sin()  # [T, 1, D/2], or [B, T, 1, D/2]
+
+
+def _row_by_row(model):
+    """The same model, weights and all, as a `_RowByRow`. (The code of `Transformer` names results of lesson 08.)"""
+    model = copy.copy(model)
+    model.__class__ = _RowByRow
+    return model
+
+
+def take_back(cache: Cache, count: int, kept: torch.Tensor) -> None:
+    """Of the last `count` tokens only the first `kept` [B] were written: nothing looks at the others any more.
+
+    From then on the cache counts what is written row by row.
+    """
+    stays = torch.arange(count, device=kept.device) < kept[:, None]
+    cache.allowed = torch.cat([cache.allowed[:, :-count], stays], 1)
+    cache.written = cache.written - count + kept  # type: ignore[assignment]
 
 
 def _probabilities(logits, temperature):
