@@ -107,7 +107,7 @@ def test_every_arm_spends_its_budget_and_no_step_more(name, world):
 def test_a_warm_start_is_half_the_budget_of_soft_targets(world, monkeypatch):
     fitted = []
     monkeypatch.setattr(
-        phonemes.lm, "fit", lambda model, *_, **options: fitted.append(options) or SimpleNamespace(rows=[])
+        phonemes, "fit", lambda model, *_, **options: fitted.append(options) or SimpleNamespace(rows=[])
     )
     phonemes.trained("on-policy", 0.001, 1.0, 0, 0.004)
     warm, own = fitted

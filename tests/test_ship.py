@@ -15,7 +15,7 @@ from torch import nn
 
 from kdcourse import ship
 from kdcourse.models import StudentStack, cnn, mlp
-from kdcourse.ship import break_even, cost_per_1000, latency, multiply_adds
+from kdcourse.ship import break_even, business_case, cost_per_1000, latency, multiply_adds
 
 INPUTS = numbers(10, D)
 
@@ -107,7 +107,7 @@ class Clock:
 
     def __init__(self, monkeypatch, milliseconds):
         self.milliseconds, self.log, self.models = milliseconds, [], 0
-        monkeypatch.setattr(ship.timeit, "Timer", self.timer)
+        monkeypatch.setattr(ship.measure.timeit, "Timer", self.timer)
 
     def timer(self, answer):
         clock, model, turns = self, self.models, [0]
@@ -286,6 +286,68 @@ def test_what_a_thousand_requests_cost():
     assert cost_per_1000(3600, 1) == 1  # an hour
     assert cost_per_1000(10, 0.9) == pytest.approx(0.9 * (1000 * 0.010) / (60 * 60))
     assert isinstance(cost_per_1000(np.float32(3), 1), float)
+    # A machine that answers 50 requests a second, and is busy a quarter of the time: 45,000 requests an hour.
+    assert cost_per_1000(price_per_hour=0.9, requests_per_second=50, utilisation=0.25) == pytest.approx(0.9 / 45)
+    assert cost_per_1000(20, 0.9, utilisation=0.25) == pytest.approx(0.9 / 45)
+
+
+@refusals(
+    "arguments",
+    ({}, TypeError, "give milliseconds or requests_per_second, got None and None"),
+    ({"milliseconds": 1, "requests_per_second": 1}, TypeError, "give milliseconds or requests_per_second, got 1 and 1"),
+    ({"requests_per_second": 0}, ValueError, "requests_per_second must be > 0, got 0.0"),
+    ({"milliseconds": 1, "utilisation": [0.5, 0]}, ValueError, r"utilisation must be in \(0, 1\], got 0.0"),
+    ({"milliseconds": 1, "utilisation": 1.5}, ValueError, r"utilisation must be in \(0, 1\], got 1.5"),
+)
+def test_the_cost_of_requests_names_what_it_refuses(arguments, error, message):
+    with pytest.raises(error, match=message):
+        cost_per_1000(**{"price_per_hour": 1} | arguments)
+
+
+shares, money = st.floats(0, 1), st.floats(0, 1e4)
+
+
+@given(st.integers(1, 50), money, money, money, money, st.integers(0, 9000), shares, money)
+def test_month_by_month_the_student_has_paid_for_itself_where_the_case_says(
+    thousands, teacher, student, training, labelling, queries, fallback, retraining
+):
+    case = business_case(
+        requests_per_month=1000 * thousands,
+        teacher_cost_per_1000=teacher,
+        student_cost_per_1000=student,
+        training_cost=training,
+        labelling_cost=labelling,
+        teacher_queries=queries,
+        fallback_share=fallback,
+        retraining_cost_per_month=retraining,
+    )
+    spent = training + labelling + sum([teacher / 1000] * queries)
+    with_student = thousands * student + thousands * fallback * teacher + retraining
+    assert case.one_time_cost == pytest.approx(spent)
+    assert (case.teacher_cost_per_month, case.student_cost_per_month) == pytest.approx(
+        (thousands * teacher, with_student)
+    )
+    months = case.break_even_months
+    if math.isinf(months):
+        assert case.saved_per_month <= 0 or case.one_time_cost / case.saved_per_month == math.inf
+    else:
+        assert case.saved_per_month > 0
+        assert months * case.teacher_cost_per_month == pytest.approx(spent + months * case.student_cost_per_month)
+        assert case.break_even_requests == pytest.approx(1000 * thousands * months)
+
+
+def test_a_case_takes_arrays_and_names_what_it_refuses():
+    given = {"requests_per_month": 1000, "teacher_cost_per_1000": 2, "student_cost_per_1000": 1, "training_cost": 3}
+    case = business_case(**given, fallback_share=np.array([0, 0.25, 0.5, 1]))
+    assert case.break_even_months.tolist() == [3, 6, math.inf, math.inf]
+    assert case.saved_per_month.tolist() == [1, 0.5, 0, -1]
+    for change, message in [
+        ({"requests_per_month": 0}, "requests_per_month must be > 0, got 0.0"),
+        ({"fallback_share": 1.2}, r"fallback_share must be in \[0, 1\], got 1.2"),
+        ({"labelling_cost": -1}, "labelling_cost must be >= 0 and finite, got -1.0"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            business_case(**given | change)
 
 
 costs = st.floats(0, 1e6)

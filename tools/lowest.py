@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("lab", "dask", "site")
+EXTRAS = ("lab", "dask", "export", "site")
 
 
 def lowest():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from kdcourse import data, devices, lm, store
+from kdcourse import data, devices, store
 from kdcourse._process import arithmetic_threads
 from kdcourse.claims import ways
 from kdcourse.claims.arms import part
@@ -16,6 +16,7 @@ from kdcourse.claims.record import Arm, Part
 from kdcourse.claims.settings import METRICS
 from kdcourse.claims.ways import BATCH_SIZE, WAYS, Source, dictionary, scored
 from kdcourse.data.cmudict import WORDS
+from kdcourse.lm import Transformer, fit, greedy, load_teacher, on_policy, pronunciation_errors, scores, spelled
 from kdcourse.lm.teacher import CHECKPOINT
 from kdcourse.stats.calibration import confidence_gap
 from kdcourse.sweep.identity import CHECKS, code_behind, identity
@@ -33,25 +34,11 @@ SLICES = {
 }
 
 
-# What of the package makes students and measures them: other code makes others.
-ENGINE = (
-    lm.Transformer,
-    lm.fit,
-    lm.on_policy,
-    lm.sample,
-    lm.greedy,
-    lm.beam,
-    lm.teacher_logits,
-    lm.forward_flops,
-    lm.scores,
-)
-
-
 # ---- training ----
 
 
 _words = functools.cache(lambda: data.load("cmudict"))
-_teacher = functools.cache(lm.load_teacher)
+_teacher = functools.cache(load_teacher)
 
 
 def _made_of(name):
@@ -60,7 +47,6 @@ def _made_of(name):
     files = (WORDS,) if name == "labels" else (WORDS, CHECKPOINT)
     return [
         *code_behind(__name__, "measured", but=(CHECKS, f"{__name__}._kept", f"{ways.__name__}.WAYS")),
-        *(identity(one) for one in ENGINE),
         *(part for way in own for part in (identity(way.source), identity(way.loss), way.warm, way.own, way.budget)),
         *(store.sha256(data.folder() / file) for file in files),
     ]
@@ -91,13 +77,13 @@ def _source(name, block):
     return Source(**tensors, **about)
 
 
-def trained(name: str, lr: float, share: float, block: int, warm: float | None = None) -> tuple[lm.Transformer, dict]:
+def trained(name: str, lr: float, share: float, block: int, warm: float | None = None) -> tuple[Transformer, dict]:
     """The student of one arm on one block of words, and what it cost: from the cache, or trained now.
 
     Training gets a share of what the teacher has left of the budget, at the rate `lr`. Where there is a warm start, it
     was at the rate `warm`.
     """
-    model = lm.Transformer(len(data.cmudict.TOKENS), **STUDENT, seed=block)
+    model = Transformer(len(data.cmudict.TOKENS), **STUDENT, seed=block)
 
     def made():
         way = WAYS[name]
@@ -107,8 +93,8 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
             model.load_state_dict(before.state_dict())
             spent = about["flops"]
         paid = 0.0 if way.warm else source.flops  # a warm start has paid for what the teacher says
-        rewrite = lm.on_policy(model, way.own, seed=block) if way.own else None
-        history = lm.fit(
+        rewrite = on_policy(model, way.own, seed=block) if way.own else None
+        history = fit(
             model,
             source.prefixes,
             source.targets,
@@ -136,9 +122,7 @@ def on_validation(name: str, lr: float, share: float, block: int, warm: float | 
     """Share of the phonemes of the validation words that a student gets right."""
     words, (model, _) = _words().validation, trained(name, lr, share, block, warm)
     with arithmetic_threads(1):
-        return (
-            1 - lm.pronunciation_errors(lm.spelled(lm.greedy(model, words.letters)), words.pronunciations).phoneme_rate
-        )
+        return 1 - pronunciation_errors(spelled(greedy(model, words.letters)), words.pronunciations).phoneme_rate
 
 
 def chosen(name: str, warm: float | None = None) -> tuple[float, float]:
@@ -170,7 +154,7 @@ def measured(
 
     def made():
         model, about = trained(name, lr, share, block, warm)
-        return lm.scores(model, _words().test), about
+        return scores(model, _words().test), about
 
     with arithmetic_threads(1):
         tensors, about = _kept(made, name, "test", lr, share, block, warm)

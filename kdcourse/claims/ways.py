@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from kdcourse import lm
+from kdcourse.lm import beam, bucketed, forward_flops, greedy, sample, sampled_reverse_loss, teacher_logits, trimmed
 from kdcourse.losses import blended
 
 BATCH_SIZE = 128
@@ -60,14 +60,14 @@ def dictionary(teacher, words, unlabelled):
 def scored(teacher, words, unlabelled):
     """The listed pronunciations, and what the teacher says at each of their tokens."""
     letters, said, _ = words.examples()
-    return Source(letters, said, lm.teacher_logits(teacher, letters, said), cost(teacher, letters, said))
+    return Source(letters, said, teacher_logits(teacher, letters, said), cost(teacher, letters, said))
 
 
 def sampled(count):
     """So many completions of the teacher for each word, in place of the listed ones."""
 
     def source(teacher, words, unlabelled):
-        written = lm.sample(teacher, words.letters, count, seed=0)
+        written = sample(teacher, words.letters, count, seed=0)
         repeated = words.letters.repeat_interleave(count, 0)
         return Source(repeated, written.flatten(0, 1), None, cost(teacher, words.letters, written.amax(1), count))
 
@@ -76,7 +76,7 @@ def sampled(count):
 
 def beamed(teacher, words, unlabelled):
     """The best completion of a beam of four for each word."""
-    written = lm.beam(teacher, words.letters, 4)[0]
+    written = beam(teacher, words.letters, 4)[0]
     return Source(words.letters, written[:, 0], None, cost(teacher, words.letters, written.amax(1), 4))
 
 
@@ -85,8 +85,8 @@ def with_unlabelled(soft):
 
     def source(teacher, words, unlabelled):
         known, new = scored(teacher, words, None) if soft else dictionary(teacher, words, None), unlabelled.letters
-        written = lm.greedy(teacher, new)
-        logits = torch.cat([known.logits, lm.teacher_logits(teacher, new, written)]) if soft else None
+        written = greedy(teacher, new)
+        logits = torch.cat([known.logits, teacher_logits(teacher, new, written)]) if soft else None
         spent = known.flops + cost(teacher, new, written)  # its logits come along as it writes
         return Source(torch.cat([known.prefixes, new]), torch.cat([known.targets, written]), logits, spent)
 
@@ -96,10 +96,8 @@ def with_unlabelled(soft):
 def cost(model, prefixes, tokens, count=1):
     """What a model spends on scoring or writing [N, P] tokens, in batches as students have them."""
     order = torch.Generator().manual_seed(0)
-    batches = lm.bucketed(prefixes, tokens, BATCH_SIZE, order)
-    return sum(
-        lm.forward_flops(model, *(lm.trimmed(each[rows]) for each in (prefixes, tokens)), count) for rows in batches
-    )
+    batches = bucketed(prefixes, tokens, BATCH_SIZE, order)
+    return sum(forward_flops(model, *(trimmed(each[rows]) for each in (prefixes, tokens)), count) for rows in batches)
 
 
 FORWARD, REVERSE = blended(), blended(direction="reverse")
@@ -113,7 +111,7 @@ WAYS = {
     "reverse on the dictionary": Way(scored, REVERSE, warm=True),
     "on-policy": Way(dictionary, REVERSE, warm=True, own=1.0),
     "on-policy from scratch": Way(dictionary, REVERSE, own=1.0),
-    "on-policy by sampled tokens": Way(dictionary, lm.sampled_reverse_loss, warm=True, own=1.0),
+    "on-policy by sampled tokens": Way(dictionary, sampled_reverse_loss, warm=True, own=1.0),
     "half on-policy": Way(dictionary, REVERSE, warm=True, own=0.5),
     "soft targets for longer": Way(scored, FORWARD, budget=LARGE),
     "pseudo-labels of more words": Way(with_unlabelled(soft=False), blended(soft_weight=0), budget=LARGE),

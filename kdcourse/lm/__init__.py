@@ -1,8 +1,8 @@
 """Language models that are small enough to train on a laptop: letters in, phonemes out.
 
-`Transformer` is the model, `fit` trains it, `greedy`, `sample` and `beam` let it write, `pronunciation_errors` counts
-what is wrong, `load_teacher` is the teacher of `data.load("cmudict")`; `watch` says how an on-policy run is
-doing, and `broken` has runs with bugs to be found.
+`Transformer` is the model, `fit` trains it, `greedy`, `sample` and `beam` let it write, `speculative` with a smaller
+one that proposes; `pronunciation_errors` counts what is wrong, `load_teacher` is the teacher of `data.load("cmudict")`;
+`watch` says how an on-policy run is doing, and `broken` has runs with bugs to be found.
 """
 
 from kdcourse.lm.batches import bucketed, padding_share, trimmed
@@ -13,6 +13,7 @@ from kdcourse.lm.failures import RUNS, broken
 from kdcourse.lm.losses import gradient_noise, sampled_reverse_loss
 from kdcourse.lm.model import Cache, Transformer
 from kdcourse.lm.scores import scores
+from kdcourse.lm.speculative import Speculation, speculative
 from kdcourse.lm.teacher import load_student, load_teacher
 from kdcourse.lm.train import fit, on_policy, teacher_logits, token_losses, warm_cosine
 from kdcourse.lm.watch import watch
@@ -21,6 +22,7 @@ __all__ = [
     "RUNS",
     "Cache",
     "Errors",
+    "Speculation",
     "Transformer",
     "beam",
     "broken",
@@ -40,6 +42,7 @@ __all__ = [
     "sampled_reverse_loss",
     "scores",
     "spelled",
+    "speculative",
     "teacher_logits",
     "token_losses",
     "trimmed",
