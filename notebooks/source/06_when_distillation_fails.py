@@ -8,7 +8,7 @@
 # - see from the teacher alone, before you train, that a transfer set will *not* do,
 # - name a bug from its symptoms, and go from a symptom to the check to run.
 #
-# **The finding.** A teacher has an answer to everything. A student that learns its answers to digits, to one photograph or to noise knows next to nothing of garments; one that learns *half of the garments* knows that half, and calls the other half by its names.
+# **The finding.** A teacher has an answer to everything. Shown 500 pictures of the task, a student gets {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} % of the garments right. Shown its teacher's answers to 500 digits: {{ a wrong-distribution-ruins fashion-mnist shown=digits,examples=500 is worse }} %; to crops of one photograph: {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=500 is worse }} %; to noise: {{ a wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} %; to half of the garments: {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=500 is worse }} %.
 
 # %% tags=["parameters"]
 FAST = False  # fewer seeds and epochs; the tests use it
@@ -164,6 +164,9 @@ claims.show(
 )
 
 # %% [markdown]
+# More of the wrong does not help: with 2,400 crops it is {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=2400 is worse }} %, with 2,400 pictures of half the classes {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=2400 is worse }} %.
+
+# %% [markdown]
 # **Seen in an audit.** A student of t-shirts to coats, garment by garment, that is allowed 20 points:
 
 # %%
@@ -255,6 +258,9 @@ audit(late, *said, {"tested on": season}, **days).plot()
 
 # %% [markdown]
 # The benchmark saw the first half only, where no loss was found. Hold out the *latest* days, and audit by time. Repair, if the teacher still holds: let it label this week's flights.
+
+# %% [markdown]
+# The full run, over the whole year: flights of January to June instead of all months change AUROC by {{ gain wrong-distribution-ruins flights shown=January_to_June,examples=1700,metric=AUROC is equivalent }}, flights of one carrier by {{ gain wrong-distribution-ruins flights shown=one_carrier,examples=1700,metric=AUROC is equivalent }}. Lost, not ruined: a part of the task is not another task.
 
 # %% [markdown]
 # **Tuned on the test set.** Sixty settings, 200 test pictures, and you report the best. How much of it is luck? All 10,000 test pictures know.
@@ -541,7 +547,7 @@ quiz.show("06_when_distillation_fails")
 # %% [markdown]
 # ## Take away
 #
-# - A student learns what it is shown; its teacher never says that it does not know.
+# - A student learns what it is shown; its teacher never says that it does not know. Does another transfer set ruin it? {{ plain wrong-distribution-ruins }}
 # - Most failures have a check of one line. A falling loss is none.
 # - Ask *worse than what*, measured *on which examples*, chosen *how*.
 #
