@@ -62,7 +62,7 @@ def test_a_part_of_both_runs_is_one_line_one_bar_and_one_entry(full_run, drawn):
     assert str(shown).splitlines() == [
         "“A student learns more from soft labels than from hard labels.”",
         f"100 pictures: just now {HERE}; full run {FULL}. Both say yes.",
-        "mine: −5.00 points [−7.04, −2.96], n = 5: no. The full run has not measured it.",
+        "mine: −5.00 points [−7.04, −2.96], n = 5. The full run has not measured it.",
         "All of it: kdcourse claims soft-beats-hard",
     ]
     assert (shown.compared, shown.contradictions) == (["examples=100"], [])
@@ -121,7 +121,7 @@ def test_nothing_measured_and_an_unknown_claim_are_errors():
 
 def test_without_a_full_run_the_lesson_stands_alone(full_run, drawn):
     shown = claims.show("on-policy-helps", {"mine": now("better")}, title="x")
-    assert str(shown).splitlines()[1] == f"mine: {HERE}: yes. The full run has not measured it."
+    assert str(shown).splitlines()[1] == f"mine: {HERE}. The full run has not measured it."
 
 
 def test_the_lesson_is_shown_in_the_unit_of_the_full_run_and_with_its_margin(full_run, drawn):

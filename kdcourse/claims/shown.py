@@ -155,7 +155,7 @@ def _line(part):
     full, now = part["full"], part["now"]
     yours, theirs = now["answer"], full and full["answer"]
     if not full:
-        return f"{part['label']}: {effect(now)}: {yours}. The full run has not measured it."
+        return f"{part['label']}: {effect(now)}. The full run has not measured it."
     if part["contradicts"]:
         said = CONTRADICTION
     elif yours == theirs:

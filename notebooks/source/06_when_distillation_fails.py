@@ -101,7 +101,7 @@ from kdcourse.train import cosine
 
 COMMON = {
     "examples": 1_200,  # of a block, to choose N from
-    "blocks": 3 if FAST else 6,
+    "blocks": 2 if FAST else 6,
     "epochs": 5 if FAST else 20,
     "batch_size": 125,
     "schedule": cosine,
