@@ -40,10 +40,15 @@ def world(words, monkeypatch, tmp_path):
     monkeypatch.setattr(phonemes, "BLOCK", BLOCK)
     for module in (phonemes, ways):
         monkeypatch.setattr(module, "BATCH_SIZE", 10)
-    short = {name: replace(way, budget=4e8 * way.budget / ways.BUDGET) for name, way in phonemes.WAYS.items()}
-    monkeypatch.setattr(phonemes, "WAYS", short)
+    whole = phonemes.WAYS
+
+    def shorten(budget):
+        short = {name: replace(way, budget=budget * way.budget / ways.BUDGET) for name, way in whole.items()}
+        monkeypatch.setattr(phonemes, "WAYS", short)
+
+    shorten(4e8)
     monkeypatch.setenv("KDCOURSE_HOME", str(tmp_path))
-    return SimpleNamespace(words=words, teacher=teacher)
+    return SimpleNamespace(words=words, teacher=teacher, shorten=shorten)
 
 
 def texts(rows):
@@ -192,6 +197,7 @@ def test_the_gap_between_confidence_and_right_answers_is_the_calibration_error()
 
 
 def test_no_two_students_share_a_place_in_the_cache(world):
+    world.shorten(1e7)
     for name in ("labels", "soft targets", "soft targets for longer"):
         for lr, share, block in ((0.003, 1.0, 0), (0.004, 1.0, 0), (0.003, 0.5, 0), (0.003, 1.0, 1)):
             phonemes.trained(name, lr, share, block)

@@ -62,6 +62,9 @@ def test_a_scatter_has_every_run_at_its_arms_place_and_the_mean_with_its_interva
     assert "socks: at 3, 3 [-3.57, 9.57], n = 3" in words  # 3 ± 4.303 · √(7 / 3)
     with pytest.raises(ValueError, match="hats: "):
         plots.scatter({"hats": (1, [2])}, title="", xlabel="", ylabel="")
+    with pytest.raises(ValueError, match="zip"):
+        plots.strips({"noise": (torch.zeros(2, 4), ["bag"])}, title="")
+    assert plt.get_fignums() == []
 
 
 def test_pictures_say_their_labels_and_what_the_teacher_ranks_first(drawn):

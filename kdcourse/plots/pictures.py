@@ -159,20 +159,22 @@ def strips(rows: Mapping[str, tuple[ArrayLike, Iterable[str]]], *, title: str) -
     >>> strips({"noise": (np.eye(4).reshape(1, 16), ["bag"])}, title="Noise is a bag")
     [figure] Noise is a bag. Pictures, and what they are called. noise: bag.
     """
-    columns = max(len(np.asarray(pictures)) for pictures, _ in rows.values())
+    pairs = {
+        name: list(zip(np.asarray(pictures), captions, strict=True)) for name, (pictures, captions) in rows.items()
+    }
+    columns = max(map(len, pairs.values()))
     fig, axes = figure(1.9 + 0.85 * columns, 0.5 + 1.0 * len(rows), nrows=len(rows), ncols=columns, squeeze=False)
     words = []
-    for own, (name, (pictures, captions)) in zip(axes, rows.items(), strict=True):
-        captions, pictures = list(captions), np.asarray(pictures)
-        side = int(pictures.shape[1] ** 0.5)
-        for ax, picture, caption in zip(own, pictures, captions, strict=True):
+    for own, (name, strip) in zip(axes, pairs.items(), strict=True):
+        for ax, (picture, caption) in zip(own, strip, strict=True):
+            side = int(len(picture) ** 0.5)
             ax.imshow(picture.reshape(side, side), cmap="gray_r", interpolation="nearest")  # noise packs better so
             ax.set_xlabel(caption, fontsize=8, labelpad=2)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set(visible=True, color="#dddddd")
         style = {"rotation": 0, "ha": "right", "va": "center", "fontsize": 10}
         own[0].set_ylabel(name, **style)
-        words.append(f"{name}: {', '.join(captions)}")
+        words.append(f"{name}: {', '.join(caption for _, caption in strip)}")
     fig.suptitle(title, fontsize=12, x=0.01, ha="left")
     show(fig, f"{title}. Pictures, and what they are called. {'; '.join(words)}.")
 

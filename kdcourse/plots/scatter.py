@@ -30,11 +30,12 @@ def scatter(arms: Mapping[str, tuple[float, ArrayLike]], *, title: str, xlabel: 
     >>> scatter({"hat": (1, [2, 4])}, title="Hats do", xlabel="size", ylabel="gain")
     [figure] Hats do. gain, means with 95 % intervals, by size. hat: at 1, 3 [-9.71, 15.7], n = 2.
     """
+    all_runs = {name: np.asarray(results, dtype=float) for name, (_, results) in arms.items()}
+    intervals = {name: interval_of(runs, name) for name, runs in all_runs.items()}
     fig, ax = figure(7.5, 4.0)
     words = []
-    for (name, (x, results)), (colour, marker) in zip(arms.items(), looks(list(arms)), strict=True):
-        runs = np.asarray(results, dtype=float)
-        mean, low, high = interval_of(runs, name)
+    for (name, (x, _)), (colour, marker) in zip(arms.items(), looks(list(arms)), strict=True):
+        runs, (mean, low, high) = all_runs[name], intervals[name]
         ax.plot(np.full(len(runs), x), runs, ".", color=colour, alpha=0.35, markersize=5)
         error = [[mean - low], [high - mean]]
         ax.errorbar(x, mean, error, fmt=marker, color=colour, capsize=4, markersize=7, label=name)
