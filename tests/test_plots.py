@@ -60,6 +60,7 @@ def test_a_scatter_has_every_run_at_its_arms_place_and_the_mean_with_its_interva
     dots = {tuple(line.get_xdata()): tuple(line.get_ydata()) for line in ax.lines if line.get_marker() == "."}
     assert dots == {(x,) * len(runs): tuple(runs) for x, runs in arms.values()}
     assert "socks: at 3, 3 [-3.57, 9.57], n = 3" in words  # 3 ± 4.303 · √(7 / 3)
+    plt.close(figure)
     with pytest.raises(ValueError, match="hats: "):
         plots.scatter({"hats": (1, [2])}, title="", xlabel="", ylabel="")
     with pytest.raises(ValueError, match="zip"):
