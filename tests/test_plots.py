@@ -1,3 +1,12 @@
+def test_arms_of_one_run_and_pictures_without_a_name_are_refused_before_a_figure_is_begun():
+    before = plt.get_fignums()
+    with pytest.raises(ValueError, match="hats: "):
+        plots.scatter({"hats": (1, [2])}, title="", xlabel="", ylabel="")
+    with pytest.raises(ValueError, match="zip"):
+        plots.strips({"noise": (torch.zeros(2, 4), ["bag"])}, title="")
+    assert plt.get_fignums() == before
+
+
 """How figures are shown and told in words; runs, differences and pictures say their numbers."""
 
 import base64
