@@ -1,12 +1,3 @@
-def test_arms_of_one_run_and_pictures_without_a_name_are_refused_before_a_figure_is_begun():
-    before = plt.get_fignums()
-    with pytest.raises(ValueError, match="hats: "):
-        plots.scatter({"hats": (1, [2])}, title="", xlabel="", ylabel="")
-    with pytest.raises(ValueError, match="zip"):
-        plots.strips({"noise": (torch.zeros(2, 4), ["bag"])}, title="")
-    assert plt.get_fignums() == before
-
-
 """How figures are shown and told in words; runs, differences and pictures say their numbers."""
 
 import base64
@@ -69,12 +60,15 @@ def test_a_scatter_has_every_run_at_its_arms_place_and_the_mean_with_its_interva
     dots = {tuple(line.get_xdata()): tuple(line.get_ydata()) for line in ax.lines if line.get_marker() == "."}
     assert dots == {(x,) * len(runs): tuple(runs) for x, runs in arms.values()}
     assert "socks: at 3, 3 [-3.57, 9.57], n = 3" in words  # 3 ± 4.303 · √(7 / 3)
-    plt.close(figure)
+
+
+def test_arms_of_one_run_and_pictures_without_a_name_are_refused_before_a_figure_is_begun():
+    before = plt.get_fignums()
     with pytest.raises(ValueError, match="hats: "):
         plots.scatter({"hats": (1, [2])}, title="", xlabel="", ylabel="")
     with pytest.raises(ValueError, match="zip"):
         plots.strips({"noise": (torch.zeros(2, 4), ["bag"])}, title="")
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == before
 
 
 def test_pictures_say_their_labels_and_what_the_teacher_ranks_first(drawn):
