@@ -4,6 +4,7 @@ import pandas as pd
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
+from kdcourse.check.exercises._pairings import exchanged, wrong_pairings
 from kdcourse.lm.failures import RUNS, broken
 from kdcourse.lm.model import Transformer
 
@@ -70,18 +71,6 @@ def five_runs(
     }
 
 
-def _exchanged(one, other):
-    """A mistake: two runs taken for each other."""
-    return lambda run: NAME_OF[{one: other, other: one}.get(run, run)]
-
-
-def _told(run, name):
-    """A rule against one wrong pairing."""
-    place = RUNS.index(name)
-    message = f"Run {run}, {name}? {_WOULD[name]} Run {run} {_SEEN[NAME_OF[run]]}"
-    return Rule(lambda answer, asked: asked != run or answer != place, message)
-
-
 diagnose_runs = Exercise(
     "diagnose_runs",
     lesson="08_language_models",
@@ -101,32 +90,32 @@ diagnose_runs = Exercise(
     ],
     bugs={
         "B and E exchanged": Bug(
-            _exchanged("B", "E"),
+            exchanged(NAME_OF, "B", "E"),
             "B and E both grow long. A teacher with another end disagrees from the first step on; a student that "
             "never sees END in its loss begins well. Compare their rewards at step 0, and how fast they grow.",
         ),
         "A and D exchanged": Bug(
-            _exchanged("A", "D"),
+            exchanged(NAME_OF, "A", "D"),
             "A and D both begin with little overlap and a bad reward. A student that knows nothing is unsure of every "
             "token; one that meets a wrong vocabulary is sure of itself. Look at the entropy at step 0.",
         ),
         "B and C exchanged": Bug(
-            _exchanged("B", "C"),
+            exchanged(NAME_OF, "B", "C"),
             "B and C begin alike. In one of them the words then grow longer and the reward falls: that is no healthy "
             "run.",
         ),
         "A and E exchanged": Bug(
-            _exchanged("A", "E"),
+            exchanged(NAME_OF, "A", "E"),
             "In A and E a trained student begins with a bad reward. Another end is one token of each word; another "
             "vocabulary is all of them. Look at the overlap at step 0, then at the length.",
         ),
         "D and E exchanged": Bug(
-            _exchanged("D", "E"),
+            exchanged(NAME_OF, "D", "E"),
             "D and E are both at the limit of 21 tokens for a while, one of them at first, the other one at last. "
             "Which student could not stop before it was trained?",
         ),
         "C and D exchanged": Bug(
-            _exchanged("C", "D"),
+            exchanged(NAME_OF, "C", "D"),
             "D learns, and its length comes to rest, but look at where it started: an entropy above 4 nats is that of "
             "a student that has learned nothing yet.",
         ),
@@ -137,6 +126,6 @@ diagnose_runs = Exercise(
     },
     rules=[
         Rule(lambda answer, run: answer >= 0, f"Only these words name a run here: {', '.join(RUNS)}."),
-        *(_told(run, name) for run, right in NAME_OF.items() for name in RUNS if name != right),
+        *wrong_pairings(NAME_OF, RUNS, _WOULD, {run: _SEEN[name] for run, name in NAME_OF.items()}),
     ],
 )

@@ -3,6 +3,7 @@
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
+from kdcourse.check.exercises._pairings import exchanged, wrong_pairings
 from kdcourse.gallery import BUG_OF, NAMES
 
 # A wrong pairing is told both: of the name, what it would look like, and of the run, what it looks like.
@@ -31,18 +32,6 @@ _SEEN = {
 }
 
 
-def _exchanged(one, other):
-    """A mistake: two runs taken for each other."""
-    return lambda run: BUG_OF[{one: other, other: one}.get(run, run)]
-
-
-def _told(run, name):
-    """A rule against one wrong pairing."""
-    place = NAMES.index(name)
-    message = f"Run {run}, {name}? {_WOULD[name]} Run {run} {_SEEN[run]}"
-    return Rule(lambda answer, asked: asked != run or answer != place, message)
-
-
 name_eight_bugs = Exercise(
     "name_eight_bugs",
     lesson="06_when_distillation_fails",
@@ -62,37 +51,37 @@ name_eight_bugs = Exercise(
     ],
     bugs={
         "A and F exchanged": Bug(
-            _exchanged("A", "F"),
+            exchanged(BUG_OF, "A", "F"),
             "A and F both make a student too sure. A divergence without its logarithm falls below 0; a second softmax "
             "leaves a real divergence, which is never below 0. Look at the copy.",
         ),
         "C and F exchanged": Bug(
-            _exchanged("C", "F"),
+            exchanged(BUG_OF, "C", "F"),
             "C and F both stay far above 0, for a copy as well. One student is drawn to the average of all answers and "
             "stays unsure; the other pushes its logits apart against a second softmax. Look at the confidence.",
         ),
         "B and C exchanged": Bug(
-            _exchanged("B", "C"),
+            exchanged(BUG_OF, "B", "C"),
             "In B and C the targets are not what the teacher says of the picture. Dropout draws anew each time; a "
             "cache that is read in the wrong order gives a wrong answer, and always the same one. Look at again.",
         ),
         "E and G exchanged": Bug(
-            _exchanged("E", "G"),
+            exchanged(BUG_OF, "E", "G"),
             "E and G both pass all probes. A term of the teacher with itself is 0 before anything is learned; a "
             "teacher that gives way makes it small, and not at once 0.",
         ),
         "A and H exchanged": Bug(
-            _exchanged("A", "H"),
+            exchanged(BUG_OF, "A", "H"),
             "A and H both end below 0, which no divergence does. A missing logarithm still takes probabilities, which "
             "a constant does not change; raw logits it does. Look at shift.",
         ),
         "D and F exchanged": Bug(
-            _exchanged("D", "F"),
+            exchanged(BUG_OF, "D", "F"),
             "In D and F a softmax is at fault. A second one sees one picture at a time; one over the wrong axis sees "
             "the whole batch. Look at alone.",
         ),
         "B and D exchanged": Bug(
-            _exchanged("B", "D"),
+            exchanged(BUG_OF, "B", "D"),
             "B and D are both above 0 for a copy. One value depends on the company in the batch, the other on the "
             "draw. Look at again.",
         ),
@@ -104,6 +93,6 @@ name_eight_bugs = Exercise(
     },
     rules=[
         Rule(lambda answer, run: answer >= 0, f"Only these words name a bug here: {', '.join(NAMES)}."),
-        *(_told(run, name) for run, right in BUG_OF.items() for name in NAMES if name != right),
+        *wrong_pairings(BUG_OF, NAMES, _WOULD, _SEEN),
     ],
 )

@@ -5,6 +5,7 @@ import torch
 
 from kdcourse import controls, plots
 from kdcourse.check.core import Bug, Exercise, Rule
+from kdcourse.check.exercises._pairings import exchanged
 from kdcourse.check.exercises._pieces import divergence, kl, logs, of_the_labels
 from kdcourse.data import DataSet
 from kdcourse.models import mlp
@@ -123,11 +124,6 @@ def _right(s, t, T):
     return T**2 * kl(s, t, T)
 
 
-def _exchanged(one, other):
-    """A mistake: two runs taken for each other."""
-    return lambda run: BUG_OF[{one: other, other: one}.get(run, run)]
-
-
 def _told(run, message):
     """A rule that names what one run shows."""
     place = WORDS.index(BUG_OF[run])
@@ -151,30 +147,30 @@ name_the_bug = Exercise(
     ],
     bugs={
         "B and D exchanged": Bug(
-            _exchanged("B", "D"),
+            exchanged(BUG_OF, "B", "D"),
             "B and D both begin with too small a soft term. By which factor? T² is 100, and there are 10 classes.",
         ),
         "B and C exchanged": Bug(
-            _exchanged("B", "C"),
+            exchanged(BUG_OF, "B", "C"),
             "B and C both learn the wrong labels, so both trust the labels too much. But only one of them has computed "
             "a soft term that is wrong: look at epoch 0.",
         ),
         "A and C exchanged": Bug(
-            _exchanged("A", "C"),
+            exchanged(BUG_OF, "A", "C"),
             "A student that hangs on its labels becomes sure of them. One of A and C never becomes sure of anything.",
         ),
         "C and D exchanged": Bug(
-            _exchanged("C", "D"),
+            exchanged(BUG_OF, "C", "D"),
             "Exchanged weights leave the soft term itself as it is. One of C and D starts with the right value, and "
             "the other a factor below it.",
         ),
         "A and B exchanged": Bug(
-            _exchanged("A", "B"),
+            exchanged(BUG_OF, "A", "B"),
             "A lost factor makes the soft term smaller from the start, and leaves what it asks for. One of A and B is "
             "asked for something else: look at the confidence.",
         ),
         "A and D exchanged": Bug(
-            _exchanged("A", "D"),
+            exchanged(BUG_OF, "A", "D"),
             "Dividing by the classes makes a soft term 10 times too small at epoch 0. In which of A and D is it?",
         ),
     },
