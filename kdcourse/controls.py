@@ -2,14 +2,14 @@
 
 Each takes a DataSet and gives one back whose *training* split says something else, or less. Validation and test stay
 as they are, so that agreement is always agreement with the real teacher. A student on hard labels needs none of these:
-its soft weight is 0. `weighted_labels` changes no data, and gives a loss.
+its soft weight is 0. `weighted_labels` changes no data, and gives a loss; `told` is for the blocks of a sweep.
 
     table = sweep(settings, controls.arg_max(garments), epochs=10)
 
 Each raises TypeError or ValueError that names the argument.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 
@@ -20,8 +20,9 @@ from kdcourse._arguments import integer, number, positive
 from kdcourse.data import DataSet, Split
 from kdcourse.losses import LossFunction, blended
 from kdcourse.models import mlp
-from kdcourse.train import accuracy, cosine, teacher_logits, train
+from kdcourse.train import accuracy, cosine, distill, teacher_logits, train
 
+TINY = 1e-30  # of a probability that may not be zero
 _ONE = torch.ones((), dtype=torch.float64)
 
 
@@ -37,6 +38,16 @@ def arg_max(data: DataSet) -> DataSet:
     chosen = _logits(data).argmax(1)
     certain = torch.full_like(data.train.teacher_logits, -torch.inf)
     return _with_signal(data, certain.scatter_(1, chosen[:, None], 0.0))
+
+
+def sampled(data: DataSet, seed: int = 0) -> DataSet:
+    """One class drawn from the teacher's probabilities (T = 1), with certainty: what an API says that answers in text.
+
+    >>> sampled(_tiny()).train.teacher_logits.exp().sum(1)  # one of them is certain
+    tensor([1., 1.])
+    """
+    drawn = torch.multinomial(_logits(data).softmax(1), 1, generator=_generator(seed))
+    return _with_signal(data, torch.full_like(_logits(data), -torch.inf).scatter_(1, drawn, 0.0))
 
 
 def smoothed_labels(data: DataSet, amount: float = 0.1) -> DataSet:
@@ -251,6 +262,44 @@ def weighted_labels(data: DataSet) -> LossFunction:
     """
     counts = torch.bincount(data.train.labels, minlength=_logits(data).shape[1]).clamp(min=1)
     return blended(soft_weight=0, class_weight=len(data.train) / (len(counts) * counts))
+
+
+def told(data: DataSet, n: int, *, quick: bool = False) -> dict[str, Callable[[DataSet, int], DataSet]]:
+    """What a teacher may say of the first n pictures, each a function of a block's data set and its number.
+
+    - "one sample each": a class drawn from its probabilities, as an API gives that answers in text
+    - "first choices": its most probable class
+    - "four times too sure": its logits, times four
+    - "smoothed" and "plain": another teacher's, of 256 units; of these two one has learned with label smoothing
+
+    The two learn from the labels of the last 10,000 of the training pictures of `data`, with `quick` of 2,000.
+
+    >>> from kdcourse.data import load
+    >>> garments = load("fashion-mnist").subset(60)
+    >>> told(garments, 20)["first choices"](garments, 0).train.teacher_logits.softmax(1).amax(1).unique()
+    tensor([1.])
+    """
+    n = integer("n", n, at_least=1)
+    apart = replace(data, train=data.train[-2_000 if quick else -10_000 :])
+
+    def learned(amount):
+        soft = smoothed_labels(apart, amount).train.teacher_logits
+        teacher = mlp([data.train.inputs.shape[1], 256, len(data.class_names)], seed=0)
+        how = {"temperature": 1, "epochs": 5, "schedule": cosine, "device": "cpu", "progress": False}
+        distill(teacher, apart.train.inputs, soft, **how)
+        return lambda data, block: taught_by(data.subset(n), teacher)
+
+    def too_sure(data, block):
+        some = data.subset(n)
+        return with_soft_labels(some, (4 * some.train.teacher_logits).softmax(1) + TINY, 1)
+
+    return {
+        "one sample each": lambda data, block: sampled(data.subset(n), block),
+        "first choices": lambda data, block: arg_max(data.subset(n)),
+        "four times too sure": too_sure,
+        "smoothed": learned(0.1),
+        "plain": learned(TINY),
+    }
 
 
 def _logits(data):

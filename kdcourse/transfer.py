@@ -181,6 +181,50 @@ def shown(n: int, teacher: torch.nn.Module, device: str = "auto") -> dict[str, C
     return {name: of_block(choose) for name, choose in chosen.items()} | {name: of(make) for name, make in made.items()}
 
 
+def views(n: int, teacher: torch.nn.Module, device: str = "auto") -> dict[str, Callable[[DataSet, int], DataSet]]:
+    """Crops of the first n pictures, each a function of a block's data set and its number.
+
+    The student sees one, and the teacher is asked about the "same crop", or about the "other crop".
+
+    >>> from kdcourse.data import load
+    >>> from kdcourse.train import load_teacher
+    >>> garments = load("fashion-mnist").subset(60)
+    >>> views(20, load_teacher("fashion-mnist"), "cpu")["other crop"](garments, 0).train
+    Split(20 examples)
+    """
+    n = integer("n", n, at_least=1)
+
+    def seen(apart):
+        return lambda data, block: cropped(data.subset(n), teacher, block, block + apart, device)
+
+    return {"same crop": seen(0), "other crop": seen(1_000)}
+
+
+def mended(n: int, teacher: torch.nn.Module, device: str = "auto") -> dict[str, Callable[[DataSet, int], DataSet]]:
+    """Two of the sets of `shown`, a tenth of their n pictures replaced by pictures of the task that they lack.
+
+    "half the classes" gets a tenth of the other half, and "digits" as many of the block's first pictures.
+
+    >>> from kdcourse.data import load
+    >>> from kdcourse.train import load_teacher
+    >>> garments = load("fashion-mnist").subset(60)
+    >>> mended(20, load_teacher("fashion-mnist"), "cpu")["half the classes"](garments, 1).train.labels.ge(5).sum()
+    tensor(18)
+    """
+    n = integer("n", n, at_least=REPEATED)
+    few = n // REPEATED
+
+    def half(data, block):
+        mine = (data.train.labels < len(data.class_names) // 2) == (block % 2 == 0)
+        of_half, rest = mine.nonzero().flatten(), (~mine).nonzero().flatten()
+        return replace(data, train=data.train[torch.cat([of_half[: n - few], rest[:few]])])
+
+    def mixed(data, block):
+        return asked(data, torch.cat([digits(n - few, block), _pixels(data)[:few]]), teacher, device)
+
+    return {"half the classes": half, "digits": mixed}
+
+
 def _pixels(data):
     if data.train.pixels is None:
         raise ValueError(f"data must be pictures, got {data.name!r}, whose training split has no pixels")

@@ -13,7 +13,7 @@ from tiny import refusals
 from torch import nn
 
 from kdcourse import controls
-from kdcourse.data import DataSet, Split
+from kdcourse.data import DataSet, Split, load
 from kdcourse.models import mlp
 
 
@@ -52,7 +52,7 @@ def slipped(data):
 
 
 CONTROLS = [
-    slipped,
+    slipped, controls.sampled,
     controls.arg_max, controls.smoothed_labels, controls.shuffled, controls.random_teacher, taught_by_another,
     squared, self_taught, half_noisy, tail, never_first,
 ]  # fmt: skip
@@ -112,6 +112,16 @@ def test_arg_max_is_certain_at_every_temperature(data, temperature):
     for row, said in enumerate(data.train.teacher_logits.tolist()):
         expected[row, said.index(max(said))] = 1
     np.testing.assert_array_equal((logits / temperature).softmax(1).numpy(), expected)
+
+
+def test_sampled_answers_are_as_frequent_as_the_teacher_says(data):
+    """Over 2,000 draws of the first ten examples, against binomial limits of five standard deviations."""
+    ten = replace(data, train=data.train[:10])
+    drawn = np.stack([controls.sampled(ten, seed).train.teacher_logits.exp().numpy() for seed in range(2_000)])
+    assert set(np.unique(drawn)) == {0, 1} and (drawn.sum(2) == 1).all()
+    said = np.exp(ten.train.teacher_logits.double().numpy())
+    p = said / said.sum(1, keepdims=True)
+    assert (abs(drawn.mean(0) - p) <= 5 * np.sqrt(p * (1 - p) / 2_000) + 1e-12).all()
 
 
 @pytest.mark.parametrize("amount", [1e-3, 0.5, 1])
@@ -409,3 +419,17 @@ def test_what_is_no_data_set_with_a_teacher_is_refused(control, data):
 def test_settings_of_no_sense_are_refused(data, call, error, message):
     with pytest.raises(error, match=message):
         call(data)
+
+
+def test_what_a_teacher_may_say_is_made_of_the_first_examples_and_each_answer_is_what_it_is_called():
+    garments = load("fashion-mnist").subset(400)
+    train, signals = garments.train[:50], controls.told(garments, 50, quick=True)
+    said = {name: signal(garments, 1).train.teacher_logits.double().softmax(1) for name, signal in signals.items()}
+    real = train.teacher_logits.double()
+    assert torch.equal(said["first choices"].argmax(1), real.argmax(1))
+    assert said["first choices"].amax(1).eq(1).all() and said["one sample each"].amax(1).eq(1).all()
+    torch.testing.assert_close(said["four times too sure"], (4 * real).softmax(1), atol=1e-6, rtol=1e-4)
+    # Of the same network, labels that are smoothed make answers less sure (Szegedy et al. 2016, section 7).
+    assert said["smoothed"].amax(1).mean() < said["plain"].amax(1).mean() - 0.02
+    again = controls.told(garments, 50, quick=True)["smoothed"](garments, 0).train.teacher_logits
+    torch.testing.assert_close(again.double().softmax(1), said["smoothed"])

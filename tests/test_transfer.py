@@ -136,3 +136,23 @@ def test_what_is_shown_has_as_many_pictures_from_the_block_or_from_elsewhere():
         for name, make in [("digits", transfer.digits), ("one photograph", transfer.one_picture)]:
             assert torch.equal(sets[name].train.pixels, make(40, number))
     refusals(transfer.shown, [((9, teacher), {}, "n must be an integer >= 10, got 9")])
+
+
+def test_the_views_are_crops_and_the_teacher_is_asked_about_the_same_or_about_another():
+    garments, teacher = load("fashion-mnist").subset(12), torch.nn.Linear(784, 10)
+    same, other = (signal(garments, 3).train for signal in transfer.views(8, teacher, "cpu").values())
+    assert torch.equal(same.pixels, transfer.crops(garments.train.pixels[:8], 3))
+    assert torch.equal(same.pixels, other.pixels)
+    with torch.no_grad():
+        torch.testing.assert_close(same.teacher_logits, teacher(same.inputs), atol=1e-4, rtol=1e-4)
+        assert not torch.allclose(other.teacher_logits, teacher(other.inputs), atol=1e-2)
+
+
+def test_a_mended_set_has_a_tenth_of_what_it_lacked():
+    garments, teacher = load("fashion-mnist").subset(200), torch.nn.Linear(784, 10)
+    own = {bytes(row) for row in garments.train.pixels.numpy()}
+    for number in (0, 1):
+        half, digits = (signal(garments, number).train for signal in transfer.mended(40, teacher, "cpu").values())
+        others = [(label < 5) != (number == 0) for label in half.labels.tolist()]
+        assert (len(others), sum(others)) == (40, 4)
+        assert [bytes(row) in own for row in digits.pixels.numpy()] == [False] * 36 + [True] * 4
