@@ -1,4 +1,4 @@
-"""What g2p-en says: the network against PyTorch's own GRU, and the file against the dictionary and our teacher."""
+"""What g2p-en says: the network against PyTorch's own GRU, and the file against the dictionary and our models."""
 
 import sys
 from pathlib import Path
@@ -76,12 +76,13 @@ def test_each_word_stands_in_the_split_that_is_said_as_it_is_said_there_and_new_
 
 def test_every_answer_and_every_entry_is_of_phonemes(said):
     known = {*data.cmudict.PHONEMES}
-    assert {phoneme for column in ("g2p_en", "teacher") for one in said[column] for phoneme in one} <= known
+    assert {phoneme for column in ("g2p_en", "teacher", "student") for one in said[column] for phoneme in one} <= known
     assert {phoneme for listed in said["listed"] for one in listed for phoneme in one} == known
     assert said["listed"].map(len).min() == 1
 
 
-def test_our_teacher_says_what_the_file_says_it_does(said):
+def test_our_models_say_what_the_file_says_they_do(said):
     some = said[np.arange(len(said)) % 600 == 0]
-    written = lm.spelled(lm.greedy(lm.load_teacher(), data.cmudict.encode(some["word"], 20)))
-    assert [tuple(one) for one in written] == some["teacher"].tolist()
+    for name, model in {"teacher": lm.load_teacher(), "student": lm.load_student()}.items():
+        written = lm.spelled(lm.greedy(model, data.cmudict.encode(some["word"], 20)))
+        assert [tuple(one) for one in written] == some[name].tolist()

