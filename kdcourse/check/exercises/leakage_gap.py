@@ -1,5 +1,7 @@
 """The exercise `leakage_gap`: how much more a model loses on new words than one that has seen neither set."""
 
+from functools import partial
+
 import torch
 
 from kdcourse.check.core import Bug, Exercise, Rule
@@ -25,6 +27,10 @@ def _half(theirs_test, theirs_new, ours_test, ours_new, unbiased=True):
 def _reference(theirs_test, theirs_new, ours_test, ours_new):
     four = theirs_test, theirs_new, ours_test, ours_new
     return _estimate(*four), _half(*four)
+
+
+def _near(found, expected):
+    return torch.isclose(found.double(), expected.double(), rtol=1e-4, atol=1e-6)
 
 
 def _bug(message, *answers):
@@ -163,7 +169,7 @@ leakage_gap = Exercise(
         ),
         "variance over n": _bug(
             "The gap is right, its interval is a little narrow: divide a variance by n − 1, as `tensor.var()` does.",
-            _with(half=lambda *four: _half(*four, unbiased=False)),
+            _with(half=partial(_half, unbiased=False)),
         ),
         "one set": _bug(
             "The gap is right, its interval is not: both sets of words are samples. Add the variance of the other set.",
@@ -172,11 +178,18 @@ leakage_gap = Exercise(
         ),
     },
     rules=[
-        Rule(lambda found, *four: len(found) == 2, "Two numbers are due: the gap, and half the width of its interval."),
+        Rule(
+            lambda found, *four: found.numel() == 2, "Two numbers are due: the gap, and half the width of its interval."
+        ),
         Rule(lambda found, *four: found[1] > 0, "Half the width of an interval is above 0."),
         Rule(
-            lambda found, *four: torch.isclose(found[0].double(), _estimate(*four).double(), rtol=1e-4, atol=1e-6),
+            lambda found, *four: _near(found[0], _estimate(*four)),
             "The gap is off: (theirs − ours) on the new words, minus (theirs − ours) on the test words, on average.",
+        ),
+        Rule(
+            lambda found, *four: _near(found[1], _half(*four)),
+            "The gap is right, its interval is not: 1.96 times the root of a sum, var / n of theirs − ours on either "
+            "set of words.",
         ),
     ],
 )
