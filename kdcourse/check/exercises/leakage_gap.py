@@ -178,9 +178,6 @@ leakage_gap = Exercise(
         ),
     },
     rules=[
-        Rule(
-            lambda found, *four: found.numel() == 2, "Two numbers are due: the gap, and half the width of its interval."
-        ),
         Rule(lambda found, *four: found[1] > 0, "Half the width of an interval is above 0."),
         Rule(
             lambda found, *four: _near(found[0], _estimate(*four)),
