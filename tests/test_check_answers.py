@@ -256,6 +256,20 @@ def interval_by_counts(teacher_right, student_right):
     return gap, gap - 1.96 * math.sqrt(variance / n), gap + 1.96 * math.sqrt(variance / n)
 
 
+def leak_by_loops(theirs_test, theirs_new, ours_test, ours_new):
+    test, new = (
+        [a - b for a, b in zip(theirs.tolist(), ours.tolist(), strict=True)]
+        for theirs, ours in ((theirs_test, ours_test), (theirs_new, ours_new))
+    )
+    squared = statistics.variance(test) / len(test) + statistics.variance(new) / len(new)
+    return statistics.fmean(new) - statistics.fmean(test), 1.96 * squared**0.5
+
+
+def leak_by_scipy(theirs_test, theirs_new, ours_test, ours_new):
+    test, new = (theirs_test - ours_test).numpy(), (theirs_new - ours_new).numpy()
+    return new.mean() - test.mean(), 1.96 * np.hypot(stats.sem(new), stats.sem(test))
+
+
 def interval_by_loops(teacher_right, student_right):
     differences = [int(t) - int(s) for t, s in zip(teacher_right.tolist(), student_right.tolist(), strict=True)]
     half = 1.96 * statistics.stdev(differences) / len(differences) ** 0.5
@@ -424,6 +438,7 @@ RIGHT = {
                        chosen_by_loop(lambda accuracy, low, median, p99: -p99)],
     "paired_interval": [interval_by_counts, interval_by_loops,
                         lambda t, s: (described(t, s).mean, *described(t, s).zconfint_mean())],
+    "leakage_gap": [leak_by_loops, leak_by_scipy, lambda *four: torch.tensor(leak_by_loops(*four))],
     "sequence_loss": [mean_by_counting, lambda values, targets: (values * targets.bool()).sum() / (targets > 0).sum(),
                       lambda values, targets: np.average(values.numpy(), weights=targets.numpy() != 0)],
     "direction_of": [probed(lambda one: one[0] > one[1], [[9, 0, 0], [9, 9, 0]], [[9, 9, 9], [9, 9, 0]]),
@@ -612,6 +627,17 @@ MISTAKES = {
         (lambda t, s: [described(t, s).mean, *described(t, s).tconfint_mean()], "Student's t"),
         (written(difference, lambda t, s: 1.96 * ((t - s) ** 2).sum().sqrt() / len(t)), "mean not removed"),
     ],
+    "leakage_gap": [
+        (lambda a, b, c, d: (b.mean() - a.mean() - d.mean() + c.mean(),
+                             1.96 * sum(stats.sem(one.numpy()) ** 2 for one in (a, b, c, d)) ** 0.5), "not paired"),
+        (lambda a, b, c, d: leak_by_scipy(b, a, d, c), "turned round"),
+        (lambda a, b, c, d: leak_by_scipy(c, d, a, b), "turned round"),
+        (lambda a, b, c, d: leak_by_scipy(a, b, 0 * a, 0 * b), "no reference"),
+        (lambda a, b, c, d: (leak_by_loops(a, b, c, d)[0], 1.96 * np.hypot(np.std((a - c).numpy()) / len(a) ** 0.5,
+                                                                           np.std((b - d).numpy()) / len(b) ** 0.5)),
+         "variance over n"),
+        (lambda *four: np.array(leak_by_loops(*four)) * [1, 2], "whole width"),
+    ],
     "sequence_loss": [
         (lambda values, targets: np.mean(values.numpy()), "padding counted"),
         (lambda values, targets: values.masked_fill(targets == 0, 0).mean(), "padding in the denominator"),
@@ -785,6 +811,12 @@ NEAR_MISSES = {
         (lambda t, s: [interval_by_counts(t, s)[0] + end for end in (0, -0.3, 0.3)], "the width is not"),
         (lambda t, s: interval_by_loops(t, s)[0], "a tuple of 3 numbers is expected, and one number came back"),
         (lambda t, s: interval_by_counts(t, s)[1:], "returned 2 things (a tuple). Return a tuple of 3 numbers."),
+    ],
+    "leakage_gap": [
+        (lambda *four: leak_by_loops(*four)[0], "a tuple of 2 numbers is expected"),
+        (lambda *four: (leak_by_loops(*four)[0], -1.0), "Half the width of an interval is above 0"),
+        (lambda *four: (3 + leak_by_loops(*four)[0], 1.0), "The gap is off"),
+        (lambda *four: (leak_by_loops(*four)[0], 7.0), "The gap is right, its interval is not: 1.96 times the root"),
     ],
     "sequence_loss": [
         (lambda values, targets: 3 * mean_by_counting(values, targets) + 1, "never larger than the largest value"),
