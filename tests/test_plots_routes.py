@@ -15,7 +15,9 @@ def table():
     student, teacher = (draws.dirichlet([0.5] * 3, size=200) for _ in range(2))
     thresholds = {0: 0.0, 0.5: float(np.median(student.max(1))), 1: np.inf}
     found = {
-        (name, budget): Cascade(at).evaluate(student, teacher, labels, slices={"hard": hard, "of four": labels % 2})
+        (name, budget): Cascade(at).evaluate(
+            student, teacher, labels, slices={"hard": hard, "kind": np.array(["sock", "hat"])[labels % 2]}
+        )
         for name in ("mails", "glosses")
         for budget, at in thresholds.items()
     }
@@ -29,8 +31,8 @@ def test_each_slice_has_its_accuracy_over_the_share_of_all_and_a_line_of_chance(
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["mails", "glosses"]
     for ax in figure.axes:
         shown = bars(ax)
-        assert list(shown) == ["all", "hard", "of four = 0", "of four = 1"]
-        for label, key in [("all", ("all", "")), ("hard", ("hard", True)), ("of four = 1", ("of four", 1))]:
+        assert list(shown) == ["all", "hard", "kind = hat", "kind = sock"]
+        for label, key in [("all", ("all", "")), ("hard", ("hard", True)), ("kind = sock", ("kind", "sock"))]:
             for budget, (x, mean, low, high) in zip((0, 0.5, 1), shown[label], strict=True):
                 row = found.loc[("mails", budget, *key)]
                 assert x == pytest.approx(100 * budget)
