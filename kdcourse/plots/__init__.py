@@ -17,6 +17,7 @@ from kdcourse.plots.results import differences, intervals, reliability
 from kdcourse.plots.scatter import scatter
 from kdcourse.plots.shares import shares
 from kdcourse.plots.sizes import decision, faster
+from kdcourse.plots.speeds import speeds
 from kdcourse.plots.training import learning, slopes
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "shares",
     "show",
     "slopes",
+    "speeds",
     "strips",
     "surface",
 ]
