@@ -35,7 +35,8 @@ EXAMPLES = 5_000  # of a block
 # beyond a margin of one point (`stats.detectable_difference`).
 BLOCKS = {"MLP": 10, "CNN": 6}
 CHOOSE_ON = {"MLP": 2, "CNN": 1}  # blocks
-TRAINING = {"MLP": {"epochs": 20, "batch_size": 128}, "CNN": {"epochs": 8, "batch_size": 32}}
+CHOOSE_BY = 5_000  # validation examples
+TRAINING = {"MLP": {"epochs": 20, "batch_size": 128}, "CNN": {"epochs": 6, "batch_size": 32}}
 RATIO = 20  # how many times smaller than the teacher a CNN is
 UNITS, WEIGHTS = 0.5, 0.8  # shares that are cut out, or set to zero
 MARGIN = 0.01  # of accuracy: what costs less costs little
@@ -78,6 +79,11 @@ def block(run: Any, k: int) -> data.Split:
     return run.data.train[k * EXAMPLES : (k + 1) * EXAMPLES]
 
 
+def split(run: Any, where: str) -> data.Split:
+    """The test examples, or the validation examples that everything is chosen on."""
+    return run.data.test if where == "test" else run.data.validation[:CHOOSE_BY]
+
+
 def trained(run: Any, kind: str, arm: str, k: int, how: Mapping, before: Mapping | None = None) -> torch.nn.Sequential:
     """The student of an arm on a block: from this user's cache, or trained now.
 
@@ -109,7 +115,8 @@ def trained(run: Any, kind: str, arm: str, k: int, how: Mapping, before: Mapping
 
 def chosen(run: Any, kind: str, arm: str, start: Mapping, before: Mapping | None = None) -> dict[str, float]:
     """The settings of an arm, best on validation on average over the first blocks."""
-    validation = (run.data.validation.inputs, run.data.validation.labels)
+    some = split(run, "validation")
+    validation = (some.inputs, some.labels)
 
     @functools.cache
     def score(*how):
@@ -131,9 +138,9 @@ def measured(run: Any, kind: str, k: int, how: Mapping[str, Mapping]) -> dict[st
         models["half"] = prune_units(models["distilled"], UNITS)
         models["sparse"] = prune_weights(models["distilled"], WEIGHTS)
         return {
-            f"{name}{form}, {split}": logits.argmax(1) == getattr(run.data, split).labels
+            f"{name}{form}, {where}": logits.argmax(1) == split(run, where).labels
             for name, model in models.items()
-            for (form, split), logits in _answers(run, kind, model, block(run, k).inputs[:CALIBRATE_ON]).items()
+            for (form, where), logits in _answers(run, kind, model, block(run, k).inputs[:CALIBRATE_ON]).items()
         }
 
     settings = {arm: dict(its) for arm, its in how.items()}
@@ -150,8 +157,8 @@ def _answers(run, kind, model, examples):
             files[""], Path(folder, "int8.onnx"), method=METHOD[kind], calibration=calibration
         ).path
         return {
-            (form, split): onnx_logits(path, getattr(run.data, split).inputs)
-            for (form, path), split in itertools.product(files.items(), ("validation", "test"))
+            (form, where): onnx_logits(path, split(run, where).inputs)
+            for (form, path), where in itertools.product(files.items(), ("validation", "test"))
         }
 
 
@@ -189,7 +196,7 @@ def _part(run, kind, step, found, how, pair):
 
 def _worst(run, found, after, before):
     """The class of validation that a step costs most: every step has its own."""
-    labels = run.data.validation.labels.numpy()
+    labels = split(run, "validation").labels.numpy()
     cost = (found[f"{before}, validation"] - found[f"{after}, validation"]).mean(0)
     classes = [label for label in np.unique(labels) if (labels == label).sum() >= FEWEST]
     return max(classes, key=lambda label: cost[labels == label].mean())
