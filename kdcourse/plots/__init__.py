@@ -14,6 +14,7 @@ from kdcourse.plots.pictures import picks, predictions, recognised, strips
 from kdcourse.plots.pulls import pulls
 from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability
+from kdcourse.plots.routes import routes
 from kdcourse.plots.scatter import scatter
 from kdcourse.plots.shares import shares
 from kdcourse.plots.sizes import decision, faster
@@ -46,6 +47,7 @@ __all__ = [
     "pulls",
     "reliability",
     "repairs",
+    "routes",
     "scatter",
     "shares",
     "show",
