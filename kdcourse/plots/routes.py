@@ -30,7 +30,7 @@ def routes(table: pd.DataFrame, *, title: str) -> None:
     >>> both = [[0.9, 0.1], [0.6, 0.4]], [[0.9, 0.1], [0.1, 0.9]]
     >>> found = {("toys", t): Cascade(t).evaluate(*both, [0, 1]) for t in (0, 0.8)}
     >>> routes(pd.concat(found, names=["data", "budget"]), title="Half is enough")  # doctest: +ELLIPSIS
-    [figure] Half is enough. ... toys, all: 0 % asked 50.0 % right [9.5, 90.5], 50 % asked 100.0 % right [34.2, 100.0];...
+    [figure] Half is enough. ... toys, all: 0 % asked 50.0 % right [9.5, 90.5], 50 % asked 100.0 % right [34.2, ...
     """
     if list(table.index.names) != ["data", "budget", "slice", "value"]:
         raise ValueError(f"table must have the levels data, budget, slice and value, got {list(table.index.names)}")

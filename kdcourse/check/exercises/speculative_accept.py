@@ -125,7 +125,7 @@ speculative_accept = Exercise(
         ),
         "summed over everything": Bug(
             _divided_by(lambda rest: rest.sum()),
-            "You divide by the sum over all rows. Each row is a distribution of its own: sum over axis 1, keepdim=True.",
+            "You divide by the sum over all rows. Each row is a distribution of its own: axis 1, keepdim=True.",
         ),
         "summed over the batch": Bug(
             _divided_by(lambda rest: rest.sum(0, keepdim=True)),
