@@ -26,6 +26,7 @@ from kdcourse import data, devices, ship, store
 from kdcourse.claims import shipping
 from kdcourse.claims.ledger import Bench
 from kdcourse.claims.settings import SETTINGS
+from kdcourse.models import channels_for_ratio, cnn, mlp
 from kdcourse.ship.export import quiet
 from kdcourse.stats import proportion_interval
 from kdcourse.train import load_teacher
@@ -142,6 +143,24 @@ def other_ways(model, paths, inputs, quick):
     return {"median_ms": rows, "notes": notes}
 
 
+def shapes(examples, folder, quick):
+    """How many times as fast int8 is as float32, for networks of several shapes; they are untrained."""
+    small = channels_for_ratio(shipping.RATIO, data.load("fashion-mnist").teacher_parameters)
+    networks = {f"MLP, {width} units": mlp((784, width, 10), seed=0) for width in (64, 256, 512, 1024)}
+    networks |= {f"CNN, {small} channels": cnn(small, seed=0), "CNN, (32, 64, 128) channels": cnn(seed=0)}
+    rows = []
+    for k, (name, network) in enumerate(networks.items()):
+        paths = {"float32": ship.export_onnx(network, examples, folder / f"shape{k}.onnx").path}
+        for method in ("dynamic", "static"):
+            out, some = folder / f"shape{k}-{method}.onnx", examples if method == "static" else None
+            paths[method] = ship.quantize_int8(paths["float32"], out, method=method, calibration=some).path
+        for size in BATCHES:
+            found = ship.latency(paths, examples, batch_size=size, rounds=9 if quick else 60, progress=False)
+            for method, row in found[["median_ms", "faster", "faster_low", "faster_high"]].iterrows():
+                rows.append({"network": name, "batch": size, "weights": method, **row.to_dict()})
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="settings as they begin, fewer requests")
@@ -172,6 +191,7 @@ def main():
                 chosen = {who: paths[who] for who in ("teacher", "MLP, distilled", "MLP, distilled, int8 static")}
                 some = {"requests": 50 if quick else 1000}
                 together = ship.throughput(chosen, inputs, **some).reset_index()
+                found["shapes"] = shapes(inputs, folder, quick)
                 found["throughput"] = together.to_dict("records")
                 programs = {"teacher, torch": IN_TORCH} | {f"{who}, ONNX Runtime": path for who, path in chosen.items()}
                 cold = ship.cold_start(programs, rounds=1 if quick else 5)
