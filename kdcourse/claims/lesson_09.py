@@ -1,17 +1,23 @@
 """The claims of lesson 09: what a student costs to serve, and what making it cheaper takes away."""
 
-from kdcourse.claims import routed
-from kdcourse.claims.record import Claim, claim
+from kdcourse.claims import routed, shipping
+from kdcourse.claims.record import claim
 
-STACK_WITH_DISTILLATION = Claim(
-    name="pruning-and-int8-stack-with-distillation",
-    wording="Quantisation and pruning combine with distillation at little cost.",
-    taught_in="Kim and Rush 2016 (pruning); deployment guides",
-    measured="Test accuracy after each step minus before it, with a margin.",
+
+@claim(
+    "pruning-and-int8-stack-with-distillation",
+    "Quantisation and pruning combine with distillation at little cost.",
+    taught_in="Kim and Rush 2016 (pruning); Polino et al. 2018 (quantisation); deployment guides",
     supports="not worse",
-    holds="all",
+    settings=("fashion-mnist", "wordnet-glosses"),
     parts="steps",
 )
+def stack_with_distillation(run):
+    """Test accuracy of a distilled student after a step minus before it; a cost below 1 point is little. Steps: int8 by
+    ONNX Runtime; half of the units or channels cut out, with and without distilling again; four fifths of the weights
+    set to zero; and int8 on top of these. Students learn on 5,000 examples, with settings chosen on validation.
+    """
+    return shipping.steps(run)
 
 
 @claim(

@@ -26,6 +26,7 @@ WORDS = {
     "shown": ("on ", "{}", ""),
     "side": ("", "{}", " the limit"),
     "slice": ("for ", "{}", ""),
+    "step": ("after ", "{}", ""),
     "student": ("for ", "{}s", ""),
     "teacher": ("taught by the ", "{}", " teacher"),
     "temperature": ("at ", "T = {}", ""),

@@ -18,6 +18,7 @@ from kdcourse.plots.routes import routes
 from kdcourse.plots.scatter import scatter
 from kdcourse.plots.shares import shares
 from kdcourse.plots.sizes import decision, faster
+from kdcourse.plots.speeds import speeds
 from kdcourse.plots.training import learning, slopes
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "shares",
     "show",
     "slopes",
+    "speeds",
     "strips",
     "surface",
 ]
