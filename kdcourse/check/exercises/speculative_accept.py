@@ -57,8 +57,8 @@ speculative_accept = Exercise(
     ],
     praise="What is written has the teacher's distribution, however bad the draft.",
     hints=[
-        "Call the teacher's probabilities p, the draft's q. Where q is no more than p, a token always stays. Where it is "
-        "twice as much, it stays half of the time.",
+        "Call the teacher's probabilities p, the draft's q. Where q is no more than p, a token always stays. Where it "
+        "is twice as much, it stays half of the time.",
         "accept = (p / q).clamp(max=1).",
         "What did the draft give too little? p − q where that is positive, else 0; then divide by its sum over axis 1.",
         "rest = (p - q).clamp(min=0); return accept, rest / rest.sum(1, keepdim=True).clamp(min=1e-30)",
