@@ -263,9 +263,11 @@ def test_the_page_of_a_claim_in_two_settings(found):
     assert (first, second) == (pytest.approx([20.0, -10.0]), [])
 
 
-def test_a_claim_that_is_not_measured_has_a_page_without_results(found):
+def test_a_claim_that_is_not_measured_has_a_page_without_results(found, monkeypatch):
     found(TEMPERATURE, part(1, 2))
-    page = site_claims.claim_pages({})["claims/cascade-recovers-the-tail.md"]
+    waiting = claims.Claim("hats-beat-socks", "Hats beat socks.", "nowhere", "Warmth.", lesson="09")
+    monkeypatch.setattr(claims, "CLAIMS", (*claims.CLAIMS, waiting))
+    page = site_claims.claim_pages({})["claims/hats-beat-socks.md"]
     assert "Not measured yet." in page
     assert "<svg" not in page
     assert "Measure it again" not in page

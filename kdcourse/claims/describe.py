@@ -21,11 +21,8 @@ def describe(name: str) -> str:
 
     Examples
     --------
-    >>> print(describe("cascade-recovers-the-tail"))
-    cascade-recovers-the-tail: Asking the teacher below a confidence threshold recovers most of what the student lost.
-      Not measured yet.
-      Taught in: deployment guides. Lesson 09.
-      Measured: Accuracy on the flagged slices, cascade minus student, at a threshold chosen on validation.
+    >>> print(describe("soft-beats-hard").splitlines()[0])
+    soft-beats-hard: A student learns more from soft labels than from hard labels.
     """
     (claim,), found = find(name), result(name)
     measured = found or {"settings": {}, "parts": []}

@@ -70,7 +70,7 @@ def rare_and_hard_lose_most(run):
     """
     run = _by_example(run)
     if run.setting.name == "spam-assassin":
-        return [_inside_out(run, "hard ham", _spam_filters(run), _hard_ham(run), repeated="seed")]
+        return [_inside_out(run, "hard ham", spam_filters(run), hard_ham(run), repeated="seed")]
     table = best_everywhere(run, repetitions(run, MANY), WIDTH, SOFT, TRAINING, "by confidence")
     sure = [_confidence(split) for split in (run.data.validation, run.data.test)]
     parts = [_inside_out(run, "least sure quarter", table, sure[1] < np.quantile(sure[0], 0.25))]
@@ -79,9 +79,7 @@ def rare_and_hard_lose_most(run):
         table = best_everywhere(run, _tails(run), WIDTH, SOFT, TAIL, "long tail")
         parts.append(_inside_out(run, "three rarest classes", table, _rank(run, table) >= classes - 3))
     elif classes > 2:
-        counts = torch.bincount(run.data.train.labels, minlength=classes)
-        rare = torch.isin(run.data.test.labels, counts.argsort()[: classes // 3]).numpy()
-        parts.append(_inside_out(run, "rarest third of classes", table, rare))
+        parts.append(_inside_out(run, "rarest third of classes", table, rarest_third(run)))
     return parts
 
 
@@ -98,10 +96,10 @@ def average_hides_slices(run):
     """A spam filter's gap against a limit of 3 points fixed beforehand: all mail under it, and hard ham, real mail that
     looks like spam, over it.
     """
-    table = _spam_filters(run)
+    table = spam_filters(run)
     gap = students("gap to the teacher", table, of_teacher(run) - on_test(run, table))
-    hard_ham = _hard_ham(run)
-    hard = gap._replace(values=on_slice(gap.values, hard_ham))
+    inside = hard_ham(run)
+    hard = gap._replace(values=on_slice(gap.values, inside))
     limit = constant("limit", LIMIT, gap.values)
     return [
         part(run, {"slice": "all mail", "side": "under"}, limit, gap, [table], repeated="seed"),
@@ -112,7 +110,7 @@ def average_hides_slices(run):
             limit,
             [table],
             repeated="seed",
-            how_many=int(hard_ham.sum()),
+            how_many=int(inside.sum()),
         ),
     ]
 
@@ -190,11 +188,19 @@ def _confidence(split):
     return split.teacher_logits.softmax(1).amax(1).numpy()
 
 
-def _spam_filters(run):
+def spam_filters(run, **options):
     """Small spam filters, from eight seeds."""
     repeats = [(run.data, [seed], seed) for seed in range(8)]
-    return best_everywhere(run, repeats, run.setting.width, SOFT, TRAINING, "spam")
+    return best_everywhere(run, repeats, run.setting.width, SOFT, TRAINING, "spam", **options)
 
 
-def _hard_ham(run):
+def hard_ham(run):
+    """[test mails]: which are real mail that looks like spam."""
     return run.data.test.about["group"].to_numpy() == "hard-ham-1"
+
+
+def rarest_third(run):
+    """[test examples]: which belong to the third of the classes that have the fewest training examples."""
+    classes = len(run.data.class_names)
+    counts = torch.bincount(run.data.train.labels, minlength=classes)
+    return torch.isin(run.data.test.labels, counts.argsort()[: classes // 3]).numpy()

@@ -1,20 +1,37 @@
-"""The claims of lesson 09, which has no experiments yet."""
+"""The claims of lesson 09: what a student costs to serve, and what making it cheaper takes away."""
 
-from kdcourse.claims.record import Claim
+from kdcourse.claims import routed, shipping
+from kdcourse.claims.record import claim
 
-STACK_WITH_DISTILLATION = Claim(
-    name="pruning-and-int8-stack-with-distillation",
-    wording="Quantisation and pruning combine with distillation at little cost.",
-    taught_in="Kim and Rush 2016 (pruning); deployment guides",
-    measured="Test accuracy after each step minus before it, with a margin.",
+
+@claim(
+    "pruning-and-int8-stack-with-distillation",
+    "Quantisation and pruning combine with distillation at little cost.",
+    taught_in="Kim and Rush 2016 (pruning); Polino et al. 2018 (quantisation); deployment guides",
     supports="not worse",
-    holds="all",
+    settings=("fashion-mnist", "wordnet-glosses"),
     parts="steps",
 )
+def stack_with_distillation(run):
+    """Test accuracy of a distilled student after a step minus before it; a cost below 1 point is little. Steps: int8 by
+    ONNX Runtime; half of the units or channels cut out, with and without distilling again; four fifths of the weights
+    set to zero; and int8 on top of these. Students learn on 5,000 examples, with settings chosen on validation.
+    """
+    return shipping.steps(run)
 
-CASCADE_RECOVERS_THE_TAIL = Claim(
-    name="cascade-recovers-the-tail",
-    wording="Asking the teacher below a confidence threshold recovers most of what the student lost.",
-    taught_in="deployment guides",
-    measured="Accuracy on the flagged slices, cascade minus student, at a threshold chosen on validation.",
+
+@claim(
+    "cascade-recovers-the-tail",
+    "Asking the teacher below a confidence threshold recovers most of what the student lost.",
+    taught_in="deployment guides; Chow 1970 on the rule of rejection; Viola and Jones 2001 on cascades",
+    settings=("spam-assassin", "wordnet-glosses"),
+    parts="slices and shares",
 )
+def cascade_recovers_the_tail(run):
+    """Test accuracy of a cascade minus that of the student with half of its loss against the teacher won back, and as a
+    control minus that of a router that asks about as many examples at random. Asked is below a threshold of the
+    student's highest probability: on validation, each student chooses the one with the most right answers of those that
+    ask about at most 10 or 20 %. Slices: all, and the hard ones, which are ham that looks like spam, and the rarest
+    third of the classes. The students are those of lesson 05.
+    """
+    return routed.routes(run)

@@ -14,9 +14,11 @@ from kdcourse.plots.pictures import picks, predictions, recognised, strips
 from kdcourse.plots.pulls import pulls
 from kdcourse.plots.repairs import repairs
 from kdcourse.plots.results import differences, intervals, reliability
+from kdcourse.plots.routes import routes
 from kdcourse.plots.scatter import scatter
 from kdcourse.plots.shares import shares
 from kdcourse.plots.sizes import decision, faster
+from kdcourse.plots.speeds import speeds
 from kdcourse.plots.training import learning, slopes
 
 __all__ = [
@@ -45,10 +47,12 @@ __all__ = [
     "pulls",
     "reliability",
     "repairs",
+    "routes",
     "scatter",
     "shares",
     "show",
     "slopes",
+    "speeds",
     "strips",
     "surface",
 ]

@@ -1,0 +1,51 @@
+"""What a cascade wins back: students that hand on to the teacher what they are unsure of, and what chance would win.
+
+A router that went by the teacher's confidence, or its margin, would have to ask about everything to know it. So what it
+is compared with are as many examples drawn at random.
+"""
+
+import numpy as np
+from scipy.special import softmax
+
+from kdcourse.claims.arms import MANY, best_everywhere, of_teacher, on_slice, on_test, part, repetitions, students
+from kdcourse.claims.lesson_05 import SOFT, TRAINING, WIDTH, hard_ham, rarest_third, spam_filters
+from kdcourse.ship import fit_cascade
+
+SHARES = [0.1, 0.2]  # of the validation examples, that may go to the teacher
+HALF = "half of the loss won back"
+
+
+def routes(run):
+    """The parts of `cascade-recovers-the-tail`."""
+    mail = run.setting.name == "spam-assassin"
+    if mail:
+        table, slices, looks = spam_filters(run, predictions=True), {"hard ham": hard_ham(run)}, {"repeated": "seed"}
+    else:  # the same as in gap-is-not-uniform
+        repeats = repetitions(run, MANY)
+        table = best_everywhere(run, repeats, WIDTH, SOFT, TRAINING, "by slice", predictions=True)
+        slices, looks = {"rarest third of classes": rarest_third(run)}, {}
+    slices["all mail" if mail else "all glosses"] = np.ones(len(run.data.test), dtype=bool)
+    alone, teacher = on_test(run, table), np.broadcast_to(of_teacher(run), (len(table), len(run.data.test)))
+    parts = []
+    for share in SHARES:
+        asked = np.stack([_asked(run, one, share) for _, one in table.iterrows()])
+        asks = asked.mean(1, keepdims=True)
+        routed = np.where(asked, teacher, alone)
+        others = {HALF: (alone + teacher) / 2, "random routing": (1 - asks) * alone + asks * teacher}
+        for place, chosen in slices.items():
+            values = on_slice(routed, chosen)
+            beside = {"student": alone[:, chosen].mean(), "teacher": teacher[:, chosen].mean()}
+            for against, other in others.items():
+                arms = students("cascade", table, values), students(against, table, on_slice(other, chosen))
+                arms[0].chosen["share asked on test"] = float(asks.mean())
+                key = {"slice": place, "share": share, "against": against}
+                parts.append(part(run, key, *arms, [table], beside=beside, how_many=int(chosen.sum()), **looks))
+    return parts
+
+
+def _asked(run, student, share):
+    """[test examples]: which the teacher is asked about, below the threshold that validation chose for this student."""
+    validation = run.data.validation
+    own, new = (softmax(student[f"{split}_logits"].astype(float), 1) for split in ("validation", "test"))
+    teacher = softmax(validation.teacher_logits.numpy().astype(float), 1)
+    return fit_cascade(own, teacher, validation.labels, fallback_share=share).asks(new)

@@ -1,0 +1,550 @@
+# %% [markdown]
+# # 09 · Ship it
+#
+# **45 minutes** · needs [lesson 05](05_sliced_evaluation.ipynb) and [lesson 08](08_language_models.ipynb) · computes for about a minute
+#
+# You will be able to
+# - export a student, shrink it, and say what each step cost and where,
+# - send what it is unsure of to the teacher, at a threshold chosen on validation,
+# - let it draft for its teacher without changing what the teacher writes.
+
+# %% [markdown]
+# **Eight-bit integers make a wide MLP faster and a small CNN slower**: the same call, the same machine. And four fifths of the weights set to zero save nothing.
+#
+# ![A teacher teaches a student that is distilled, cut, turned into int8 and served. An audit follows each step, and in service the teacher is asked where the student is unsure.](pictures/shipping.svg)
+
+# %% tags=["parameters"]
+FAST = False  # fewer pictures and requests; the tests use it
+DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
+
+# %% [markdown]
+# ## Predict
+#
+# One line turns 32-bit floats into 8-bit integers (**int8**): a quarter of the bits. Take a small CNN that answers one picture at a time. After that line, it answers
+#
+# 1. three or four times sooner
+# 2. about as soon as before
+# 3. later
+
+# %%
+my_guess = 1  # ours: change it to yours
+
+# %% [markdown]
+# ## See: out of torch
+#
+# **ONNX** is a file that holds a network's arithmetic. ONNX Runtime answers from it, without torch. Our student is an MLP that soft labels taught, worth {{ size soft-beats-hard fashion-mnist examples=5000 is better }} points over labels in the full run. A wide MLP and a small CNN stand beside it, untrained: a clock does not mind.
+
+# %%
+import tempfile
+from pathlib import Path
+
+from kdcourse import ship
+from kdcourse.data import load
+from kdcourse.models import channels_for_ratio, cnn, mlp
+from kdcourse.train import cosine, distill, load_teacher
+
+# %%
+garments, folder = load("fashion-mnist"), Path(tempfile.mkdtemp())
+some = garments.train[: 1_000 if FAST else 5_000]
+how = {"temperature": 4, "schedule": cosine, "device": DEVICE}
+how["progress"] = False
+student = mlp([784, 64, 10], seed=0)
+distill(student, some.inputs, some.teacher_logits, epochs=20, lr=0.01, **how)
+teacher = load_teacher("fashion-mnist")
+channels = channels_for_ratio(20, garments.teacher_parameters)
+models = {"teacher": teacher, "student": student}
+models["wide MLP"] = mlp([784, 512, 10], seed=0)
+models["small CNN"] = cnn(channels, seed=0)
+
+# %% [markdown]
+# How far may a logit be from torch's? We say 0.0001, and check real, random, constant, zero and huge inputs. Where that fails, nothing is written.
+
+# %%
+import pandas as pd
+
+
+def export(name, model):
+    return ship.export_onnx(model, some.inputs, folder / f"{name}.onnx")
+
+
+files = {name: export(name, model) for name, model in models.items()}
+teacher_onnx, student_onnx = files["teacher"].path, files["student"].path
+checked = pd.DataFrame({name: one.differences for name, one in files.items()})
+checked.T.assign(bytes=[one.bytes for one in files.values()])
+
+# %% [markdown]
+# The bytes count both files: the weights lie in a second one, `.onnx.data`. Ship both.
+
+# %% [markdown]
+# ## int8: one faster, one slower
+#
+# A weight becomes an integer times a scale; so do the numbers between the layers. **Dynamic**: their scale is found anew for every request. **Static**: it is fixed beforehand, on real examples.
+
+# %%
+paths = {}
+for name in list(models)[1:]:
+    paths[name] = files[name].path
+    for method in ("dynamic", "static"):
+        out = folder / f"{name}-{method}.onnx"
+        seen = some.inputs[:256] if method == "static" else None
+        ship.quantize_int8(paths[name], out, method=method, calibration=seen)
+        paths[f"{name}, {method} int8"] = out
+
+# %%
+from kdcourse import plots
+
+
+def speeds(paths, batch_size=1):
+    """How many times as fast as the first of them, which is left out."""
+    few, options = garments.test.inputs[:batch_size], {"progress": False}
+    options |= {"rounds": 9 if FAST else 40, "seconds": 0.002}
+    return ship.latency(paths, few, batch_size=batch_size, **options)[1:]
+
+
+# %%
+items = list(paths.items())  # three of each
+ratios = pd.concat([speeds(dict(items[k : k + 3])) for k in (0, 3, 6)])
+_, fast, slow = ratios["faster"][::2]  # the dynamic ones
+plots.speeds(
+    ratios,
+    title=f"Dynamic int8: a wide MLP at {fast:.2g} times its speed, a small "
+    f"CNN at {slow:.2g}",
+    xlabel="times as fast as the same network in float32",
+)
+print(f"You said {my_guess}.")
+
+# %% [markdown]
+# Integers pay in large products of matrices. Around every small one stands the work of rounding and scaling, and for convolutions this processor has no quick kernels. The same file may be fast on a phone: measure where you serve.
+
+# %% [markdown]
+# ## Stack the steps
+#
+# Three things can follow distillation: **int8**; **cutting units** (structured pruning: the half with the smallest weights goes); **zeroing weights** (unstructured pruning: 80 % of them). In which order, and what does each cost?
+
+# %%
+import copy
+
+half = ship.prune_units(student, 0.5)
+again = copy.deepcopy(half)
+distill(again, some.inputs, some.teacher_logits, epochs=10, lr=0.005, **how)
+sparse = ship.prune_weights(student, 0.8)
+
+# %%
+states = {"distilled": student, "half": half, "again": again, "sparse": sparse}
+said, sizes, float32 = {}, {}, {}
+for name, model in states.items():
+    float32[name] = export(name, model).path
+    int8 = ship.quantize_int8(float32[name], folder / f"{name}-int8.onnx").path
+    for key, path in {name: float32[name], f"{name}, int8": int8}.items():
+        said[key] = ship.onnx_logits(path, garments.test.inputs).argmax(1)
+        sizes[key] = ship.size_in_bytes(path)
+
+# %% [markdown]
+# Each step is compared with what it began with, on the same pictures. We call a cost below one point little:
+
+# %%
+from kdcourse import claims
+from kdcourse.claims.shipping import STEPS
+from kdcourse.stats import compare
+
+labels = garments.test.labels
+right = {key: (own == labels).double().numpy() for key, own in said.items()}
+names = {f"student=MLP,step={step}": step for step in STEPS}
+costs = {
+    part: compare(*(right[state] for state in STEPS[step]), margin=0.01)
+    for part, step in names.items()
+}
+int8, cut = (100 * cost.mean for cost in list(costs.values())[:2])
+claims.show(
+    "pruning-and-int8-stack-with-distillation",
+    costs,
+    title=f"int8 changes accuracy by {int8:+.1f} points, a cut by {cut:+.1f}",
+    xlabel="right answers, after the step − before",
+    labels=names,
+)
+
+# %% [markdown]
+# Cuts and zeros want training afterwards; int8 does not. But an average can hide a garment, so every step gets lesson 05's audit, with the state before it as the teacher:
+
+# %%
+import numpy as np
+
+from kdcourse.audit import audit
+
+kind, audits = np.array(garments.class_names)[labels], {}
+for step, (after, before) in STEPS.items():
+    report = audit(labels, said[before], said[after], {"garment": kind})
+    worst = report.table.sort_values("gap").iloc[-1]
+    audits[step] = worst[["level", "gap", "low", "high", "verdict"]]
+    audits[step]["bytes after"] = sizes[after]
+pd.DataFrame(audits).T.rename(columns={"level": "worst garment"})
+
+# %% [markdown]
+# A cut alone all but erases one garment. `gap` is the share that the step lost; above 0.02 for certain, it is a *flag*. The worst garment of a step is picked after the fact, so its gap looks larger than it is.
+
+# %% [markdown]
+# Zeros are still numbers, stored and multiplied like any other. Cut units are gone:
+
+# %%
+table = speeds({n: float32[n] for n in ("distilled", "sparse", "half")}, 64)
+table.index = ["80 % of weights zero", "half of the units cut"]
+zeros, units = table.itertuples()
+bought = "no speed" if zeros.faster_low <= 1 else f"{zeros.faster:.2f} times"
+plots.speeds(
+    table,
+    title=f"Zeros buy {bought}; half of the units, {units.faster:.1f} times",
+    xlabel="times as fast as before, 64 pictures at once",
+)
+
+# %% [markdown]
+# The course's own measurement, in two settings: milliseconds for requests of 1 and of 64 examples, on one thread. **p99** is what 99 % of them stay under. The glosses are definitions of nouns; their teacher comes further down.
+
+# %%
+from kdcourse.claims.served import other_ways, served
+
+served()
+
+# %% [markdown]
+# *Half cut* was distilled again; *zeros* were not. Why ONNX Runtime, when torch can do int8 itself? `torch.ao` is being removed, and `torchao` is made for large models. The same MLP, milliseconds:
+
+# %%
+other_ways().round(4)
+
+# %% [markdown]
+# ## LoRA saves elsewhere
+#
+# **LoRA** keeps a layer as it is, and learns a product of two thin matrices beside it. Say the camera now hangs upside down, and 500 pictures have labels:
+
+# %%
+import torch
+from torch import nn
+
+
+class LoRA(nn.Module):
+    def __init__(self, layer, rank=4, alpha=8.0):
+        super().__init__()
+        self.layer = layer.requires_grad_(False)
+        self.down = nn.Linear(layer.in_features, rank, bias=False)
+        self.up = nn.Linear(rank, layer.out_features, bias=False)
+        nn.init.zeros_(self.up.weight)  # so that it starts as the teacher
+        self.scale = alpha / rank
+
+    def forward(self, x):
+        return self.layer(x) + self.scale * self.up(self.down(x))
+
+    def merged(self):  # one plain layer again
+        change = self.up.weight @ self.down.weight
+        self.layer.weight.data += self.scale * change
+        return self.layer
+
+
+# %%
+from kdcourse.models import count_parameters
+from kdcourse.train import accuracy, train
+
+
+def turned(split):
+    return split.inputs.view(-1, 28, 28).flip(1).flatten(1)
+
+
+new, unseen = garments.train[5_000:5_500], garments.test[:1_000]
+with torch.no_grad():
+    features = teacher[:-1](turned(new))  # nothing before them changes
+torch.manual_seed(0)
+head = LoRA(copy.deepcopy(teacher[-1]))
+trained = count_parameters(head)
+_ = train(head, features, new.labels, epochs=30, lr=0.01, progress=False)
+
+# %%
+adapted = nn.Sequential(*teacher[:-1], head.merged())
+print(f"trained: {trained:,} of {count_parameters(teacher):,} numbers")
+for name, model in {"teacher": teacher, "merged": adapted}.items():
+    found = accuracy(model, (turned(unseen), unseen.labels))
+    work = ship.multiply_adds(model, unseen.inputs)
+    print(f"{name}: {found:.1%} right, {work:,} multiply-adds")
+
+# %% [markdown]
+# LoRA saves memory in training, and a copy of the model per task. It serves at the teacher's price. So adapt the teacher with it, then distil.
+
+# %% [markdown]
+# ## The router
+#
+# A student need not answer everything. Where its **confidence**, its highest probability, is below a threshold, ask the teacher: a **cascade**.
+
+# %% [markdown]
+# Two to try it with. Lesson 05's spam filter, whose hard slice is *hard ham*: real mail that looks like spam. And a student that sorts dictionary glosses by the ends of their words. Its teacher is a transformer, its hard slice the rarest third of the classes.
+
+
+# %%
+def both(data, sizes, n, epochs, **options):
+    """{split: probabilities of student and teacher, labels}"""
+    pupil = mlp(sizes, seed=0, ids=data.vocabulary is not None)
+    some, epochs = data.train[:n], 2 if FAST else epochs
+    options |= {"epochs": epochs, "schedule": cosine, "progress": False}
+    distill(pupil, some.inputs, some.teacher_logits, **options)
+    said = {}
+    for name in ("validation", "test"):
+        part = getattr(data, name)
+        with torch.no_grad():
+            own = pupil(part.inputs).softmax(1)
+        said[name] = own, part.teacher_logits.softmax(1), part.labels
+    return said
+
+
+mails, glosses = load("spam-assassin"), load("wordnet-glosses")
+said = {
+    "mails": both(mails, [4096, 4, 2], 5_000, 20, temperature=10, lr=0.003),
+    "glosses": both(
+        glosses, [4097, 64, 24], 10_000, 10, temperature=2, lr=0.01
+    ),
+}
+
+# %% [markdown]
+# **Exercise 1** · 6 minutes · medium. Choose the threshold on *validation*, from both models' probabilities [N, C]. Asked is where the student's highest is *below* it; at most `share` of the examples may be. Take the threshold with the most right answers; of equally good ones, the one that asks least. Try 0, every confidence, and infinity.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def cascade_threshold(student, teacher, labels, share):
+    return ...  # your code here
+
+
+# %% tags=["solution"]
+def cascade_threshold(student, teacher, labels, share):
+    confidence, own = student.max(1)
+    best = most = -1.0
+    for threshold in [0.0, *confidence.sort().values.tolist(), float("inf")]:
+        asked = confidence < threshold
+        right = (torch.where(asked, teacher.argmax(1), own) == labels).sum()
+        if asked.double().mean() <= share and right > most:
+            best, most = threshold, right
+    return best
+
+
+# %% tags=["nbval-check-output"]
+from kdcourse import check
+
+cascade_threshold = check.cascade_threshold(cascade_threshold).use()
+
+# %% [markdown]
+# Your thresholds for several budgets, on test examples:
+
+# %%
+rare = torch.bincount(glosses.train.labels).argsort()[:8]
+hard = {
+    "mails": {"hard ham": mails.test.about["group"] == "hard-ham-1"},
+    "glosses": {"rare classes": torch.isin(glosses.test.labels, rare)},
+}
+found = {}
+for name, split in said.items():
+    seen = [part[:2_000] for part in split["validation"]]
+    for budget in (0, 0.05, 0.1, 0.2, 0.4, 1):
+        router = ship.Cascade(cascade_threshold(*seen, budget))
+        new = split["test"]
+        found[name, budget] = router.evaluate(*new, slices=hard[name])
+routes = pd.concat(found, names=["data", "budget"])
+
+# %%
+gain = 100 * routes.xs((0.1, "all", ""), level=[1, 2, 3])["gain"]
+plots.routes(
+    routes,
+    title=f"To ask about a tenth at most gains {gain['glosses']:.1f} points "
+    f"on glosses, {gain['mails']:.1f} on mails",
+)
+
+# %% [markdown]
+# Dashed is the control: as many examples, drawn at random. What lies above it, confidence has earned.
+
+# %% [markdown]
+# **It cannot mend what the teacher does not know.** The mails' teacher gets one hard ham in ten wrong itself, and a student that is *surely* wrong never asks.
+
+# %% [markdown]
+# **Exercise 2** · 3 minutes · easy. What do 1,000 requests cost? All go to the student, `share` of them to the teacher as well. The machine is paid by the hour, and busy for `utilisation` of it.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def cascade_cost(share, student_ms, teacher_ms, price_per_hour, utilisation):
+    return ...  # your code here
+
+
+# %% tags=["solution"]
+def cascade_cost(share, student_ms, teacher_ms, price_per_hour, utilisation):
+    milliseconds = student_ms + share * teacher_ms  # of a request, on average
+    hours = milliseconds / 3600  # of 1,000
+    return hours * price_per_hour / utilisation
+
+
+# %% tags=["nbval-check-output"]
+cascade_cost = check.cascade_cost(cascade_cost).use()
+
+# %% [markdown]
+# Glosses again, from text to class, one at a time on one thread (measured once; `benchmarks/routing.py`):
+
+# %%
+import json
+
+from kdcourse._course import find
+
+stored = json.loads(find("benchmarks/results/routing.json").read_text())
+ms = {name: row["median_ms"] for name, row in stored["glosses"].items()}
+print({name: round(value, 3) for name, value in ms.items()}, "milliseconds")
+bill = routes.loc["glosses"].xs(("all", ""), level=["slice", "value"])
+bill = bill[["fallback_share", "accuracy"]].assign(
+    cost_of_a_million=[
+        1000 * cascade_cost(asked, *ms.values(), 0.05, 0.3)  # put in yours
+        for asked in bill["fallback_share"]
+    ]
+)
+bill.round(3)
+
+# %% [markdown]
+# Beside such a teacher the student is free. What you pay for is questions.
+
+# %% [markdown]
+# ## Speculative decoding
+#
+# A router saves, and loses a little. For language models there is a way to lose nothing. The student **drafts** a few tokens; the teacher reads them all *in one pass*, and keeps what it could have written.
+
+# %% [markdown]
+# The draft proposes a token with probability q; the teacher's is p. Accept it with probability min(1, p/q). If not, draw from what the draft gave too little: max(0, p − q), scaled to sum to 1.
+
+# %% [markdown]
+# **Exercise 3** · 5 minutes · medium. From the probabilities of both, tokens on axis 1, return `accept`, the probability that each token is accepted once proposed, and `rest`, the distribution to draw from if not. Where p = q nothing is turned down: `rest` is 0 there.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def speculative_accept(teacher, draft):
+    return ...  # your code here
+
+
+# %% tags=["solution"]
+def speculative_accept(teacher, draft):
+    accept = (teacher / draft).clamp(max=1)
+    rest = (teacher - draft).clamp(min=0)
+    return accept, rest / rest.sum(1, keepdim=True).clamp(min=1e-30)
+
+
+# %% tags=["nbval-check-output"]
+speculative_accept = check.speculative_accept(speculative_accept).use()
+
+# %% [markdown]
+# Your rule with lesson 08's teacher, and its student as draft, at every phoneme of 200 words:
+
+# %%
+from kdcourse import lm
+from kdcourse.data.cmudict import PAD, START
+
+words = load("cmudict")
+writer, draft = lm.load_teacher(), lm.load_student()
+letters, targets, _ = words.test[:200].examples(first=True)
+before = targets.roll(1, 1)
+before[:, 0] = START
+with torch.no_grad():
+    p, q = (m(letters, before).double().softmax(1) for m in (writer, draft))
+p, q = p[:, 1:], q[:, 1:]  # padding is never written
+accept, rest = speculative_accept(p, q)
+accepted = (q * accept).sum(1, keepdim=True)
+written = q * accept + (1 - accepted) * rest
+print("written as the teacher writes:", torch.allclose(written, p, atol=1e-6))
+distance = (p - q).abs().sum(1, keepdim=True) / 2  # total variation
+print("accepted is 1 − distance:", torch.allclose(accepted, 1 - distance))
+print(f"on average {accepted[targets[:, None] != PAD].mean():.1%}")
+
+# %% [markdown]
+# **The output is the teacher's, whatever the draft.** The draft's quality decides the speed alone: accepted is 1 − the **total variation**, half the sum of |p − q|, which distillation has made small.
+
+# %% [markdown]
+# Whole words, greedily: the same to the token.
+
+# %% tags=["nbval-check-output"]
+few = letters[:50]
+together, _ = lm.speculative(writer, draft, few, temperature=0)
+print(torch.equal(together, lm.greedy(writer, few)))
+
+# %% [markdown]
+# What is saved is passes of the teacher, one after the other. `overlap` is 1 − total variation; rows say how many tokens the draft writes ahead:
+
+# %%
+steps, few = (1, 2, 4, 8), letters[:100]
+runs = [lm.speculative(writer, draft, few, ahead=n)[1] for n in steps]
+names = ["acceptance", "overlap", "steps_saved"]
+found = [[getattr(run, name) for name in names] for run in runs]
+passes = pd.DataFrame(found, index=steps, columns=names)
+clock = pd.DataFrame(stored["speculative"]).set_index("ahead")["ratio"]
+passes.assign(times_as_long_on_a_cpu=clock).round(2)
+
+# %% [markdown]
+# Passes are not seconds. The last column, measured once, is the whole time against the teacher alone, one word at a time. It pays where a pass over several tokens costs no more than one over one: with large models, which wait for their weights.
+
+# %% [markdown]
+# ## Serve it without torch
+#
+# [serve.py](../kdcourse/ship/serve.py) answers from the exported file. It needs `pip install onnxruntime`, and neither torch nor this course.
+
+# %%
+import subprocess
+import sys
+from urllib.request import ProxyHandler, build_opener
+
+from kdcourse.ship import serve
+
+command = [sys.executable, serve.__file__, str(student_onnx), "--port", "0"]
+with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    address = server.stdout.readline().strip()
+    pictures = garments.test.inputs[:5].tolist()
+    body = json.dumps({"inputs": pictures}).encode()
+    opener = build_opener(ProxyHandler({}))  # straight to this machine
+    print(json.load(opener.open(address, body))["classes"])
+    server.terminate()
+
+# %% [markdown]
+# A new process for each, from its start to the first answer:
+
+# %%
+IN_TORCH = """import torch
+from kdcourse.train import load_teacher
+model, picture = load_teacher('fashion-mnist'), torch.zeros(1, 784)
+answer = lambda: model(picture)"""
+programs = {
+    "teacher in torch": IN_TORCH,
+    "teacher in ONNX Runtime": teacher_onnx,
+    "student in ONNX Runtime": student_onnx,
+}
+started = ship.cold_start(programs, rounds=1 if FAST else 3)
+started[["start_ms", "again_ms", "peak_mb", "torch"]].round(2)
+
+# %% [markdown]
+# `torch` says whether the process had it in `sys.modules`. Most of the start and of the memory is the library, not the model.
+
+# %% [markdown]
+# ## On Monday
+#
+# - Time int8 on the machine that serves, at your batch size. Keep it if it is faster *and* no slice pays.
+# - Cut units rather than zero weights, and distil again afterwards.
+# - Put a router in front: a threshold, chosen on validation, and its bill.
+# - One line for the file on your desk: `kdcourse.ship.export_onnx(model, inputs, "model.onnx")`.
+
+# %% [markdown]
+# ## Check yourself
+
+# %%
+from kdcourse import quiz
+
+quiz.show("09_ship_it")
+
+# %% [markdown]
+# ## Take away
+#
+# - A step is worth its saving minus its cost, per slice, where it runs.
+# - A quarter of the bits is a quarter of the file. It is not a quarter of the wait.
+# - A student that asks, or drafts, keeps more of its teacher than one that answers alone.
+#
+# Each claim in full: `kdcourse claims pruning-and-int8-stack-with-distillation`, `cascade-recovers-the-tail`.
+
+# %% [markdown]
+# ## Read on
+#
+# - Jacob et al. (2018), *Quantization and Training for Integer-Arithmetic-Only Inference*: [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
+# - Li et al. (2017), *Pruning Filters for Efficient ConvNets*: [arXiv:1608.08710](https://arxiv.org/abs/1608.08710)
+# - Hu et al. (2021), *LoRA*: [arXiv:2106.09685](https://arxiv.org/abs/2106.09685)
+# - Leviathan et al. (2023), *Fast Inference from Transformers via Speculative Decoding*: [arXiv:2211.17192](https://arxiv.org/abs/2211.17192)
+# - Hooker et al. (2019), *What Do Compressed Deep Neural Networks Forget?*: [arXiv:1911.05248](https://arxiv.org/abs/1911.05248)
