@@ -97,7 +97,7 @@ REASONS: dict[str, Reason] = {
         "compete with theirs, and terms change.",
         *_TERMS,
     ),
-    "terms allowed": Reason("do", "You may train on its answers. Keep the terms and their date with the data.", *_TERMS),
+    "terms allowed": Reason("do", "You may train on its answers. Keep the terms and their date with the data."),
     "alternatives one does": Reason(
         "don't",
         "Something simpler is good enough for less. Take that, and come back when it no longer is.",
@@ -110,8 +110,10 @@ REASONS: dict[str, Reason] = {
         "teacher.",
         *_CASCADE,
     ),
-    "alternatives dearer": Reason("do", "Nothing simpler was good enough for less.", *_CASCADE),
-    "costs never": Reason("don't", "It never pays back: a month with the student costs as much as one without, or more."),
+    "alternatives dearer": Reason("do", "Nothing simpler was good enough for less."),
+    "costs never": Reason(
+        "don't", "It never pays back: a month with the student costs as much as one without, or more."
+    ),
     "costs late": Reason("don't", "It pays back later than you are ready to wait."),
     "costs unknown": Reason(
         "measure first",
@@ -121,7 +123,7 @@ REASONS: dict[str, Reason] = {
     "costs soon": Reason("do", "It pays back in time, the teacher's answers included."),
     "gold none": Reason(
         "measure first",
-        "Label a test set, with enough examples in every slice that matters. Without one nobody can tell what was lost.",
+        "Label a test set, with enough examples in every slice that matters. Without one nobody knows what was lost.",
     ),
     "gold teacher": Reason(
         "measure first",
@@ -129,7 +131,7 @@ REASONS: dict[str, Reason] = {
         "judge prefer their own outputs.",
         *_JUDGES,
     ),
-    "gold independent": Reason("do", "The test labels do not come from the teacher.", *_JUDGES),
+    "gold independent": Reason("do", "The test labels do not come from the teacher."),
 }
 
 # How to distil, by what the teacher gives and in what.

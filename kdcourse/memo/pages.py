@@ -5,10 +5,18 @@ from pathlib import Path
 import kdcourse
 from kdcourse._pages import rendered
 from kdcourse.audit.pages import StrPath, escaped, write
-from kdcourse.audit.tables import headline, printable, rows_of, unit_of, verdict_with_reason, with_interval
+from kdcourse.audit.tables import (
+    confidence_of,
+    headline,
+    printable,
+    rows_of,
+    unit_of,
+    verdict_with_reason,
+    with_interval,
+)
 from kdcourse.memo.rules import NO, called
 
-MOST_SLICES, MOST_MODELS, MOST_SENTENCES = 6, 6, 8  # that fit on one sheet
+MOST_SLICES, MOST_MODELS, MOST_SENTENCES = 6, 6, 6  # that fit on one sheet
 STATES = {"yes": "good", "no": "bad", "not asked": "open"}
 
 
@@ -24,7 +32,7 @@ def _told(memo):
     return {
         "because": because(memo),
         "headline": headline(memo.report),
-        "gap_title": f"gap ({unit_of(memo.report)[1]}) [interval]",
+        "gap_title": f"gap ({unit_of(memo.report)[1]}) [{confidence_of(memo.report)} interval]",
         "slices": [
             (called(row), f"{row['n']:,}", with_interval(memo.report, row), verdict_with_reason(row))
             for row in [*rows, memo.report.overall]
@@ -34,7 +42,7 @@ def _told(memo):
         "money": _money(memo.case),
         "not_tested": _cut(memo.not_tested),
         "monitoring": _cut(memo.monitoring),
-        "made": f"Plan of {memo.plan.written}, audit of {memo.report.settings['date']}, kdcourse {kdcourse.__version__}",
+        "made": f"Plan of {memo.plan.written}, audit of {memo.report.settings['date']}, course {kdcourse.__version__}",
     }
 
 
@@ -66,8 +74,8 @@ def _money(case):
         return ""
     months = "never" if case.break_even_months == float("inf") else f"after {case.break_even_months:,.2g} months"
     return (
-        f"A month costs {case.teacher_cost_per_month:,.2f} with the teacher and {case.student_cost_per_month:,.2f} with "
-        f"the student, retraining and what it hands on included. Making it costs {case.one_time_cost:,.2f} once. "
+        f"A month costs {case.teacher_cost_per_month:,.2f} with the teacher, and {case.student_cost_per_month:,.2f} "
+        f"with the student, retraining and what it hands on included. Making it costs {case.one_time_cost:,.2f} once. "
         f"It has paid for itself {months}."
     )
 
