@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import kdcourse
 from kdcourse._pages import rendered
-from kdcourse.progress.record import now
+from kdcourse.progress import record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +58,7 @@ def certificate(table: pd.DataFrame) -> str:
         first=days[0] if days else None,
         last=days[-1] if days else None,
         version=kdcourse.__version__,
-        today=now()[:10],
+        today=record.now()[:10],
     )
 
 
