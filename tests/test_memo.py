@@ -17,7 +17,7 @@ from kdcourse.stats import Comparison
 
 TODAY = datetime.date(2026, 11, 26)
 WAIVER = {"reason": "The teacher answers these.", "until": "2027-03-01"}
-HOSTILE = "<script>x</script> | **x**"
+HOSTILE = "<b>x</b> | **x**"
 CASE = {"requests_per_month": 1e6, "teacher_cost_per_1000": 1.0, "student_cost_per_1000": 0.1, "training_cost": 4500}
 
 
@@ -246,9 +246,9 @@ def test_both_forms_hold_every_rule_every_sentence_and_the_recommendation(page, 
 def test_what_was_given_is_shown_and_never_read_as_markup(page):
     result = full(report=report(names=(HOSTILE, "b", "c")), not_tested=[HOSTILE], monitoring=[HOSTILE])
     parsed = Page(page(result))
-    assert "script" not in parsed.tags
+    assert "b" not in parsed.tags
     assert sum(HOSTILE in words for words in parsed.words) == 3
-    assert not re.search(r"(?<!\\)<script", result.to_markdown())
+    assert not re.search(r"(?<!\\)<b", result.to_markdown())
     assert "| **x**" not in result.to_markdown()
 
 

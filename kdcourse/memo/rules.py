@@ -79,10 +79,10 @@ def _decided(report):
 
 def called(row):
     """The name of a row of an audit."""
-    return EVERYTHING if (row["slice"], row["level"]) == ("overall", EVERYTHING) else name_of(row, 40)
+    return EVERYTHING if (row["slice"], row["level"]) == ("overall", EVERYTHING) else name_of(row, 32)
 
 
-def _listed(rows, verdict=False, most=4):
+def _listed(rows, verdict=False, most=6):
     names = [called(row) + (f" ({row['verdict']})" if verdict else "") for row in rows[:most]]
     return ", ".join(names) + (f" and {len(rows) - most} more" if len(rows) > most else "")
 
@@ -101,7 +101,7 @@ def _exported(export):
     if export is None:
         return Rule(rule, OPEN, NOT_MEASURED, OPEN)
     measured = f"{export.difference:.1e} at most, on inputs {', '.join(export.differences)}"
-    required = f"logits within {export.tolerance:.0e}"
+    required = f"logits within {export.tolerance:g}"
     return Rule(rule, minus(required), minus(measured), _held(export.difference <= export.tolerance))
 
 
