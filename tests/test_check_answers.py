@@ -3,6 +3,7 @@
 An exercise needs no rows here: `test_check.py` tests it by what its own module says of it.
 """
 
+import datetime
 import itertools
 import math
 import random
@@ -18,6 +19,7 @@ from scipy import special, stats
 from statsmodels.stats.weightstats import DescrStatsW
 
 from kdcourse import check, gallery, lm, losses, ship
+from kdcourse.memo import Plan
 
 
 def on_one_line(text):
@@ -436,6 +438,20 @@ def effective_by_loops(logits):
     return math.prod(mean**-mean for mean in means if mean > 0)
 
 
+def signed(margin=0.03, min_samples=50, **more):
+    return lambda slices, today: Plan(margin=margin, slices=slices, min_samples=min_samples, written=today, **more)
+
+
+def recommended(stops=("flag",), waits=("alarm", "watch", "too few"), lists=(0, 1)):
+    def answer(verdicts, waivers, *written):
+        for verdict, waiver in zip(verdicts, waivers, strict=True):
+            if verdict in stops or (verdict in waits and not waiver):
+                return "do not ship"
+        return "ship" if all(written[k] for k in lists) else "do not ship"
+
+    return answer
+
+
 # fmt: off
 RIGHT = {
     "effective_classes": [effective_by_loops,
@@ -490,6 +506,12 @@ RIGHT = {
                                                          log_target=True).sum(1))],
     "release": [decided([0.03, 0.02, 0.001]), decided([0.1, 0.1, 0.01]), decided([0.05, 0.01, 0.005], str.__str__),
                 lambda low, high, harm: ("no-go", "go")[high < 0.06 / harm**2]],
+    "split_for": [lambda step: {"w": "none", "d": "train", "c": "validation"}.get(step[0], "test")],
+    "release_plan": [signed(), signed(0.1, 20), signed(0.005, 500, thresholds={"group": 0.2}),
+                     lambda slices, today: signed(0.05)(tuple(slices[::-1]), datetime.date.fromisoformat(today))],
+    "recommend": [recommended(), lambda v, w, n, m: ["do not ship", "ship"][min(len(n), len(m), sum(
+        one == "pass" or (bool(why) and one in ("watch", "alarm", "too few")) for one, why in zip(v, w, strict=True)
+    ) == len(v))]],
 }
 # fmt: on
 
@@ -736,6 +758,23 @@ MISTAKES = {
         (lambda low, high, harm: "go" if high < 9 / harm else "no-go", "limits in points"),
         (lambda low, high, harm: "no-go" if high < 0.05 / harm**2 else "go", "exchanged"),
     ],
+    "split_for": [
+        (lambda step: "test" if step == "choose size and temperature" else RIGHT["split_for"][0](step),
+         "choose size and temperature on test"),
+    ],
+    "release_plan": [
+        (signed(3), "points"), (signed(min_samples=1), "single examples"),
+        (lambda slices, today: signed()(slices[:1], today), "the first slice alone"),
+        (lambda slices, today: signed()(slices, "2026-01-01"), "an old date"),
+    ],
+    "recommend": [
+        (recommended(waits=()), "only flags stop"),
+        (recommended(stops=(), waits=("flag", "alarm", "watch", "too few")), "a flag is waived"),
+        (recommended(stops=("flag", "alarm", "watch", "too few")), "waivers ignored"),
+        (recommended(waits=("alarm", "watch")), "too few is a pass"),
+        (recommended(waits=("alarm",)), "watch and too few are passes"),
+        (recommended(lists=()), "the lists ignored"), (recommended(lists=(1,)), "nothing was not tested"),
+    ],
 }
 # What is said where no bug has a name for it. Each rule of these exercises is broken by one of them.
 NEAR_MISSES = {
@@ -898,6 +937,17 @@ NEAR_MISSES = {
         (decided([0.05, -1, 0.05]), "of harm 3 goes that is shown to lose"),
         (decided([0.01, -1, 0.01]), "of harm 1 stays behind"),
         (decided([0.05, 0.02, -1]), "lose next to nothing"),
+    ],
+    "release_plan": [
+        (lambda slices, today: {"margin": 0.03}, "Return a Plan"),
+        (lambda slices, today: signed()([], today), "slices must be one or more names, got []"),
+        (signed(2), "three points are 0.03"), (signed(0, 60), "Nothing passes a margin of 0"),
+        (signed(0.15), "a tenth of all answers"), (signed(min_samples=5), "So few examples decide nothing"),
+        (signed(min_samples=2_000), "hardly any slice is ever judged"),
+        (lambda slices, today: signed()([*slices, "age", "size"], today), "no slice of that name"),
+        (lambda slices, today: signed(0.02)(slices[1:], today), "A slice is left out"),
+        (lambda slices, today: signed(0.02)(slices, "2040-01-01"), "dated after the audit"),
+        (lambda slices, today: signed(0.02)(slices, "2020-01-01"), "copied with an old date"),
     ],
 }
 # fmt: on
