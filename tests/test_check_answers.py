@@ -3,6 +3,7 @@
 An exercise needs no rows here: `test_check.py` tests it by what its own module says of it.
 """
 
+import itertools
 import math
 import random
 import statistics
@@ -101,6 +102,39 @@ def decoupled_by_softmax(s, t, y, T, off=-1e4):
     two_q, two_p = (torch.stack([side[label], side.masked_fill(label, 0).sum(1)], 1) for side in (q, p))
     first = F.kl_div(two_q.log(), two_p, reduction="none").sum(1)
     return T**2 * first, T**2 * kl_each(s.double() / T + off * label, t.double() / T + off * label)
+
+
+def routed_by_the_package(student, teacher, labels, share):
+    return ship.fit_cascade(student, teacher, labels, fallback_share=share).threshold
+
+
+def routed_between(student, teacher, labels, share):
+    """Halfway between two confidences that follow one another."""
+    confidence = student.amax(1)
+    levels = sorted({0.0, *confidence.tolist(), 1.5})
+    places = [(one + other) / 2 for one, other in itertools.pairwise(levels)] + [2.0]
+    counts = []
+    for place in [0.0, *places]:
+        asked = confidence < place
+        said = (teacher if ask else student for ask in asked)
+        right = sum(int(one[k].argmax()) == int(labels[k]) for k, one in enumerate(said))
+        counts.append((right if int(asked.sum()) <= share * len(labels) else -1, -place))
+    return -max(counts)[1]
+
+
+def accepted_token_by_token(p, q):
+    accept, rest = np.ones(p.shape), np.zeros(p.shape)
+    for place in np.ndindex(p.shape):
+        accept[place] = min(1.0, float(p[place] / q[place]))
+        rest[place] = max(0.0, float(p[place] - q[place]))
+    total = rest.sum(1, keepdims=True)
+    return accept, np.divide(rest, total, out=np.zeros_like(rest), where=total > 0)
+
+
+def bill_by_the_package(share, student_ms, teacher_ms, price_per_hour, utilisation):
+    each = {"price_per_hour": price_per_hour, "utilisation": utilisation}
+    student, teacher = (ship.cost_per_1000(milliseconds, **each) for milliseconds in (student_ms, teacher_ms))
+    return student + share * teacher
 
 
 def blend_one_hot(s, t, y, T, alpha=0.5):
@@ -422,6 +456,12 @@ RIGHT = {
                        chosen_by_loop(lambda accuracy, low, median, p99: accuracy),
                        chosen_by_loop(lambda accuracy, low, median, p99: low - 0.01 * median),
                        chosen_by_loop(lambda accuracy, low, median, p99: -p99)],
+    "cascade_threshold": [routed_by_the_package, routed_between,
+                          lambda *case: torch.tensor(routed_by_the_package(*case))],
+    "cascade_cost": [bill_by_the_package],
+    "speculative_accept": [accepted_token_by_token,
+                           lambda p, q: torch.stack([torch.minimum(p, q) / q, (p > q) * (p - q) / torch.maximum(
+                               1 - torch.minimum(p, q).sum(1, keepdim=True), torch.tensor(1e-6))])],
     "paired_interval": [interval_by_counts, interval_by_loops,
                         lambda t, s: (described(t, s).mean, *described(t, s).zconfint_mean())],
     "sequence_loss": [mean_by_counting, lambda values, targets: (values * targets.bool()).sum() / (targets > 0).sum(),
@@ -584,6 +624,22 @@ MISTAKES = {
          "student still not softened"),
         (blended_at_10(lambda z, v: 100 * kl_each(z, v, 10), lambda z: z / 10), "hard part softened"),
         (lambda z, v, y: losses.blended(10, 0.1)(z, v, y), "weights exchanged"),
+    ],
+    "cascade_threshold": [
+        (lambda s, t, y, share: routed_by_the_package(s, t, y, 1.0), "no budget"),
+        (lambda s, t, y, share: 1 - share, "the share itself"),
+    ],
+    "cascade_cost": [
+        (lambda f, s, t, price, busy: bill_by_the_package(f, s, t, price, 1), "utilisation forgotten"),
+        (lambda f, s, t, price, busy: bill_by_the_package(f, (1 - f) * s, t, price, busy),
+         "teacher without the student"),
+        (lambda f, s, t, price, busy: 1000 * bill_by_the_package(f, s, t, price, busy), "milliseconds as seconds"),
+    ],
+    "speculative_accept": [
+        (lambda p, q: (accepted_token_by_token(p, q)[0], p.numpy()), "rest from p"),
+        (lambda p, q: accepted_token_by_token(p, q)[::-1], "exchanged"),
+        (lambda p, q: accepted_token_by_token(q, p), "models exchanged"),
+        (lambda p, q: ((p >= q).numpy(), accepted_token_by_token(p, q)[1]), "all or nothing"),
     ],
     "months_to_pay_back": [
         (lambda one, *case: one / -np.subtract(*bills(*case)[::-1]), "negative"),

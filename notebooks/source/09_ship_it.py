@@ -408,18 +408,18 @@ bill.round(3)
 # The draft proposes a token with probability q; the teacher's is p. Accept it with probability min(1, p/q). If not, draw from what the draft gave too little: max(0, p − q), scaled to sum to 1.
 
 # %% [markdown]
-# **Exercise 3** · 5 minutes · medium. From p and q, tokens on axis 1, return `accept`, the probability that each token is accepted once proposed, and `rest`, the distribution to draw from if not. Where p = q nothing is turned down: `rest` is 0 there.
+# **Exercise 3** · 5 minutes · medium. From the probabilities of both, tokens on axis 1, return `accept`, the probability that each token is accepted once proposed, and `rest`, the distribution to draw from if not. Where p = q nothing is turned down: `rest` is 0 there.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
-def speculative_accept(p, q):
+def speculative_accept(teacher, draft):
     return ...  # your code here
 
 
 # %% tags=["solution"]
-def speculative_accept(p, q):
-    accept = (p / q).clamp(max=1)
-    rest = (p - q).clamp(min=0)
+def speculative_accept(teacher, draft):
+    accept = (teacher / draft).clamp(max=1)
+    rest = (teacher - draft).clamp(min=0)
     return accept, rest / rest.sum(1, keepdim=True).clamp(min=1e-30)
 
 

@@ -1,4 +1,7 @@
-"""The exercise `speculative_accept`: when a draft's token stays, and what is drawn if not (Leviathan et al. 2023)."""
+"""The exercise `speculative_accept`: when a draft's token stays, and what is drawn if not (Leviathan et al. 2023).
+
+p are the teacher's probabilities, q the draft's.
+"""
 
 import torch
 
@@ -43,22 +46,19 @@ speculative_accept = Exercise(
     "speculative_accept",
     lesson="09_ship_it",
     order=3,
-    reference=_answer(),
+    reference=lambda teacher, draft: _answer()(teacher, draft),
     inputs=_distributions,
     small=[
         (torch.tensor([[0.5, 0.25, 0.25]]), torch.tensor([[0.125, 0.375, 0.5]])),
-        (torch.tensor([[0.25, 0.25, 0.5], [0.5, 0.5, 0.0]]), torch.tensor([[0.125, 0.75, 0.125], [0.25, 0.25, 0.5]])),
+        (torch.tensor([[0.25, 0.75], [0.125, 0.875]]), torch.tensor([[0.5, 0.5], [0.75, 0.25]])),
         (torch.tensor([[0.25, 0.75], [0.5, 0.5]]), torch.tensor([[0.5, 0.5], [0.5, 0.5]])),
-        # One row, two tokens, three places: [B, V, P], as the logits of a sequence are.
-        (
-            torch.tensor([[[0.5, 0.25, 0.75], [0.5, 0.75, 0.25]]]),
-            torch.tensor([[[0.25, 0.75, 0.5], [0.75, 0.25, 0.5]]]),
-        ),
+        # One row, two tokens, two places: [B, V, P], as the logits of a sequence are.
+        (torch.tensor([[[0.5, 0.75], [0.5, 0.25]]]), torch.tensor([[[0.25, 0.25], [0.75, 0.75]]])),
     ],
     praise="What is written has the teacher's distribution, however bad the draft.",
     hints=[
-        "Where the draft gives a token no more than the teacher does, it always stays. Where it gives twice as much, "
-        "half of the time.",
+        "Call the teacher's probabilities p, the draft's q. Where q is no more than p, a token always stays. Where it "
+        "is twice as much, it stays half of the time.",
         "accept = (p / q).clamp(max=1).",
         "What did the draft give too little? p − q where that is positive, else 0; then divide by its sum over axis 1.",
         "rest = (p - q).clamp(min=0); return accept, rest / rest.sum(1, keepdim=True).clamp(min=1e-30)",
@@ -108,7 +108,7 @@ speculative_accept = Exercise(
         ),
         "absolute differences": Bug(
             _answer(rest=lambda p, q: (p - q).abs()),
-            "You take |p − q|. Where q is larger, too many were proposed, and none is to be added: 0 there.",
+            "You take the absolute difference. Where q is larger, too many were proposed, and none is to be added: 0.",
         ),
         "q minus p": Bug(
             _answer(rest=lambda p, q: _left(q, p)),
@@ -145,7 +145,7 @@ speculative_accept = Exercise(
         ),
         "models exchanged": Bug(
             lambda p, q: _answer()(q, p),
-            "p and q have changed places: p is the teacher's, q is the draft's.",
+            "Teacher and draft have changed places: p is the teacher's, q is the draft's.",
         ),
     },
     rules=[
