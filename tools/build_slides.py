@@ -22,9 +22,9 @@ from pathlib import Path
 
 import jinja2
 import jupytext
+import kit
 import latex2mathml.converter
 import nbformat
-import workshop
 from build_workshop import OPTIONS, answer
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -96,7 +96,7 @@ def _sentences(block, words):
 def deck(lesson, folder):
     """The slides of a lesson; its pictures are written into `folder`."""
     notebook = nbformat.read(ROOT / "notebooks" / f"{lesson.stem}.ipynb", as_version=4)
-    source = jupytext.reads((workshop.SOURCES / f"{lesson.stem}.py").read_text(encoding="utf-8"), fmt="py:percent")
+    source = jupytext.reads((kit.SOURCES / f"{lesson.stem}.py").read_text(encoding="utf-8"), fmt="py:percent")
     if len(notebook.cells) != len(source.cells):
         raise ValueError(f"{lesson.stem}.ipynb is not what its source makes: run make notebooks")
     made = _Deck(lesson, folder)
@@ -112,7 +112,7 @@ class _Deck:
 
     def __init__(self, lesson, folder):
         self.lesson, self.folder, self.slides, self.above, self.figures = lesson, folder, [], "", 0
-        self.exercises = {exercise.name: exercise for exercise in workshop.exercises_of(lesson)}
+        self.exercises = {exercise.name: exercise for exercise in kit.exercises_of(lesson)}
 
     def add(self, cell, wanted, tags):
         if not self.slides:
@@ -128,7 +128,7 @@ class _Deck:
         self.slides[-1].notes += said(text)
 
     def begin(self, text):
-        told = workshop.notes(self.lesson)
+        told = kit.notes(self.lesson)
         notes = "".join(said(f"**{name}**\n\n{told[name]}") for name in ("Say", "Run while you talk") if name in told)
         body = re.sub(r"^\*\*.*$", f"**{self.lesson.minutes} minutes**", brief(text), count=1, flags=re.M)
         self.slides.append(Slide("title", shown(body), notes + said(text)))
@@ -261,7 +261,7 @@ def build(names=(), out=OUT):
     """Write the decks of the lessons whose name starts so, and the votes of all; returns {file: number of slides}."""
     lay_out(out)
     made = {}
-    for lesson in workshop.lessons():
+    for lesson in kit.lessons():
         if names and not lesson.stem.startswith(tuple(names)):
             continue
         if not (ROOT / "notebooks" / f"{lesson.stem}.ipynb").exists():
@@ -275,7 +275,8 @@ def build(names=(), out=OUT):
     made["votes.html"] = ("Predict, then vote: every claim", len(slides))
     rows = "".join(f'<li><a href="{file}">{html.escape(title)}</a></li>' for file, (title, _) in made.items())
     help = "<p>Space goes on, S opens the speaker's notes, ? shows all keys.</p>"
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Slides</title><h1>Slides</h1>{help}<ul>{rows}</ul>'
+    head = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Slides</title><h1>Slides</h1>'
+    page = f"{head}{help}<ul>{rows}</ul>"
     (out / "index.html").write_text(page, encoding="utf-8")
     return {file: count for file, (_, count) in made.items()}
 

@@ -7,8 +7,8 @@ the wrong answers that its checks know and the votes on its claims, go to build/
 result of a claim would have to refresh them. On the site they are pages.
 """
 
-import workshop
-from workshop import ROOT, Lesson
+import kit
+from kit import ROOT, Lesson
 
 from kdcourse import claims
 
@@ -32,21 +32,21 @@ def schedule():
     """The page with the days, in Markdown."""
     rows = [
         f"| [{lesson.title}](../notebooks/{lesson.stem}.ipynb) | {lesson.minutes} | {lesson.exercises} |"
-        for lesson in workshop.lessons()
+        for lesson in kit.lessons()
     ]
     parts = [
         "# Schedules",
         "Written by `python tools/build_workshop.py` from the minutes in the heads of the lessons, which a test "
         "computes from their words, code, figures, exercises and quizzes. No stretch of work is longer than "
-        f"{workshop.LONGEST} minutes. The commands are run in the root of the course, while you talk.",
-        "Before people come:\n\n" + _commands(workshop.BEFORE),
-        _day("Half a day", workshop.HALF_DAY),
-        _day("A day", workshop.FULL_DAY),
+        f"{kit.LONGEST} minutes. The commands are run in the root of the course, while you talk.",
+        "Before people come:\n\n" + _commands(kit.BEFORE),
+        _day("Half a day", kit.HALF_DAY),
+        _day("A day", kit.FULL_DAY),
         "## A course of sessions",
         "Everything, a week or a day apart.\n\n| session | what | minutes |\n|---:|---|---:|\n"
         + "\n".join(
             f"| {number} | {' · '.join(one.what for one in session)} | {sum(one.minutes for one in session)} |"
-            for number, session in enumerate(workshop.sessions(), 1)
+            for number, session in enumerate(kit.sessions(), 1)
         ),
         "## The lessons",
         "Exercises are among the minutes.\n\n| lesson | minutes | of these exercises |\n|---|---:|---:|\n"
@@ -56,7 +56,7 @@ def schedule():
 
 
 def _day(title, names):
-    found = workshop.day(names)
+    found = kit.day(names)
     (start, _), (last, piece) = found[0], found[-1]
     end = last + piece.minutes
     work = sum(one.minutes for _, one in found if not one.rest)
@@ -65,7 +65,7 @@ def _day(title, names):
     for when, one in found:
         what = f"*{one.what}*" if one.rest else one.what
         lines[-1] += f"\n| {clock(when)} | {one.minutes} | {what} | {one.exercises or ''} |"
-    left = [lesson.title for lesson in workshop.lessons() if lesson.number not in names]
+    left = [lesson.title for lesson in kit.lessons() if lesson.number not in names]
     lines.append(f"Left for afterwards: {'; '.join(left)}." if left else "")
     lines += [f"**{clock(when)} {one.what}**\n\n{_commands(one.commands)}" for when, one in found if one.commands]
     return "\n\n".join(filter(None, lines))
@@ -77,13 +77,13 @@ def _commands(commands):
 
 def lesson_page(lesson: Lesson):
     """Everything for whoever teaches a lesson, in Markdown: their notes, the votes, the wrong answers to expect."""
-    told = workshop.notes(lesson)
+    told = kit.notes(lesson)
     lines = [f"## {lesson.title}", f"{lesson.minutes} minutes, {lesson.exercises} of them exercises."]
     lines += [f"### {heading}\n\n{told[heading]}" for heading in HEADINGS if heading in told]
     if lesson.claims:
         lines.append("### Predict, then vote")
         lines += [f"- {claim.wording} ({claim.taught_in}.)\n  **{answer(claim)}**" for claim in lesson.claims]
-    found = workshop.exercises_of(lesson)
+    found = kit.exercises_of(lesson)
     if found:
         lines += ["### Wrong answers to expect", *map(wrong_answers, found)]
     return "\n\n".join(lines)
@@ -103,7 +103,7 @@ def wrong_answers(exercise):
 def pages():
     """{name of a page: Markdown} that is not committed."""
     text = "# Notes on the lessons (spoilers)\n\n"
-    return {"notes.md": text + "\n\n".join(map(lesson_page, workshop.lessons())) + "\n"}
+    return {"notes.md": text + "\n\n".join(map(lesson_page, kit.lessons())) + "\n"}
 
 
 if __name__ == "__main__":

@@ -27,14 +27,15 @@ CASES = {
     "gallery": list(gallery.BUG_OF.values()),
     "on-policy": [name for name in failures.RUNS if name != "healthy"],
 }
+USUAL = {"gallery": 3, "on-policy": 1}  # a wrong answer for each picture; another end
 WOULD = {"gallery": name_eight_bugs.WOULD, "on-policy": diagnose_runs.WOULD}
 LESSON = {"gallery": "06", "on-policy": "08"}
 INCIDENT = {
     "gallery": """# Incident: the new student
 
-A colleague has rewritten the soft term of the loss. The training finishes, no test fails, and the student is to go out
-tonight. `runs.png` shows what was logged, beside a run of last week that was right. Half of the loss is the soft term at
-T = 4, half is the labels; the teacher has dropout, and is asked in every step.
+A colleague has rewritten the soft term of the loss. The training finishes, no test fails, and the student is to go
+out tonight. `runs.png` shows what was logged, beside a run of last week that was right. Half of the loss is the soft
+term at T = 4, half is the labels; the teacher has dropout, and is asked in every step.
 
 1. Would you stop the release? Decide in two minutes, before you know why.
 2. What is wrong? Ask for cards: each answers one question. A card costs your team a minute.
@@ -124,17 +125,18 @@ def debrief(kind, case):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=CASES)
-    parser.add_argument("--case", type=int, default=2, help="which bug, from 1")
+    parser.add_argument("--case", type=int, help="which bug, from 1")
     parser.add_argument("--debrief", action="store_true", help="say what it was")
     parser.add_argument("--fast", action="store_true", help="shorter runs; the tests use it")
     parser.add_argument("--out", type=Path, default=OUT)
     arguments = parser.parse_args()
-    if not 1 <= arguments.case <= len(CASES[arguments.kind]):
-        parser.error(f"argument --case: there are 1 to {len(CASES[arguments.kind])}, got {arguments.case}")
+    case = USUAL[arguments.kind] if arguments.case is None else arguments.case
+    if not 1 <= case <= len(CASES[arguments.kind]):
+        parser.error(f"argument --case: there are 1 to {len(CASES[arguments.kind])}, got {case}")
     if arguments.debrief:
-        debrief(arguments.kind, arguments.case)
+        debrief(arguments.kind, case)
     else:
-        make(arguments.kind, arguments.case, arguments.fast, arguments.out / arguments.kind)
+        make(arguments.kind, case, arguments.fast, arguments.out / arguments.kind)
 
 
 if __name__ == "__main__":
