@@ -186,6 +186,7 @@ class _Deck:
             elif "kdcourse-quiz" in data.get("text/html", ""):
                 name = re.search(r"quiz\.show\(\s*[\"']([^\"']+)", cell.source)[1]
                 self.slides[-1].body += shown(f"`kdcourse quiz {name}`, or in the notebook")
+                self.note("Everybody alone, then: which question had most wrong answers? Talk about that one.")
             else:
                 text = (output.get("text") or data.get("text/plain", "")).strip()
                 self.note(f"The notebook prints:\n\n```\n{text}\n```")

@@ -56,6 +56,7 @@ MEANING = {
     "again": "its change when the same batch is computed again",
     "alone": "its change when each picture is a batch of its own",
     "shift": "its change when 10 is added to all of the student's logits",
+    "soft": "the soft term, its mean over the first epoch",
     "length": "tokens per word; the limit is 21",
     "entropy": "of the student's next token, in nats",
     "overlap": "how many of the teacher's five likeliest tokens are among the student's",
@@ -73,7 +74,8 @@ def gallery_runs(bug, fast):
     epochs = 3 if fast else 8
     runs = {name: gallery.run(term, teacher, data, epochs=epochs, asked=asked[name]) for name, term in terms.items()}
     probes = {name: gallery.probe(term, teacher, data, asked=asked[name]) for name, term in terms.items()}
-    return runs, {probe: (probes[bug][probe], probes["right"][probe]) for probe in probes[bug]}
+    cards = {probe: (probes[bug][probe], probes["right"][probe]) for probe in probes[bug]}
+    return runs, cards | {"soft": (runs[bug]["soft"].iloc[0], runs["right"]["soft"].iloc[0])}
 
 
 def on_policy_runs(bug, fast):
@@ -87,7 +89,9 @@ def on_policy_runs(bug, fast):
         name: failures.broken(name, student, teacher, letters, phonemes, watched=watched) for name in (bug, "healthy")
     }
     first = {name: table.iloc[0] for name, table in runs.items()}
-    return runs, {name: (first[bug][name], first["healthy"][name]) for name in list(MEANING)[4:]}
+    return runs, {
+        name: (first[bug][name], first["healthy"][name]) for name in ("length", "entropy", "overlap", "reward")
+    }
 
 
 def make(kind, case, fast, out):
@@ -104,11 +108,17 @@ def make(kind, case, fast, out):
     figure.savefig(out / "runs.png", dpi=150, facecolor="white")
     (out / "runs.txt").write_text(words + "\n", encoding="utf-8")
     (out / "incident.md").write_text(INCIDENT[kind], encoding="utf-8")
-    when = "before training" if kind == "gallery" else "at step 0"
-    rows = [f"- **{name}**, {MEANING[name]}: {a:.3g}; it should be about {b:.2g}" for name, (a, b) in cards.items()]
+    when = "before training" if kind == "gallery" else "at step 0"  # the soft term is the one that takes an epoch
+    rows = [
+        f"- **{name}**, {MEANING[name]}: {_short(a)}; as it should be: {_short(b)}" for name, (a, b) in cards.items()
+    ]
     text = f"# Cards, {when} (for the instructor: cut them apart)\n\n" + "\n".join(rows) + "\n"
-    (out / "cards.md").write_text(text.replace("-0;", "0;"), encoding="utf-8")
+    (out / "cards.md").write_text(text, encoding="utf-8")
     print(f"The incident is in {out}: incident.md and runs.png for everybody, cards.md for you.")
+
+
+def _short(value):
+    return f"{round(float(value), 2) + 0.0:.2f}"  # + 0.0 makes a plain zero of -0.0
 
 
 def debrief(kind, case):
