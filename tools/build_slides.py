@@ -33,7 +33,7 @@ from kdcourse import claims
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "slides"
-WORDS = 60  # on a slide; what is beyond goes to the notes
+WORDS, IN_LIST = 60, 100  # on a slide, and with the points of a list; what is beyond goes to the notes
 LEAD = 25  # words that do not fill one
 TABLE_ROWS = 12
 
@@ -71,7 +71,7 @@ def brief(text, words=WORDS):
     kept, left = [], words
     for block in re.split(r"\n\s*\n", text.strip()):
         size = 0 if block.startswith(("#", "![", "$$")) else len(block.split())
-        if size <= left:
+        if size <= left + (IN_LIST - WORDS) * block.startswith("- "):
             kept.append(block)
             left -= size
             continue
@@ -91,6 +91,11 @@ def _sentences(block, words):
             break
         taken = f"{taken} {part}"
     return taken
+
+
+def fits(lines, most=8, wide=72):
+    """Whether so many lines can be read on a slide that has a sentence already."""
+    return 0 < len(lines) <= most and max(map(len, lines)) <= wide
 
 
 def deck(lesson, folder):
@@ -130,14 +135,15 @@ class _Deck:
     def begin(self, text):
         told = kit.notes(self.lesson)
         notes = "".join(said(f"**{name}**\n\n{told[name]}") for name in ("Say", "Run while you talk") if name in told)
-        body = re.sub(r"^\*\*.*$", f"**{self.lesson.minutes} minutes**", brief(text), count=1, flags=re.M)
+        aims = re.match(r".*?(?:^- [^\n]*\n?)+", text, re.M | re.S)[0]  # not the finding: the votes come first
+        body = re.sub(r"^\*\*.*$", f"**{self.lesson.minutes} minutes**", aims, count=1, flags=re.M)
         self.slides.append(Slide("title", shown(body), notes + said(text)))
         self.slides += [vote(claim) for claim in self.lesson.claims]
 
     def prose(self, text, wanted, tags):
         heading = re.search(r"^##+ (.+)$", text, re.M)
         if heading:
-            self.above = heading[1]
+            self.above = heading[1].replace("`", "")
         if heading and heading[1] == "Take away":
             self.slides += [outcome(claim) for claim in self.lesson.claims]
         if "solution" in tags or text.startswith("<details") or wanted == "notes" or self.above == "Read on":
@@ -189,7 +195,15 @@ class _Deck:
                 self.note("Everybody alone, then: which question had most wrong answers? Talk about that one.")
             else:
                 text = (output.get("text") or data.get("text/plain", "")).strip()
-                self.note(f"The notebook prints:\n\n```\n{text}\n```")
+                self.printed(text)
+
+    def printed(self, text):
+        """What a cell prints is said; after a sentence that ends in a colon, it is shown."""
+        before, lines = self.slides[-1], text.splitlines()
+        if before.kind == "words" and before.body.rstrip().endswith(":</p>") and fits(lines):
+            before.body += f"<pre><code>{html.escape(text)}</code></pre>"
+        else:
+            self.note(f"The notebook prints:\n\n```\n{text}\n```")
 
     def figure(self, output):
         self.figures += 1
@@ -211,7 +225,7 @@ class _Deck:
 
     def table(self, found, plain):
         table = re.search(r"<table.*</table>", found, re.S)[0].replace(' border="1"', "")
-        if table.count("<tr") > TABLE_ROWS + 1:
+        if not 1 < table.partition("<tbody>")[2].count("<tr") <= TABLE_ROWS:
             self.note(f"The notebook shows:\n\n```\n{plain}\n```")
             return
         self.slides.append(
