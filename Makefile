@@ -14,7 +14,7 @@ else
 BIN := $(VENV)/bin
 endif
 
-.PHONY: help lab test llm check site notebooks claims bench gpu lint teacher cmudict clean
+.PHONY: help lab test llm check site slides notebooks claims bench gpu lint teacher cmudict clean
 
 help:
 	@echo "make lab         open the course in JupyterLab (the first time, install it)"
@@ -22,6 +22,7 @@ help:
 	@echo "make llm         install TRL and Keras, too: the tests that hold our losses against theirs (240 MB)"
 	@echo "make check       the quick tests: no kernel, browser, site or cluster"
 	@echo "make site        build the static site into build/site, without a network"
+	@echo "make slides      build slides of the lessons into build/slides (LESSON=01 for one), without a network"
 	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one, FORM=solved)"
 	@echo "make claims      run the experiments behind the claims again (resumes), and draw them in the README"
 	@echo "make bench       measure every lesson, and write the table in the README"
@@ -52,6 +53,9 @@ check: $(VENV)/ready
 
 site: $(VENV)/ready
 	@$(BIN)/python tools/build_site.py
+
+slides: $(VENV)/ready
+	@$(BIN)/python tools/build_slides.py $(LESSON)
 
 notebooks: $(VENV)/ready
 	@$(BIN)/python tools/build_notebooks.py --form $(FORM) $(LESSON)

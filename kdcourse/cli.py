@@ -127,18 +127,25 @@ def claims(
 
 @app.command()
 def progress(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="After --gather: exports.")] = None,
     export: Annotated[
         str | None, typer.Option(metavar="csv|json", help="Print it for an instructor instead, in this format.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write what --export makes to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write what is made to this file.")] = None,
     html: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="Write it to this file instead, as a page that prints on one sheet."),
     ] = None,
+    gather: Annotated[bool, typer.Option("--gather", help="Put the exports of a class into one table.")] = False,
 ) -> None:
     """Show which exercises and quizzes you have done, lesson by lesson, and what is next. Nothing is sent anywhere."""
     from kdcourse import check, progress, quiz
 
+    if gather != bool(files):
+        raise typer.BadParameter("--gather needs files, and files need --gather", param_hint="FILE")
+    if gather:
+        with _written(out or Path(), "--out"):
+            raise typer.Exit(0 if progress.report(files or [], out) else 1)
     if out is not None and export is None:
         raise typer.BadParameter("needs --export csv or --export json beside it", param_hint="--out")
     if html is not None and export is not None:

@@ -45,7 +45,7 @@ def test_constraints_satisfy_pyproject():
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if re.match(r"[^#]*(\+|@|://)", line)] == []  # no local builds, and no paths
     pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
-    for item in required("dev", "browser", "site", "llm"):
+    for item in required("dev", "browser", "site", "slides", "llm"):
         assert item.specifier.contains(pins[item.name]), item
 
 

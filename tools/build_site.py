@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
+import build_workshop  # noqa: E402
 import nbformat  # noqa: E402
 import site_landing  # noqa: E402
 import site_links  # noqa: E402
@@ -37,7 +38,7 @@ NOTEBOOKS = ROOT / "notebooks"
 WIDGETS = ROOT / "kdcourse" / "static"
 # Pages that hold others: {page: the pages below it}, appended as a hidden table of contents.
 BELOW = {
-    "instructors/index.md": ["answers", "scale-out"],
+    "instructors/index.md": ["schedule", "notes", "drills", "mail", "answers", "scale-out"],
     "contributors/index.md": ["quizzes", "site"],
 }
 
@@ -82,6 +83,7 @@ def assemble(source, *, notebooks=NOTEBOOKS):
             _write(source / path.name, filled(path.read_text(encoding="utf-8"), values, path.name))
     generated = {"claims.md": claims_page(known), "flashcards.md": cards_page(known), "glossary.md": glossary_page()}
     generated["instructors/answers.md"] = answers()
+    generated |= {f"instructors/{name}": text for name, text in build_workshop.pages().items()}
     generated |= claim_pages(known) | quiz_pages(known) | api_pages(ROOT / "kdcourse") | site_landing.data_index(known)
     for page, text in generated.items():
         _write(source / page, text)

@@ -31,7 +31,7 @@ def main():
         venv.create(folder, with_pip=True, symlinks=os.name != "nt")
     print("Installing (a few minutes the first time)", flush=True)
     install_torch(python)
-    pip(python, "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[dev,browser,site]")
+    pip(python, "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[dev,browser,site,slides]")
     (folder / "ready").touch()
 
 

@@ -1,17 +1,21 @@
 """What a learner has passed, kept in one small JSON file of this user. Nothing leaves the machine."""
 
 from kdcourse.progress.certificate import certificate
+from kdcourse.progress.gather import class_overview, gather, report
 from kdcourse.progress.overview import export, next_up, save_export, show, table
 from kdcourse.progress.record import answered_quiz, load, passed_exercise, path
 
 __all__ = [
     "answered_quiz",
     "certificate",
+    "class_overview",
     "export",
+    "gather",
     "load",
     "next_up",
     "passed_exercise",
     "path",
+    "report",
     "save_export",
     "show",
     "table",

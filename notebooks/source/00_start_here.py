@@ -130,7 +130,7 @@ for name, model in {"teacher": teacher, "student": student}.items():
 #
 # One pass over the pictures, an **epoch**, on labels:
 
-# %%
+# %% slideshow={"slide_type": "slide"}
 import torch.nn.functional as F
 
 
@@ -171,7 +171,7 @@ def fit(student, epoch, targets, *settings, epochs=30):
 # %% [markdown]
 # By hand for one picture, and by PyTorch's own function:
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "slide"}
 T = 4.0
 p = (few.teacher_logits[:1] / T).softmax(1)
 q = (student(few.inputs[:1]) / T).softmax(1)

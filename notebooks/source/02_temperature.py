@@ -359,7 +359,7 @@ plots.differences(
 # From a code review. It should have T = 10, nine parts soft, one part hard.
 
 
-# %%
+# %% slideshow={"slide_type": "slide"}
 def reviewed_loss(student_logits, teacher_logits, labels, T=10):
     soft = torch.nn.functional.kl_div(
         student_logits.log_softmax(1),

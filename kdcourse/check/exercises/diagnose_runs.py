@@ -17,7 +17,7 @@ NAME_OF = {
 }
 # What a dashboard shows of each. A wrong pairing is told both: of the name, what it would look like, and of the run,
 # what it looks like.
-_WOULD = {
+WOULD = {
     "healthy": "A healthy run begins with a reward near 0 and high overlap, and its length stays.",
     "end-of-sequence mismatch": "A teacher with another end is at odds with the student about one token of each word: "
     "overlap begins high, reward begins low, and soon hardly a word ends before the limit of 21 tokens.",
@@ -126,6 +126,6 @@ diagnose_runs = Exercise(
     },
     rules=[
         Rule(lambda answer, run: answer >= 0, f"Only these words name a run here: {', '.join(RUNS)}."),
-        *wrong_pairings(NAME_OF, RUNS, _WOULD, {run: _SEEN[name] for run, name in NAME_OF.items()}),
+        *wrong_pairings(NAME_OF, RUNS, WOULD, {run: _SEEN[name] for run, name in NAME_OF.items()}),
     ],
 )

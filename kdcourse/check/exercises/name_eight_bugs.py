@@ -7,7 +7,7 @@ from kdcourse.check.exercises._pairings import exchanged, wrong_pairings
 from kdcourse.gallery import BUG_OF, NAMES
 
 # A wrong pairing is told both: of the name, what it would look like, and of the run, what it looks like.
-_WOULD = {
+WOULD = {
     "teacher on both sides": "With the teacher on both sides the soft term is 0 from the first batch on.",
     "cache misaligned": "A misaligned cache asks for other pictures' answers: a sound loss, the same twice, that a "
     "copy of the teacher does badly on, and a student that stays unsure.",
@@ -93,6 +93,6 @@ name_eight_bugs = Exercise(
     },
     rules=[
         Rule(lambda answer, run: answer >= 0, f"Only these words name a bug here: {', '.join(NAMES)}."),
-        *wrong_pairings(BUG_OF, NAMES, _WOULD, _SEEN),
+        *wrong_pairings(BUG_OF, NAMES, WOULD, _SEEN),
     ],
 )
