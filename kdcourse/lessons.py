@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kdcourse import _course
+from kdcourse import _course, lab
 
 CELL_SECONDS = 300  # a cell that takes longer than this is taken for stuck
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -101,9 +101,7 @@ def find(names: Sequence[str] = ()) -> list[Path]:
 
     Raises ValueError that names what was not found and lists what there is; CourseError where there are no notebooks.
     """
-    available = sorted(folder().glob("[0-9][0-9]_*.ipynb"))
-    if not available:
-        raise _course.CourseError(f"The package was installed without its notebooks: {_course.CLONE}.")
+    available = lab.shipped()
     chosen = []
     for name in names:
         match = [path for path in available if path.stem == name or path.stem.startswith(f"{name:0>2}_")]
