@@ -138,8 +138,8 @@ def _put_links(source):
 def _is_changed_in_place(source):
     """Whether somebody worked in the course's own notebook. A copy of that is theirs from the first."""
     git = shutil.which("git")
-    command = [git, "-C", str(source.parent), "diff", "--quiet", "HEAD", "--", source.name]
-    return git is not None and subprocess.run(command, capture_output=True).returncode == 1
+    command = [git, "-C", str(source.parent), "status", "--porcelain", "--untracked-files=no", "--", source.name]
+    return git is not None and subprocess.run(command, capture_output=True).stdout != b""
 
 
 def _sha(name):

@@ -179,7 +179,12 @@ def opened(folder, port, **environment):
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=folder
     )
-    watchdog = threading.Timer(120, process.kill)
+
+    def end():
+        for one in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+            one.terminate()
+
+    watchdog = threading.Timer(240, end)
     watchdog.start()
     try:
         printed = []
@@ -194,8 +199,7 @@ def opened(folder, port, **environment):
             pytest.fail("".join(printed))
     finally:
         watchdog.cancel()
-        for child in [*psutil.Process(process.pid).children(recursive=True), process]:
-            child.terminate()
+        end()
         process.communicate()
 
 
