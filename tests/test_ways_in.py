@@ -1,4 +1,4 @@
-"""Binder, a dev container, Docker, Colab: each takes what it installs from the one list of dependencies, and is thin."""
+"""Binder, a dev container, Docker, Colab: thin, and each takes what it installs from the one list of dependencies."""
 
 import ast
 import importlib.metadata
