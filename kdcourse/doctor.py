@@ -62,10 +62,15 @@ def report() -> bool:
 
 def _install(extra="lab"):
     """The command that installs what is missing, in a clone or where the package was installed from elsewhere."""
-    pip = f"{sys.executable} -m pip install"
+    pip = f"{_python_here()} -m pip install"
     if _course.is_installed():
         return f'{pip} "kdcourse[{extra}]"'
-    return f'{pip} -c constraints.txt -e "{_course.PACKAGE.parent}[{extra}]"'
+    clone = _course.PACKAGE.parent
+    return f'{pip} -c "{clone / "constraints.txt"}" -e "{clone}[{extra}]"'
+
+
+def _python_here():
+    return f'"{sys.executable}"' if " " in sys.executable else sys.executable
 
 
 def _python():
@@ -183,7 +188,7 @@ def _lab():
     ok, found, *fix = _packages("lab")
     manager = Path("@jupyter-widgets", "jupyterlab-manager", "package.json")
     if ok is not False and not any((Path(place) / manager).exists() for place in jupyter_path("labextensions")):
-        again = f"{sys.executable} -m pip install --force-reinstall ipywidgets jupyterlab_widgets"
+        again = f"{_python_here()} -m pip install --force-reinstall ipywidgets jupyterlab_widgets"
         return False, f"JupyterLab cannot show widgets: {manager} is missing", again
     return ok, found if ok is False else f"{found}; JupyterLab shows widgets", *fix
 

@@ -172,10 +172,11 @@ def test_a_file_that_cannot_be_written_is_explained(error, said):
 
 
 @contextlib.contextmanager
-def opened(folder, port, **environment):
-    """`kdcourse lab`, and the address at which it says it listens."""
-    command = [sys.executable, "-m", "kdcourse.cli", "lab", "--no-browser", "--port", str(port)]
-    env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(folder), "JUPYTER_TOKEN": "for-the-test", **environment}
+def opened(folder, *arguments):
+    """A Python that opens JupyterLab, in the C locale, and the address at which it says it listens."""
+    command = [sys.executable, *arguments]
+    variables = {"LC_ALL": "C", "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(folder), "JUPYTER_TOKEN": "for-the-test", **variables}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=folder
     )
@@ -184,7 +185,7 @@ def opened(folder, port, **environment):
         for one in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
             one.terminate()
 
-    watchdog = threading.Timer(240, end)
+    watchdog = threading.Timer(600, end)
     watchdog.start()
     try:
         printed = []
@@ -218,8 +219,9 @@ def test_two_labs_at_once_open_the_first_copy_and_ask_nothing(course, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    c_locale = {"LC_ALL": "C", "PYTHONPATH": str(ROOT)}
-    with opened(tmp_path, port, **c_locale) as one, opened(tmp_path, port, PYTHONOPTIMIZE="1", **c_locale) as two:
+    command = ["-m", "kdcourse.cli", "lab", "--no-browser", "--port", str(port)]
+    start = ["-O", "-c", f"from kdcourse import lab; lab.copy(); lab.start({port}, False)"]
+    with opened(tmp_path, *command) as one, opened(tmp_path, *start) as two:
         assert one[1] != two[1]
         for process, address, page in (one, two):
             content = json.loads(asked(process, f"{address}/api/contents/my-notebooks/{NAMES[0]}"))["content"]
