@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -57,6 +58,9 @@ def explained(error: Exception) -> str:
         return str(error)
     if error.errno not in full | shut:
         return ""
-    where = error.filename2 or error.filename or "A file"
-    fix = "free some space" if error.errno in full else "choose a folder that you may write to"
-    return f"{where} cannot be written: {error.strerror}. Please {fix}; KDCOURSE_HOME names one for all that is kept."
+    where = re.sub(
+        r"\.([^/\\]+)\.\w{8}\.part$", r"\1", str(error.filename2 or error.filename or "A file")
+    )  # of `store`
+    fix = "free some space, or choose another folder" if error.errno in full else "choose a folder that is yours"
+    named = "--out, where a command has it, names one for pages, the variable KDCOURSE_HOME one for all that is kept"
+    return f"{where} cannot be written: {error.strerror}. Please {fix}: {named}."

@@ -145,6 +145,8 @@ def run(path: Path, out: Path, *, fast: bool = False, solved: bool = False, prog
             error = f"{failure.ename}: {failure.evalue}"
         except (CellTimeoutError, DeadKernelError) as failure:
             error = f"{type(failure).__name__}: {str(failure).splitlines()[0]}"
+        except RuntimeError as failure:  # jupyter_client's, of a kernel that did not even start
+            raise _course.CourseError(f"{failure}. What kdcourse doctor calls FAIL may be why.") from failure
     seconds = time.perf_counter() - start
     notebook = drop_transient_outputs(nbformat.read(copy, as_version=4))
     html.write_text(to_html(notebook, path.parent), encoding="utf-8")

@@ -161,8 +161,11 @@ def test_doctor_sees_a_gpu_that_torch_does_not(monkeypatch, status, state):
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OSError(28, "No space left on device", "/full/record"), "/full/record cannot be written.*free some space"),
-        (OSError(30, "Read-only file system", "a", None, "b"), "b cannot be written: .*folder that you may write to"),
+        (
+            OSError(28, "No space left on device", "/full/.record.json.0f9e8d7c.part"),
+            "/full/record.json cannot be written.*free some space",
+        ),
+        (OSError(30, "Read-only file system", "a", None, "b"), "b cannot be written: .*folder that is yours: --out"),
         (_course.CourseError("clone it"), "clone it"),
         (OSError(5, "Input/output error"), "$"),
     ],
