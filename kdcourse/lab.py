@@ -114,9 +114,12 @@ def start(port: int = 8888, browser: bool = True) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container
         command += ["--allow-root"]
     try:
-        return subprocess.call(command)
+        status = subprocess.call(command)
     except KeyboardInterrupt:
         return 0
+    if status > 0:
+        print("JupyterLab stopped at an error. What kdcourse doctor calls FAIL may be why.", file=sys.stderr)
+    return status
 
 
 def _put(source, name):

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kdcourse import _course, doctor, lab
+from kdcourse import _course, doctor, lab, lessons
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["00_start.ipynb", "01_next.ipynb"]
@@ -172,6 +172,28 @@ def test_doctor_sees_a_gpu_that_torch_does_not(monkeypatch, status, state):
 )
 def test_a_file_that_cannot_be_written_is_explained(error, said):
     assert re.match(said, _course.explained(error))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the limit that plays a full disk is one of POSIX")
+def test_on_a_full_disk_an_update_says_so_and_leaves_every_copy_whole(course):
+    lab.copy()
+    before = contents(course)
+    publish(course, 2)
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50)); "
+    program = f"import sys; sys.argv = ['kdcourse', 'update']; {limited}from kdcourse import cli; cli.main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 2, done.stderr
+    assert re.fullmatch(r"(?:A file|.*00_start.ipynb) cannot be written: .*free some space.*\n", done.stderr)
+    assert contents(course) == before
+
+
+def test_a_kernel_that_does_not_start_is_told_in_a_sentence(tmp_path, monkeypatch):
+    def dies(*_, **__):
+        raise RuntimeError("Kernel died before replying to kernel_info")
+
+    monkeypatch.setattr("papermill.execute_notebook", dies)
+    with pytest.raises(_course.CourseError, match="^Kernel died before replying to kernel_info. What kdcourse doctor"):
+        lessons.run(lessons.find(["00"])[0], tmp_path, progress=False)
 
 
 @contextlib.contextmanager
