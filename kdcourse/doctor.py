@@ -183,6 +183,7 @@ def _lab():
         _course.require_lab()
     except _course.CourseError as error:  # it says what to do
         return False, str(error)
+    lab.give_home()
     from jupyter_core.paths import jupyter_path
 
     ok, found, *fix = _packages("lab")

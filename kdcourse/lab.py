@@ -103,8 +103,17 @@ def told(put: dict[str, str]) -> str:
     return "\n".join(lines or [f"Your copies are of the present version: {folder()}"])
 
 
+def give_home() -> None:
+    """Let Jupyter have the course's folder where a user has neither HOME nor an entry, as in some containers."""
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["KDCOURSE_HOME"] = os.environ["HOME"] = str(store.user_folder("data"))
+
+
 def start(port: int = 8888, browser: bool = True) -> int:
     """Open the first copy in JupyterLab, and return the exit status of that when it ends."""
+    give_home()
     here = folder()
     print(f"Your copies of the notebooks are in {here}", flush=True)
     command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={here.parent}"]

@@ -120,6 +120,7 @@ def run(path: Path, out: Path, *, fast: bool = False, solved: bool = False, prog
     returns   Run; a lesson that stops at an error is a Run with `error` set, not an exception
     """
     _course.require_lab()
+    lab.give_home()
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError

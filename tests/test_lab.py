@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kdcourse import _course, doctor, lab, lessons
+from kdcourse import _course, doctor, lab, lessons, store
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["00_start.ipynb", "01_next.ipynb"]
@@ -194,6 +194,19 @@ def test_a_kernel_that_does_not_start_is_told_in_a_sentence(tmp_path, monkeypatc
     monkeypatch.setattr("papermill.execute_notebook", dies)
     with pytest.raises(_course.CourseError, match="^Kernel died before replying to kernel_info. What kdcourse doctor"):
         lessons.run(lessons.find(["00"])[0], tmp_path, progress=False)
+
+
+def test_who_has_no_home_gets_one_for_jupyter_and_the_same_record_as_without(monkeypatch):
+    def missing():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("HOME", "KDCOURSE_HOME"):
+        monkeypatch.setenv(name, "")  # put back afterwards, whatever it becomes
+    monkeypatch.setattr(Path, "home", missing)
+    monkeypatch.setattr("platformdirs.user_data_path", lambda name: missing())
+    before = store.user_folder("data")
+    lab.give_home()
+    assert os.environ["HOME"] == os.environ["KDCOURSE_HOME"] == str(before) == str(store.user_folder("data"))
 
 
 @contextlib.contextmanager
