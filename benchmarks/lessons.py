@@ -1,9 +1,9 @@
 """How long every lesson computes, and how much memory its kernel takes: in full and under FAST, on this machine.
 
     python benchmarks/lessons.py                # or: make bench
-    python benchmarks/lessons.py --only 06 07   # the others keep what was measured before
+    python benchmarks/lessons.py --only 06 07   # the others keep what was measured before, on the same machine
 
-Writes benchmarks/results/lessons.json; tools/build_readme.py makes the table in the README from it.
+Writes benchmarks/results/lessons.json; tools/build_readme.py makes the table in site/install.md from it.
 """
 
 import argparse
@@ -13,7 +13,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from kdcourse import devices, lessons, store
+import psutil
+
+from kdcourse import devices, lessons, ship, store
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lessons.json"
 
@@ -24,6 +26,11 @@ def main():
     parser.add_argument("--only", nargs="+", default=[""], metavar="NN", help="lessons, by their numbers")
     arguments = parser.parse_args()
     runs, results = arguments.runs, {}
+    memory = round(psutil.virtual_memory().total / 1e9)
+    machine = devices.machine() | {"processor": ship.processor().name, "memory_gigabytes": memory}
+    before = store.load_json(RESULTS) if RESULTS.exists() else {"machine": machine, "lessons": {}}
+    if arguments.only != [""] and before["machine"] != machine:
+        parser.error(f"--only: the others were measured on another machine, {before['machine']}; measure all of them")
     chosen = [path for path in lessons.find() if path.stem.startswith(tuple(arguments.only))]
     with tempfile.TemporaryDirectory() as folder:
         # All lessons once, then all again: a slow minute of the machine then hits one run of each, not all runs of one.
@@ -46,9 +53,9 @@ def main():
         }
         for lesson, modes in results.items()
     }
-    about = {"date": str(datetime.date.today()), "runs": runs, "machine": devices.machine()}
-    before = store.load_json(RESULTS)["lessons"] if RESULTS.exists() else {}
-    store.save_json(RESULTS, about | {"lessons": dict(sorted((before | table).items()))})
+    about = {"date": str(datetime.date.today()), "runs": runs, "machine": machine}
+    kept = before["lessons"] if before["machine"] == machine else {}
+    store.save_json(RESULTS, about | {"lessons": dict(sorted((kept | table).items()))})
 
 
 if __name__ == "__main__":

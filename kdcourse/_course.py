@@ -1,6 +1,8 @@
 """Where the course's files are: a clone, or what an installed package carries of it."""
 
+import errno
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,3 +48,19 @@ def require_lab() -> None:
     """See that the packages of the extra `lab` are there. Raises CourseError that says how to install them."""
     if any(find_spec(name) is None for name in ("anywidget", "jupyterlab", "papermill")):
         raise CourseError('Lessons need packages that are not installed: pip install "kdcourse[lab]"')
+
+
+def explained(error: Exception) -> str:
+    """What a CourseError says, or what to do where the disk or its rights refuse a file; empty for other errors."""
+    full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+    shut = {errno.EROFS, errno.EACCES, errno.EPERM}
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno not in full | shut:
+        return ""
+    where = re.sub(
+        r"\.([^/\\]+)\.\w{8}\.part$", r"\1", str(error.filename2 or error.filename or "A file")
+    )  # of `store`
+    fix = "free some space, or choose another folder" if error.errno in full else "choose a folder that is yours"
+    named = "--out, where a command has it, names one for pages, the variable KDCOURSE_HOME one for all that is kept"
+    return f"{where} cannot be written: {error.strerror}. Please {fix}: {named}."

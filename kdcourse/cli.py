@@ -1,7 +1,6 @@
 """The command `kdcourse`. It reads arguments and prints; the work is done by modules that are imported when needed."""
 
 import os
-import subprocess
 import sys
 import time
 import traceback
@@ -52,23 +51,22 @@ def lab(
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where JupyterLab listens.")] = 8888,
 ) -> None:
-    """Check the machine, then open lesson 00 in JupyterLab."""
-    from kdcourse import doctor, lessons
+    """Check the machine, then open your own copy of lesson 00 in JupyterLab."""
+    from kdcourse import doctor, lab
 
     _course.require_lab()
-    first = lessons.find()[0]
+    lab.copy()
     if not doctor.report():
         print("Opening the course all the same.")
-    root = lessons.folder().parent
-    command = [sys.executable, "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={root}"]
-    command += [f"--LabApp.default_url=/lab/tree/{first.relative_to(root).as_posix()}"]
-    command += [] if browser else ["--no-browser"]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:  # in a container
-        command += ["--allow-root"]
-    try:
-        raise typer.Exit(subprocess.call(command))
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    raise typer.Exit(lab.start(port, browser))
+
+
+@app.command()
+def update() -> None:
+    """After a new version of the course: renew the notebooks that you did not change, put the others' beside yours."""
+    from kdcourse import lab
+
+    print(lab.told(lab.update()))
 
 
 @app.command()
@@ -315,8 +313,10 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more when it leaves
         sys.exit(1)
-    except _course.CourseError as error:
-        print(error, file=sys.stderr)
+    except (_course.CourseError, OSError) as error:
+        if not (said := _course.explained(error)):
+            raise
+        print(said, file=sys.stderr)
         sys.exit(2)
 
 

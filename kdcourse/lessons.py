@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kdcourse import _course
+from kdcourse import _course, lab
 
 CELL_SECONDS = 300  # a cell that takes longer than this is taken for stuck
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -101,9 +101,7 @@ def find(names: Sequence[str] = ()) -> list[Path]:
 
     Raises ValueError that names what was not found and lists what there is; CourseError where there are no notebooks.
     """
-    available = sorted(folder().glob("[0-9][0-9]_*.ipynb"))
-    if not available:
-        raise _course.CourseError(f"The package was installed without its notebooks: {_course.CLONE}.")
+    available = lab.shipped()
     chosen = []
     for name in names:
         match = [path for path in available if path.stem == name or path.stem.startswith(f"{name:0>2}_")]
@@ -122,6 +120,7 @@ def run(path: Path, out: Path, *, fast: bool = False, solved: bool = False, prog
     returns   Run; a lesson that stops at an error is a Run with `error` set, not an exception
     """
     _course.require_lab()
+    lab.give_home()
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -147,6 +146,8 @@ def run(path: Path, out: Path, *, fast: bool = False, solved: bool = False, prog
             error = f"{failure.ename}: {failure.evalue}"
         except (CellTimeoutError, DeadKernelError) as failure:
             error = f"{type(failure).__name__}: {str(failure).splitlines()[0]}"
+        except RuntimeError as failure:  # jupyter_client's, of a kernel that did not even start
+            raise _course.CourseError(f"{failure}. What kdcourse doctor calls FAIL may be why.") from failure
     seconds = time.perf_counter() - start
     notebook = drop_transient_outputs(nbformat.read(copy, as_version=4))
     html.write_text(to_html(notebook, path.parent), encoding="utf-8")

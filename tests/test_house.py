@@ -18,7 +18,7 @@ FLOORS = {
     1: ["_examples", "data", "losses", "models", "stats"],
     2: ["calibration", "paired", "plots", "spam", "stack", "train"],
     3: ["audit", "controls", "features", "gallery", "lm", "ship", "sweep", "transfer"],
-    4: ["claims", "memo", "progress"],
+    4: ["claims", "lab", "memo", "progress"],
     5: ["check", "doctor", "lessons", "quiz", "widgets"],
     6: ["cli"],
 }

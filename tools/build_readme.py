@@ -47,9 +47,10 @@ def timings():
         )
     lines += [
         "",
-        f"Start of the kernel included; {runs} on {machine['cores']} cores "
-        f"({machine['architecture']}, {machine['system']}, Python {machine['python']}, torch {machine['torch']}, "
-        f"{machine['device']}), {results['date']}. `make bench` measures yours.",
+        f"Start of the kernel included; {runs} on {machine['cores']} cores of {machine['processor']} with "
+        f"{machine['memory_gigabytes']} GB of memory ({machine['architecture']}, {machine['system']}, Python "
+        f"{machine['python']}, torch {machine['torch']}, {machine['device']}), {results['date']}. "
+        "`make bench` measures yours.",
     ]
     return "\n".join(lines)
 

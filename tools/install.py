@@ -1,4 +1,7 @@
-"""Set the course up in a virtual environment: `python tools/install.py [FOLDER]`. Needs only Python 3.11 to 3.13.
+"""Set the course up in a virtual environment: `python tools/install.py [FOLDER [EXTRAS]]`.
+
+EXTRAS are those of pyproject.toml: `lab` is enough for learners; all that `make` needs comes if none are named.
+Needs only Python 3.11 to 3.13.
 
 torch comes first, in the version that was tested. On Linux the default package brings gigabytes of CUDA, so where no
 NVIDIA driver answers, the CPU build is taken from PyTorch's own index. An index that you configured for pip goes first.
@@ -15,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+EXTRAS = "dev,browser,site,slides"
 SUPPORTED = ((3, 11), (3, 13))
 
 
@@ -25,14 +29,16 @@ def main():
             "Choose another one: make lab PYTHON=python3.12"
         )
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / ".venv").resolve()
+    extras = sys.argv[2] if len(sys.argv) > 2 else EXTRAS
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
         print(f"Making a virtual environment in {folder}", flush=True)
         venv.create(folder, with_pip=True, symlinks=os.name != "nt")
     print("Installing (a few minutes the first time)", flush=True)
     install_torch(python)
-    pip(python, "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[dev,browser,site,slides]")
-    (folder / "ready").touch()
+    pip(python, "-c", str(ROOT / "constraints.txt"), "-e", f"{ROOT}[{extras}]")
+    if extras == EXTRAS:
+        (folder / "ready").touch()  # for make
 
 
 def install_torch(python):

@@ -19,6 +19,7 @@ TEXTS = {
     "workshop/notes": "instructors/notes.md",
     "workshop/drills.md": "instructors/drills.md",
     "workshop/mail.md": "instructors/mail.md",
+    "workshop/hub.md": "instructors/hub.md",
     "site/scale_out.md": "instructors/scale-out.md",
     "site/install.md": "install.md",
     "site/command.md": "command.md",

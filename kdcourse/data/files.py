@@ -82,7 +82,7 @@ def _remedy(name):
     path = folder() / name
     again = f"copy {path.name} from a fresh download of the course into the same folder"
     if _course.is_course(folder().parent) or not _course.is_installed():
-        again = f"run `git checkout -- {path}` in your clone, or {again}"
+        again = f'run `git checkout -- "{path}"` in your clone, or {again}'
     return f"To get it back, {again}"
 
 
