@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import kdcourse
+from kdcourse._pages import rendered
 from kdcourse.audit import wording
 from kdcourse.audit.changes import SCHEMA, VERSIONS
 from kdcourse.audit.figure import svg
@@ -68,6 +69,7 @@ def write_html(report: Report, path: StrPath) -> None:
     shown, rows, _ = table_of(report)
     lines = [(verdict.replace(" ", "-"), list(zip(shown, cells, strict=True))) for verdict, cells in rows]
     text = rendered(
+        Path(__file__).parent,
         "report.html.jinja",
         headline=headline(report),
         state=state_of(report),
@@ -95,21 +97,6 @@ def write_html(report: Report, path: StrPath) -> None:
         short=len(rows) <= ONE_PAGE + 1,
     )
     write(text, path)
-
-
-def rendered(template: str, **values: Any) -> str:
-    """A template of this folder, filled in: names from the data are shown and never read as markup."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(values)
 
 
 def compared(report: Report) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from kdcourse._arguments import bad_type, bad_value, describe
+from kdcourse._pages import rendered
 from kdcourse.audit import pages
 from kdcourse.audit.core import audit
 from kdcourse.audit.family import audited
@@ -140,7 +142,8 @@ class AuditReports:
     def to_html(self, path: StrPath) -> None:
         """Write one page of all students: the table, and the figure of each. As `AuditReport.to_html`."""
         worst = min(map(state_of, self.reports.values()), key=["flag", "alarm", "undecided", "pass"].index)
-        text = pages.rendered(
+        text = rendered(
+            Path(__file__).parent,
             "several.html.jinja",
             headline="; ".join(self._headlines()),
             headlines=self._headlines(),

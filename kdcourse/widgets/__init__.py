@@ -5,7 +5,7 @@ lists them: they are found where they lie.
 
 >>> from kdcourse import widgets
 >>> widgets.__all__
-['blended_loss', 'distillation_steps', 'forward_reverse', 'slices', 'soft_labels', 'student_size']
+['blended_loss', 'decision_sheet', 'distillation_steps', 'forward_reverse', 'slices', 'soft_labels', 'student_size']
 """
 
 import pkgutil

@@ -65,7 +65,7 @@ def explorers() -> dict[str, type[Explorer]]:
     Examples
     --------
     >>> list(explorers())
-    ['distillation_steps', 'soft_labels', 'blended_loss', 'student_size', 'slices', 'forward_reverse']
+    ['distillation_steps', 'soft_labels', 'blended_loss', 'student_size', 'slices', 'forward_reverse', 'decision_sheet']
     """
     package = __name__.rpartition(".")[0]
     for found in pkgutil.iter_modules([str(Path(__file__).parent)]):

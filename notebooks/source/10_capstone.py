@@ -69,7 +69,7 @@ from kdcourse.bring import bring
 
 watched = bring(mails, client)
 print(f"{len(watched.train):,} of {len(mails.train):,} answers kept")
-client.ledger
+client.ledger.round(3)
 
 # %%
 import pandas as pd
@@ -235,7 +235,7 @@ plan = Plan(
     p99_ms=5,
     break_even_months=12,
 )
-plan
+print(plan)
 
 # %% [markdown]
 # ## 2 · The teacher's answers
@@ -313,7 +313,7 @@ best = by_arm[0.0][width].idxmax()
 twin = table[(table["soft_weight"] == 0) & (table["width"] == width)]
 twin = twin[twin["lr"] == best[1]].iloc[0]["test_logits"].argmax(1)
 against_labels = compare(1.0 * (said == truth), 1.0 * (twin == truth))
-against_labels
+print(against_labels)
 
 # %% [markdown]
 # ## 5 · Export and measure
@@ -364,6 +364,8 @@ print(f"pays back after {case.break_even_months:.2f} months")
 # First the questions that no training run answers. Answer them for your own feature:
 
 # %%
+from IPython.display import display
+
 from kdcourse.memo import memo
 from kdcourse.widgets import decision_sheet
 
@@ -375,7 +377,7 @@ sheet = decision_sheet(
     alternatives="dearer",
     months=case.break_even_months,
 )
-sheet
+display(sheet)
 
 # %%
 missing = len(data.test) - len(taught.test)
@@ -392,7 +394,7 @@ page = memo(
     monitoring=["Canaries every week.", "Share of each answer, every week."],
 )
 page.to_html(folder / "memo.html")
-page
+display(page)
 
 # %% [markdown]
 # ## On Monday
