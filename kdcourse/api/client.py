@@ -30,7 +30,7 @@ class Client:
     answers : dict
         (split, row, repetition): its Answer, in the order of the calls.
     checks : list of dict
-        Of the last `until_changed`: rows asked so far, the p-value, and whether it says that the version changed.
+        Of the last `until_changed`: rows asked so far, the p-value, its limit, and whether it is below that.
     """
 
     def __init__(self, api: SimulatedAPI, path: str | Path | None = None) -> None:
@@ -90,7 +90,8 @@ class Client:
             later = targets(self("validation", canaries, 1 + check), names)
             all_three = first[1] & second[1] & later[1]
             p = version_changed(*(logits[all_three] for logits, _ in (first, second, later)))
-            self.checks.append({"rows": start + len(block), "p": p, "changed": p < LEVEL / len(starts)})
+            limit = LEVEL / len(starts)
+            self.checks.append({"rows": start + len(block), "p": p, "limit": limit, "changed": p < limit})
             if self.checks[-1]["changed"]:
                 break
             asked += block
