@@ -39,8 +39,14 @@ from kdcourse.api import Client, SimulatedAPI, targets
 from kdcourse.data import load
 
 mails = load("spam-assassin")
+if FAST:
+    mails = mails.subset(1_000)
 api = SimulatedAPI(
-    mails, refuses={"spam": 0.15}, drift=4, changes_at=4_200, price=0.002
+    mails,
+    refuses={"spam": 0.15},  # of the mails that it would call spam
+    drift=4,  # the new version adds this to the logit of spam
+    changes_at=2_800 if FAST else 4_200,  # calls
+    price=0.002,
 )
 client = Client(api)
 for answer in client("test", range(3)):
@@ -79,16 +85,15 @@ from kdcourse import plots
 checks = pd.DataFrame(client.checks)
 fig, ax = plots.figure(7, 2.8)
 ax.semilogy(checks["rows"], checks["p"], "o-", color=plots.COLOURS[0])
-ax.axhline(0.01 / 14, color="grey", linestyle="--")
+ax.semilogy(checks["rows"], checks["limit"], "--", color="grey")
+ax.annotate("limit", (checks["rows"][0], 1.5 * checks["limit"][0]))
 ax.set_xlabel("training mails asked about")
-ax.set_ylabel("p, same version")
-found = checks[checks["changed"]]
-when = f"after {found['rows'].iloc[0]:,} mails" if len(found) else "never"
-title = f"The canaries find another version {when}"
+ax.set_ylabel("p of “still the same”")
+late = checks[checks["changed"]]["rows"]
+when = f"after {late.iloc[0]:,} mails" if len(late) else "never"
+title = f"The canaries report another version {when}"
 ax.set_title(title)
-plots.show(
-    fig, alt=f"{title}: p-values of {len(checks)} checks, with a limit."
-)
+plots.show(fig, alt=f"{title}. p-values of {len(checks)} checks and a limit.")
 
 # %% [markdown]
 # Refusals are no accident: they hit spam alone, so the student sees less of it, and the test set lacks it too. They are set aside and counted; the memo will say so.
@@ -115,8 +120,8 @@ everything = replace(
 )
 arm = grid(width=8, lr=0.003, init_seed=[*range(2 if FAST else 5)])
 arms = {
-    name: sweep(arm, answers, batch_size=64, **OPTIONS)
-    for name, answers in [("all", everything), ("watched", watched)]
+    name: sweep(arm, given, batch_size=64, **OPTIONS)
+    for name, given in [("all", everything), ("watched", watched)]
 }
 
 
@@ -150,7 +155,15 @@ plots.differences(
 print(f"You said {my_guess}.")
 
 # %% [markdown]
-# *Hard ham* is mail that one wants and that looks like spam. The interval covers the training, not other mails, and the size of the change was ours to choose. That a change is silent was not: pin a version, and keep canaries all the same.
+# *Hard ham* is mail that one wants and that looks like spam. The new version is stricter, which catches more spam, and nobody had asked for that.
+
+# %%
+old = mails.train.teacher_logits[kept].argmax(1)
+other = (everything.train.teacher_logits.argmax(1) != old).double().mean()
+print(f"{other:.1%} of the answers differ from the teacher's own")
+
+# %% [markdown]
+# So few answers changed. The probabilities behind them moved, too. How large the change is was ours to choose, and the intervals cover training, not other mails.
 
 # %% [markdown]
 # ## Your project
@@ -162,7 +175,8 @@ data, teacher = mails, client
 WIDTHS = [2, 8, 32]  # of the hidden layer, from which validation chooses
 TRAFFIC = 2_000_000  # requests a month
 TEACHER_PRICE = 1000 * api.price  # of 1,000 answers
-WORK = 500  # once: training, failed attempts, people
+WORK = 5_000  # once: training, failed attempts, people
+UPKEEP = 500  # a month: canaries, labels, training again
 
 
 def slices_of(split):
@@ -220,7 +234,7 @@ def slices_of(split):
 # %% [markdown]
 # ## 1 · Margin and slices
 #
-# Write down now what would be bad enough to stop you; afterwards it is too easy to agree with.
+# Write down now what would stop you; any limit can be met once the result is known. The filters of lesson 05 lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, and {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham.
 
 # %%
 import datetime
@@ -353,7 +367,7 @@ case = ship.business_case(
     student_cost_per_1000=per_1000,
     training_cost=WORK,
     teacher_queries=queries,
-    retraining_cost_per_month=100,
+    retraining_cost_per_month=UPKEEP,
 )
 print(f"{queries:,} answers bought; 1,000 of the student's: {per_1000:.5f}")
 print(f"pays back after {case.break_even_months:.2f} months")
@@ -375,7 +389,14 @@ sheet = decision_sheet(
     terms="allowed",
     gold="independent",
     alternatives="dearer",
-    months=case.break_even_months,
+    costs_known=True,
+    requests_per_month=TRAFFIC,
+    teacher_cost=TEACHER_PRICE,
+    student_cost=per_1000,
+    one_time_cost=WORK,
+    teacher_queries=queries,
+    fallback=0.0,
+    upkeep=UPKEEP,
 )
 display(sheet)
 
