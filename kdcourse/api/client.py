@@ -31,6 +31,18 @@ class Client:
         (split, row, repetition): its Answer, in the order of the calls.
     checks : list of dict
         Of the last `until_changed`: rows asked so far, the p-value, its limit, and whether it is below that.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdcourse.data import DataSet, Split
+    >>> part = Split(torch.tensor([1]), torch.tensor([[0.0, 4.0]]), inputs=torch.zeros(1, 1))
+    >>> api = SimulatedAPI(DataSet("mails", part, part, part, class_names=("ham", "spam")))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     client = Client(api, f"{folder}/answers.jsonl")
+    ...     same = client("test", [0]) == client("test", [0])
+    >>> same, len(client.answers)
+    (True, 1)
     """
 
     def __init__(self, api: SimulatedAPI, path: str | Path | None = None) -> None:
