@@ -72,7 +72,7 @@ def own_task(
     return DataSet(name, part(train), part(validation), part(test), class_names or tuple(map(str, found)))
 
 
-def bring(data: DataSet, teacher: Any, *, check_every: int = 250, rest: str = "spread") -> DataSet:
+def bring(data: DataSet, teacher: Any, *, check_every: int | None = 250, rest: str = "spread") -> DataSet:
     """The data set with the logits of another teacher in all three splits.
 
     Parameters
@@ -86,7 +86,7 @@ def bring(data: DataSet, teacher: Any, *, check_every: int = 250, rest: str = "s
         - a `Client` of an API. Test is asked first, then validation, then train, until a new version is found. Examples
           without an answer, or with one that cannot be trusted, leave their split.
     check_every, rest
-        Of `Client.until_changed`, for an API.
+        Of `Client.until_changed`, for an API. None for `check_every`: all answers are used, and nothing is checked.
 
     Raises
     ------
@@ -105,21 +105,22 @@ def bring(data: DataSet, teacher: Any, *, check_every: int = 250, rest: str = "s
     if isinstance(teacher, torch.nn.Module):
         size = sum(parameter.numel() for parameter in teacher.parameters())
         logits = {name: teacher_logits(teacher, getattr(data, name).inputs) for name in SPLITS}
-        taught = {name: with_logits(getattr(data, name), logits[name]) for name in SPLITS}
+        taught = {name: _with_logits(getattr(data, name), logits[name]) for name in SPLITS}
         return replace(data, **taught, teacher_parameters=size)
     if isinstance(teacher, Client):
         parts = {}
-        for name in ("test", "validation"):
-            logits, kept = targets(teacher(name, range(len(getattr(data, name)))), data.class_names, rest=rest)
-            parts[name] = with_logits(getattr(data, name)[kept], logits[kept])
-        canaries = kept.nonzero().flatten()[:CANARIES].tolist()
-        logits, kept = teacher.until_changed("train", canaries=canaries, check_every=check_every, rest=rest)
-        parts["train"] = with_logits(data.train[kept], logits[kept])
+        for name in reversed(SPLITS):
+            if name == "train" and check_every is not None:
+                canaries = kept.nonzero().flatten()[:CANARIES].tolist()  # of validation
+                logits, kept = teacher.until_changed(name, canaries=canaries, check_every=check_every, rest=rest)
+            else:
+                logits, kept = targets(teacher(name, range(len(getattr(data, name)))), data.class_names, rest=rest)
+            parts[name] = _with_logits(getattr(data, name)[kept], logits[kept])
         return replace(data, **parts, teacher_parameters=None)
     if not isinstance(teacher, Mapping) or set(teacher) != set(SPLITS):
         raise bad_type("teacher", f"must be an nn.Module, a Client or a dict of {SPLITS}, got {describe(teacher)}")
     tables = {name: _log(f"teacher[{name!r}]", teacher[name], getattr(data, name), data.class_names) for name in SPLITS}
-    taught = {name: with_logits(getattr(data, name), tables[name]) for name in SPLITS}
+    taught = {name: _with_logits(getattr(data, name), tables[name]) for name in SPLITS}
     return replace(data, **taught, teacher_parameters=None)
 
 
@@ -138,11 +139,6 @@ def _log(name, table, split, class_names):
     return table.clamp_min(LEAST).log().float()
 
 
-def with_logits(split: Split, logits: torch.Tensor) -> Split:
-    """The same examples with other teacher logits [N, C].
-
-    >>> with_logits(Split(torch.tensor([1]), inputs=torch.ones(1, 3)), torch.tensor([[0.0, 2.0]])).teacher_logits
-    tensor([[0., 2.]])
-    """
+def _with_logits(split, logits):
     of = {"inputs": split.inputs} if split.pixels is None else {"pixels": split.pixels, "scale": split.scale}
     return Split(split.labels, logits, about=split.about, **of)
