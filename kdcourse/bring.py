@@ -108,7 +108,7 @@ def bring(data: DataSet, teacher: Any, *, check_every: int | None = 250, rest: s
         taught = {name: _with_logits(getattr(data, name), logits[name]) for name in SPLITS}
         return replace(data, **taught, teacher_parameters=size)
     if isinstance(teacher, Client):
-        parts = {}
+        parts, kept = {}, torch.zeros(0)
         for name in reversed(SPLITS):
             if name == "train" and check_every is not None:
                 canaries = kept.nonzero().flatten()[:CANARIES].tolist()  # of validation

@@ -469,7 +469,7 @@ found = report.table[["verdict", "waiver"]].T.to_numpy().tolist()
 print("your rule:", recommend(*found, page.not_tested, page.monitoring))
 
 # %% [markdown]
-# **Not shown to be bad is not shown to be safe.** This student may be good enough; these mails cannot show it. More of them would, or a margin that somebody signs for, or a cascade that sends the unsure ones to the teacher ([lesson 09](09_ship_it.ipynb)).
+# **Not shown to be bad is not shown to be safe.** This student may be good enough; these mails cannot show it. More of them would, or a margin that somebody signs for, or a cascade that sends the unsure ones to the teacher (lesson 09).
 
 # %% [markdown]
 # ## On Monday
