@@ -131,17 +131,28 @@ def progress(
         str | None, typer.Option(metavar="csv|json", help="Print it for an instructor instead, in this format.")
     ] = None,
     out: Annotated[Path | None, typer.Option(dir_okay=False, help="Write what --export makes to this file.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Write it to this file instead, as a page that prints on one sheet."),
+    ] = None,
 ) -> None:
     """Show which exercises and quizzes you have done, lesson by lesson, and what is next. Nothing is sent anywhere."""
     from kdcourse import check, progress, quiz
 
     if out is not None and export is None:
         raise typer.BadParameter("needs --export csv or --export json beside it", param_hint="--out")
+    if html is not None and export is not None:
+        raise typer.BadParameter("goes without --export", param_hint="--html")
     quizzes = {name: quiz.load(name) for name in quiz.names()}
     table = progress.table(
         {exercise.name: exercise.lesson for exercise in check.EXERCISES},
         {name: (one.lesson, len(one.questions)) for name, one in quizzes.items()},
     )
+    if html is not None:
+        with _written(html, "--html"):
+            progress.save_export(progress.certificate(table), html)
+        print(f"the page is {html}")
+        return
     if export is None:
         print(f"{progress.show(table)}\n\n{progress.next_up(table)}")
         return

@@ -276,6 +276,10 @@ def longest():
 @needs_chromium
 def test_the_page_prints_on_one_sheet_fits_a_phone_and_has_no_fault_for_axe(browser, longest, tmp_path):
     longest.to_html(tmp_path / "memo.html")
+    assert [said.count("Number 11:") for said in (longest.to_markdown(), (tmp_path / "memo.html").read_text())] == [
+        2,
+        0,
+    ]
     address = (tmp_path / "memo.html").as_uri()
     for scheme, width in [("light", 1000), ("dark", 360)]:
         with browser.new_context(

@@ -433,3 +433,53 @@ def test_mistakes_at_the_command_get_a_sentence(command, arguments, message):
     done = command(*arguments)
     assert done.exit_code == 2
     assert message in re.sub(r"\s*│\s*", " ", done.stderr)
+
+
+# ---- the certificate ----
+
+
+def cells(page):
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", page, flags=re.S)
+    return [[re.sub(r"<[^>]*>", "", cell) for cell in re.split(r"</t[hd]>", row)[:-1]] for row in rows]
+
+
+def test_the_certificate_says_what_was_done_when_and_with_which_version(clock):
+    progress.passed_exercise("soften", "01_soft_labels")
+    progress.answered_quiz("01_soft_labels", 5, 6, "01_soft_labels")
+    progress.answered_quiz("final", 3, 4)
+    exercises = {"soften": "01_soft_labels", "kd_loss": "03_blended_loss"}
+    quizzes = {"01_soft_labels": ("01_soft_labels", 6), "final": (None, 15), "vocabulary": (None, 5)}
+    page = progress.certificate(progress.table(exercises, quizzes))
+    assert cells(page) == [
+        ["01_soft_labels", "1 of 1: soften", "83 %", TIMES[1][:10]],
+        ["03_blended_loss", "0 of 1", "–", "–"],
+        ["of no lesson", "–", "final 75 % (of fewer questions), vocabulary open", TIMES[2][:10]],
+    ]
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", page))
+    for said in ("1 of 2 exercises", "1 of 3 quizzes", f"{TIMES[0][:10]} to {TIMES[2][:10]}", "In progress."):
+        assert said in words
+    assert f"kdcourse {kdcourse.__version__}, {TIMES[3][:10]}" in words
+
+
+def test_a_certificate_of_everything_says_so_and_one_of_nothing_does_not(clock):
+    assert "In progress." in progress.certificate(progress.table({}, {}))
+    progress.passed_exercise("soften", "01_soft_labels")
+    assert "Everything is done." in progress.certificate(progress.table({"soften": "01_soft_labels"}, {}))
+
+
+def test_the_certificate_asks_nothing_of_the_network_holds_nothing_personal_and_no_markup_of_names(home, monkeypatch):
+    monkeypatch.setenv("USER", "grace-hopper")
+    progress.passed_exercise("<script>x</script>", "01_soft_labels")
+    page = progress.certificate(progress.table({}, {}))
+    assert "&lt;script&gt;x" in page
+    for absent in ("<script", "http:", "https:", str(home), "grace-hopper", socket.gethostname()):
+        assert absent not in page
+
+
+def test_the_command_writes_the_certificate_and_takes_no_export_beside_it(tmp_path):
+    runner, out = CliRunner(), tmp_path / "sub" / "done.html"
+    done = runner.invoke(cli.app, ["progress", "--html", str(out)])
+    assert (done.exit_code, done.output) == (0, f"the page is {out}\n")
+    assert f"of {len(check.EXERCISES)}</strong> exercises" in out.read_text(encoding="utf-8")
+    assert runner.invoke(cli.app, ["progress", "--html", str(out), "--export", "csv"]).exit_code == 2
+    assert runner.invoke(cli.app, ["progress", "--html", str(tmp_path)]).exit_code == 2

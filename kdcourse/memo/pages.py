@@ -47,8 +47,8 @@ def _told(memo):
 
 
 def because(memo) -> str:
-    """Why, in a sentence."""
-    broken = [f"“{row.rule}” ({row.measured})" for row in memo.rules.itertuples() if row.held == NO]
+    """Which rules are broken, in a sentence."""
+    broken = [f"“{row.rule}”" for row in memo.rules.itertuples() if row.held == NO]
     if not broken:
         return "No rule that was set before is broken."
     rules = "rule is" if len(broken) == 1 else "rules are"
@@ -65,7 +65,7 @@ def _times(latency):
         [*map(str, key), *(f"{value:.3g}" for value in row)]
         for key, row in zip(keys, latency[shown].to_numpy(), strict=True)
     ]
-    names = [str(name or "model").replace("_", " ") for name in latency.index.names]
+    names = [str(name or "model").removesuffix("_size") for name in latency.index.names]
     return [*names, *(f"{name.removesuffix('_ms')} (ms)" for name in shown)], rows[:MOST_MODELS]
 
 
