@@ -62,7 +62,7 @@ class SimulatedAPI:
     >>> part = Split(torch.tensor([1]), torch.tensor([[0.0, 4.0]]), inputs=torch.zeros(1, 1))
     >>> api = SimulatedAPI(DataSet("mails", part, part, part, class_names=("ham", "spam")), top=3, noise=0)
     >>> api.ask("test", 0, call=0)
-    Answer(text='Answer: spam', logprobs={'spam': -0.1235, 'SPAM': -2.3207, 'ham': -4.1235}, price=0.001)
+    Answer(text='spam', logprobs={'spam': -0.1235, 'SPAM': -2.3207, 'ham': -4.1235}, price=0.001)
     """
 
     data: DataSet = field(repr=False)

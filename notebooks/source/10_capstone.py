@@ -20,7 +20,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %% [markdown]
 # ## Predict
 #
-# You buy a teacher's opinion on some five thousand mails. Late in the job a new version takes over, which calls a few per cent more of them spam. What does it cost your student?
+# You buy a teacher's opinion on some five thousand mails. Half-way, a new version takes over, which calls a few per cent more of them spam. What does it cost your student?
 #
 # 1. nothing: a few per cent of wrong answers drown in the right ones
 # 2. as much on every kind of mail
@@ -486,9 +486,6 @@ print("your rule:", recommend(*found, page.not_tested, page.monitoring))
 # %%
 from kdcourse import quiz
 
-quiz.show("10_capstone")
-
-# %%
 quiz.show("vocabulary")
 
 # %% [markdown]
