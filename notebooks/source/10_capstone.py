@@ -472,10 +472,78 @@ print("your rule:", recommend(*found, page.not_tested, page.monitoring))
 # **Not shown to be bad is not shown to be safe.** This student may be good enough; these mails cannot show it. More of them would, or a margin that somebody signs for, or a cascade that sends the unsure ones to the teacher (lesson 09).
 
 # %% [markdown]
+# ## Where it goes wrong: whose test words are these?
+#
+# You download a teacher for lesson 08's words: [g2p-en](https://github.com/Kyubyong/g2p), half the parameters of ours. Which words it has learned from is not published.
+#
+# On our test words it is as good as our teacher. **Predict: and on words that the dictionary got later?**
+
+# %%
+import torch
+
+from kdcourse import lm
+from kdcourse.data import g2p_en
+
+words = g2p_en.answers()
+new = words["set"].str.startswith("added")
+models = ["g2p_en", "teacher", "student"]
+for name in models:
+    errors = lm.pronunciation_errors(words[name], words["listed"])
+    words[name] = errors.distances
+which = np.where(new, "added later", words["set"] + " split")
+words.groupby(which)[models].mean().round(2)
+
+# %% [markdown]
+# Phonemes wrong per word. Our training and test words are one set to g2p-en: if it has learned from one, then from the other. New words are harder for all, and hardest for it.
+
+# %% [markdown]
+# **Exercise 4** · 4 minutes · medium. How much more does *their* error rise than *ours* does? `leakage_gap` takes four tensors of errors, word by word. It returns the gap, and half the width of its 95 % interval.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
+def leakage_gap(theirs_test, theirs_new, ours_test, ours_new):
+    gap = ...  # your code here: theirs rises more than ours by so much
+    half = ...  # 1.96 standard errors of it
+    return gap, half
+
+
+# %% tags=["solution"]
+def leakage_gap(theirs_test, theirs_new, ours_test, ours_new):
+    test, new = theirs_test - ours_test, theirs_new - ours_new
+    variance = test.var() / len(test) + new.var() / len(new)
+    return new.mean() - test.mean(), 1.96 * variance**0.5
+
+
+# %% tags=["nbval-check-output"]
+leakage_gap = check.leakage_gap(leakage_gap).use()
+
+# %% [markdown]
+# Would it find a leak, and none where there is none? Our student has seen neither set. Our teacher has seen its training words: hand them in as its test set.
+
+# %%
+errors = {
+    name: torch.tensor(rows[models].to_numpy(float)).T
+    for name, rows in words.groupby(which)
+}
+unseen, seen = errors["test split"], errors["train split"]
+later = errors["added later"]  # rows: g2p-en, our teacher, our student
+for name, theirs, ours, test in [
+    ("student, seen neither: ", 2, 1, unseen),
+    ("teacher, seen training:", 1, 0, seen),
+    ("g2p-en, nobody knows:  ", 0, 1, unseen),
+]:
+    four = test[theirs], later[theirs], test[ours], later[ours]
+    print(name, "{:+.2f} ± {:.2f}".format(*leakage_gap(*four)))
+
+# %% [markdown]
+# Its gap is far above that of a model that has seen neither set: our test words cannot rank it. That it knows them by heart is not shown. New words are of other kinds, which may be hard for its network alone.
+
+# %% [markdown]
 # ## On Monday
 #
 # - Write the plan before the first call, and date it.
 # - Ask 25 canaries before, during and after. Keep every answer, with its date.
+# - Date your test set after the teacher.
 # - Bring the memo to the meeting, not the accuracy.
 
 # %% [markdown]

@@ -86,7 +86,7 @@ def _words(generator):
 leakage_gap = Exercise(
     "leakage_gap",
     lesson="10_capstone",
-    order=9,
+    order=4,
     reference=_reference,
     inputs=_words,
     small=[
