@@ -554,6 +554,9 @@ for name, theirs, ours, test in [
 # %%
 from kdcourse import quiz
 
+quiz.show("10_capstone")
+
+# %%
 quiz.show("vocabulary")
 
 # %% [markdown]
