@@ -91,19 +91,28 @@ pd.DataFrame(client.checks).tail(3)
 # %% [markdown]
 # ## Measure: what the change costs
 #
-# One student learns from every answer, as if nobody had looked; its twin from those before the change. Five pairs, same initial weights.
+# One student learns from every answer, as if nobody had looked; its twin from those before the change. A control tells the change from the number of answers: the same API, had it stayed as it was.
+
+# %%
+from dataclasses import replace
+
+stayed = Client(replace(api, drift=0))
+answers = {
+    "every answer": bring(mails, client, check_every=None),
+    "before the change": watched,
+    "control: no change": bring(mails, stayed, check_every=None),
+}
 
 # %%
 from kdcourse.sweep import grid, sweep
 
-everything = bring(mails, client, check_every=None)
 OPTIONS = {"device": DEVICE, "progress": False, "resume": False}
 OPTIONS |= {"epochs": 2 if FAST else 10, "predictions": True}
 arm = grid(width=8, lr=0.003, init_seed=[*range(2 if FAST else 5)])
-arms = [
-    sweep(arm, given, batch_size=64, **OPTIONS)
-    for given in (everything, watched)
-]
+students = {
+    name: sweep(arm, given, batch_size=64, **OPTIONS)
+    for name, given in answers.items()
+}
 
 # %%
 import numpy as np
@@ -112,18 +121,17 @@ from kdcourse import plots
 from kdcourse.stats import compare
 
 labels = watched.test.labels.numpy()
-right = [
-    np.stack([one.argmax(1) for one in rows["test_logits"]]) == labels
-    for rows in arms
-]
 group = watched.test.about["group"].to_numpy()
 parts = {"all mail": labels >= 0} | {k: group == k for k in np.unique(group)}
-lost = {
-    kind: compare(*(one[:, where].mean(1) for one in right))
-    for kind, where in parts.items()
-}
+right = {}
+for name, rows in students.items():
+    own = np.stack([one.argmax(1) for one in rows["test_logits"]]) == labels
+    right[name] = {kind: own[:, at].mean(1) for kind, at in parts.items()}
+pd.DataFrame(right).map(np.mean).round(3)
 
 # %%
+every, before = (right[name] for name in list(right)[:2])
+lost = {kind: compare(every[kind], before[kind]) for kind in parts}
 hard = lost["hard-ham-1"]
 plots.differences(
     lost,
@@ -141,12 +149,15 @@ print(f"You said {my_guess}.")
 # *Hard ham* is mail that one wants and that looks like spam. The new version is stricter, which catches more spam, and nobody had asked for that.
 
 # %% [markdown]
-# How large the change is was ours to choose. The intervals cover training, not other mails.
+# So it is the change, not the number. How large it is was ours to choose. The intervals cover five trainings, not other mails.
 
 # %% [markdown]
 # ## The sketch
 #
-# **Exercise 1** · 2 minutes · easy. The picture at the top has six steps. Which examples may each see? Return `"none"`, `"train"`, `"validation"` or `"test"`. The steps are `"write the plan"`, `"distil"`, `"choose size and temperature"`, `"choose when to ask the teacher"` and `"audit"`.
+# The picture at the top has six steps. Which examples may each see?
+
+# %% [markdown]
+# **Exercise 1** · 2 minutes · easy. Return `"none"`, `"train"`, `"validation"` or `"test"`. The steps are `"write the plan"`, `"distil"`, `"choose size and temperature"`, `"choose when to ask the teacher"` and `"audit"`.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -241,21 +252,21 @@ def slices_of(split):
 #
 # Write down now what would stop you; any limit can be met once the result is known. The filters of lesson 05 lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, and {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham.
 
-# %% [markdown]
-# **Exercise 2** · 3 minutes · open-ended. Sign a plan for the slices that you are given: `Plan(margin=…, slices=…, min_samples=…, written=…)`, with a margin that you would defend, and from how many examples on a slice is judged.
-
-# %% tags=["exercise", "skip-execution", "nbval-skip"]
+# %%
 from kdcourse.memo import Plan
 
+Plan(margin=0.1, slices=["sender"], min_samples=200, written="2026-01-31")
 
+# %% [markdown]
+# **Exercise 2** · 3 minutes · open-ended. Sign such a plan for the slices that you are given: a margin that you would defend, and from how many examples on a slice is judged.
+
+
+# %% tags=["exercise", "skip-execution", "nbval-skip"]
 def release_plan(slices, today):
     return ...  # your code here
 
 
 # %% tags=["solution"]
-from kdcourse.memo import Plan
-
-
 def release_plan(slices, today):
     return Plan(margin=0.03, slices=slices, min_samples=50, written=today)
 
@@ -265,7 +276,6 @@ release_plan = check.release_plan(release_plan).use()
 
 # %%
 import datetime
-from dataclasses import replace
 
 today = datetime.date.today().isoformat()
 plan = release_plan([*slices_of(data.test)], today)
