@@ -255,7 +255,7 @@ def slices_of(split):
 # %%
 from kdcourse.memo import Plan
 
-Plan(margin=0.1, slices=["sender"], min_samples=200, written="2026-01-31")
+Plan(margin=0.05, slices=["sender"], min_samples=200, written="2026-01-31")
 
 # %% [markdown]
 # **Exercise 2** · 3 minutes · open-ended. Sign such a plan for the slices that you are given: a margin that you would defend, and from how many examples on a slice is judged.
