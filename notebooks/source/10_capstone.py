@@ -141,7 +141,8 @@ plots.differences(
         better="With every answer, hard ham gains",
         inconclusive="Hard ham: no difference is shown",
     ),
-    xlabel="mails right, all answers − those before the change",
+    xlabel="mails right, every answer − before the change (points)",
+    scale=100,
 )
 print(f"You said {my_guess}.")
 
@@ -149,7 +150,7 @@ print(f"You said {my_guess}.")
 # *Hard ham* is mail that one wants and that looks like spam. The new version is stricter, which catches more spam, and nobody had asked for that.
 
 # %% [markdown]
-# So it is the change, not the number. How large it is was ours to choose. The intervals cover five trainings, not other mails.
+# The control has as many answers as the first student, and does not fall: it is the change. How large that is was ours to choose. The intervals cover five trainings, not other mails.
 
 # %% [markdown]
 # ## The sketch
@@ -535,14 +536,14 @@ errors = {
     name: torch.tensor(rows[models].to_numpy(float)).T
     for name, rows in words.groupby(which)
 }
-unseen, seen = errors["test split"], errors["train split"]
+test, train = errors["test split"], errors["train split"]
 later = errors["added later"]  # rows: g2p-en, our teacher, our student
-for name, theirs, ours, test in [
-    ("student, seen neither: ", 2, 1, unseen),
-    ("teacher, seen training:", 1, 0, seen),
-    ("g2p-en, nobody knows:  ", 0, 1, unseen),
+for name, theirs, ours, first, second in [
+    ("student, seen neither: ", 2, 1, test, later),
+    ("teacher, seen training:", 1, 0, train, test),
+    ("g2p-en, nobody knows:  ", 0, 1, test, later),
 ]:
-    four = test[theirs], later[theirs], test[ours], later[ours]
+    four = first[theirs], second[theirs], first[ours], second[ours]
     print(name, "{:+.2f} ± {:.2f}".format(*leakage_gap(*four)))
 
 # %% [markdown]
