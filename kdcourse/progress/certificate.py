@@ -31,7 +31,7 @@ def certificate(table: pd.DataFrame) -> str:
     --------
     >>> from kdcourse.progress import table
     >>> page = certificate(table({"soften": "01_soft_labels"}, {}))
-    >>> "0 of 1 exercises" in page
+    >>> "0 of 1</strong> exercises" in page
     True
     """
     import pandas as pd

@@ -2,7 +2,7 @@
 
 import { assign, checkbox, choice, mount, numberField, setter, slider } from "./controls.js";
 import { element, setText } from "./dom.js";
-import { breakEven, plain, thousands } from "./maths.js";
+import { breakEven, plain } from "./maths.js";
 
 // The names of the answers, in the order in which they are shown, as in kdcourse.memo.decision.QUESTIONS.
 const ANSWERS = {
@@ -88,13 +88,18 @@ function rounded(exponent) {
   return Number((10 ** exponent).toPrecision(2));
 }
 
+function inWords(value) {
+  const [word, scale] = value >= 1e9 ? [" billion", 1e9] : value >= 1e6 ? [" million", 1e6] : ["", 1];
+  return `${plain(value / scale)}${word}`;
+}
+
 // A slider for a number of many magnitudes, from 10 ** min to 10 ** max.
 function magnitudes(model, name, { label, min, max }) {
   const change = (exponent) => assign(model, { [name]: rounded(exponent) });
   const made = slider({ label, min, max, step: 0.1, change });
   const show = () => {
     const value = model.get(name);
-    made.show(value > 0 ? Math.log10(value) : min, value >= 1000 ? thousands(value) : plain(value));
+    made.show(value > 0 ? Math.log10(value) : min, inWords(value));
   };
   return { node: made.node, show };
 }

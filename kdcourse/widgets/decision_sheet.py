@@ -120,7 +120,7 @@ class DecisionSheet(Explorer):
         """Until the student has paid for itself, infinity for never, as `kdcourse.ship.business_case` says."""
         from kdcourse.ship import business_case
 
-        return business_case(
+        case = business_case(
             requests_per_month=self.requests_per_month,
             teacher_cost_per_1000=self.teacher_cost,
             student_cost_per_1000=self.student_cost,
@@ -128,7 +128,8 @@ class DecisionSheet(Explorer):
             teacher_queries=self.teacher_queries,
             fallback_share=self.fallback,
             retraining_cost_per_month=self.upkeep,
-        ).break_even_months
+        )
+        return float(case.break_even_months)
 
     @property
     def decision(self) -> Decision:
