@@ -63,7 +63,7 @@ class Client:
         A canary is asked again, and paid again, under another `repetition`.
         """
         keys = [(split, int(row), repetition) for row in rows]
-        with open(self.path, "a", encoding="utf-8") as file:
+        with open(self.path, "a", encoding="utf-8", buffering=1) as file:  # a line at a time: paid is kept
             for key in keys:
                 if key not in self.answers:
                     answer = self.api.ask(split, key[1], call=len(self.answers))
