@@ -16,8 +16,8 @@ import build_readme  # noqa: E402
 FLOORS = {
     0: ["_arguments", "_course", "_javascript", "_pages", "_process", "devices", "store"],
     1: ["_examples", "data", "losses", "models", "stats"],
-    2: ["calibration", "paired", "plots", "spam", "stack", "train"],
-    3: ["audit", "controls", "features", "gallery", "lm", "ship", "sweep", "transfer"],
+    2: ["api", "calibration", "paired", "plots", "spam", "stack", "train"],
+    3: ["audit", "bring", "controls", "features", "gallery", "lm", "ship", "sweep", "transfer"],
     4: ["claims", "lab", "memo", "progress"],
     5: ["check", "doctor", "lessons", "quiz", "widgets"],
     6: ["cli"],
