@@ -152,13 +152,13 @@ def test_each_method_is_compared_with_plain_logits_of_the_same_teacher_and_the_s
     result = {claims.part_id(one["key"]): one for one in evaluate(claim, parts)["parts"]}
     methods = ["logit_mse", "dkd", "dist", "hints", "hints first", "attention", "relations", "assistant", "ensemble"]
     methods += ["early-stopped teacher"]
-    assert list(result) == [f"method={one}" for one in methods] + [
+    assert list(result) == [f"method={one},student=CNN" for one in methods] + [
         f"method={one},student=MLP" for one in ("hints", "hints first", "relations", "dkd")
     ]
     expected = dict.fromkeys(result, 0.0) | {
-        "method=hints": 2.0,
-        "method=ensemble": 10.0,
-        "method=early-stopped teacher": 10.0,
+        "method=hints,student=CNN": 2.0,
+        "method=ensemble,student=CNN": 10.0,
+        "method=early-stopped teacher,student=CNN": 10.0,
         "method=hints,student=MLP": 20.0,
         "method=hints first,student=MLP": 20.0,
         "method=relations,student=MLP": -2.0,
@@ -166,4 +166,4 @@ def test_each_method_is_compared_with_plain_logits_of_the_same_teacher_and_the_s
     }
     assert {name: one["mean"] for name, one in result.items()} == pytest.approx(expected, abs=0.11)
     assert all(one["covers"] == {"block": BLOCKS, "example": 1_000} for one in result.values())
-    assert result["method=dist"]["beside"]["labels"] == pytest.approx(0.61)
+    assert result["method=dist,student=CNN"]["beside"]["labels"] == pytest.approx(0.61)

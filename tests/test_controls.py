@@ -118,7 +118,8 @@ def test_sampled_answers_are_as_frequent_as_the_teacher_says(data):
     """Over 2,000 draws of the first ten examples, against binomial limits of five standard deviations."""
     ten = replace(data, train=data.train[:10])
     drawn = np.stack([controls.sampled(ten, seed).train.teacher_logits.exp().numpy() for seed in range(2_000)])
-    assert set(np.unique(drawn)) == {0, 1} and (drawn.sum(2) == 1).all()
+    assert set(np.unique(drawn)) == {0, 1}
+    assert (drawn.sum(2) == 1).all()
     said = np.exp(ten.train.teacher_logits.double().numpy())
     p = said / said.sum(1, keepdims=True)
     assert (abs(drawn.mean(0) - p) <= 5 * np.sqrt(p * (1 - p) / 2_000) + 1e-12).all()
@@ -427,7 +428,8 @@ def test_what_a_teacher_may_say_is_made_of_the_first_examples_and_each_answer_is
     said = {name: signal(garments, 1).train.teacher_logits.double().softmax(1) for name, signal in signals.items()}
     real = train.teacher_logits.double()
     assert torch.equal(said["first choices"].argmax(1), real.argmax(1))
-    assert said["first choices"].amax(1).eq(1).all() and said["one sample each"].amax(1).eq(1).all()
+    assert said["first choices"].amax(1).eq(1).all()
+    assert said["one sample each"].amax(1).eq(1).all()
     torch.testing.assert_close(said["four times too sure"], (4 * real).softmax(1), atol=1e-6, rtol=1e-4)
     # Of the same network, labels that are smoothed make answers less sure (Szegedy et al. 2016, section 7).
     assert said["smoothed"].amax(1).mean() < said["plain"].amax(1).mean() - 0.02

@@ -25,7 +25,10 @@ def features_beat_logits(run):
     teacher that stopped early are our own, and are compared with one of ours.
     """
     found = arms(run)
-    parts = [against(run, found, name, "logits", {"method": key, "student": "CNN"}, labels="labels") for key, name in OF_CNNS.items()]
+    parts = [
+        against(run, found, name, "logits", {"method": key, "student": "CNN"}, labels="labels")
+        for key, name in OF_CNNS.items()
+    ]
     parts += [
         against(run, found, name, "one of our teachers", {"method": name, "student": "CNN"}, labels="labels")
         for name in ("ensemble", "early-stopped teacher")
