@@ -116,7 +116,7 @@ def test_colab_keeps_its_torch_gets_the_course_and_shows_widgets(on_colab):
 def test_lessons_import_nothing_but_what_colab_gets():
     """The package's own dependencies: Colab keeps its Jupyter, so the extra `lab` is not installed there."""
     gets = {"kdcourse"} | {Requirement(line).name.replace("-", "_") for line in PROJECT["dependencies"]}
-    gets |= {"sklearn", "PIL", *sys.stdlib_module_names}
+    gets |= {"sklearn", "PIL", "IPython", *sys.stdlib_module_names}  # Colab has IPython of its own
     for source in (ROOT / "notebooks" / "source").glob("*.py"):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
