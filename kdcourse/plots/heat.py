@@ -1,5 +1,6 @@
 """Tables of numbers as colours, each cell with its number."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -53,7 +54,7 @@ def surface(
         if result.verdict in ("inconclusive", "equivalent"):
             ax.add_patch(_frame(c, r, colour))
         words.append(f"{ylabel} {row}, {xlabel} {column}: {mean} [{low}, {high}], {result.verdict}")
-    ax.set_xticks(range(len(columns)), columns)
+    ax.set_xticks(range(len(columns)), [textwrap.fill(str(column), 12) for column in columns])
     ax.set_yticks(range(len(rows)), rows)
     ax.set_xlabel(f"{xlabel}\nmean and 95 % interval, in points\nframed with dashes: not shown to differ")
     ax.set_ylabel(ylabel)
