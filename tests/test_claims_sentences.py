@@ -251,12 +251,12 @@ def is_english(text):
 def words_of(key, shared, setting):
     """What must be read where a part is named: its values, as they are written."""
     each = [
-        one
+        f"{one:.0%}" if name == "share" else one
         for name, value in key.items()
         if name not in shared
         for one in (value if isinstance(value, list) else [value])
     ]
-    return {f"{one:,}" if isinstance(one, int) else re.sub(r"\W", " ", str(one)) for one in each}
+    return {f"{one:,}" if isinstance(one, int) else re.sub(r"\W", " ", str(one)).strip() for one in each}
 
 
 def accounts_for(claim, found, text, setting):

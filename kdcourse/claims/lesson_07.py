@@ -4,7 +4,7 @@ from kdcourse.claims.flavours import against, arms
 from kdcourse.claims.record import claim
 
 # {what a part's key calls it: the way}
-OF_CNNS = {"logit_mse": "squared logits", "dkd": "DKD", "dist": "DIST"}
+OF_CNNS = {"squared logits": "squared logits", "dkd": "DKD", "dist": "DIST"}
 OF_CNNS |= {name: name for name in ("hints", "hints first", "attention", "relations", "assistant")}
 OF_MLPS = {"hints": "hints", "hints first": "hints first", "relations": "relations", "dkd": "DKD"}
 

@@ -22,7 +22,7 @@ WORDS = {
     "method": ("by ", "{}", ""),
     "metric": ("in ", "{}", ""),
     "ratio": ("at ", "{}×", ""),
-    "share": ("", "{:.0%}", " asked"),
+    "share": ("with ", "{:.0%}", " asked"),
     "shown": ("on ", "{}", ""),
     "side": ("", "{}", " the limit"),
     "slice": ("for ", "{}", ""),
