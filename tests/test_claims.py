@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow  # whole experiments
 
 HARD = claims.find("soft-beats-hard")[0]
 # Their experiments are written, and have not been run.
-WAITING = {"more-unlabelled-data-beats-a-better-loss", "pruning-and-int8-stack-with-distillation"}
+WAITING = {"more-unlabelled-data-beats-a-better-loss"}
 MEASURABLE = [claim for claim in claims.CLAIMS if claim.measure and claim.name not in WAITING]
 every_measurable = pytest.mark.parametrize("claim", MEASURABLE, ids=lambda claim: claim.name)
 
