@@ -40,7 +40,11 @@ def own_task(
     inputs : array_like [N, D]
         Numbers; each column is standardised as it is in training.
     labels : array_like [N]
-        Classes; without `class_names` their own names, sorted.
+        Classes.
+    class_names : tuple of str, optional
+        In the order of the sorted classes; their own names if not given.
+    name : str
+        Of the data set.
     seed : int
         Of the cut.
 

@@ -150,7 +150,17 @@ def test_each_method_is_compared_with_plain_logits_of_the_same_teacher_and_the_s
     (claim,) = claims.find("features-beat-logits")
     parts = claim.measure(world)
     result = {claims.part_id(one["key"]): one for one in evaluate(claim, parts)["parts"]}
-    methods = ["squared logits", "dkd", "dist", "hints", "hints first", "attention", "relations", "assistant", "ensemble"]
+    methods = [
+        "squared logits",
+        "dkd",
+        "dist",
+        "hints",
+        "hints first",
+        "attention",
+        "relations",
+        "assistant",
+        "ensemble",
+    ]
     methods += ["early-stopped teacher"]
     assert list(result) == [f"method={one},student=CNN" for one in methods] + [
         f"method={one},student=MLP" for one in ("hints", "hints first", "relations", "dkd")
