@@ -41,6 +41,7 @@ def test_there_is_a_page_for_everything(site):
     expected |= {f"data/{card.parent.name}-teacher" for card in (ROOT / "data").glob("*/teacher-card.md")}
     expected |= {"command", "audit", "audit_tools", "language_models", "api/index"}
     expected |= {"instructors/index", "instructors/answers", "instructors/scale-out", "contributors/index"}
+    expected |= {"instructors/classroom"}
     expected |= {"contributors/quizzes", "contributors/site", "about", "search"}
     assert {path.relative_to(site).with_suffix("").as_posix() for path in site.rglob("*.html")} == expected
 

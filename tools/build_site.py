@@ -37,7 +37,7 @@ NOTEBOOKS = ROOT / "notebooks"
 WIDGETS = ROOT / "kdcourse" / "static"
 # Pages that hold others: {page: the pages below it}, appended as a hidden table of contents.
 BELOW = {
-    "instructors/index.md": ["answers", "scale-out"],
+    "instructors/index.md": ["answers", "classroom", "scale-out"],
     "contributors/index.md": ["quizzes", "site"],
 }
 

@@ -15,6 +15,7 @@ TEXTS = {
     "quizzes/README.md": "contributors/quizzes.md",
     "site/README.md": "contributors/site.md",
     "workshop/README.md": "instructors/index.md",
+    "workshop/classroom.md": "instructors/classroom.md",
     "site/scale_out.md": "instructors/scale-out.md",
     "site/install.md": "install.md",
     "site/command.md": "command.md",
