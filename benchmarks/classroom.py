@@ -77,7 +77,7 @@ async def measure(learners, environment, *, fast=True, think=0.0):
         others = (busy_seconds() - busy - spent) / wall
         after, resident = memory(hub), memory(hub, "rss")
         for one in people:
-            await one.leave()
+            one.socket.close()
     totals = [sum(one) for one in seconds]
     return {
         "learners": learners,

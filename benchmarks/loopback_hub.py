@@ -129,7 +129,9 @@ class Learner:
         await self.hub.ask("POST", f"hub/api/users/{self.name}/server")
         while True:
             _, user = await self.hub.ask("GET", f"hub/api/users/{self.name}")
-            if user["servers"].get("", {}).get("ready"):
+            if "" not in user["servers"]:
+                raise RuntimeError(f"{self.name}: the server did not start; {WORK / 'hub.log'} says why")
+            if user["servers"][""]["ready"]:
                 break
             await asyncio.sleep(0.5)
         server = f"user/{self.name}"
@@ -169,10 +171,6 @@ class Learner:
             await asyncio.sleep(think())
             seconds.append(await self.execute(cell))
         return seconds
-
-    async def leave(self):
-        self.socket.close()
-        await self.hub.ask("DELETE", f"hub/api/users/{self.name}")
 
 
 def memory_of(process):
