@@ -78,13 +78,23 @@ def holds():
         f"{SYSTEM:.0f} GB being left to the system; {fit(measured, size, need['heaviest'])} where all run lesson "
         f"{heaviest()}, the heaviest ({need['heaviest']:.2f} GB).",
         f"**Cores, everybody at their own pace: {int(many)} learners** before the lesson takes twice its "
-        f"{measured['lesson_minutes']} minutes. It computes for {whole['cpu_seconds_per_learner']:.0f} seconds of one "
-        f"core; {math.ceil(saturating(measured))} learners keep {machine['cores']} cores busy all the time.",
+        f"{measured['lesson_minutes']} minutes, by arithmetic: it computes for {whole['cpu_seconds_per_learner']:.0f} "
+        f"seconds of one core, so {math.ceil(saturating(measured))} learners keep {machine['cores']} cores busy all "
+        f"the time. {own_pace(measured)}",
         "**Cores, everybody running every cell at once, without a pause: "
         + (f"{double:.1f} learners** before all wait" if double else f"more than {CLASSES[0]}** before all wait")
         + " twice as long as one alone.",
     ]
     return "\n".join(f"- {line}" for line in lines) + f"\n\n{machine_sentence(measured)}"
+
+
+def own_pace(measured):
+    """How much longer learners waited who paused between cells."""
+    alone = measured["together"][0]["median_wait_seconds"]
+    return " ".join(
+        f"Measured with {one['learners']}: they waited {one['median_wait_seconds'] / alone:.1f} times as long as one."
+        for one in measured["own pace"]
+    )
 
 
 def machine_sentence(measured):
@@ -100,7 +110,7 @@ def together():
     """What was measured, one row a run."""
     measured = classroom()
     runs = [("all at once", one) for one in measured["together"]]
-    runs += [("own pace", one) for one in measured.get("own pace", [])]
+    runs += [("own pace", one) for one in measured["own pace"]]
     alone = measured["together"][0]
     longest = max(range(len(alone["cell_seconds"])), key=alone["cell_seconds"].__getitem__)
     short = [k for k, seconds in enumerate(alone["cell_seconds"]) if seconds < 1]
