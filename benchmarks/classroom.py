@@ -32,6 +32,18 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 SETTINGS = [{}, ONE_THREAD | {"MALLOC_ARENA_MAX": "2"}]  # beside one thread alone
 AT_OWN_PACE = 16
 LEAST_FREE = 2e9  # bytes that stay free whatever is measured
+# Run after the lesson: megabytes of tensors, and of those what is read-only; then freed memory goes back to the system.
+HELD = """
+import ctypes, gc, json, torch
+held = [one.untyped_storage() for one in gc.get_objects() if issubclass(type(one), torch.Tensor)]
+tensors = sum({one.data_ptr(): one.nbytes() for one in held}.values())
+pixels = {one.pixels.untyped_storage().data_ptr(): one.pixels.untyped_storage().nbytes()
+          for one in (garments.train, garments.validation, garments.test)}
+del held
+gc.collect()
+ctypes.CDLL(None).malloc_trim(0)
+print(json.dumps({"tensors": round(tensors / 1e6), "pixels": round(sum(pixels.values()) / 1e6)}))
+"""
 
 
 async def watch(hub, seen):
@@ -76,6 +88,8 @@ async def measure(learners, environment, *, fast=True, think=0.0):
         wall, spent = time.perf_counter() - start, cpu_seconds(hub) - spent
         others = (busy_seconds() - busy - spent) / wall
         after, resident = memory(hub), memory(hub, "rss")
+        await people[0].execute(HELD)
+        held = json.loads(people[0].printed) | {"kernel_trimmed": round(min(memory(hub)["kernel"]) / 1e6)}
         for one in people:
             one.socket.close()
     totals = [sum(one) for one in seconds]
@@ -99,6 +113,7 @@ async def measure(learners, environment, *, fast=True, think=0.0):
             "kernel_afterwards": round(statistics.mean(after["kernel"]) / 1e6),
             "kernel_afterwards_rss": round(statistics.mean(resident["kernel"]) / 1e6),
             "server_rss": round(statistics.mean(resident["server"]) / 1e6),
+            **held,
         },
     }
 

@@ -142,13 +142,13 @@ class Learner:
         self.socket = await websocket_connect(request, max_message_size=2**28)
 
     async def execute(self, code):
-        """Seconds until the kernel has run `code` and is idle again. RuntimeError for an error in it."""
+        """Seconds until the kernel has run `code`; `printed` is what it printed. RuntimeError for an error in it."""
         number, start = uuid.uuid4().hex, time.perf_counter()
         header = {"msg_id": number, "session": self.name, "username": self.name, "version": "5.3"}
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False, "stop_on_error": True}
         message = {"header": header | {"msg_type": "execute_request"}, "parent_header": {}, "metadata": {}}
         await self.socket.write_message(json.dumps(message | {"content": content, "channel": "shell"}))
-        waiting = {"execute_reply", "idle"}
+        waiting, self.printed = {"execute_reply", "idle"}, ""
         while waiting:
             received = await self.socket.read_message()
             if received is None:
@@ -161,6 +161,7 @@ class Learner:
             kind, content = answer["header"]["msg_type"], answer["content"]
             if kind == "error":
                 raise RuntimeError(f"{self.name}: {content['ename']}: {content['evalue']}")
+            self.printed += content["text"] if kind == "stream" else ""
             waiting -= {kind, content.get("execution_state")}
         return time.perf_counter() - start
 

@@ -111,7 +111,7 @@ TABLES = {
     },
     INSTALL: {"timings": timings},
     AUDIT: {name: getattr(audit_tables, name) for name in ("errors", "power", "costs", "files")},
-    CLASSROOM: {name: getattr(classroom_tables, name) for name in ("holds", "sizing", "together", "settings")},
+    CLASSROOM: {name: getattr(classroom_tables, name) for name in ("holds", "sizing", "together", "settings", "held")},
 }
 
 

@@ -174,6 +174,18 @@ def settings():
     return table(heads, rows)
 
 
+def held():
+    """What a kernel's memory is, when the lesson is done."""
+    one = classroom()["whole"][0]["megabytes"]
+    own, shared = one["kernel_afterwards"], one["kernel_afterwards_rss"] - one["kernel_afterwards"]
+    return (
+        f"A kernel that has run the whole lesson holds {own} MB of its own; {shared} MB more, libraries, it shares with "
+        f"the others already. {one['tensors']} MB are tensors, and {one['pixels']} MB of these the pictures as they were "
+        f"read: only those could be mapped from a file and shared, which would save {one['pixels'] / own:.0%}. "
+        f"{own - one['kernel_trimmed']} MB are no longer in use: the C library keeps them for what comes next."
+    )
+
+
 def sizing():
     """Memory and cores for classes of some sizes: extrapolated."""
     measured = classroom()
