@@ -29,7 +29,7 @@ LESSON = ROOT / "notebooks" / "02_temperature.ipynb"
 LESSON_MINUTES = 45  # what its first cell says
 TOGETHER = [1, 2, 4, 8, 16]  # learners who run every cell at once, without a pause
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-SETTINGS = [{}, ONE_THREAD | {"MALLOC_ARENA_MAX": "2"}]  # beside one thread alone
+SETTINGS = [({}, (1, 4)), (ONE_THREAD | {"MALLOC_ARENA_MAX": "2"}, (1,))]  # beside one thread alone; for how many
 AT_OWN_PACE = 16
 LEAST_FREE = 2e9  # bytes that stay free whatever is measured
 # Run after the lesson: megabytes of tensors, and of those what is read-only; then freed memory goes back to the system.
@@ -123,8 +123,8 @@ def plan():
     for learners in TOGETHER:
         yield "together", learners, ONE_THREAD, {}
     yield "whole", 1, ONE_THREAD, {"fast": False}
-    for environment in SETTINGS:
-        for learners in (1, 4):
+    for environment, classes in SETTINGS:
+        for learners in classes:
             yield "settings", learners, environment, {}
     yield "own pace", AT_OWN_PACE, ONE_THREAD, {"think": True}
 

@@ -179,9 +179,9 @@ def held():
     one = classroom()["whole"][0]["megabytes"]
     own, shared = one["kernel_afterwards"], one["kernel_afterwards_rss"] - one["kernel_afterwards"]
     return (
-        f"A kernel that has run the whole lesson holds {own} MB of its own; {shared} MB more, libraries, it shares with "
-        f"the others already. {one['tensors']} MB are tensors, and {one['pixels']} MB of these the pictures as they were "
-        f"read: only those could be mapped from a file and shared, which would save {one['pixels'] / own:.0%}. "
+        f"A kernel that has run the whole lesson holds {own} MB of its own; {shared} MB more, libraries, it shares "
+        f"with the others already. {one['tensors']} MB are tensors, and {one['pixels']} MB of these the pictures as "
+        f"they were read: only those could be mapped from a file and shared, which would save {one['pixels'] / own:.0%}. "
         f"{own - one['kernel_trimmed']} MB are no longer in use: the C library keeps them for what comes next."
     )
 
