@@ -181,7 +181,7 @@ def held():
     return (
         f"A kernel that has run the whole lesson holds {own} MB of its own; {shared} MB more, libraries, it shares "
         f"with the others already. {one['tensors']} MB are tensors, and {one['pixels']} MB of these the pictures as "
-        f"they were read: only those could be mapped from a file and shared, which would save {one['pixels'] / own:.0%}. "
+        f"they were read: only those could be mapped from a file and shared, saving {one['pixels'] / own:.0%}. "
         f"{own - one['kernel_trimmed']} MB are no longer in use: the C library keeps them for what comes next."
     )
 
