@@ -44,7 +44,7 @@ def test_sizes_that_nobody_measured_say_so():
 
 
 def test_every_learner_of_every_run_ran_every_cell():
-    steps = [run for name in ("together", "whole", "settings", "own pace") for run in MEASURED[name]]
+    steps = [run for name in ("together", "whole", "settings", "own pace") for run in MEASURED.get(name, [])]
     assert {len(run["cell_seconds"]) for run in steps} == {len(MEASURED["together"][0]["cell_seconds"])}
     assert all(min(run["cell_seconds"]) > 0 for run in steps)
 

@@ -93,7 +93,7 @@ def own_pace(measured):
     alone = measured["together"][0]["median_wait_seconds"]
     return " ".join(
         f"Measured with {one['learners']}: they waited {one['median_wait_seconds'] / alone:.1f} times as long as one."
-        for one in measured["own pace"]
+        for one in measured.get("own pace", [])
     )
 
 
@@ -110,7 +110,7 @@ def together():
     """What was measured, one row a run."""
     measured = classroom()
     runs = [("all at once", one) for one in measured["together"]]
-    runs += [("own pace", one) for one in measured["own pace"]]
+    runs += [("own pace", one) for one in measured.get("own pace", [])]
     alone = measured["together"][0]
     longest = max(range(len(alone["cell_seconds"])), key=alone["cell_seconds"].__getitem__)
     short = [k for k, seconds in enumerate(alone["cell_seconds"]) if seconds < 1]
