@@ -27,12 +27,12 @@ from kdcourse import devices, ship, store
 RESULTS = ROOT / "benchmarks" / "results" / "classroom.json"
 LESSON = ROOT / "notebooks" / "02_temperature.ipynb"
 LESSON_MINUTES = 45  # what its first cell says
-TOGETHER = [1, 2, 4, 8, 16]  # learners who run every cell at once, without a pause
+TOGETHER = [2, 4, 12]  # learners who run every cell at once, without a pause
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 # glibc gives freed memory of 16 MB and more back to the system, and does so for the rest where 64 MB are unused.
 FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "16000000", "MALLOC_TRIM_THRESHOLD_": "64000000"}
-SETTINGS = [{}, ONE_THREAD | FRUGAL]  # beside one thread alone
-AT_OWN_PACE = 16
+SETTINGS = [(4, {}), (1, ONE_THREAD | FRUGAL), (4, ONE_THREAD | FRUGAL)]  # beside one thread alone
+AT_OWN_PACE = 12
 LEAST_FREE = 2e9  # bytes that stay free whatever is measured
 # Run after the lesson: megabytes of tensors, and of those what is read-only; then freed memory goes back to the system.
 HELD = """
@@ -122,12 +122,12 @@ async def measure(learners, environment, *, fast=True, think=0.0):
 
 def plan():
     """What is measured, one after another: (name, learners, environment, options)."""
+    yield "together", 1, ONE_THREAD, {}
+    yield "whole", 1, ONE_THREAD, {"fast": False}
     for learners in TOGETHER:
         yield "together", learners, ONE_THREAD, {}
-    yield "whole", 1, ONE_THREAD, {"fast": False}
-    for environment in SETTINGS:
-        for learners in (1, 4):
-            yield "settings", learners, environment, {}
+    for learners, environment in SETTINGS:
+        yield "settings", learners, environment, {}
     yield "own pace", AT_OWN_PACE, ONE_THREAD, {"think": True}
 
 
@@ -144,6 +144,7 @@ def pace(results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fast", action="store_true", help="two learners, once; writes nothing")
+    parser.add_argument("--resume", action="store_true", help="measure only the steps that are not there yet")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where to write")
     arguments = parser.parse_args()
     if not Path("/proc/self/smaps_rollup").exists():
@@ -154,9 +155,15 @@ def main():
     gigabytes = round(psutil.virtual_memory().total / 1e9)
     machine = devices.machine() | {"processor": ship.processor().name, "memory_gigabytes": gigabytes}
     versions = {"jupyterhub": subprocess.check_output([install()[0], "--version"], text=True).strip()}
-    results = {"date": str(datetime.date.today()), "machine": machine, **versions}
-    results |= {"lesson": LESSON.stem, "lesson_minutes": LESSON_MINUTES}
+    about = {"machine": machine, **versions, "lesson": LESSON.stem, "lesson_minutes": LESSON_MINUTES}
+    results = {"date": str(datetime.date.today()), **about}
+    if arguments.resume:
+        results = store.load_json(arguments.results)
+        if {name: results[name] for name in about} != about:
+            parser.error(f"--resume: what is there was measured elsewhere, {results['machine']}")
     for name, learners, environment, options in plan():
+        if any((one["learners"], one["environment"]) == (learners, environment) for one in results.get(name, [])):
+            continue
         largest = max((sum_of(one) for one in results.get("together", [])), default=1.5e9)
         if learners * largest > psutil.virtual_memory().available - LEAST_FREE:
             print(f"{name}, {learners} learners: left out, they would not fit into what is free", flush=True)

@@ -12,7 +12,7 @@ c.JupyterHub.hub_bind_url = plan["behind"]
 c.JupyterHub.db_url = "sqlite://"
 c.JupyterHub.cookie_secret = os.urandom(32)
 c.JupyterHub.log_level = "WARN"
-c.JupyterHub.concurrent_spawn_limit = 4  # a start is mostly arithmetic: more at a time only wait for each other
+c.JupyterHub.concurrent_spawn_limit = 0  # all come at once, and nobody is sent away
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
 c.ConfigurableHTTPProxy.command = [plan["proxy"]]
@@ -23,7 +23,7 @@ c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(Path(plan["homes"]) / "{username}")
 c.Spawner.notebook_dir = plan["course"]
 c.Spawner.args = ["--allow-root"]
-c.Spawner.start_timeout = c.Spawner.http_timeout = 600
+c.Spawner.start_timeout = c.Spawner.http_timeout = 900
 c.Spawner.env_keep = ["PATH", "LANG", "PYTHONPATH", "JUPYTER_PATH", "JUPYTER_CONFIG_PATH", "JUPYTERLAB_DIR"]
 c.Spawner.environment = plan["environment"]
 
