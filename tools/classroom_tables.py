@@ -98,11 +98,15 @@ def own_pace(measured):
 
 
 def machine_sentence(measured):
+    """Where it was measured, and what else ran there."""
     machine = measured["machine"]
+    runs = [one for name in ("together", "whole", "settings", "own pace") for one in measured.get(name, [])]
+    others = sorted(one["cores_of_others"] for one in runs)
     return (
         f"Measured on {machine['cores']} cores of {machine['processor']} with {machine['memory_gigabytes']} GB "
         f"({machine['system']}, Python {machine['python']}, torch {machine['torch']}, JupyterHub "
-        f"{measured['jupyterhub']}), {measured['date']}."
+        f"{measured['jupyterhub']}), {measured['date']}. Other programs kept {others[0]:.1f} to {others[-1]:.1f} cores "
+        "busy meanwhile: that lengthens every wait, and changes neither memory nor the seconds of a core."
     )
 
 
@@ -114,34 +118,25 @@ def together():
     alone = measured["together"][0]
     longest = max(range(len(alone["cell_seconds"])), key=alone["cell_seconds"].__getitem__)
     short = [k for k, seconds in enumerate(alone["cell_seconds"]) if seconds < 1]
-    heads = [
-        "learners",
-        "",
-        "wait in all cells",
-        "against one",
-        "longest cell",
-        "short cells, all",
-        "GB, all",
-        "busy elsewhere",
-    ]
+    heads = ["learners", "", "wait in all cells", "against one", "at least", "longest cell", "short cells", "GB, all"]
+    cores = measured["machine"]["cores"]
     rows = [
         [
             str(one["learners"]),
             how,
             f"{one['median_wait_seconds']:.0f} s",
             f"{one['median_wait_seconds'] / alone['median_wait_seconds']:.1f}×",
+            "–" if how == "own pace" else f"{one['learners'] * one['cpu_seconds_per_learner'] / cores:.0f} s",
             f"{one['cell_seconds'][longest]:.1f} s",
             f"{sum(one['cell_seconds'][k] for k in short):.1f} s",
             f"{total_gigabytes(one):.1f}",
-            f"{one['cores_of_others']:.1f} cores",
         ]
         for how, one in runs
     ]
     said = (
-        "Lesson 02 in its FAST form; the median learner. Short cells take less than a second alone. Memory is that of "
-        "hub, servers and kernels at its peak, as PSS: pages that several share count once. *Busy elsewhere*: cores "
-        "that other programs kept busy on this machine meanwhile. The whole lesson, alone: "
-        f"{measured['whole'][0]['median_wait_seconds']:.0f} s."
+        "Lesson 02 in its FAST form; the median learner. *At least*: what all of them compute, divided by the cores. "
+        "Short cells take less than a second alone, and are added up. Memory is that of hub, servers and kernels at "
+        "its peak, as PSS: pages that several share count once."
     )
     return f"{table(heads, rows)}\n\n{said}"
 
@@ -155,7 +150,7 @@ def settings():
     """Threads and the allocator: whether they change anything."""
     measured = classroom()
     runs = [("OMP_NUM_THREADS=1", one) for one in measured["together"] if one["learners"] in (1, 4)]
-    for one in measured["settings"]:
+    for one in measured.get("settings", []):
         named = [f"{name}={value}" for name, value in one["environment"].items()]
         runs.append((", ".join(named) or "none set", one))
     rows = [
@@ -166,11 +161,10 @@ def settings():
             f"{one['cpu_seconds_per_learner']:.0f} s",
             f"{one['megabytes']['kernel']} MB",
             f"{one['megabytes']['kernel_afterwards']} MB",
-            f"{one['cores_of_others']:.1f} cores",
         ]
         for name, one in sorted(runs, key=lambda run: (run[0] != "none set", run[0], run[1]["learners"]))
     ]
-    heads = ["variables", "learners", "wait", "seconds of a core, each", "kernel, peak", "when done", "busy elsewhere"]
+    heads = ["variables", "learners", "wait", "seconds of a core, each", "kernel, peak", "when done"]
     return table(heads, rows)
 
 
@@ -191,7 +185,7 @@ def sizing():
     measured = classroom()
     need, whole = gigabytes(measured), measured["whole"][0]
     share = whole["cpu_seconds_per_learner"] / (60 * measured["lesson_minutes"])
-    used = whole["cpu_seconds_per_learner"] / whole["median_wait_seconds"]
+    used = whole["cpu_seconds_per_learner"] / lessons()[measured["lesson"]]["full"]["seconds"]
     rows = []
     for learners in CLASSES:
         memory = [SYSTEM + hub_gigabytes(measured) + learners * need[lesson] for lesson in ("02", "heaviest")]
