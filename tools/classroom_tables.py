@@ -80,7 +80,7 @@ def holds():
         f"**Cores, everybody at their own pace: {int(many)} learners** before the lesson takes twice its "
         f"{measured['lesson_minutes']} minutes, by arithmetic: it computes for {whole['cpu_seconds_per_learner']:.0f} "
         f"seconds of one core, so {math.ceil(saturating(measured))} learners keep {machine['cores']} cores busy all "
-        f"the time. {own_pace(measured)}",
+        f"the time.{own_pace(measured)}",
         "**Cores, everybody running every cell at once, without a pause: "
         + (f"{double:.1f} learners** before all wait" if double else f"more than {CLASSES[0]}** before all wait")
         + " twice as long as one alone.",
@@ -91,8 +91,8 @@ def holds():
 def own_pace(measured):
     """How much longer learners waited who paused between cells."""
     alone = measured["together"][0]["median_wait_seconds"]
-    return " ".join(
-        f"Measured with {one['learners']}: they waited {one['median_wait_seconds'] / alone:.1f} times as long as one."
+    return "".join(
+        f" Measured with {one['learners']}: they waited {one['median_wait_seconds'] / alone:.1f} times as long as one."
         for one in measured.get("own pace", [])
     )
 
