@@ -106,8 +106,8 @@ def machine_sentence(measured):
         f"Measured on {machine['cores']} cores of {machine['processor']} with {machine['memory_gigabytes']} GB "
         f"({machine['system']}, Python {machine['python']}, torch {machine['torch']}, JupyterHub "
         f"{measured['jupyterhub']}), {measured['date']}. Other programs kept {others[0]:.1f} to {others[-1]:.1f} cores "
-        "busy meanwhile. That lengthens every wait, that of one alone too, so comparisons of waits are rough; memory does "
-        "not depend on it, and the seconds of a core little."
+        "busy meanwhile. That lengthens every wait, that of one alone too, so comparisons of waits are rough; memory "
+        "does not depend on it, and the seconds of a core little."
     )
 
 
