@@ -1,4 +1,4 @@
-"""Write the generated parts of README.md, site/install.md and site/audit.md: pictures, findings, tables.
+"""Write the generated parts of README.md, site/install.md, site/audit.md and workshop/classroom.md.
 
 python tools/build_readme.py
 
@@ -16,9 +16,11 @@ from kdcourse.plots.forest import NARROW, WIDE
 
 ROOT = Path(__file__).resolve().parent.parent
 README, INSTALL, AUDIT = (ROOT / name for name in ("README.md", "site/install.md", "site/audit.md"))
+CLASSROOM = ROOT / "workshop" / "classroom.md"
 sys.path.insert(0, str(ROOT / "tools"))
 import audit_tables  # noqa: E402
 import claims_forest  # noqa: E402
+import classroom_tables  # noqa: E402
 import site_notebooks  # noqa: E402
 
 
@@ -110,6 +112,7 @@ TABLES = {
     },
     INSTALL: {"timings": timings},
     AUDIT: {name: getattr(audit_tables, name) for name in ("errors", "power", "costs", "files")},
+    CLASSROOM: {name: getattr(classroom_tables, name) for name in ("holds", "sizing", "together", "settings", "held")},
 }
 
 

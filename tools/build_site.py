@@ -38,7 +38,7 @@ NOTEBOOKS = ROOT / "notebooks"
 WIDGETS = ROOT / "kdcourse" / "static"
 # Pages that hold others: {page: the pages below it}, appended as a hidden table of contents.
 BELOW = {
-    "instructors/index.md": ["schedule", "notes", "drills", "mail", "answers", "hub", "scale-out"],
+    "instructors/index.md": ["schedule", "notes", "drills", "mail", "answers", "hub", "classroom", "scale-out"],
     "contributors/index.md": ["quizzes", "site"],
 }
 

@@ -20,6 +20,7 @@ TEXTS = {
     "workshop/drills.md": "instructors/drills.md",
     "workshop/mail.md": "instructors/mail.md",
     "workshop/hub.md": "instructors/hub.md",
+    "workshop/classroom.md": "instructors/classroom.md",
     "site/scale_out.md": "instructors/scale-out.md",
     "site/install.md": "install.md",
     "site/command.md": "command.md",
