@@ -39,7 +39,7 @@ def test_there_is_a_page_for_everything(site):
     }
     expected |= {f"data/{name}" for name in data.names()}
     expected |= {f"data/{card.parent.name}-teacher" for card in (ROOT / "data").glob("*/teacher-card.md")}
-    expected |= {"command", "audit", "audit_tools", "language_models", "api/index"}
+    expected |= {"command", "audit", "audit_tools", "decision_sheet", "language_models", "api/index"}
     kit = ("index", "schedule", "notes", "drills", "mail", "answers", "hub", "classroom", "scale-out")
     expected |= {f"instructors/{name}" for name in kit}
     expected |= {"contributors/index"}
