@@ -174,7 +174,10 @@ cut, _, again_cost, _ = (100 * costs[part].mean for part in larger)
 show(larger, f"A cut: {cut:+.1f} points; distilled again: {again_cost:+.1f}")
 
 # %% [markdown]
-# **The full run**, settings chosen on validation. int8: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=int8 is equivalent }}; for a CNN {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=int8 is equivalent }}. A cut: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_of_the_units_cut is worse }}. Distilled again, the MLP has lost little, {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut,_distilled_again is equivalent }}; a CNN has not recovered, {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut,_distilled_again is worse }}.
+# **The full run**, settings chosen on validation. int8: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=int8 is equivalent }}; for a CNN {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=int8 is equivalent }}. A cut: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_of_the_units_cut is worse }}. Zeros, not trained again: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=80_%_of_weights_zero is worse }}.
+
+# %% [markdown]
+# A cut, distilled again, costs little for MLPs: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut,_distilled_again is equivalent }}, on lesson 05's glosses {{ gain pruning-and-int8-stack-with-distillation wordnet-glosses student=MLP,step=half_cut,_distilled_again is equivalent }}. A CNN has not recovered: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut,_distilled_again is worse }}.
 
 # %% [markdown]
 # A cut has a rival: a student that is small from the start, taught for as long in all. MLPs: {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut,_distilled_again is equivalent }} % right, cut and distilled again {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut,_distilled_again is equivalent }} %. CNNs: {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut,_distilled_again is worse }} and {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut,_distilled_again is worse }} %.
@@ -221,7 +224,7 @@ from kdcourse.claims.served import other_ways, served
 served()
 
 # %% [markdown]
-# *Half cut* was distilled again; *zeros* were not. Look at the worst class: most of what it has lost against the teacher went into a small student, before int8 or a cut. Audit against the *teacher*, too: step by step, nothing looks alarming.
+# *Half cut* was distilled again; *zeros* were not. Look at the worst class: most of what it has lost against the teacher went into a small student, before int8 or a cut. Audit against the *teacher*, too: step by step, that loss does not show.
 
 # %% [markdown]
 # ## Why ONNX Runtime?
@@ -288,7 +291,7 @@ for name, head in heads.items():
     print(f"{name}: {trained[name]:,} numbers trained, {found:.1%} right")
 
 # %% [markdown]
-# LoRA saves memory in training, and a copy of the model per task: little in a layer as small as this, much in large ones. Merged, the layer has its old shape, so it serves at the teacher's price.
+# LoRA saves memory in training, and a copy of the model per task. In a layer as small as this there is little to save: look at the control before you choose. Merged, the layer has its old shape, so it serves at the teacher's price.
 
 # %% [markdown]
 # ## The router
