@@ -376,7 +376,7 @@ said_of = "; ".join(
     f"{name} {mean:+.1f} points [{low:+.1f}, {high:+.1f}]"
     for name, mean, low, high in gains.itertuples()
 )
-plots.routes(routes, title=f"A tenth asked: {said_of}")
+plots.routes(routes, title=f"At most a tenth asked: {said_of}")
 
 # %% [markdown]
 # Dashed is the control: as many examples, drawn at random. Mails stop early: asking about more gave no more right answers on validation, and of equally good thresholds yours asks least.
