@@ -52,8 +52,8 @@ EPOCHS = {"distilled": 1.0, "labels": 1.0, "again": 0.5, "small": 1.5}  # times 
 STEPS = {
     "int8": ("distilled, int8", "distilled"),
     "half of the units cut": ("half", "distilled"),
-    "half cut, int8": ("half, int8", "distilled"),
-    "half cut, distilled again": ("again", "distilled"),
+    "half cut and int8": ("half, int8", "distilled"),
+    "half cut and distilled again": ("again", "distilled"),
     "int8 on top": ("again, int8", "again"),
     "80 % of weights zero": ("sparse", "distilled"),
     "int8 on zeros": ("sparse, int8", "sparse"),

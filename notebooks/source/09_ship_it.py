@@ -153,7 +153,7 @@ costs = {
     part: compare(*(right[state] for state in STEPS[step]), margin=0.01)
     for part, step in names.items()
 }
-names["student=MLP,step=half cut, int8"] = "cut + int8, together"
+names["student=MLP,step=half cut and int8"] = "cut + int8, together"
 
 
 def show(parts, title):
@@ -177,10 +177,10 @@ show(larger, f"A cut: {cut:+.1f} points; distilled again: {again_cost:+.1f}")
 # **The full run**, several students, settings chosen on validation, unlike above. int8: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=int8 is equivalent }}; for a CNN {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=int8 is equivalent }}. A cut: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_of_the_units_cut is worse }}. Zeros, not trained again: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=80_%_of_weights_zero is worse }}.
 
 # %% [markdown]
-# A cut, distilled again, costs little for MLPs: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut,_distilled_again is equivalent }}, on lesson 05's glosses {{ gain pruning-and-int8-stack-with-distillation wordnet-glosses student=MLP,step=half_cut,_distilled_again is equivalent }}. A CNN has not recovered: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut,_distilled_again is worse }}.
+# A cut, distilled again, costs little for MLPs: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }}, on lesson 05's glosses {{ gain pruning-and-int8-stack-with-distillation wordnet-glosses student=MLP,step=half_cut_and_distilled_again is equivalent }}. A CNN has not recovered: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }}.
 
 # %% [markdown]
-# A cut has a rival: a student that is small from the start, taught for as long in all. MLPs: {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut,_distilled_again is equivalent }} % right, cut and distilled again {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut,_distilled_again is equivalent }} %. CNNs: {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut,_distilled_again is worse }} and {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut,_distilled_again is worse }} %.
+# A cut has a rival: a student that is small from the start, taught for as long in all. MLPs: {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} % right, cut and distilled again {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} %. CNNs: {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }} and {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }} %.
 
 # %% [markdown]
 # An average can hide a garment, so every step gets lesson 05's audit, with the state before it as the teacher. A garment that surely loses more than a share of 0.02 is a *flag*:
