@@ -131,6 +131,7 @@ def test_what_no_plan_asks_for_decides_nothing_and_is_listed_as_not_measured():
     ]
     measured = full(plan=plan())
     assert measured.rules["measured"][5] == "p99 1 ms"
+    assert full().rules["required"][5] == "p99 at most 2 ms at batch 1"
     assert measured.not_tested == ["Mails after 2006."]
 
 
@@ -234,6 +235,7 @@ def test_both_forms_hold_every_rule_every_sentence_and_the_recommendation(page, 
         *(one.text for one in result.sheet.reasons),
         "1 rule is broken",
         "It has paid for itself after 5 months",
+        "together with the other 2: one that ends just below its limit may be undecided",
     ]:
         assert said in words
         assert said in marked

@@ -45,7 +45,8 @@ def _as_planned(plan, report):
         *([f"audited on {settings['date']}, before it"] if settings["date"] < plan.written.isoformat() else []),
     ]
     measured = "; ".join(broken) or f"kept by the audit of {settings['date']}"
-    return Rule("The plan came first, and was kept", f"{promised}, written {plan.written}", measured, _held(not broken))
+    required = f"{promised}, written {plan.written}"
+    return Rule("The plan is dated first, and was kept", required, measured, _held(not broken))
 
 
 def margin_text(plan, report):
@@ -110,7 +111,8 @@ def _fast(plan, speed):
     if plan.p99_ms is None:
         return Rule(rule, OPEN, measured, OPEN)
     held = speed is not None and speed["p99_ms"] <= plan.p99_ms
-    return Rule(rule, f"p99 at most {plan.p99_ms:g} ms", measured, _held(held))
+    batch = f" at batch {speed.name[1]}" if speed is not None and isinstance(speed.name, tuple) else ""
+    return Rule(rule, f"p99 at most {plan.p99_ms:g} ms{batch}", measured, _held(held))
 
 
 def _pays(plan, case):
