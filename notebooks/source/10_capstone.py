@@ -291,7 +291,6 @@ import datetime
 
 today = datetime.date.today().isoformat()
 plan = release_plan([*slices_of(data.test)], today)
-plan = replace(plan, p99_ms=5, break_even_months=12)
 print(plan)
 
 # %% [markdown]
@@ -316,7 +315,7 @@ rehearse(plan)
 # Ours is ten points: a copy would pass at five, and one mail that differs would undo it. Hard ham is a twelfth of these mails, so ten points are less than one in a hundred of all. Somebody has to sign for that.
 
 # %%
-plan = replace(plan, thresholds=LIMITS)
+plan = replace(plan, thresholds=LIMITS, p99_ms=5, break_even_months=12)
 print(f"{len(rehearse(plan))} slices that a copy could not pass")
 
 # %% [markdown]
@@ -365,12 +364,11 @@ import torch
 from kdcourse.models import mlp
 from kdcourse.train import distill
 
-entry = data.vocabulary or data.train.inputs.shape[1]
 classes = len(data.class_names)
 
 
 def made(inputs, logits, width, temperature, lr):
-    sizes = [entry, int(width), classes]
+    sizes = [data.vocabulary or inputs.shape[1], int(width), classes]
     model = mlp(sizes, seed=0, ids=data.vocabulary is not None)
     distill(model, inputs, logits, temperature=temperature, lr=lr, **SETTINGS)
     return model
@@ -384,7 +382,7 @@ student = made(own.inputs, own.teacher_logits, width, temperature, lr)
 # %% [markdown]
 # ## 4 · Audit
 #
-# Now the test set is opened, once, with the limits of the plan. Lesson 05 audited other filters on these mails; take a test set that nobody has seen.
+# Now the test set is opened, once, with the limits of the plan.
 
 # %%
 from kdcourse.train import teacher_logits
@@ -397,13 +395,15 @@ report = audit(truth, asked, said, slices_of(part), **plan.policy)
 report.plot()
 
 # %% [markdown]
+# Lesson 05 audited other filters on the same mails: they lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, and {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham. Whoever has read that writes a plan with it in mind. Yours deserves a test set that nobody has seen.
+
+# %% [markdown]
 # What is the teacher good for? The rival, on the same test examples:
 
 # %%
 plain = teacher_logits(rival, inputs).argmax(1).numpy()
 against = compare(1.0 * (said == truth), 1.0 * (plain == truth))
 passes = audit(truth, asked, plain, slices_of(part), **plan.policy).status == 0
-simpler = "one does" if passes else "dearer"
 print(f"student − rival: {against}\nthe rival keeps the plan: {passes}")
 
 # %% [markdown]
@@ -466,7 +466,7 @@ sheet = decision_sheet(
     tokenizer="classes",
     terms="allowed",
     gold="independent",
-    alternatives=simpler,
+    alternatives="one does" if passes else "dearer",
     costs_known=True,
     requests_per_month=TRAFFIC,
     teacher_cost=TEACHER_PRICE,
@@ -523,7 +523,7 @@ found = report.table[["verdict", "waiver"]].T.to_numpy().tolist()
 print("your rule:", recommend(*found, page.not_tested, page.monitoring))
 
 # %% [markdown]
-# **Not shown to be bad is not shown to be safe.** This student may be good enough; these mails cannot show it. More of them would, or a margin that somebody signs for, or a cascade that sends the unsure ones to the teacher (lesson 09).
+# **Not shown to be bad is not shown to be safe.** Where a slice is undecided, the student may be good enough, and these mails cannot show it. More of them would, or a cascade that sends the unsure ones to the teacher (lesson 09). A margin that is widened now would not.
 
 # %% [markdown]
 # ## Where it goes wrong: whose test words are these?
@@ -572,7 +572,7 @@ def leakage_gap(theirs_test, theirs_new, ours_test, ours_new):
 leakage_gap = check.leakage_gap(leakage_gap).use()
 
 # %% [markdown]
-# Would it find a leak, and none where there is none? Our student has seen neither set. Our teacher has seen its training words: hand them in as its test set.
+# Would it find a leak, and none where there is none? Our student has seen neither set. Our teacher has seen its training words; hand them in as its test set, and ours as the new one.
 
 # %%
 errors = {
@@ -590,7 +590,7 @@ for name, theirs, ours, first, second in [
     print(name, "{:+.2f} ± {:.2f}".format(*leakage_gap(*four)))
 
 # %% [markdown]
-# Its gap is far above that of a model that has seen neither set: our test words cannot rank it. That it knows them by heart is not shown. New words are of other kinds, which may be hard for its network alone.
+# The check is not clean: where nothing leaked it does not show 0. So read the last line against the first, not against 0. It is far above: our test words cannot rank g2p-en. That it knows them by heart is not shown; new words are of other kinds, which may be hard for its network alone.
 
 # %% [markdown]
 # ## On Monday
