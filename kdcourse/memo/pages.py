@@ -57,13 +57,8 @@ def because(memo) -> str:
 
 
 def _together(report):
-    """Why an interval that ends below its limit need not be a pass."""
-    if report.corrected_for < 2:
-        return ""
-    return (
-        f"Each interval holds for itself, and a verdict together with the other {report.corrected_for - 1:,}: "
-        "one that ends just below its limit may be undecided."
-    )
+    """Why a slice whose interval ends below its limit need not pass."""
+    return "Intervals hold one by one, verdicts all together." if report.corrected_for > 1 else ""
 
 
 def _times(latency):
