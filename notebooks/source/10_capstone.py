@@ -411,7 +411,7 @@ print(f"student − rival: {against}\nthe rival keeps the plan: {passes}")
 # %% [markdown]
 # ## 5 · Export and measure
 #
-# What ships is a file. It must answer as the module does; then it is timed, one request at a time and 64 at once.
+# What ships is a file. It must answer as the module does; then it is timed, one request at a time, which the plan limits, and 64 at once.
 
 # %%
 import tempfile
