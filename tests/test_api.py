@@ -221,6 +221,21 @@ def test_a_change_is_found_at_the_next_check_and_its_answers_are_not_used(tmp_pa
     assert len(taught.train) == len(kept) < 100
     assert torch.equal(taught.train.inputs, data.train.inputs[kept])
     assert torch.equal(taught.train.teacher_logits, targets(client("train", kept), NAMES)[0])
+    assert client.gaps()[-1] == (
+        "The teacher's new version, found after 150 of 300 train examples; 50 answers were thrown away."
+    )
+
+
+def test_what_the_answers_leave_out_is_said_by_label(tmp_path):
+    client = Client(SimulatedAPI(task(200), refuses={"ham": 0.5}, unclear=0.1), tmp_path / "answers")
+    assert client.gaps() == []
+    texts = [answer.text for answer in client("test", range(200))]
+    refused, unclear = client.gaps()
+    for said, mark, why in [(refused, "cannot", "refused"), (unclear, " or ", "unclear")]:
+        labels = [client.api.data.test.labels[row].item() for row, text in enumerate(texts) if mark in text]
+        assert said.startswith(f"{len(labels)} test examples whose answer was {why}: ")
+        for label in set(labels):
+            assert f"{labels.count(label)} {NAMES[label]}" in said
 
 
 def test_without_a_change_every_answer_is_used_and_rows_stay_with_their_answers(tmp_path):

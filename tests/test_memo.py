@@ -234,6 +234,7 @@ def test_both_forms_hold_every_rule_every_sentence_and_the_recommendation(page, 
         *(one.text for one in result.sheet.reasons),
         "1 rule is broken",
         "It has paid for itself after 5 months",
+        "Intervals hold one by one, verdicts all together.",
     ]:
         assert said in words
         assert said in marked

@@ -1,6 +1,7 @@
 """Asking an API: each answer once, none of them lost, and a look at the version now and then."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -96,7 +97,7 @@ class Client:
         names, rows = self.api.data.class_names, range(len(getattr(self.api.data, split)))
         asked, starts = [], range(0, len(rows), integer("check_every", check_every, at_least=1))
         first, second = (targets(self("validation", canaries, repetition), names) for repetition in (0, 1))
-        self.checks = []
+        self.checks, self._watched = [], split
         for check, start in enumerate(starts, 1):
             block = self(split, rows[start : start + check_every])
             later = targets(self("validation", canaries, 1 + check), names)
@@ -119,10 +120,49 @@ class Client:
             {
                 "asked": "canaries, again" if repetition else split,
                 "calls": 1,
-                "refused": not answer.logprobs and answer.text == REFUSAL,
-                "unclear": answer.text != REFUSAL and parse(answer.text, self.api.data.class_names) is None,
+                "refused": self._missing(answer) == "refused",
+                "unclear": self._missing(answer) == "unclear",
                 "paid": answer.price,
             }
             for (split, _, repetition), answer in self.answers.items()
         ]
         return pd.DataFrame(rows, columns=["asked", "calls", "refused", "unclear", "paid"]).groupby("asked").sum()
+
+    def _missing(self, answer):
+        if not answer.logprobs and answer.text == REFUSAL:
+            return "refused"
+        return "" if parse(answer.text, self.api.data.class_names) is not None else "unclear"
+
+    def gaps(self, split: str = "test") -> list[str]:
+        """What these answers leave out, as sentences for a memo: what was refused or unclear, and a new version.
+
+        Parameters
+        ----------
+        split : str
+            Whose refused and unclear answers are counted, by the examples' labels.
+
+        Returns
+        -------
+        list of str
+            Empty where nothing is left out.
+        """
+        data = self.api.data
+        labels = getattr(data, split).labels.tolist()
+        found = [
+            (self._missing(answer), data.class_names[labels[row]])
+            for (where, row, repetition), answer in self.answers.items()
+            if where == split and not repetition
+        ]
+        said = []
+        for why in ("refused", "unclear"):
+            counts = Counter(name for missing, name in found if missing == why)
+            listed = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
+            said += [f"{counts.total():,} {split} examples whose answer was {why}: {listed}."] if counts else []
+        if self.checks and self.checks[-1]["changed"]:
+            asked, clean = self.checks[-1]["rows"], ([0] + [check["rows"] for check in self.checks])[-2]
+            total = len(getattr(data, self._watched))
+            said.append(
+                f"The teacher's new version, found after {asked:,} of {total:,} {self._watched} examples; "
+                f"{asked - clean:,} answers were thrown away."
+            )
+        return said

@@ -38,6 +38,7 @@ def _told(memo):
             for row in [*rows, memo.report.overall]
         ],
         "left": left,
+        "together": _together(memo.report),
         "times": _times(memo.latency),
         "money": _money(memo.case),
         "not_tested": _cut(memo.not_tested),
@@ -53,6 +54,11 @@ def because(memo) -> str:
         return "No rule that was set before is broken."
     rules = "rule is" if len(broken) == 1 else "rules are"
     return f"{len(broken)} {rules} broken: {', '.join(broken)}."
+
+
+def _together(report):
+    """Why a slice whose interval ends below its limit need not pass."""
+    return "Intervals hold one by one, verdicts all together." if report.corrected_for > 1 else ""
 
 
 def _times(latency):
@@ -104,6 +110,8 @@ def write_markdown(memo, path: StrPath | None = None) -> str:
         *_table(["slice", "n", told["gap_title"], "verdict"], told["slices"]),
         *(["", f"and {told['left']:,} more slices"] if told["left"] else []),
     ]
+    if told["together"]:
+        lines += ["", escaped(told["together"])]
     if told["times"]:
         lines += ["", "**Speed.**", "", *_table(*told["times"])]
     if told["money"]:

@@ -45,7 +45,8 @@ def _as_planned(plan, report):
         *([f"audited on {settings['date']}, before it"] if settings["date"] < plan.written.isoformat() else []),
     ]
     measured = "; ".join(broken) or f"kept by the audit of {settings['date']}"
-    return Rule("The plan came first, and was kept", f"{promised}, written {plan.written}", measured, _held(not broken))
+    required = f"{promised}, written {plan.written}"
+    return Rule("The plan is older, and was kept", required, measured, _held(not broken))
 
 
 def margin_text(plan, report):

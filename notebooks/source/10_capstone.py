@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 10 · Capstone
 #
-# **45 minutes**, and eleven more for the final quiz; a project of your own takes longer · needs [lesson 05](05_sliced_evaluation.ipynb) · computes for about a minute
+# **45 minutes**, and eleven more for the final quiz; a project of your own takes longer · needs lessons [05](05_sliced_evaluation.ipynb), 08 and 09 · computes for about a minute
 #
 # You will be able to
 # - bring any teacher: a network, a table of probabilities, an API,
@@ -9,7 +9,7 @@
 # - say *ship* or *do not ship* on one page, and show why.
 
 # %% [markdown]
-# **More answers, a worse student.** An API changes its version and says nothing. The student that learns from all that was paid for gets fewer hard mails right than its twin, which threw more than half of it away.
+# **More answers, a worse student.** An API changes its version and says nothing. *Hard ham* is mail that one wants and that looks like spam. The student that learns from every answer gets less of it right than its twin, whose maker noticed, stopped asking, and paid less.
 #
 # ![Six steps from a promise to a decision: margin and slices, the teacher's answers, size and temperature, audit, export and measure, cost. Each writes its line into the memo: ship or don't.](pictures/pipeline.svg)
 
@@ -24,7 +24,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 #
 # 1. nothing: a few per cent of wrong answers drown in the right ones
 # 2. as much on every kind of mail
-# 3. most on mails that one wants and that look like spam
+# 3. most on hard ham
 
 # %%
 my_guess = 1  # ours: change it to yours
@@ -32,10 +32,10 @@ my_guess = 1  # ours: change it to yours
 # %% [markdown]
 # ## A teacher that answers in words
 #
-# The API is simulated: the mails' own teacher, behind a door. It gives a sentence and its five likeliest tokens, with noise. It refuses some spam, and costs money each time. Answers stay on disk, so none is paid twice.
+# The API is simulated: the mails' own teacher, behind a door. It gives a sentence and its likeliest tokens, five at most, with noise. It refuses some spam, and costs money each time. Answers stay on disk, so none is paid twice.
 
 # %%
-from kdcourse.api import Client, SimulatedAPI, targets
+from kdcourse.api import Answer, Client, SimulatedAPI, targets
 from kdcourse.data import load
 
 mails = load("spam-assassin")
@@ -45,19 +45,17 @@ api = SimulatedAPI(
     mails,
     refuses={"spam": 0.15},  # of the mails that it would call spam
     drift=4,  # the new version adds this to the logit of spam
-    changes_at=2_800 if FAST else 4_200,  # calls
-    price=0.002,
+    changes_at=2_700 if FAST else 4_050,  # calls
+    price=0.002,  # invented, as are all prices here
 )
 client = Client(api)
-for answer in client("test", range(3)):
+for answer in client("validation", range(3)):
     print(answer.text, answer.logprobs)
 
 # %% [markdown]
 # **What is not listed.** Of several spellings the probabilities are added up. What the five leave out can be *spread* over the other classes, or *dropped*. With two classes nothing is left out; with 26, the choice shows:
 
 # %%
-from kdcourse.api import Answer
-
 names = ["animal", "food", "plant", "tool"]
 listed = Answer("Plant.", {"plant": -0.69, "food": -1.61}, price=0.002)
 for rest in ("spread", "dropped"):
@@ -65,7 +63,7 @@ for rest in ("spread", "dropped"):
     print(f"{rest:8}", logits.softmax(1).numpy().round(2))
 
 # %% [markdown]
-# **Canaries** are inputs that are asked again and again. As long as the version stays, a repeated answer differs from the first by noise alone. Each check asks 25 of them whether they now lie further off than the first repetition did (Wilcoxon's signed-rank test).
+# **Canaries** are inputs that are asked again and again. We ask 25 mails twice at the start, to learn the noise. At each check we ask again: is the answer further from the first than that noise (Wilcoxon's signed-rank test)?
 
 # %% [markdown]
 # `bring` asks about all mails, checks every 250 calls, and throws away what came after the last clean check:
@@ -74,7 +72,8 @@ for rest in ("spread", "dropped"):
 from kdcourse.bring import bring
 
 watched = bring(mails, client)
-print(f"{len(watched.train):,} of {len(mails.train):,} answers kept")
+asked, kept = client.ledger.loc["train", "calls"], len(watched.train)
+print(f"of {len(mails.train):,} mails, {asked:,} asked and {kept:,} kept")
 client.ledger.round(3)
 
 # %%
@@ -83,35 +82,37 @@ import pandas as pd
 pd.DataFrame(client.checks).tail(3)
 
 # %% [markdown]
-# `limit` keeps all checks together at one false alarm in a hundred. The last one is none: the version has changed, and its mails were thrown away.
+# `limit` keeps all checks together at one false alarm in a hundred. The last one is none: the version has changed. Thrown away are the 250 answers since the last clean check, of the old version and the new alike. The mails never asked are money saved.
 
 # %% [markdown]
-# Refusals are no accident: they hit spam alone, so the student sees less of it, and the test set lacks it too. They are set aside and counted; the memo will say so.
+# Refusals are no accident: they hit what the teacher takes for spam, so the student sees less of it, and the test set lacks it too. They are counted, and the memo will say so.
 
 # %% [markdown]
 # ## Measure: what the change costs
 #
-# One student learns from every answer, as if nobody had looked; its twin from those before the change. A control tells the change from the number of answers: the same API, had it stayed as it was.
+# One student learns from every answer, as if nobody had looked; its twin from those before the change. A control has as many answers as the first, of an API that stayed as it was. All are scored on validation: the test set stays closed. For the experiment, calls are free.
 
 # %%
 from dataclasses import replace
 
-stayed = Client(replace(api, drift=0))
+free = replace(api, price=0.0)
+stayed = replace(free, drift=0)
 answers = {
-    "every answer": bring(mails, client, check_every=None),
+    "every answer": bring(mails, Client(free), check_every=None),
     "before the change": watched,
-    "control: no change": bring(mails, stayed, check_every=None),
+    "control: no change": bring(mails, Client(stayed), check_every=None),
 }
 
 # %%
 from kdcourse.sweep import grid, sweep
 
-OPTIONS = {"device": DEVICE, "progress": False, "resume": False}
-OPTIONS |= {"epochs": 2 if FAST else 10, "predictions": True}
-arm = grid(width=8, lr=0.003, init_seed=[*range(2 if FAST else 5)])
+SETTINGS = {"device": DEVICE, "progress": False, "batch_size": 64}
+SETTINGS["epochs"] = 2 if FAST else 10
+OPTIONS = SETTINGS | {"resume": False, "predictions": True}
+arm = grid(width=8, lr=0.003, init_seed=[*range(2 if FAST else 10)])
 students = {
-    name: sweep(arm, given, batch_size=64, **OPTIONS)
-    for name, given in answers.items()
+    name: sweep(arm, replace(own, test=own.validation), **OPTIONS)
+    for name, own in answers.items()
 }
 
 # %%
@@ -120,8 +121,8 @@ import numpy as np
 from kdcourse import plots
 from kdcourse.stats import compare
 
-labels = watched.test.labels.numpy()
-group = watched.test.about["group"].to_numpy()
+labels = watched.validation.labels.numpy()
+group = watched.validation.about["group"].to_numpy()
 parts = {"all mail": labels >= 0} | {k: group == k for k in np.unique(group)}
 right = {}
 for name, rows in students.items():
@@ -130,27 +131,32 @@ for name, rows in students.items():
 pd.DataFrame(right).map(np.mean).round(3)
 
 # %%
-every, before = (right[name] for name in list(right)[:2])
-lost = {kind: compare(every[kind], before[kind]) for kind in parts}
+every, control = right["every answer"], right["control: no change"]
+lost = {kind: compare(every[kind], control[kind]) for kind in parts}
 hard = lost["hard-ham-1"]
 plots.differences(
     lost,
     title=hard.say(
-        worse=f"With every answer, {-100 * hard.mean:.0f} points less "
-        "on hard ham",
-        better="With every answer, hard ham gains",
+        worse=f"The change costs {-100 * hard.mean:.0f} points on hard ham",
+        better="Hard ham gains by the change",
         inconclusive="Hard ham: no difference is shown",
     ),
-    xlabel="mails right, every answer − before the change (points)",
+    xlabel="mails right, every answer − control (points)",
     scale=100,
 )
-print(f"You said {my_guess}.")
+answer = hard.say(worse="It is 3.", better="Not 3.", inconclusive="Open.")
+print(f"You said {my_guess}. {answer}")
 
 # %% [markdown]
-# *Hard ham* is mail that one wants and that looks like spam. The new version is stricter, which catches more spam, and nobody had asked for that.
+# The new version is stricter, which catches more spam, and nobody had asked for that. How many of the teacher's verdicts does it turn?
+
+# %%
+ham, spam = watched.validation.teacher_logits.numpy().T
+turned = (ham > spam) & (ham < spam + api.drift)
+pd.Series({kind: turned[at].mean() for kind, at in parts.items()}).round(3)
 
 # %% [markdown]
-# The control has as many answers as the first student, and does not fall: it is the change. How large that is was ours to choose. The intervals cover five trainings, not other mails.
+# The student copies what it was told. How large the change is was ours to choose. The intervals cover ten trainings, not other mails.
 
 # %% [markdown]
 # ## The sketch
@@ -158,7 +164,7 @@ print(f"You said {my_guess}.")
 # The picture at the top has six steps. Which examples may each see?
 
 # %% [markdown]
-# **Exercise 1** · 2 minutes · easy. Return `"none"`, `"train"`, `"validation"` or `"test"`. The steps are `"write the plan"`, `"distil"`, `"choose size and temperature"`, `"choose when to ask the teacher"` and `"audit"`.
+# **Exercise 1** · 2 minutes · easy. Return `"none"`, `"train"`, `"validation"` or `"test"`. The steps are `"write the plan"`, `"distil"`, `"choose size and temperature"` and `"audit"`.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -172,7 +178,6 @@ def split_for(step):
         "write the plan": "none",
         "distil": "train",
         "choose size and temperature": "validation",
-        "choose when to ask the teacher": "validation",
         "audit": "test",
     }[step]
 
@@ -190,6 +195,7 @@ split_for = check.split_for(split_for).use()
 # %%
 data, teacher = mails, client
 WIDTHS = [2, 8, 32]  # of the hidden layer, from which validation chooses
+LIMITS = {"kind=hard-ham": 0.10}  # where another margin holds
 TRAFFIC = 2_000_000  # requests a month
 TEACHER_PRICE = 1000 * api.price  # of 1,000 answers
 WORK = 5_000  # once: training, failed attempts, people
@@ -197,7 +203,7 @@ UPKEEP = 500  # a month: canaries, labels, training again
 
 
 def slices_of(split):
-    return {"group": split.about["group"]}
+    return {"kind": split.about["group"].str.rsplit("-", n=1).str[0]}
 
 
 # %% [markdown]
@@ -209,6 +215,7 @@ def slices_of(split):
 #
 # data = load("fashion-mnist").subset(5_000)
 # teacher = load_teacher("fashion-mnist")
+# LIMITS = {}
 #
 #
 # def slices_of(split):
@@ -220,6 +227,7 @@ def slices_of(split):
 # data = load("wordnet-glosses").subset(5_000)
 # splits = ["train", "validation", "test"]
 # teacher = {s: getattr(data, s).teacher_logits.softmax(1) for s in splits}
+# LIMITS = {}
 #
 #
 # def slices_of(split):
@@ -239,6 +247,7 @@ def slices_of(split):
 # )
 # splits = ["train", "validation", "test"]
 # teacher = {s: model.predict_proba(getattr(data, s).inputs) for s in splits}
+# LIMITS = {}
 #
 #
 # def slices_of(split):
@@ -251,7 +260,7 @@ def slices_of(split):
 # %% [markdown]
 # ## 1 · Margin and slices
 #
-# Write down now what would stop you; any limit can be met once the result is known. The filters of lesson 05 lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, and {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham.
+# Write down now what would stop you; any limit can be met once the result is known.
 
 # %%
 from kdcourse.memo import Plan
@@ -280,8 +289,32 @@ import datetime
 
 today = datetime.date.today().isoformat()
 plan = release_plan([*slices_of(data.test)], today)
-plan = replace(plan, p99_ms=5, break_even_months=12)
 print(plan)
+
+# %% [markdown]
+# Can anybody keep it? Let the teacher be its own student: no answer differs, and only the sizes of the slices count.
+
+# %%
+from kdcourse.audit import audit
+
+
+def rehearse(plan):
+    copy = [data.test.labels] * 3  # labels, teacher and student
+    left = audit(*copy, slices_of(data.test), **plan.policy).undecided
+    return left[["slice", "level", "n", "max_gap", "more_needed"]]
+
+
+rehearse(plan)
+
+# %% [markdown]
+# **A plan that not even a copy of the teacher passes is no plan.** It says no before anything is trained. Get more hard ham; or give it a wider margin, and say why.
+
+# %% [markdown]
+# Ours is ten points: a copy would pass at five, and one mail that differs would undo it. Hard ham is a twelfth of these mails, so ten points are less than one in a hundred of all. Somebody has to sign for that.
+
+# %%
+plan = replace(plan, thresholds=LIMITS, p99_ms=5, break_even_months=12)
+print(f"{len(rehearse(plan))} slices that a copy could not pass")
 
 # %% [markdown]
 # ## 2 · The teacher's answers
@@ -302,7 +335,7 @@ tried = {"width": WIDTHS, "lr": [0.003, 0.01], "init_seed": [0, 1]}
 both = pd.concat(
     [grid(temperature=[1, 4], **tried), grid(soft_weight=0, **tried)]
 )
-table = sweep(both, taught, batch_size=64, **OPTIONS)
+table = sweep(both, taught, **OPTIONS)
 settings = ["width", "temperature", "lr"]
 chooses = split_for("choose size and temperature")
 by_arm = {
@@ -314,28 +347,35 @@ by_arm[1.0].unstack("temperature").round(4)
 # %%
 width, temperature, lr = by_arm[1.0].idxmax()
 print(f"chosen: {width:.0f} hidden units, T = {temperature:g}, lr {lr:g}")
+span = (by_arm[1.0].max() - by_arm[1.0].min()) * len(taught.validation)
+print(f"from the best to the worst: {span:.0f} examples")
 
 # %% [markdown]
-# The student that would ship, trained once more as a module of its own:
+# Among settings so close, luck chooses.
+
+# %% [markdown]
+# The student that would ship is trained once more, as a module. Its rival needs no API: it learns from the labels of *all* training examples, refused or not, with what validation chose for labels.
 
 # %%
+import torch
+
 from kdcourse.models import mlp
 from kdcourse.train import distill
 
-entry = data.vocabulary or data.train.inputs.shape[1]
-sizes = [entry, int(width), len(data.class_names)]
-student = mlp(sizes, seed=0, ids=data.vocabulary is not None)
-history = distill(
-    student,
-    taught.train.inputs,
-    taught.train.teacher_logits,
-    temperature=temperature,
-    lr=lr,
-    epochs=OPTIONS["epochs"],
-    batch_size=64,
-    device=DEVICE,
-    progress=False,
-)
+classes = len(data.class_names)
+
+
+def made(inputs, logits, width, temperature, lr):
+    sizes = [data.vocabulary or inputs.shape[1], int(width), classes]
+    model = mlp(sizes, seed=0, ids=data.vocabulary is not None)
+    distill(model, inputs, logits, temperature=temperature, lr=lr, **SETTINGS)
+    return model
+
+
+certain = 40 * torch.eye(classes)[data.train.labels]  # labels, as logits
+rival = made(data.train.inputs, certain, *by_arm[0.0].idxmax())
+own = taught.train
+student = made(own.inputs, own.teacher_logits, width, temperature, lr)
 
 # %% [markdown]
 # ## 4 · Audit
@@ -343,7 +383,6 @@ history = distill(
 # Now the test set is opened, once, with the limits of the plan.
 
 # %%
-from kdcourse.audit import audit
 from kdcourse.train import teacher_logits
 
 part = getattr(taught, split_for("audit"))
@@ -354,19 +393,25 @@ report = audit(truth, asked, said, slices_of(part), **plan.policy)
 report.plot()
 
 # %% [markdown]
-# The control: the same size on labels, on the same test examples. What is the teacher good for?
+# Lesson 05 audited other filters on the same mails: they lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, and {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham. Yours deserves a test set that nobody has seen.
+
+# %% [markdown]
+# What is the teacher good for? The rival, on the same test examples:
 
 # %%
-best = by_arm[0.0][width].idxmax()
-twin = table[(table["soft_weight"] == 0) & (table["width"] == width)]
-twin = twin[twin["lr"] == best[1]].iloc[0]["test_logits"].argmax(1)
-against_labels = compare(1.0 * (said == truth), 1.0 * (twin == truth))
-print(against_labels)
+plain = teacher_logits(rival, inputs).argmax(1).numpy()
+against = compare(1.0 * (said == truth), 1.0 * (plain == truth))
+passes = audit(truth, asked, plain, slices_of(part), **plan.policy).status == 0
+simple = "one does" if passes else "not priced"
+print(f"student − rival: {against}\nthe rival keeps the plan: {passes}")
+
+# %% [markdown]
+# Unless this interval lies above 0, the teacher is not shown to be good for anything: here, labels were free. The interval covers other mails, not other trainings.
 
 # %% [markdown]
 # ## 5 · Export and measure
 #
-# What ships is a file. It must answer as the module does; then it is timed, one request at a time and 64 at once.
+# What ships is a file. It must answer as the module does; then it is timed, one request at a time, which the plan limits, and 64 at once.
 
 # %%
 import tempfile
@@ -405,13 +450,12 @@ case = ship.business_case(
     retraining_cost_per_month=UPKEEP,
 )
 print(f"{queries:,} answers bought at {TEACHER_PRICE / 1000:.3f} each")
-print(f"a million of the student's: {1000 * per_1000:.4f}")
 print(f"pays back after {case.break_even_months:.2f} months")
 
 # %% [markdown]
 # ## Ship, or do not ship
 #
-# First the questions that no training run answers. Answer them for your own feature:
+# First the decision sheet. Whether something simpler does, the rival has answered; the rest no training run answers.
 
 # %%
 from IPython.display import display
@@ -424,7 +468,7 @@ sheet = decision_sheet(
     tokenizer="classes",
     terms="allowed",
     gold="independent",
-    alternatives="dearer",
+    alternatives="dearer" if against.low > 0 else simple,
     costs_known=True,
     requests_per_month=TRAFFIC,
     teacher_cost=TEACHER_PRICE,
@@ -437,7 +481,7 @@ sheet = decision_sheet(
 display(sheet)
 
 # %% [markdown]
-# **Exercise 3** · 3 minutes · medium. Write `recommend`, which returns `"ship"` or `"do not ship"`. A flag stops a release. So does any other verdict that is no pass, unless its waiver says why not. And a memo that names nothing untested, or nothing to watch, is not finished.
+# **Exercise 3** · 3 minutes · medium. Write `recommend`, which returns `"ship"` or `"do not ship"`. A flag stops a release. So does any other verdict that is no pass, unless its waiver says why not, as `{"kind=spam": {"reason": "The teacher answers these.", "until": "2027-03-01"}}` tells an audit. And a memo that names nothing untested, or nothing to watch, is not finished.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -456,20 +500,21 @@ def recommend(verdicts, waivers, not_tested, monitoring):
 recommend = check.recommend(recommend).use()
 
 # %% [markdown]
-# The memo asks for that, and for the other rules of the plan:
+# The memo asks for that, and for the other rules of the plan. Its first rule compares dates, which anybody can type; commit the plan.
 
 # %%
-silent = len(data.test) - len(taught.test)
+gaps = teacher.gaps() if isinstance(teacher, Client) else []
 page = memo(
-    f"A student of {int(width)} hidden units on {data.name}",
+    f"{data.name}: {int(width)} hidden units, T = {temperature:g}",
     plan=plan,
     report=report,
-    comparison=against_labels,
+    comparison=against,
+    against="a student on all labels, without the teacher",
     export=export,
     latency=times,
     case=case,
     sheet=sheet.decision,
-    not_tested=[f"{silent} test examples that the teacher did not answer."],
+    not_tested=["Examples newer than these.", *gaps],
     monitoring=["Canaries every week.", "Share of each answer, every week."],
 )
 page.to_html(folder / "memo.html")
@@ -480,7 +525,10 @@ found = report.table[["verdict", "waiver"]].T.to_numpy().tolist()
 print("your rule:", recommend(*found, page.not_tested, page.monitoring))
 
 # %% [markdown]
-# **Not shown to be bad is not shown to be safe.** This student may be good enough; these mails cannot show it. More of them would, or a margin that somebody signs for, or a cascade that sends the unsure ones to the teacher (lesson 09).
+# Intervals hold one by one, verdicts all together: a slice may be undecided though its interval ends below the limit.
+
+# %% [markdown]
+# **Not shown to be bad is not shown to be safe.** Where a slice is undecided, the student may be good enough, and these mails cannot show it. More of them would, or a cascade that sends the unsure ones to the teacher (lesson 09). A margin that is widened now would not.
 
 # %% [markdown]
 # ## Where it goes wrong: whose test words are these?
@@ -490,8 +538,6 @@ print("your rule:", recommend(*found, page.not_tested, page.monitoring))
 # On our test words it is as good as our teacher. **Predict: and on words that the dictionary got later?**
 
 # %%
-import torch
-
 from kdcourse import lm
 from kdcourse.data import g2p_en
 
@@ -501,11 +547,13 @@ models = ["g2p_en", "teacher", "student"]
 for name in models:
     errors = lm.pronunciation_errors(words[name], words["listed"])
     words[name] = errors.distances
-which = np.where(new, "added later", words["set"] + " split")
-words.groupby(which)[models].mean().round(2)
+which = np.where(new, "added since", words["set"] + " split")
+means = words.groupby(which)[models].mean()
+means.loc["rise"] = means.loc["added since"] - means.loc["test split"]
+means.round(2)
 
 # %% [markdown]
-# Phonemes wrong per word. Our training and test words are one set to g2p-en: if it has learned from one, then from the other. New words are harder for all, and hardest for it.
+# Phonemes wrong per word. Our training and test words are one set to g2p-en: if it has learned from one, then from the other. New words, from two later releases, are harder for all. What is largest for it is the rise.
 
 # %% [markdown]
 # **Exercise 4** · 4 minutes · medium. How much more does *their* error rise than *ours* does? `leakage_gap` takes four tensors of errors, word by word. It returns the gap, and half the width of its 95 % interval.
@@ -529,7 +577,7 @@ def leakage_gap(theirs_test, theirs_new, ours_test, ours_new):
 leakage_gap = check.leakage_gap(leakage_gap).use()
 
 # %% [markdown]
-# Would it find a leak, and none where there is none? Our student has seen neither set. Our teacher has seen its training words: hand them in as its test set.
+# Would it find a leak, and none where there is none? Our student has seen neither set. Our teacher has seen its training words; hand them in as its test set, and ours as the new one.
 
 # %%
 errors = {
@@ -537,7 +585,7 @@ errors = {
     for name, rows in words.groupby(which)
 }
 test, train = errors["test split"], errors["train split"]
-later = errors["added later"]  # rows: g2p-en, our teacher, our student
+later = errors["added since"]  # rows: g2p-en, our teacher, our student
 for name, theirs, ours, first, second in [
     ("student, seen neither: ", 2, 1, test, later),
     ("teacher, seen training:", 1, 0, train, test),
@@ -547,7 +595,7 @@ for name, theirs, ours, first, second in [
     print(name, "{:+.2f} ± {:.2f}".format(*leakage_gap(*four)))
 
 # %% [markdown]
-# Its gap is far above that of a model that has seen neither set: our test words cannot rank it. That it knows them by heart is not shown. New words are of other kinds, which may be hard for its network alone.
+# The check is not clean: where nothing leaked it does not show 0. So read the last line against the first, not against 0. It is far above: our test words cannot rank g2p-en. That it knows them by heart is not shown; new words are of other kinds, which may be hard for its network alone.
 
 # %% [markdown]
 # ## On Monday

@@ -8,7 +8,6 @@ SPLIT_OF = {
     "write the plan": "none",
     "distil": "train",
     "choose size and temperature": "validation",
-    "choose when to ask the teacher": "validation",
     "audit": "test",
 }
 _STEPS = list(SPLIT_OF)
@@ -29,11 +28,6 @@ _WRONG = {
         "none": "Sizes and temperatures differ in what students get right, so somebody has to look.",
         "train": "On what they have learned from, larger students look better than they are.",
         "test": "The best of many on the test set is partly the luckiest, and nothing is left to report on.",
-    },
-    "choose when to ask the teacher": {
-        "none": "A threshold is a number. It comes from a curve, and the curve from examples.",
-        "train": "A student is surest of what it has learned from: it would hardly ever ask.",
-        "test": "A threshold is chosen, too. On the test set it makes the cascade look better than it is.",
     },
     "audit": {
         "none": "An audit measures what the student loses. On which examples?",
@@ -60,7 +54,7 @@ split_for = Exercise(
     hints=[
         "Of each step ask: does it learn, choose, or report? A promise does none of the three.",
         "Training examples teach, validation examples choose, test examples report.",
-        "Two steps choose. One is a promise, and sees nothing.",
+        "One step chooses. Another is a promise, and sees nothing.",
     ],
     bugs={
         f"{step} on {split}": Bug(_but(step, split), said)
