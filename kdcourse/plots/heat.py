@@ -53,7 +53,8 @@ def surface(
         ax.text(c, r, text, ha="center", va="center", color=colour, fontsize=8, linespacing=1.3)
         if result.verdict in ("inconclusive", "equivalent"):
             ax.add_patch(_frame(c, r, colour))
-        words.append(f"{ylabel} {row}, {xlabel} {column}: {mean} [{low}, {high}], {result.verdict}")
+        verdict = result.verdict.replace("inconclusive", "not shown to differ")
+        words.append(f"{ylabel} {row}, {xlabel} {column}: {mean} [{low}, {high}], {verdict}")
     ax.set_xticks(range(len(columns)), [textwrap.fill(str(column), 12) for column in columns])
     ax.set_yticks(range(len(rows)), rows)
     ax.set_xlabel(f"{xlabel}\nmean and 95 % interval, in points\nframed with dashes: not shown to differ")

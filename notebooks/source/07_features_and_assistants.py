@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07 · Features and assistants
 #
-# **40 minutes** · needs [lesson 03](03_blended_loss.ipynb) · computes for a minute or two
+# **45 minutes** · needs [lesson 03](03_blended_loss.ipynb) · computes for a minute or two
 #
 # You will be able to
 # - match what is *inside* two networks: hints, attention, relations,
