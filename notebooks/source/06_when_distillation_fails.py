@@ -8,7 +8,7 @@
 # - see from the teacher alone, before you train, that a transfer set will *not* do,
 # - name a bug from its symptoms, and go from a symptom to the check to run.
 #
-# **The finding.** A teacher has an answer to everything. Shown 500 pictures of the task, a student gets {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} % of the garments right. Shown its teacher's answers to 500 digits: {{ a wrong-distribution-ruins fashion-mnist shown=digits,examples=500 is worse }} %; to crops of one photograph: {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=500 is worse }} %; to noise: {{ a wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} %; to half of the garments: {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=500 is worse }} %.
+# **The finding.** A teacher has an answer to everything. In the full run, a student that was shown 500 pictures of the task gets {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} % of the garments right. Shown its teacher's answers to 500 pictures of noise: {{ a wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} %, hardly better than guessing. Where between the two lie digits, one photograph, half of the garments? You will predict it.
 
 # %% tags=["parameters"]
 FAST = False  # fewer seeds and epochs; the tests use it
@@ -53,6 +53,9 @@ plots.strips(
     title="The teacher has an answer to everything, even to noise: of "
     f"{N}, {share:.0%} “{names[often]}”",
 )
+
+# %% [markdown]
+# Each row shows its first six; of noise, no typical ones.
 
 # %% [markdown]
 # ## Predict
@@ -108,7 +111,7 @@ COMMON = {
     "resume": False,
     "predictions": "right",
 }
-ARMS = grid(width=64, temperature=[1, 4], lr=[0.003, 0.01])
+ARMS = grid(width=64, temperature=[1, 4], lr=[0.003, 0.01][FAST:])
 
 
 # %%
@@ -164,7 +167,7 @@ claims.show(
 )
 
 # %% [markdown]
-# More of the wrong does not help: with 2,400 crops it is {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=2400 is worse }} %, with 2,400 pictures of half the classes {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=2400 is worse }} %.
+# More of the wrong hardly helps. In the full run, from 500 to 2,400 pictures: one photograph {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=2400 is worse }} %, half the classes {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=2400 is worse }} %, the task's own {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} to {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=2400 is worse }} %.
 
 # %% [markdown]
 # **Repaired**; the student needs no label: swap a tenth of the pictures for some of the other half, and let the teacher answer. The digits get as many garments.
@@ -181,15 +184,12 @@ print(f"digits, and a tenth garments: {mixed:.1f} %")
 print(f"those garments alone: {score['few pictures'].mean():.1f} %")
 
 # %% [markdown]
-# On the other half it was almost never right; a tenth brings most of it back. At equal steps, fifty garments teach more alone than among 450 digits. Show the right pictures longer before you look for others.
-
-# %% [markdown]
-# One photograph *can* teach: [Asano and Saeed (2023, abstract)](https://arxiv.org/abs/2112.00725) reach 69 % on ImageNet with strongly augmented patches of a single image. Ours saw 500, lightly augmented.
+# A tenth of the other half brings most of it back. At equal steps, fifty garments teach more alone than among 450 digits.
 
 # %% [markdown]
 # ## B. What the teacher said
 #
-# **Hard completions**: an API that gives text gives samples, here one class drawn from the distribution. **Miscalibrated**: logits four times too large are as right as before, and far too sure.
+# **Hard completions**: an API that gives text gives samples, here one class drawn from the distribution. **Miscalibrated**: logits four times too large are as right as before, and far too sure. **First choices**: the teacher's most probable class alone.
 
 # %% [markdown]
 # **Smoothed**: of two teachers that learned 10,000 labels, one learned them with label smoothing, which erases how alike two classes are ([Müller et al. 2019](https://arxiv.org/abs/1906.02629), abstract).
@@ -214,10 +214,10 @@ plots.differences(
 )
 
 # %% [markdown]
-# Being too sure costs little here: a temperature divides logits, and validation chose it. Our two teachers are one pair, so that their own luck is not in the interval.
+# Whether being too sure costs anything here we cannot tell: a temperature divides logits, and validation chose it. Our two teachers are one pair, so that their own luck is not in the interval.
 
 # %% [markdown]
-# The full runs: one sample costs {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points against distributions in lesson 08; a smoothed teacher {{ size smoothed-teacher-teaches-worse fashion-mnist temperature=4 is worse }} at T = 4.
+# How much a sample costs depends on the task: in the full run of lesson 08, {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points. A smoothed teacher costs {{ size smoothed-teacher-teaches-worse fashion-mnist temperature=4 is worse }} at T = 4 in that of lesson 02.
 
 # %% [markdown]
 # Repair: ask for log-probabilities, or for several samples. Ask what your teacher was trained on. Fit *its* temperature on validation labels:
@@ -252,7 +252,7 @@ for name, some in data.items():
     flown[name] = best_on_validation(table, "validation_auroc")
 
 # %% [markdown]
-# **Seen in an audit**, by time. As *teacher*: a student shown as many flights of the whole year, hindsight you lack. One run each; half a point of AUROC is allowed.
+# **Seen in an audit**, by time, of two students with as many flights: one was shown January to June, one the whole year. The second stands where the audit has the teacher; in June you could not have had it. One run each; half a point of AUROC is allowed.
 
 # %%
 from kdcourse.audit import audit
@@ -269,10 +269,10 @@ days = {"metric": "auroc", "max_gap": 0.005, "clusters": about["date"]}
 audit(late, *said, {"tested on": season}, **days).plot()
 
 # %% [markdown]
-# The benchmark saw the first half only, where no loss was found. Hold out the *latest* days, and audit by time. Repair, if the teacher still holds: let it label this week's flights.
+# The benchmark saw the first half only, and no loss is shown there. Hold out the *latest* days, and audit by time. Repair, if the teacher still holds: let it label this week's flights.
 
 # %% [markdown]
-# The full run, over the whole year: flights of January to June instead of all months change AUROC by {{ gain wrong-distribution-ruins flights shown=January_to_June,examples=1700,metric=AUROC is equivalent }}, flights of one carrier by {{ gain wrong-distribution-ruins flights shown=one_carrier,examples=1700,metric=AUROC is equivalent }}. Lost, not ruined: a part of the task is not another task.
+# The full run, 1,700 flights, over the whole year: January to June instead of all months changes AUROC by {{ gain wrong-distribution-ruins flights shown=January_to_June,examples=1700,metric=AUROC is equivalent }}, one carrier by {{ gain wrong-distribution-ruins flights shown=one_carrier,examples=1700,metric=AUROC is equivalent }}: lost, not ruined. Three months: {{ gain wrong-distribution-ruins flights shown=December_to_February,examples=1700,metric=AUROC is inconclusive }}, and whether that is ruin we cannot tell.
 
 # %% [markdown]
 # **Tuned on the test set.** Sixty settings, 200 test pictures, and you report the best. How much of it is luck? All 10,000 test pictures know.
@@ -325,7 +325,7 @@ plots.curves(
 )
 
 # %% [markdown]
-# Seen: count how often the test set was read. Repair: choose on validation, report once. 1,000 test pictures flatter less, not by nothing.
+# Repair: choose on validation, report once.
 
 # %% [markdown]
 # ## D. How it was wired
@@ -362,31 +362,36 @@ plots.differences(
 from kdcourse.audit import audit_all
 
 test = garments.test
-ill = ["few pictures", "half the classes", "one photograph"]
-ill += ["one sample each", "four times too sure", "slipped"]
 everything = students | told | wired
-right = {n: everything[n]["test_right"].iloc[0] * 1.0 for n in ill}
-sound = students["the task's own"]["test_right"].iloc[0] * 1.0
+right = {n: a["test_right"].iloc[0] * 1.0 for n, a in everything.items()}
+sound = right.pop("the task's own")
 kind = {"garment": [names[k] for k in test.labels]}
-audits = audit_all(test.labels, sound, right, kind, metric="score")
+table = audit_all(test.labels, sound, right, kind, metric="score").table
+flags = (table[:-1].filter(like="verdict ") == "flag").sum()
+flags.rename(lambda name: name.removeprefix("verdict ")).sort_values()
+
+# %% [markdown]
+# So many of ten garments lose more than the audit allows, two points. Six of the failures, garment by garment:
 
 # %%
-tables = [one.table["verdict"] for one in audits.reports.values()]
-flags = sum((verdicts == "flag").sum() for verdicts in tables)
+ill = ["few pictures", "half the classes", "one photograph"]
+ill += ["one sample each", "four times too sure", "slipped"]
 at = {name: test.labels.numpy() == k for k, name in enumerate(names)}
 plots.surface(
     {
-        (garment, name): compare(some[rows], sound[rows])
-        for name, some in right.items()
+        (garment, name): compare(right[name][rows], sound[rows])
+        for name in ill
         for garment, rows in at.items()
     },
     rows=names,
     columns=ill,
-    title="Each failure leaves a print of its own: "
-    f"the audit flags {flags} of {len(ill) * len(names)}",
+    title="Half the classes: five garments lost. Milder failures hide",
     xlabel="what went wrong",
     ylabel="garment",
 )
+
+# %% [markdown]
+# The two milder ones, one sample and too sure, hardly show, and one run each cannot tell their print from luck.
 
 # %% [markdown]
 # Nothing crashed. One line shows the slip, with neither student nor loss: does the teacher agree with the labels, *along the cache*?
@@ -424,7 +429,7 @@ plots.dashboard(
 )
 
 # %% [markdown]
-# Nine losses fall, C's by jolts. Would you have stopped any of these runs? Now look at the soft term itself, in nats × T²: over the first and the last epoch, and in four probes on one batch, *before* training.
+# All nine losses end lower than they began, C's by jolts; each is drawn on its own scale. Would you have stopped any of these runs? Now look at the soft term itself, in nats × T²: over the first and the last epoch, and in four probes on one batch, *before* training.
 
 # %% [markdown]
 # - **copy**: its value for a student that is a copy of the teacher
@@ -463,7 +468,7 @@ def name_eight_bugs(run):
     return {
         "A": "log missing",  # below 0 even for a copy
         "B": "teacher in train mode",  # the same batch, another value
-        "C": "cache misaligned",  # steady, far from a copy, and unsure
+        "C": "cache misaligned",  # same twice, far from a copy, and unsure
         "D": "wrong axis",  # alone, it is another number
         "E": "teacher on both sides",  # 0 before anything is learned
         "F": "softmax twice",  # far from a copy, and too sure
@@ -534,7 +539,7 @@ for name, term in terms.items():
     print(f"   agreement with the teacher: {after['agreement'].iloc[-1]:.0%}")
 
 # %% [markdown]
-# One run each, so no claim about points; the probes need no luck. Add two: the teacher's weights have not moved, and a gradient reaches the student. None of the eight passes all six. They are your unit tests, and need one batch.
+# Add two probes: the teacher's weights have not moved, and a gradient reaches the student. None of the eight passes all six. They are your unit tests, and need one batch.
 
 # %% [markdown]
 # ## The opposite myth
@@ -573,7 +578,7 @@ quiz.show("06_when_distillation_fails")
 # %% [markdown]
 # ## Take away
 #
-# - A student learns what it is shown; its teacher never says that it does not know. Does another transfer set ruin it? {{ plain wrong-distribution-ruins }}
+# - A student learns what it is shown; its teacher never says that it does not know. Does another transfer set ruin it, by more than 5 points? {{ plain wrong-distribution-ruins }}
 # - Most failures have a check of one line. A falling loss is none.
 # - Ask *worse than what*, measured *on which examples*, chosen *how*.
 #
@@ -582,6 +587,6 @@ quiz.show("06_when_distillation_fails")
 # %% [markdown]
 # ## Read on
 #
-# - Asano and Saeed (2023), *The Augmented Image Prior*: [arXiv:2112.00725](https://arxiv.org/abs/2112.00725)
+# - Asano and Saeed (2023), *The Augmented Image Prior*, where one strongly augmented image does teach: [arXiv:2112.00725](https://arxiv.org/abs/2112.00725)
 # - Beyer et al. (2022), *A good teacher is patient and consistent*, section 3.1: [arXiv:2106.05237](https://arxiv.org/abs/2106.05237)
 # - Cawley and Talbot (2010), *On Over-fitting in Model Selection*: [JMLR 11:2079](https://www.jmlr.org/papers/v11/cawley10a.html)
