@@ -47,7 +47,8 @@ def test_json_and_what_a_spreadsheet_makes_of_a_csv_say_the_same(exports):
     assert others == [one, one]
 
 
-def test_what_this_course_exports_can_be_gathered(exports):
+def test_what_this_course_exports_can_be_gathered(exports, tmp_path, monkeypatch):
+    monkeypatch.setenv("KDCOURSE_HOME", str(tmp_path))  # nothing is passed yet
     table = progress.table({"soften": "01_soft_labels"}, {"final": (None, 15)})
     files = {f"{format}.{format}": progress.export(table, format) for format in ("csv", "json")}
     gathered, damaged = progress.gather(exports(files))
