@@ -152,7 +152,7 @@ def show(fig: Figure, alt: str) -> None:
     plt.close(fig)
     # 256 colours: a third of the bytes, and alike to the eye.
     few = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    few.save(picture, "PNG", optimize=True)
+    few.save(picture, "PNG")
     display(
         {"image/png": base64.b64encode(picture.getvalue()).decode(), "text/plain": f"[figure] {alt}"},
         raw=True,
