@@ -509,7 +509,7 @@ claims.show(
 # *Cannot tell* answers whether they beat logits; a filled dot says that the interval settles better, worse, or too little to matter.
 
 # %% [markdown]
-# β = 8 is many times the weight that plain KL gives at T = 4 (see above). It was chosen for a hundred classes. Tuned to a 64th beside the labels, DKD still costs our MLPs {{ size features-beat-logits fashion-mnist method=dkd,student=MLP is worse }} points.
+# β = 8 is many times the weight that plain KL gives at T = 4 (see above). It was chosen for a hundred classes. Tuned, and with a small weight beside the labels, DKD still costs our MLPs {{ size features-beat-logits fashion-mnist method=dkd,student=MLP is worse }} points.
 
 # %% [markdown]
 # Three more ways to go wrong:
@@ -521,7 +521,7 @@ claims.show(
 # %% [markdown]
 # ## On Monday
 #
-# - Tune plain logits first, as long as you would tune the new method. Then try DIST: it needs no layer. `F.cross_entropy(z, labels, reduction="none") + 16 * dist_loss(z, v, temperature=4.0)`, the 16 chosen on validation.
+# - Tune plain logits first, as long as you would tune the new method. Then try DIST: it needs no layer. `F.cross_entropy(z, labels, reduction="none") + weight * dist_loss(z, v, temperature=4.0)`, the weight chosen on validation.
 # - Then name layers of your own models: `said = teacher_features(teacher, inputs, ["layer3"])`, `match = FeatureMatch(student, inputs, said, {"layer2": "layer3"}, hint_loss, soft=blended(4.0))`, `distill(match, inputs, match.teacher_logits, loss=match.loss, epochs=20)`.
 # - Across architectures, expect little of features, and give the logits all their steps.
 
