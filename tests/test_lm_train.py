@@ -120,10 +120,13 @@ def test_a_step_of_a_matrix_has_the_size_of_adams_and_queries_keys_and_values_ar
     for name, parameter in lm.named_parameters():
         step = (before[name] - parameter.detach()) / 0.01
         if name.startswith("blocks.") and parameter.ndim == 2:
-            for part in step.split(32) if name.endswith("qkv.weight") else [step]:
+            apart = (lambda m: m.split(32)) if name.endswith("qkv.weight") else (lambda m: [m])
+            for part, gradient in zip(apart(step), apart(parameter.grad), strict=True):
                 assert 0.12 < part.square().mean().sqrt() < 0.25
                 values = torch.linalg.svdvals(part)
                 assert values.max() < 2.2 * values.min()
+                u, _, v = torch.linalg.svd(gradient, full_matrices=False)
+                assert torch.cosine_similarity(part.flatten(), (u @ v).flatten(), dim=0) > 0.97
 
 
 # ---- fit ----

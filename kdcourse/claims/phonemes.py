@@ -67,14 +67,27 @@ def _source(name, block):
     words, make = _words().train[block * BLOCK : (block + 1) * BLOCK], WAYS[name].source
     if make is dictionary:
         return dictionary(None, words, None)
+    if WAYS[name].more:
+        return make(_teacher(), words, _more())
+    return _kept_source(
+        lambda: make(_teacher(), words, None), "soft targets" if make is scored else name, "source", block
+    )
 
+
+def _more():
+    """What the teacher says of all words without labels: large, so it is kept once, for all arms and blocks."""
+    name = next(name for name, way in WAYS.items() if way.more)
+    return _kept_source(lambda: ways.told(_teacher(), _words().unlabelled), name, "more words")
+
+
+def _kept_source(find, name, *about):
     def made():
-        found = make(_teacher(), words, _words().unlabelled)
+        found = find()
         tensors = {name: getattr(found, name) for name in ("prefixes", "targets", "logits")}
         return {name: tensor for name, tensor in tensors.items() if tensor is not None}, {"flops": found.flops}
 
-    tensors, about = _kept(made, "soft targets" if make is scored else name, "source", block)
-    return Source(**tensors, **about)
+    tensors, known = _kept(made, name, *about)
+    return Source(**tensors, **known)
 
 
 def trained(name: str, lr: float, share: float, block: int, warm: float | None = None) -> tuple[Transformer, dict]:
@@ -167,6 +180,8 @@ def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
     Students train side by side, one a core.
     """
     each = joblib.Parallel(n_jobs=1 if str(run.device) == "cuda" else devices.machine()["cores"])
+    if any(WAYS[name].more for name in names):
+        _more()
     starts = {name: chosen("soft targets")[0] if WAYS[name].warm else None for name in names}
     picks = dict(zip(names, each(joblib.delayed(chosen)(name, starts[name]) for name in names), strict=True))
     students = [(name, *picks[name], block, starts[name]) for name in names for block in range(BLOCKS)]

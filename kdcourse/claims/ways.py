@@ -34,30 +34,35 @@ class Way:
     Attributes
     ----------
     source : function
-        (teacher, words, unlabelled) -> Source.
+        (teacher, words, more) -> Source; of `more`, words without labels, there is a Source where the arm has them.
     loss : function
     warm : bool
         It goes on from soft targets, trained with half of what they have to train with.
     own : float
         Share of the batches that the student writes itself.
+    more : bool
+        It also learns from words without labels, as the teacher says them.
+    budget : float
+        Floating-point operations, the teacher's among them.
     """
 
     source: Callable
     loss: Callable
     warm: bool = False
     own: float = 0.0
+    more: bool = False
     budget: float = BUDGET
 
 
 # ---- what the teacher gives ----
 
 
-def dictionary(teacher, words, unlabelled):
+def dictionary(teacher, words, more):
     """The listed pronunciations."""
     return Source(*words.examples()[:2])
 
 
-def scored(teacher, words, unlabelled):
+def scored(teacher, words, more):
     """The listed pronunciations, and what the teacher says at each of their tokens."""
     letters, said, _ = words.examples()
     return Source(letters, said, teacher_logits(teacher, letters, said), cost(teacher, letters, said))
@@ -66,7 +71,7 @@ def scored(teacher, words, unlabelled):
 def sampled(count):
     """So many completions of the teacher for each word, in place of the listed ones."""
 
-    def source(teacher, words, unlabelled):
+    def source(teacher, words, more):
         written = sample(teacher, words.letters, count, seed=0)
         repeated = words.letters.repeat_interleave(count, 0)
         return Source(repeated, written.flatten(0, 1), None, cost(teacher, words.letters, written.amax(1), count))
@@ -74,21 +79,27 @@ def sampled(count):
     return source
 
 
-def beamed(teacher, words, unlabelled):
+def beamed(teacher, words, more):
     """The best completion of a beam of four for each word."""
     written = beam(teacher, words.letters, 4)[0]
     return Source(words.letters, written[:, 0], None, cost(teacher, words.letters, written.amax(1), 4))
 
 
-def with_unlabelled(soft):
-    """The listed pronunciations, and of words without one the teacher's likeliest; and what it says at their tokens."""
+def told(teacher, words):
+    """Of words without a pronunciation the teacher's likeliest, and what it says at each of their tokens."""
+    written = greedy(teacher, words.letters)
+    spent = cost(teacher, words.letters, written)  # its logits come along as it writes
+    return Source(words.letters, written, teacher_logits(teacher, words.letters, written), spent)
 
-    def source(teacher, words, unlabelled):
-        known, new = scored(teacher, words, None) if soft else dictionary(teacher, words, None), unlabelled.letters
-        written = greedy(teacher, new)
-        logits = torch.cat([known.logits, teacher_logits(teacher, new, written)]) if soft else None
-        spent = known.flops + cost(teacher, new, written)  # its logits come along as it writes
-        return Source(torch.cat([known.prefixes, new]), torch.cat([known.targets, written]), logits, spent)
+
+def with_more(soft):
+    """The listed pronunciations, and more words as the teacher says them: with what else it says there, or without."""
+
+    def source(teacher, words, more):
+        known = scored(teacher, words, None) if soft else dictionary(teacher, words, None)
+        logits = torch.cat([known.logits, more.logits]) if soft else None
+        prefixes, targets = torch.cat([known.prefixes, more.prefixes]), torch.cat([known.targets, more.targets])
+        return Source(prefixes, targets, logits, known.flops + more.flops)
 
     return source
 
@@ -114,6 +125,6 @@ WAYS = {
     "on-policy by sampled tokens": Way(dictionary, sampled_reverse_loss, warm=True, own=1.0),
     "half on-policy": Way(dictionary, REVERSE, warm=True, own=0.5),
     "soft targets for longer": Way(scored, FORWARD, budget=LARGE),
-    "pseudo-labels of more words": Way(with_unlabelled(soft=False), blended(soft_weight=0), budget=LARGE),
-    "soft targets of more words": Way(with_unlabelled(soft=True), FORWARD, budget=LARGE),
+    "pseudo-labels of more words": Way(with_more(soft=False), blended(soft_weight=0), more=True, budget=LARGE),
+    "soft targets of more words": Way(with_more(soft=True), FORWARD, more=True, budget=LARGE),
 }

@@ -47,21 +47,38 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None):
         for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    state = self.state[parameter]
-                    update = _orthogonal if "momentum" in group else _adam
-                    update(parameter, parameter.grad, state, group)
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if "momentum" in group:
+                _orthogonal(moved, self.state, group)
+            else:
+                for parameter in moved:
+                    _adam(parameter, parameter.grad, self.state[parameter], group)
 
 
-def _orthogonal(matrix, gradient, state, group):
-    mean = state.setdefault("mean", torch.zeros_like(matrix)).lerp_(gradient, 1 - group["momentum"])
-    looking_ahead = gradient.lerp(mean, group["momentum"])  # Nesterov
+def _orthogonal(matrices, states, group):
+    """Matrices of one shape are made orthogonal together: on a GPU, what costs is how often something is started."""
+    parts = {}  # shape -> all that have it, lying down
+    for matrix in matrices:
+        mean = states[matrix].setdefault("mean", torch.zeros_like(matrix)).lerp_(matrix.grad, 1 - group["momentum"])
+        looking_ahead = matrix.grad.lerp(mean, group["momentum"])  # Nesterov
+        for part in _parts(looking_ahead):
+            parts.setdefault(_lying(part).shape, []).append(_lying(part))
+    steps = {shape: iter(orthogonalised(torch.stack(alike))) for shape, alike in parts.items()}
+    for matrix in matrices:
+        matrix.mul_(1 - group["lr"] * group["weight_decay"])
+        for part in _parts(matrix):
+            rows, columns = part.shape
+            step = next(steps[_lying(part).shape])
+            part.add_(step.T if rows > columns else step, alpha=-0.2 * max(rows, columns) ** 0.5 * group["lr"])
+
+
+def _parts(matrix):
     rows, columns = matrix.shape
-    parts = 3 if rows == 3 * columns else 1  # queries, keys and values
-    step = torch.cat([orthogonalised(part) for part in looking_ahead.chunk(parts)])
-    matrix.mul_(1 - group["lr"] * group["weight_decay"])
-    matrix.add_(step, alpha=-0.2 * max(rows // parts, columns) ** 0.5 * group["lr"])
+    return matrix.chunk(3 if rows == 3 * columns else 1)  # queries, keys and values
+
+
+def _lying(matrix):
+    return matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
 
 
 def _adam(parameter, gradient, state, group):
@@ -73,18 +90,19 @@ def _adam(parameter, gradient, state, group):
     parameter.addcdiv_(mean, root, value=-group["lr"] / (1 - slow**count))
 
 
-def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
-    """About the nearest matrix whose singular values are all 1: they come out between 0.7 and 1.2 (Newton-Schulz).
+def orthogonalised(matrices: torch.Tensor) -> torch.Tensor:
+    """About the nearest matrices [.., R, C] whose singular values are all 1: they come out between 0.7 and 1.2
+    (Newton-Schulz).
 
     >>> matrix = torch.randn(8, 32, generator=torch.Generator().manual_seed(0))
     >>> bool((torch.linalg.svdvals(orthogonalised(matrix)) - 1).abs().max() < 0.4)
     True
     """
     a, b, c = QUINTIC
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(ROUNDS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
