@@ -105,7 +105,7 @@ from kdcourse.train import cosine
 COMMON = {
     "examples": 1_200,  # of a block, to choose N from
     "blocks": 2 if FAST else 6,
-    "epochs": 5 if FAST else 20,
+    "epochs": 3 if FAST else 20,
     "batch_size": 125,
     "schedule": cosine,
     "resume": False,
@@ -412,8 +412,8 @@ print("agreement by tenths:", agrees.view(10, -1).mean(1).numpy().round(2))
 # %%
 from kdcourse import gallery
 
-epochs = 3 if FAST else 8
-tutor = gallery.fit_teacher(garments, examples=3_000 if FAST else 10_000)
+epochs = 2 if FAST else 8
+tutor = gallery.fit_teacher(garments, examples=1_500 if FAST else 10_000)
 runs, probes = gallery.eight_runs(garments, tutor, epochs=epochs)
 
 # %%

@@ -130,9 +130,10 @@ sparse = ship.prune_weights(student, 0.8)
 
 # %%
 states = {"distilled": student, "half": half, "again": again, "sparse": sparse}
-said, sizes, float32 = {}, {}, {}
+said, sizes, float32 = {}, {}, {"distilled": files["student"].path}
 for name, model in states.items():
-    float32[name] = export(name, model).path
+    if model is not student:
+        float32[name] = export(name, model).path
     int8 = ship.quantize_int8(float32[name], folder / f"{name}-int8.onnx").path
     for key, path in {name: float32[name], f"{name}, int8": int8}.items():
         said[key] = ship.onnx_logits(path, garments.test.inputs).argmax(1)
@@ -306,7 +307,7 @@ for name, head in heads.items():
 def both(data, sizes, n, epochs, **options):
     """{split: probabilities of student and teacher, labels}"""
     pupil = mlp(sizes, seed=0, ids=data.vocabulary is not None)
-    some, epochs = data.train[:n], 2 if FAST else epochs
+    some, epochs = data.train[:n], 1 if FAST else epochs
     options |= {"epochs": epochs, "schedule": cosine, "progress": False}
     distill(pupil, some.inputs, some.teacher_logits, **options)
     said = {}
