@@ -91,7 +91,11 @@ def broken(result):
             "all others decided; waived: group = c",
         ),
         ({"report": report((90, 0, 0), waivers={"group=a": WAIVER})}, [1], "group = a, all examples"),
-        ({"comparison": Comparison(-0.01, -0.031, 0.01, 8, "inconclusive")}, [3], "−1.0 [−3.1, +1.0], n = 8"),
+        (
+            {"comparison": Comparison(-0.01, -0.031, 0.01, 8, "inconclusive")},
+            [3],
+            "−1.0 [−3.1, +1.0], n = 8; not shown to be better",
+        ),
         ({"export": export(1e-3)}, [4], "1.0e−03 at most, on inputs given, large"),
         ({"latency": latency(p99=2.1)}, [5], "p99 2.1 ms"),
         ({"latency": None}, [5], "not measured"),

@@ -46,7 +46,7 @@ def _as_planned(plan, report):
     ]
     measured = "; ".join(broken) or f"kept by the audit of {settings['date']}"
     required = f"{promised}, written {plan.written}"
-    return Rule("The plan is older, and was kept", required, measured, _held(not broken))
+    return Rule("The plan is not newer, and was kept", required, measured, _held(not broken))
 
 
 def margin_text(plan, report):
@@ -94,6 +94,7 @@ def _compared(plan, report, comparison, against):
         return Rule(rule, OPEN, NOT_MEASURED, OPEN)
     mean, low, high = (gap_text(report, value) for value in comparison[:3])
     measured = f"{mean} [{low}, {high}], n = {comparison.n}"
+    measured += "" if comparison.low > 0 else "; not shown to be better"
     return Rule(rule, f"interval {required}", measured, _held(comparison.low > -plan.margin))
 
 

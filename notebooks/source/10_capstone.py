@@ -9,7 +9,7 @@
 # - say *ship* or *do not ship* on one page, and show why.
 
 # %% [markdown]
-# **More answers, a worse student.** An API changes its version and says nothing. *Hard ham* is mail that one wants and that looks like spam. The student that learns from every answer gets less of it right than its twin, whose maker noticed, stopped asking, and paid less.
+# **More answers, a worse student on hard ham**, mail that one wants and that looks like spam. An API changes its version and says nothing. The student that learns from every answer loses some of it; its twin does not, whose maker noticed, stopped asking, and paid less.
 #
 # ![Six steps from a promise to a decision: margin and slices, the teacher's answers, size and temperature, audit, export and measure, cost. Each writes its line into the memo: ship or don't.](pictures/pipeline.svg)
 
@@ -20,11 +20,11 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %% [markdown]
 # ## Predict
 #
-# You buy a teacher's opinion on some five thousand mails. Half-way, a new version takes over, which calls a few per cent more of them spam. What does it cost your student?
+# You buy a teacher's opinion on some five thousand mails. Half-way through those to learn from, a new version takes over, which calls a few per cent more of them spam. What does it cost your student?
 #
 # 1. nothing: a few per cent of wrong answers drown in the right ones
 # 2. as much on every kind of mail
-# 3. most on hard ham
+# 3. mail that one wants is lost, and more spam is caught
 
 # %%
 my_guess = 1  # ours: change it to yours
@@ -82,10 +82,13 @@ import pandas as pd
 pd.DataFrame(client.checks).tail(3)
 
 # %% [markdown]
-# `limit` keeps all checks together at one false alarm in a hundred. The last one is none: the version has changed. Thrown away are the 250 answers since the last clean check, of the old version and the new alike. The mails never asked are money saved.
+# `limit` keeps all checks together at one false alarm in a hundred. The last is no false alarm: all canaries moved the same way, and half to the power of their number is its p. A change that moves fewer may pass.
 
 # %% [markdown]
-# Refusals are no accident: they hit what the teacher takes for spam, so the student sees less of it, and the test set lacks it too. They are counted, and the memo will say so.
+# Thrown away are the 250 answers since the last clean check, of the old version and the new alike. The mails never asked are money saved.
+
+# %% [markdown]
+# Refusals are no accident: they hit what the teacher takes for spam. Student and test set see less of it; the memo will say so.
 
 # %% [markdown]
 # ## Measure: what the change costs
@@ -144,11 +147,12 @@ plots.differences(
     xlabel="mails right, every answer − control (points)",
     scale=100,
 )
-answer = hard.say(worse="It is 3.", better="Not 3.", inconclusive="Open.")
-print(f"You said {my_guess}. {answer}")
+caught = lost["spam-1"].verdict == lost["spam-2"].verdict == "better"
+three = caught and hard.verdict == "worse"
+print(f"You said {my_guess}. It is {3 if three else 'open here'}.")
 
 # %% [markdown]
-# The new version is stricter, which catches more spam, and nobody had asked for that. How many of the teacher's verdicts does it turn?
+# The new version is stricter. Nobody had asked for that. How many of the teacher's verdicts does it turn?
 
 # %%
 ham, spam = watched.validation.teacher_logits.numpy().T
@@ -156,7 +160,7 @@ turned = (ham > spam) & (ham < spam + api.drift)
 pd.Series({kind: turned[at].mean() for kind, at in parts.items()}).round(3)
 
 # %% [markdown]
-# The student copies what it was told. How large the change is was ours to choose. The intervals cover ten trainings, not other mails.
+# The student copies the direction, not the amount. The size of the change was ours to choose. The intervals cover ten trainings, not other mails.
 
 # %% [markdown]
 # ## The sketch
@@ -310,7 +314,7 @@ rehearse(plan)
 # **A plan that not even a copy of the teacher passes is no plan.** It says no before anything is trained. Get more hard ham; or give it a wider margin, and say why.
 
 # %% [markdown]
-# Ours is ten points: a copy would pass at five, and one mail that differs would undo it. Hard ham is a twelfth of these mails, so ten points are less than one in a hundred of all. Somebody has to sign for that.
+# Ours is ten points. Hard ham is a twelfth of these mails, so ten points are less than one in a hundred of all. Somebody has to sign for that. And a copy is the best case: a real student needs more mails.
 
 # %%
 plan = replace(plan, thresholds=LIMITS, p99_ms=5, break_even_months=12)
@@ -348,10 +352,7 @@ by_arm[1.0].unstack("temperature").round(4)
 width, temperature, lr = by_arm[1.0].idxmax()
 print(f"chosen: {width:.0f} hidden units, T = {temperature:g}, lr {lr:g}")
 span = (by_arm[1.0].max() - by_arm[1.0].min()) * len(taught.validation)
-print(f"from the best to the worst: {span:.0f} examples")
-
-# %% [markdown]
-# Among settings so close, luck chooses.
+print(f"best to worst: {span:.0f} examples; among such, luck chooses")
 
 # %% [markdown]
 # The student that would ship is trained once more, as a module. Its rival needs no API: it learns from the labels of *all* training examples, refused or not, with what validation chose for labels.
@@ -393,7 +394,7 @@ report = audit(truth, asked, said, slices_of(part), **plan.policy)
 report.plot()
 
 # %% [markdown]
-# Lesson 05 audited other filters on the same mails: they lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, and {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham. Yours deserves a test set that nobody has seen.
+# Lesson 05's filters learned from all training mails, and lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail here, {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham. Yours deserves a test set that nobody has seen.
 
 # %% [markdown]
 # What is the teacher good for? The rival, on the same test examples:
@@ -411,7 +412,7 @@ print(f"student − rival: {against}\nthe rival keeps the plan: {passes}")
 # %% [markdown]
 # ## 5 · Export and measure
 #
-# What ships is a file. It must answer as the module does; then it is timed, one request at a time, which the plan limits, and 64 at once.
+# What ships is a file. It must answer as the module does; then it is timed, one request at a time, which the plan limits, and 64 at once. That is the network alone, without the words turned into numbers.
 
 # %%
 import tempfile
@@ -438,9 +439,8 @@ times.round(3)
 
 # %%
 queries = len(teacher.answers) if isinstance(teacher, Client) else 0
-per_1000 = ship.cost_per_1000(
-    times["p50_ms"].iloc[0], price_per_hour=0.04, utilisation=0.5
-)
+rent = 0.04 * 730  # a machine for a month; it mostly waits
+per_1000 = rent / (TRAFFIC / 1000)
 case = ship.business_case(
     requests_per_month=TRAFFIC,
     teacher_cost_per_1000=TEACHER_PRICE,
@@ -455,7 +455,7 @@ print(f"pays back after {case.break_even_months:.2f} months")
 # %% [markdown]
 # ## Ship, or do not ship
 #
-# First the decision sheet. Whether something simpler does, the rival has answered; the rest no training run answers.
+# First the decision sheet. If the rival breaks the plan as well, whether something simpler does stays open. The rest no training run answers.
 
 # %%
 from IPython.display import display
@@ -525,17 +525,14 @@ found = report.table[["verdict", "waiver"]].T.to_numpy().tolist()
 print("your rule:", recommend(*found, page.not_tested, page.monitoring))
 
 # %% [markdown]
-# Intervals hold one by one, verdicts all together: a slice may be undecided though its interval ends below the limit.
-
-# %% [markdown]
-# **Not shown to be bad is not shown to be safe.** Where a slice is undecided, the student may be good enough, and these mails cannot show it. More of them would, or a cascade that sends the unsure ones to the teacher (lesson 09). A margin that is widened now would not.
+# **Not shown to be bad is not shown to be safe.** Where a slice is undecided, the student may be good enough, and these mails cannot show it. More of them would decide it, either way; or a cascade sends the unsure ones to the teacher (lesson 09). A margin that is widened now decides nothing.
 
 # %% [markdown]
 # ## Where it goes wrong: whose test words are these?
 #
 # You download a teacher for lesson 08's words: [g2p-en](https://github.com/Kyubyong/g2p), half the parameters of ours. Which words it has learned from is not published.
 #
-# On our test words it is as good as our teacher. **Predict: and on words that the dictionary got later?**
+# On our test words it is about as good as our teacher. **Predict: and on words that the dictionary got later?**
 
 # %%
 from kdcourse import lm
@@ -553,7 +550,7 @@ means.loc["rise"] = means.loc["added since"] - means.loc["test split"]
 means.round(2)
 
 # %% [markdown]
-# Phonemes wrong per word. Our training and test words are one set to g2p-en: if it has learned from one, then from the other. New words, from two later releases, are harder for all. What is largest for it is the rise.
+# Phonemes wrong per word. Our training and test words are one set to g2p-en: if it has learned from one, then from the other. New words, from two later releases, are harder for all. Its error rises most.
 
 # %% [markdown]
 # **Exercise 4** · 4 minutes · medium. How much more does *their* error rise than *ours* does? `leakage_gap` takes four tensors of errors, word by word. It returns the gap, and half the width of its 95 % interval.
@@ -601,7 +598,7 @@ for name, theirs, ours, first, second in [
 # ## On Monday
 #
 # - Write the plan before the first call, and date it.
-# - Ask 25 canaries before, during and after. Keep every answer, with its date.
+# - Ask 25 canaries before, during and after. No probabilities? Ask each several times and compare the texts. Keep every answer, with its date.
 # - Date your test set after the teacher.
 # - Bring the memo to the meeting, not the accuracy.
 
@@ -627,7 +624,7 @@ quiz.show("vocabulary")
 # ## Take away
 #
 # - A teacher is a table of logits, whatever it is made of. How it came about is what can go wrong.
-# - A silent change shows in canaries first, in the hardest slice next, in the average last.
+# - A silent change shows in canaries early; an average hides where it hurts.
 # - A decision is a promise, measured: written before, audited once, priced whole.
 
 # %% [markdown]
