@@ -17,6 +17,7 @@ import torch
 
 from kdcourse import _arguments
 from kdcourse._arguments import integer, number, positive
+from kdcourse._process import arithmetic_threads
 from kdcourse.data import DataSet, Split
 from kdcourse.losses import LossFunction, blended
 from kdcourse.models import mlp
@@ -286,7 +287,8 @@ def told(data: DataSet, n: int, *, quick: bool = False) -> dict[str, Callable[[D
         soft = smoothed_labels(apart, amount).train.teacher_logits
         teacher = mlp([data.train.inputs.shape[1], 256, len(data.class_names)], seed=0)
         how = {"temperature": 1, "epochs": 5, "schedule": cosine, "device": "cpu", "progress": False}
-        distill(teacher, apart.train.inputs, soft, **how)
+        with arithmetic_threads(1):  # more would wait for one another longer than they compute
+            distill(teacher, apart.train.inputs, soft, **how)
         return lambda data, block: taught_by(data.subset(n), teacher)
 
     def too_sure(data, block):

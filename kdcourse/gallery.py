@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kdcourse._arguments import integer
+from kdcourse._process import arithmetic_threads
 from kdcourse.data import DataSet
 from kdcourse.losses import soft_per_example
 from kdcourse.models import mlp
@@ -140,10 +141,11 @@ def fit_teacher(data: DataSet, *, examples: int = 10_000, epochs: int = 4, hidde
     train = data.train[-examples:]
     first, _, last = mlp([train.inputs.shape[1], hidden, len(data.class_names)], seed=0)
     teacher = nn.Sequential(first, nn.ReLU(), nn.Dropout(0.5), last)
-    distill(
-        teacher, train.inputs, train.teacher_logits, temperature=2.0, epochs=epochs, lr=3e-3, schedule=cosine,
-        device="cpu", progress=False,
-    )  # fmt: skip
+    with arithmetic_threads(1):  # more would wait for one another longer than they compute
+        distill(
+            teacher, train.inputs, train.teacher_logits, temperature=2.0, epochs=epochs, lr=3e-3, schedule=cosine,
+            device="cpu", progress=False,
+        )  # fmt: skip
     return teacher
 
 
@@ -189,7 +191,7 @@ def run(
     asked = copy.deepcopy(asked or teacher)
     optimizer = torch.optim.AdamW([*student.parameters(), *asked.parameters()], lr=2e-3, weight_decay=0, fused=True)
     order, rows = torch.Generator().manual_seed(0), []
-    with torch.random.fork_rng(devices=[]):
+    with arithmetic_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # dropout draws from it
         for epoch in range(1, epochs + 1):
             sums = torch.zeros(2)
@@ -252,7 +254,7 @@ def probe(term: Term, teacher: nn.Module, data: DataSet, *, asked: nn.Module | N
         fresh = copy.deepcopy(asked or teacher)
         return torch.stack([term(who, fresh, batch, TEMPERATURE) for batch in batches]).mean().item()
 
-    with torch.random.fork_rng(devices=[]):
+    with arithmetic_threads(1), torch.random.fork_rng(devices=[]):
         plain = value(student)
         return {
             "copy": value(copy.deepcopy(teacher).eval()),

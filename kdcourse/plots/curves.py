@@ -77,9 +77,10 @@ def curves(
         if marked is not None and arm in marked:
             k = list(spans[arm]).index(marked[arm])
             ax.plot(at[k], means[k], "o", markersize=15, fillstyle="none", color=colour)
+        rounded = np.round(list(spans[arm].values()), 12) + 0.0  # a mean of 0 is not 3.6e-17, and not −0
         said = (
             f"{place:,.10g}: {write(mean)}{unit} [{write(low)}, {write(high)}]"
-            for place, (mean, low, high) in spans[arm].items()
+            for place, (mean, low, high) in zip(spans[arm], rounded, strict=True)
         )
         words.append(f"{arm}, {xlabel} {', '.join(said)}")
     words += [f"chosen on validation for {arm}: {at:,.10g}" for arm, at in (marked or {}).items()]
