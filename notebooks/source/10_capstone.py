@@ -85,7 +85,7 @@ pd.DataFrame(client.checks).tail(3)
 # `limit` keeps all checks together at one false alarm in a hundred. The last is no false alarm: all canaries moved the same way, and half to the power of their number is its p. A change that moves fewer may pass.
 
 # %% [markdown]
-# Thrown away are the 250 answers since the last clean check, of the old version and the new alike. The mails never asked are money saved.
+# Thrown away are the 250 answers since the last clean check, of the old version and the new alike.
 
 # %% [markdown]
 # Refusals are no accident: they hit what the teacher takes for spam. Student and test set see less of it; the memo will say so.
@@ -264,7 +264,7 @@ def slices_of(split):
 # %% [markdown]
 # ## 1 · Margin and slices
 #
-# Write down now what would stop you; any limit can be met once the result is known.
+# Write down now what would stop you.
 
 # %%
 from kdcourse.memo import Plan
