@@ -177,7 +177,7 @@ cut, again_cost, _ = (100 * costs[part].mean for part in larger)
 show(larger, f"A cut: {cut:+.1f} points; distilled again: {again_cost:+.1f}")
 
 # %% [markdown]
-# **The full run**, several students with these settings, chosen on validation. int8: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=int8 is equivalent }}; for a CNN {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=int8 is equivalent }}. A cut: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_of_the_units_cut is worse }}. Zeros: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=80_%_of_weights_zero is worse }}.
+# **The full run**, several students, settings chosen on validation (ours: its MLPs'). int8: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=int8 is equivalent }}; for a CNN {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=int8 is equivalent }}. A cut: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_of_the_units_cut is worse }}. Zeros: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=80_%_of_weights_zero is worse }}.
 
 # %% [markdown]
 # A cut, distilled again, costs little for MLPs: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }}, on lesson 05's glosses {{ gain pruning-and-int8-stack-with-distillation wordnet-glosses student=MLP,step=half_cut_and_distilled_again is equivalent }}. A CNN has not recovered: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }}.
