@@ -128,9 +128,9 @@ def run(path: Path, out: Path, *, fast: bool = False, solved: bool = False, prog
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     copy, html = out / path.name, out / f"{path.stem}.html"
-    start = time.perf_counter()
     error = ""
     with _form(path, solved) as notebook, PeakMemory() as memory:
+        start = time.perf_counter()  # making the solved form is no part of the lesson
         try:
             papermill.execute_notebook(
                 notebook,
@@ -148,7 +148,7 @@ def run(path: Path, out: Path, *, fast: bool = False, solved: bool = False, prog
             error = f"{type(failure).__name__}: {str(failure).splitlines()[0]}"
         except RuntimeError as failure:  # jupyter_client's, of a kernel that did not even start
             raise _course.CourseError(f"{failure}. What kdcourse doctor calls FAIL may be why.") from failure
-    seconds = time.perf_counter() - start
+        seconds = time.perf_counter() - start
     notebook = drop_transient_outputs(nbformat.read(copy, as_version=4))
     html.write_text(to_html(notebook, path.parent), encoding="utf-8")
     return Run(path.stem, seconds, memory.peak, html, error)
