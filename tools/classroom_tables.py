@@ -12,6 +12,11 @@ RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
 CLASSES = [20, 40, 100]
 SYSTEM = 2.0  # GB kept for the operating system
 BUSY = 0.5  # share of the cores that may be busy on average: above it, waits grow quickly
+MOST_OF_OTHERS = 0.5  # cores that other programs may keep busy
+DISTURBED = (
+    " That lengthens every wait, that of one alone too, so comparisons of waits are rough; memory does not depend on "
+    "it, and the seconds of a core little."
+)
 
 
 def classroom():
@@ -106,8 +111,7 @@ def machine_sentence(measured):
         f"Measured on {machine['cores']} cores of {machine['processor']} with {machine['memory_gigabytes']} GB "
         f"({machine['system']}, Python {machine['python']}, torch {machine['torch']}, JupyterHub "
         f"{measured['jupyterhub']}), {measured['date']}. Other programs kept {others[0]:.1f} to {others[-1]:.1f} cores "
-        "busy meanwhile. That lengthens every wait, that of one alone too, so comparisons of waits are rough; memory "
-        "does not depend on it, and the seconds of a core little."
+        f"busy meanwhile.{DISTURBED if others[-1] > MOST_OF_OTHERS else ''}"
     )
 
 

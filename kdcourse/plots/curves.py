@@ -70,8 +70,7 @@ def curves(
         means, lows, highs = np.array(list(spans[arm].values())).T
         at = np.array(list(spans[arm])) * step ** (a - (len(arms) - 1) / 2)
         for place, values in zip(at, runs[arm].values(), strict=True):
-            beside = np.full(len(values), place * step**0.5)
-            ax.plot(beside, values, ".", color=colour, alpha=0.35, markersize=4)
+            ax.plot(np.full(len(values), place), values, ".", color=colour, alpha=0.35, markersize=4)
         error = [means - lows, highs - means]
         ax.errorbar(at, means, error, fmt=f"{marker}-", color=colour, capsize=3, markersize=6, linewidth=1.2, label=arm)
         if marked is not None and arm in marked:

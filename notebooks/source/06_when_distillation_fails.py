@@ -253,7 +253,7 @@ for name, some in data.items():
     flown[name] = best_on_validation(table, "validation_auroc")
 
 # %% [markdown]
-# **Seen in an audit**, by time, of two students with as many flights: one was shown January to June. The other, shown the whole year, stands where the audit says *teacher*; in June you could not have had it. One run each; half a point of AUROC is allowed. Verdicts are Holm's, who asks a little less than the thin lines.
+# **Seen in an audit**, by time, of two students with as many flights: one was shown January to June. The other, shown the whole year, stands where the audit says *teacher*; in June you could not have had it. One run each; half a point of AUROC is allowed. Verdicts are Holm's, who asks a little less: a flag's thin line may just cross the limit.
 
 # %%
 from kdcourse.audit import audit
@@ -442,7 +442,7 @@ plots.dashboard(
 probes.round(2) + 0.0
 
 # %% [markdown]
-# A sound term gives 0 four times; so do two of the bugs.
+# A sound term, its student in eval mode, gives four times 0; so do two of the bugs.
 #
 # **Exercise 2** · 4 minutes · medium. Which run has which bug?
 

@@ -186,10 +186,10 @@ show(larger, f"A cut: {cut:+.1f} points; distilled again: {again_cost:+.1f}")
 # A cut, distilled again, costs little for MLPs: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }}, on lesson 05's glosses {{ gain pruning-and-int8-stack-with-distillation wordnet-glosses student=MLP,step=half_cut_and_distilled_again is equivalent }}. A CNN has not recovered: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }}.
 
 # %% [markdown]
-# A cut has a rival: a student small from the start, taught as long in all. MLPs: {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} % right, cut and distilled again {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} %. CNNs: {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }} and {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }} %. Means without intervals name no winner.
+# A cut has a rival: a student small from the start, taught as long: MLPs {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} % right, cut and distilled again {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} %. CNNs: {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }} and {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }} %. Means without intervals name no winner.
 
 # %% [markdown]
-# An average can hide a garment, so every step gets lesson 05's audit, with the state before it as the teacher. A garment that surely loses more than a share of 0.02 is a *flag*:
+# An average can hide a garment, so every step gets lesson 05's audit, with the state before it as the teacher. A garment that surely loses more than a share of 0.02 is a *flag*; one that may is on *watch*:
 
 # %%
 import numpy as np
@@ -241,7 +241,7 @@ served()
 other_ways().round(2)
 
 # %% [markdown]
-# These are ratios of means, pauses included; the table above has medians: compare within a table.
+# These are ratios of means, pauses included; other figures here have medians: compare within one.
 
 # %% [markdown]
 # ## LoRA saves elsewhere
@@ -292,7 +292,7 @@ for name, head in heads.items():
     print(f"{name}: {trained[name]:,} numbers trained, {found:.1%} right")
 
 # %% [markdown]
-# One run. LoRA is made for large models, of which it trains and stores little per task (Hu et al., 2021). A layer this small leaves little to save: look at the control. Merged, it serves at the teacher's price.
+# One run. LoRA is made for large models, of which it trains little per task (Hu et al. 2021). A layer this small saves little: see the control. Merged, it serves at the teacher's price.
 
 # %% [markdown]
 # ## The router
@@ -385,7 +385,7 @@ plots.routes(routes, title=found)
 # **The full run**, a tenth asked at most, against *chance*, the dashed line: all mails {{ gain cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=random_routing is better }}, all glosses {{ gain cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=random_routing is better }}, the rare third of the classes {{ gain cascade-recovers-the-tail wordnet-glosses slice=rarest_third_of_classes,share=0.1,against=random_routing is better }}. Hard ham, a small slice, does not tell: {{ gain cascade-recovers-the-tail spam-assassin slice=hard_ham,share=0.1,against=random_routing is inconclusive }}.
 
 # %% [markdown]
-# **Does it win back most of the loss?** On mails about half or more: beyond it by {{ gain cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }}. On glosses less than half: from {{ beside:student cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} to {{ a cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} % right, and the teacher has {{ beside:teacher cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} %. With a fifth asked, half is still {{ size cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.2,against=half_of_the_loss_won_back is worse }} points away.
+# **Does it win back most of the loss?** On mails about half or more: half of it and {{ gain cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }}. On glosses less than half: from {{ beside:student cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} to {{ a cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} % right, and the teacher has {{ beside:teacher cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} %. With a fifth asked, half is still {{ size cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.2,against=half_of_the_loss_won_back is worse }} points away.
 
 # %% [markdown]
 # **It cannot mend what the teacher does not know.** The mails' teacher gets one hard ham in ten wrong itself, and a student that is *surely* wrong never asks.
@@ -508,7 +508,7 @@ clock = pd.DataFrame(stored["speculative"]).set_index("ahead")["ratio"]
 passes.assign(times_as_long_on_a_cpu=clock).round(2)
 
 # %% [markdown]
-# Passes are not seconds. The last column, measured once, is the whole time against the teacher alone, one word at a time: above 1 is *slower*. It pays where a pass over several tokens costs no more than one over one, as Leviathan et al. (2023) found for a large model.
+# Passes are not seconds. The last column, measured once, is the whole time against the teacher alone, one word at a time: above 1 is *slower*. It pays where drafting is cheap and a pass over several tokens costs about what one over one does (Leviathan et al. 2023: a large model).
 
 # %% [markdown]
 # ## Serve it without torch
@@ -548,7 +548,7 @@ started = ship.cold_start(programs, rounds=1 if FAST else 3)
 started[["start_ms", "again_ms", "peak_mb", "torch"]].round(2)
 
 # %% [markdown]
-# `torch` says whether the process had it in `sys.modules`. Most of the start and of the memory is the library, not the model.
+# `torch` says whether the process had it in `sys.modules`. Most of the start and the memory is Python and what it imports, not the model.
 
 # %% [markdown]
 # ## On Monday

@@ -9,7 +9,7 @@
 # - say *ship* or *do not ship* on one page, and show why.
 
 # %% [markdown]
-# **More answers, a worse student on hard ham**, mail that one wants and that looks like spam. An API changes its version and says nothing. The student that learns from every answer loses some of it; its twin does not, whose maker noticed, stopped asking, and paid less.
+# **More answers, a worse student on hard ham**, mail that one wants and that looks like spam. An API changes its version and says nothing. The student that learns from every answer loses some of it. Its twin, whose maker noticed and paid less, keeps it, but misses spam.
 #
 # ![Six steps from a promise to a decision: margin and slices, the teacher's answers, size and temperature, audit, export and measure, cost. Each writes its line into the memo: ship or don't.](pictures/pipeline.svg)
 
@@ -296,7 +296,7 @@ plan = release_plan([*slices_of(data.test)], today)
 print(plan)
 
 # %% [markdown]
-# Can anybody keep it? Let the teacher be its own student: no answer differs, and only the sizes of the slices count.
+# Can anybody keep it? Let the teacher be its own student: of the test set, only the sizes of its slices are used.
 
 # %%
 from kdcourse.audit import audit
@@ -455,7 +455,7 @@ print(f"pays back after {case.break_even_months:.2f} months")
 # %% [markdown]
 # ## Ship, or do not ship
 #
-# First the decision sheet. If the rival breaks the plan as well, whether something simpler does stays open. The rest no training run answers.
+# First the decision sheet. If the rival breaks the plan too, it stays open whether simpler is enough. The rest no training run answers.
 
 # %%
 from IPython.display import display
@@ -574,7 +574,7 @@ def leakage_gap(theirs_test, theirs_new, ours_test, ours_new):
 leakage_gap = check.leakage_gap(leakage_gap).use()
 
 # %% [markdown]
-# Would it find a leak, and none where there is none? Our student has seen neither set. Our teacher has seen its training words; hand them in as its test set, and ours as the new one.
+# Would it find a leak, and none where there is none? Our student has seen neither set. Our teacher has seen its training words: they are “test”, our test words “new”, and g2p-en is “ours”.
 
 # %%
 errors = {
@@ -598,7 +598,7 @@ for name, theirs, ours, first, second in [
 # ## On Monday
 #
 # - Write the plan before the first call, and date it.
-# - Ask 25 canaries before, during and after. No probabilities? Ask each several times and compare the texts. Keep every answer, with its date.
+# - Ask 25 canaries before, during and after. Texts only? Ask hundreds: few verdicts turn. Keep every answer, with its date.
 # - Date your test set after the teacher.
 # - Bring the memo to the meeting, not the accuracy.
 
