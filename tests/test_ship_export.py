@@ -150,7 +150,7 @@ def in_integers(model, inputs, bits, seen=None):
     with torch.no_grad():
         for layer in model:
             if isinstance(layer, nn.Linear):
-                scales = 2 * layer.weight.abs().amax(1, keepdim=True) / 2**bits
+                scales = layer.weight.abs().amax(1, keepdim=True) / {7: 64, 8: 127}[bits]
                 inputs = rounded(inputs, inputs if seen is None else seen)
                 inputs = nn.functional.linear(inputs, scales * torch.round(layer.weight / scales), layer.bias)
             else:

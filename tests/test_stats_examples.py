@@ -184,6 +184,18 @@ def test_the_order_of_pairs_and_examples_does_not_matter(seeds, difference, rows
     assert other.example_error == pytest.approx(one.example_error, rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize("seeds", SHARED, ids=KINDS)
+def test_where_a_single_pair_differs_its_place_does_not_matter(seeds):
+    """All mean squares are the same there, so that rounding could decide which of them counts."""
+    found = set()
+    for k in range(20):
+        for value in (0.0, 2.9, 3.7):
+            difference = np.full((20, 6), 3.0)
+            difference[k, 0] = value
+            found.add((value, *np.round(against_nothing(difference, **seeds)[:3], 7)))
+    assert len(found) == 3
+
+
 # ---- what else a comparison of examples is ----
 
 

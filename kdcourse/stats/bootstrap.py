@@ -119,7 +119,7 @@ def _crossed(counts, sums):
         return np.sqrt(sum(squares) / n), fewest - 1, effects
     if fewest == 2:
         degrees = 1  # two levels do not tell their spread: with Satterthwaite's df, the intervals cover too little
-    elif total <= residual:
+    elif total <= residual * (1 + 1e-9):  # equal where a single pair differs from all others: rounding must not decide
         degrees = free
     else:
         each = [counts.shape[0] - 1, counts.shape[1] - 1, free]
