@@ -9,7 +9,7 @@
 # - judge whether any of it beats plain logits for your student.
 
 # %% [markdown]
-# **Most of it is not shown to beat well-tuned logits. Two ways do,** by {{ gain features-beat-logits fashion-mnist method=dist,student=CNN is better }} and by {{ gain features-beat-logits fashion-mnist method=attention,student=CNN is better }}, for a CNN ten times smaller than its teacher. Which two?
+# **Most of what this lesson adds is not shown to beat well-tuned logits. Two ways do,** by {{ gain features-beat-logits fashion-mnist method=dist,student=CNN is better }} and by {{ gain features-beat-logits fashion-mnist method=attention,student=CNN is better }}, for a CNN ten times smaller than its teacher. Which two?
 
 # %% [markdown]
 # **In a table that many papers copy, these three ways to match features lose to plain logits.** Tian et al. (2020, tables 1 and 2) trained thirteen pairs of teacher and student on CIFAR-100. Their accuracies, in %:
