@@ -103,6 +103,8 @@ def jupyterlab(browser, folder, notebook, height=1400, **environment):
             page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
             page.goto(f"{address}/lab/tree/{notebook}?token={TOKEN}")
             page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+            # Sooner, JupyterLab drops what it is asked to run, or asks in a dialog for a kernel.
+            page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
             yield page
     finally:
         for child in [*psutil.Process(process.pid).children(recursive=True), process]:
@@ -111,21 +113,11 @@ def jupyterlab(browser, folder, notebook, height=1400, **environment):
 
 
 def run_cell(page, number):
-    """Run a cell of the notebook that JupyterLab shows, from 0. The one after it is then the active one.
-
-    While the session is being made, JupyterLab drops what it is asked to run, and so it is asked again.
-    """
+    """Run a cell of the notebook that JupyterLab shows, from 0. The one after it is then the active one."""
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
-    prompt = cell.locator(".jp-InputPrompt").first
-    for _ in range(20):
-        cell.locator(".cm-content").click()
-        page.keyboard.press("Shift+Enter")
-        try:
-            playwright_api.expect(prompt).to_have_text(re.compile(r"[*\d]"), timeout=3_000)
-            return
-        except AssertionError:
-            continue
-    pytest.fail(f"JupyterLab does not run cell {number}")
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Shift+Enter")
+    playwright_api.expect(cell.locator(".jp-InputPrompt").first).to_have_text(re.compile(r"[*\d]"), timeout=30_000)
 
 
 def _answers(url):
