@@ -24,7 +24,7 @@ from joblib import Parallel, delayed
 
 from kdcourse import store
 from kdcourse.audit import audit
-from kdcourse.audit.verdicts import at_twice, decide
+from kdcourse.audit.judging.verdicts import at_twice, decide
 from kdcourse.stats import proportion_interval
 from kdcourse.stats.paired import gap_p_values
 

@@ -9,7 +9,7 @@ from test_audit import joined
 from test_audit_gate import ALARM, FEW, FLAG, SAFE, WATCH, audited, status_of
 
 from kdcourse.audit import audit
-from kdcourse.audit.pages import content
+from kdcourse.audit.report.pages import content
 
 BEFORE = [FLAG, ALARM, WATCH, ("quiet", (1, 0, 799)), *SAFE]
 NOW = [("flag", (0, 0, 600)), ("alarm", (60, 0, 156)), WATCH, ("quiet", (19, 0, 781)), SAFE[1], ("new", (0, 0, 400))]

@@ -19,8 +19,9 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from kdcourse import cli
-from kdcourse.audit import audit, command, files
+from kdcourse.audit import audit, command
 from kdcourse.audit.command import parse_slice
+from kdcourse.audit.inputs import files
 
 pytestmark = pytest.mark.slow  # a process for every command
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from kdcourse import cli
 from kdcourse.audit import audit
-from kdcourse.audit.tables import headline, held_back, sight, state_of
+from kdcourse.audit.report.tables import headline, held_back, sight, state_of
 from kdcourse.stats.paired import gap_interval, gap_p_values, gap_power
 
 TODAY = datetime.date(2027, 1, 15)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from kdcourse import cli
 from kdcourse.audit import audit
-from kdcourse.audit.tables import headline, plain_text
+from kdcourse.audit.report.tables import headline, plain_text
 from kdcourse.stats.paired import gap_interval, gap_p_values
 
 THRESHOLD = 0.4

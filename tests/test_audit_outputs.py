@@ -15,8 +15,8 @@ from matplotlib.collections import PathCollection
 from scipy import stats
 
 from kdcourse.audit import audit
-from kdcourse.audit import figure as drawing
-from kdcourse.audit.tables import cut, headline, plain_text, printable
+from kdcourse.audit.report import figure as drawing
+from kdcourse.audit.report.tables import cut, headline, plain_text, printable
 
 # Examples, how many only the teacher gets right, how many only the student.
 LEVELS = {

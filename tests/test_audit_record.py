@@ -13,7 +13,7 @@ from test_audit import answers
 from test_audit_gate import status_of
 
 from kdcourse.audit import audit
-from kdcourse.audit.tables import about, likely
+from kdcourse.audit.report.tables import about, likely
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from kdcourse.audit import audit
+from kdcourse.audit.inputs.slicing import read_slices
 from kdcourse.audit.search import search_part
-from kdcourse.audit.slicing import read_slices
 
 LIMIT = 0.05
 

@@ -13,7 +13,7 @@ from test_audit import answers
 from test_audit_gate import status_of
 
 from kdcourse.audit import audit, audit_all
-from kdcourse.audit.tables import headline
+from kdcourse.audit.report.tables import headline
 from kdcourse.stats.paired import gap_p_values
 
 OPTIONS = {"max_gap": 0.03, "min_samples": 50}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdcourse.audit import audit
-from kdcourse.audit.slicing import read_slices
+from kdcourse.audit.inputs.slicing import read_slices
 
 
 def levels(column, name="column", **settings):

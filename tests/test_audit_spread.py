@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from paired_models import drawn
 
-from kdcourse.audit import audit, spread
+from kdcourse.audit import audit
+from kdcourse.audit.judging import spread
 from kdcourse.audit.metrics import METRICS
 from kdcourse.stats.paired import gap_interval
 from kdcourse.stats.ranking import auroc_contributions

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from kdcourse import claims, controls, data
-from kdcourse.audit import audit, figure
+from kdcourse.audit import audit
+from kdcourse.audit.report import figure
 from kdcourse.sweep import grid, sweep
 from kdcourse.train import cosine
 

@@ -5,7 +5,7 @@ report.flagged         # the slices where the loss is shown to exceed max_gap
 """
 
 from kdcourse.audit.core import audit
-from kdcourse.audit.report import AuditReport
+from kdcourse.audit.report.core import AuditReport
 from kdcourse.audit.several import AuditReports, audit_all
 
 __all__ = ["AuditReport", "AuditReports", "audit", "audit_all"]

@@ -12,9 +12,9 @@ import numpy as np
 import typer
 
 from kdcourse._arguments import bad_value
-from kdcourse.audit.changes import read_old
 from kdcourse.audit.core import audit
-from kdcourse.audit.files import (
+from kdcourse.audit.inputs.examples import listed
+from kdcourse.audit.inputs.files import (
     as_answers,
     as_classes,
     as_numbers,
@@ -24,11 +24,11 @@ from kdcourse.audit.files import (
     read_columns,
     typed_class,
 )
-from kdcourse.audit.inputs import listed
+from kdcourse.audit.inputs.slicing import CALENDAR
 from kdcourse.audit.metrics import Metric, chosen
+from kdcourse.audit.report.changes import read_old
+from kdcourse.audit.report.tables import plain_text
 from kdcourse.audit.several import audit_all
-from kdcourse.audit.slicing import CALENDAR
-from kdcourse.audit.tables import plain_text
 
 # What the file of --thresholds may say.
 MEASURED = ["metric", "pos_label", "threshold", "quantile"]

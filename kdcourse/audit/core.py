@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from kdcourse.audit.family import audited
-from kdcourse.audit.report import AuditReport
+from kdcourse.audit.report.core import AuditReport
 
 
 def audit(
@@ -139,8 +139,8 @@ def audit(
     Accuracy, exact match, recall and specificity (accuracy among one class) are tested exactly, on the examples that
     only one of the two gets right (`kdcourse.stats.paired`). Mean scores, losses and errors are tested by Student's t,
     which is as good as the t distribution is for their mean. So is anything else, and all with weights or clusters,
-    with the standard error of a paired bootstrap (`kdcourse.audit.spread`): that of ECE is rather too large. Slices of
-    at least min_samples examples, and all examples together, are one family: the p-values for "exceeds max_gap" are
+    with the standard error of a paired bootstrap (`judging.spread`): that of ECE is rather too large. Slices of at
+    least min_samples examples, and all examples together, are one family: the p-values for "exceeds max_gap" are
     adjusted by Holm's method at (1 − confidence) / 2, and so are those for "stays within". So all flags and passes of a
     report are right together with a probability of at least `confidence`, however the slices overlap; levels that hold
     the same examples still count one by one. If there were a single test, a flag would be low > max_gap (to within one

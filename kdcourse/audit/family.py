@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import bad_value, confidence_level, integer, one_of
-from kdcourse.audit import wording
-from kdcourse.audit.measuring import difference, measured, notes_on
+from kdcourse.audit.inputs.reading import of_student, read_clusters, read_given, read_weights, scored
+from kdcourse.audit.inputs.slicing import SliceColumn, read_slices
+from kdcourse.audit.judging.measuring import difference, measured, notes_on
+from kdcourse.audit.judging.verdicts import CORRECTIONS, judge, tally, worst_first
 from kdcourse.audit.metrics import chosen
 from kdcourse.audit.policy import EVERYTHING, REQUIRED, by_level, gap_limit, limits_by_slice, waived, waivers_by_slice
-from kdcourse.audit.reading import of_student, read_clusters, read_given, read_weights, scored
-from kdcourse.audit.record import fingerprints, versions
-from kdcourse.audit.report import AuditReport
+from kdcourse.audit.report import wording
+from kdcourse.audit.report.core import AuditReport
+from kdcourse.audit.report.record import fingerprints, versions
+from kdcourse.audit.report.telling import check_classes, confusion_part, examples_part
 from kdcourse.audit.search import check_search, search_part
-from kdcourse.audit.slicing import SliceColumn, read_slices
-from kdcourse.audit.telling import check_classes, confusion_part, examples_part
-from kdcourse.audit.verdicts import CORRECTIONS, judge, tally, worst_first
 
 
 def audited(

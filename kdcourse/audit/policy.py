@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from kdcourse._arguments import bad_type, bad_value, describe, not_negative, number
-from kdcourse.audit.inputs import listed
-from kdcourse.audit.slicing import SliceColumn
+from kdcourse.audit.inputs.examples import listed
+from kdcourse.audit.inputs.slicing import SliceColumn
 
 # What may stop a release: a slice that is flagged, or any that is not shown to be safe.
 REQUIRED = ("no flag", "pass")

@@ -12,10 +12,19 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import bad_value, integer
-from kdcourse.audit.inputs import counted
+from kdcourse.audit.inputs.examples import counted
+from kdcourse.audit.inputs.slicing import SliceColumn
 from kdcourse.audit.metrics import Metric
-from kdcourse.audit.slicing import SliceColumn
-from kdcourse.audit.tables import Column, Part, Report, confidence_of, gap_text, printable, unit_of, with_interval
+from kdcourse.audit.report.tables import (
+    Column,
+    Part,
+    Report,
+    confidence_of,
+    gap_text,
+    printable,
+    unit_of,
+    with_interval,
+)
 from kdcourse.stats import holm
 from kdcourse.stats.paired import gap_interval, gap_p_values, t_interval, t_p_values
 

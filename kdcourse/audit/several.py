@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 
 from kdcourse._arguments import bad_type, bad_value, describe
 from kdcourse._pages import rendered
-from kdcourse.audit import pages
 from kdcourse.audit.core import audit
 from kdcourse.audit.family import audited
-from kdcourse.audit.figure import svg
-from kdcourse.audit.report import AuditReport, StrPath
-from kdcourse.audit.tables import (
+from kdcourse.audit.judging.verdicts import HANDLING
+from kdcourse.audit.report import pages
+from kdcourse.audit.report.core import AuditReport, StrPath
+from kdcourse.audit.report.figure import svg
+from kdcourse.audit.report.tables import (
     Column,
     Part,
     confidence_of,
@@ -30,7 +31,6 @@ from kdcourse.audit.tables import (
     verdict_with_reason,
     with_interval,
 )
-from kdcourse.audit.verdicts import HANDLING
 from kdcourse.store import save_json
 
 ALONE = ["search", "show_confusion", "show_examples"]  # what is asked of one student
@@ -143,7 +143,7 @@ class AuditReports:
         """Write one page of all students: the table, and the figure of each. As `AuditReport.to_html`."""
         worst = min(map(state_of, self.reports.values()), key=["flag", "alarm", "undecided", "pass"].index)
         text = rendered(
-            Path(__file__).parent,
+            Path(__file__).parent / "report",
             "several.html.jinja",
             headline="; ".join(self._headlines()),
             headlines=self._headlines(),

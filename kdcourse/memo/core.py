@@ -10,7 +10,7 @@ import pandas as pd
 
 from kdcourse._arguments import bad_type, bad_value, describe
 from kdcourse.audit import AuditReport
-from kdcourse.audit.tables import printable
+from kdcourse.audit.report.tables import printable
 from kdcourse.memo import pages
 from kdcourse.memo.decision import Decision
 from kdcourse.memo.plan import Plan

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import kdcourse
 from kdcourse._pages import rendered
-from kdcourse.audit.pages import StrPath, escaped, write
-from kdcourse.audit.tables import (
+from kdcourse.audit.report.pages import StrPath, escaped, write
+from kdcourse.audit.report.tables import (
     confidence_of,
     headline,
     printable,

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from kdcourse.audit.policy import EVERYTHING
-from kdcourse.audit.tables import gap_text, minus, name_of, printable, unit_of
+from kdcourse.audit.report.tables import gap_text, minus, name_of, printable, unit_of
 
 YES, NO, OPEN = "yes", "no", "not asked"
 NOT_MEASURED = "not measured"

@@ -57,7 +57,7 @@ const STYLE = `
   }
 `;
 
-// {verdict, more, handling} of each row, as kdcourse.audit.verdicts.judge has them; `place` is that of the limit. The
+// {verdict, more, handling} of each row, as judging.verdicts.judge of the audit has them; `place` is that of the limit. The
 // first row is all examples, which are tested however few they are.
 export function judged(rows, limits, place, minSamples, confidence) {
   const error = (1 - confidence) / 2;

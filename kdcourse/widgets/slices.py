@@ -8,7 +8,7 @@ import traitlets
 
 from kdcourse._arguments import describe, integer, number
 from kdcourse.audit import AuditReport
-from kdcourse.audit.verdicts import judge, worst_first
+from kdcourse.audit.judging.verdicts import judge, worst_first
 from kdcourse.stats.paired import gap_p_values
 from kdcourse.widgets._explorer import Explorer
 
@@ -132,7 +132,7 @@ class Slices(Explorer):
         return integer("min_samples", proposal["value"], at_least=1)
 
     def _judged(self):
-        """All examples, then each slice, as `kdcourse.audit.verdicts.judge` has them at the limit and the minimum."""
+        """All examples, then each slice, as `judging.verdicts.judge` of the audit has them at the limit and minimum."""
         report = self._report
         rows = pd.concat([report.overall.to_frame().T, report.table], ignore_index=True).infer_objects()
         judged, _ = judge(

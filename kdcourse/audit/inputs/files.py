@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import bad_value
-from kdcourse.audit.formats import csv_form, is_parquet
-from kdcourse.audit.inputs import alike, listed, repeated
+from kdcourse.audit.inputs.examples import alike, listed, repeated
+from kdcourse.audit.inputs.formats import csv_form, is_parquet
 
 NO_NUMBER = {"", "#n/a", "n/a", "na", "nan", "null", "none"}  # what a missing number is written as
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)(\.0+)?")

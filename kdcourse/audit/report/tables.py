@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from kdcourse._arguments import integer
-from kdcourse.audit.record import record
+from kdcourse.audit.report.record import record
 
 Report = Any  # an AuditReport, whose module imports this one
 NOTHING = "–"

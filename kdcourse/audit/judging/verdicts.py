@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from kdcourse.audit import spread
-from kdcourse.audit.inputs import Examples
+from kdcourse.audit.inputs.examples import Examples
+from kdcourse.audit.inputs.slicing import SliceColumn
+from kdcourse.audit.judging import spread
 from kdcourse.audit.metrics import CALIBRATION_BINS, bins_of
-from kdcourse.audit.slicing import SliceColumn
 from kdcourse.stats import holm
 from kdcourse.stats.paired import examples_needed, gap_interval, gap_p_values, gap_power
 

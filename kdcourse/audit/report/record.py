@@ -11,7 +11,7 @@ import numpy as np
 
 import kdcourse
 from kdcourse._arguments import bad_value
-from kdcourse.audit.inputs import plain, series
+from kdcourse.audit.inputs.examples import plain, series
 from kdcourse.store import sha256
 
 PACKAGES = ["numpy", "pandas", "scipy"]  # what the numbers come from

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kdcourse.audit.tables import (
+from kdcourse.audit.report.tables import (
     Report,
     confidence_of,
     cut,

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from kdcourse.audit import figure, pages
-from kdcourse.audit.changes import changes_part, read_old
-from kdcourse.audit.record import signature
-from kdcourse.audit.tables import Part, plain_text
-from kdcourse.audit.verdicts import UNDECIDED, corrected
+from kdcourse.audit.judging.verdicts import UNDECIDED, corrected
+from kdcourse.audit.report import figure, pages
+from kdcourse.audit.report.changes import changes_part, read_old
+from kdcourse.audit.report.record import signature
+from kdcourse.audit.report.tables import Part, plain_text
 
 StrPath = str | os.PathLike[str]
 
@@ -229,7 +229,7 @@ class AuditReport:
         pages.write_html(self, path)
 
     def to_json(self, path: StrPath) -> None:
-        """Write everything for programs, in the fields that `kdcourse.audit.pages.content` lists.
+        """Write everything for programs, in the fields that `kdcourse.audit.report.pages.content` lists.
 
         Parameters and errors are those of `to_html`.
         """

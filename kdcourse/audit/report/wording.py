@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from kdcourse.audit.inputs import counted
+from kdcourse.audit.inputs.examples import counted
+from kdcourse.audit.judging.spread import RESAMPLES
 from kdcourse.audit.metrics import Metric
-from kdcourse.audit.spread import RESAMPLES
 
 OPTIONS = {"pos_label": "of {!r}", "threshold": "at a threshold of {}", "quantile": "at the quantile {}"}
 

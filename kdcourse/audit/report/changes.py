@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from kdcourse._arguments import bad_type, bad_value, describe
-from kdcourse.audit.inputs import counted, listed
-from kdcourse.audit.tables import NOTHING, Column, Part, Report, gap_text, printable, unit_of, with_interval
-from kdcourse.audit.wording import named
+from kdcourse.audit.inputs.examples import counted, listed
+from kdcourse.audit.report.tables import NOTHING, Column, Part, Report, gap_text, printable, unit_of, with_interval
+from kdcourse.audit.report.wording import named
 from kdcourse.store import load_json
 
 SCHEMA, VERSIONS = "kdcourse.audit", (1, 2, 3)  # what `pages.content` writes, and what is read

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import bad_value, describe
+from kdcourse.audit.inputs.reading import Given
+from kdcourse.audit.inputs.slicing import SliceColumn
+from kdcourse.audit.judging.spread import Spread, resampled_spread, spread
 from kdcourse.audit.metrics import Metric, effective
-from kdcourse.audit.reading import Given
-from kdcourse.audit.slicing import SliceColumn
-from kdcourse.audit.spread import Spread, resampled_spread, spread
 
 MODELS = ["teacher", "student", "baseline"]
 GAPS = {"gap": ("teacher", "student"), "over": ("student", "baseline")}  # how much worse the second one is

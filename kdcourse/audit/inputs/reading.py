@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import bad_type, bad_value, describe
-from kdcourse.audit.inputs import (
+from kdcourse.audit.inputs.examples import (
     Examples,
     check_ids,
     check_length,

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import bad_type, bad_value, describe, integer, number
-from kdcourse.audit.inputs import alike, check_length, counted, factorized, listed, repeated, series
+from kdcourse.audit.inputs.examples import alike, check_length, counted, factorized, listed, repeated, series
 
 MISSING = "(missing)"
 MAX_LEVELS = 200

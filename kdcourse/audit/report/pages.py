@@ -16,11 +16,11 @@ import numpy as np
 
 import kdcourse
 from kdcourse._pages import rendered
-from kdcourse.audit import wording
-from kdcourse.audit.changes import SCHEMA, VERSIONS
-from kdcourse.audit.figure import svg
-from kdcourse.audit.record import record
-from kdcourse.audit.tables import (
+from kdcourse.audit.report import wording
+from kdcourse.audit.report.changes import SCHEMA, VERSIONS
+from kdcourse.audit.report.figure import svg
+from kdcourse.audit.report.record import record
+from kdcourse.audit.report.tables import (
     SHORT,
     Part,
     Report,

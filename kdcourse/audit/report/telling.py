@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from kdcourse._arguments import bad_value, integer
-from kdcourse.audit.inputs import Examples, complete, counted
+from kdcourse.audit.inputs.examples import Examples, complete, counted
+from kdcourse.audit.inputs.reading import Given
+from kdcourse.audit.inputs.slicing import SliceColumn
 from kdcourse.audit.metrics import Metric
-from kdcourse.audit.reading import Given
-from kdcourse.audit.slicing import SliceColumn
-from kdcourse.audit.tables import Column, Part, Report, name_of, printable
+from kdcourse.audit.report.tables import Column, Part, Report, name_of, printable
 
 MOST_MISTAKES = 20
 

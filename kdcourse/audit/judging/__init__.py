@@ -1,0 +1,1 @@
+"""From examples to verdicts: a metric in every slice, how far its gap may be off, and what that decides."""

@@ -1,0 +1,1 @@
+"""What an audit says: tables, figure, pages, what it was made from, and what has changed since an earlier one."""
