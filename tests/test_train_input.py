@@ -12,7 +12,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from kdcourse.data import Split
-from kdcourse.train import accuracy, distill, resolve_device, teacher_logits, train
+from kdcourse.devices import resolve_device
+from kdcourse.train import accuracy, distill, teacher_logits, train
 
 
 def with_nan():

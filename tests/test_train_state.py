@@ -8,7 +8,8 @@ import torch
 from tiny import INPUTS, LABELS, LOGITS, QUIET, C, N, modes, same, student, with_batch_norm_and_dropout
 
 from kdcourse.data import Split
-from kdcourse.train import distill, resolve_device, teacher_logits, train
+from kdcourse.devices import resolve_device
+from kdcourse.train import distill, teacher_logits, train
 
 # ---- the teacher ----
 
