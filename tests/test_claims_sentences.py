@@ -19,8 +19,8 @@ INTERVALS = {
     "equivalent": {"yes": (-0.3, 0.4), "no": (0.6, 0.8), "cannot tell": (0.1, 1.23)},
     "not worse": {"yes": (-0.4, 0.4), "no": (-2.0, -0.6), "cannot tell": (-1.23, 0.2)},
 }
-OPEN = "(an effect above 1.3 points is excluded)"  # by the interval of "cannot tell"
-LOSS = OPEN.replace("an effect", "a loss")
+OPEN = "(an effect above +1.3 points is excluded)"  # by the interval of "cannot tell"
+LOSS = OPEN.replace("an effect above +", "a loss above ")
 LETTERS = {"y": "yes", "n": "no", "c": "cannot tell"}
 MEASURED = [claim for claim in claims.CLAIMS if claims.result(claim.name)]
 every_measured = pytest.mark.parametrize("claim", MEASURED, ids=lambda claim: claim.name)

@@ -61,15 +61,15 @@ def test_a_part_of_both_runs_is_one_line_one_bar_and_one_entry(full_run, drawn):
     )
     assert str(shown).splitlines() == [
         "“A student learns more from soft labels than from hard labels.”",
-        f"100 pictures: just now {HERE}; full run {FULL}. Both say yes.",
+        f"100 pictures: just now {HERE}; full run {FULL}. Both support the claim.",
         "mine: −5.00 points [−7.04, −2.96], n = 5. The full run has not measured it.",
         "All of it: kdcourse claims soft-beats-hard",
     ]
     assert (shown.compared, shown.contradictions) == (["examples=100"], [])
     figure, words = drawn()
     assert words.startswith("Soft labels win. Paired differences with 95 % intervals, difference (points).")
-    assert "100 pictures: +3.00 [+0.96, +5.04], n = 5, yes; full run +2.00 [+1.49, +2.51]" in words
-    assert "mine: -5.00 [-7.04, -2.96], n = 5, no." in words
+    assert "100 pictures: +3.00 [+0.96, +5.04], n = 5, claim: yes; full run +2.00 [+1.49, +2.51]" in words
+    assert "mine: -5.00 [-7.04, -2.96], n = 5, claim: no." in words
     (bar,) = [line for line in figure.axes[0].lines if line.get_linewidth() == 14]
     assert list(bar.get_xdata()) == pytest.approx([1.49, 2.51])
     first, second = shown.data["parts"]
@@ -87,8 +87,9 @@ def test_a_lesson_may_name_its_parts(full_run, drawn):
 @pytest.mark.parametrize("full", VERDICTS)
 @pytest.mark.parametrize("here", VERDICTS)
 @pytest.mark.parametrize("supports", ["better", "worse", "equivalent", "not worse"])
-def test_the_line_says_how_each_answers_the_claim(full, here, supports, full_run, monkeypatch, drawn):
+def test_the_line_says_how_each_answers_the_claim(full, here, supports, full_run, monkeypatch):
     """So a loss that is larger than a limit is never called better."""
+    monkeypatch.setattr(claims.shown.plots, "differences", lambda *_, **__: None)
     record = claims.Claim("soft-beats-hard", "Wording.", "", "Measured.", supports=supports)
     monkeypatch.setattr(ledger, "CLAIMS", (record,))
     full_run(stored(full, margin=1.0, **dict(zip(("low", "high"), ENDS[full], strict=True))))
@@ -96,9 +97,12 @@ def test_the_line_says_how_each_answers_the_claim(full, here, supports, full_run
     _, line, _ = str(show({"examples=100": Comparison((low + high) / 2, low, high, 5, here)})).splitlines()
     yes, no = ANSWERED[supports]
     yours, theirs = (
-        {verdict in yes: "says yes", verdict in no: "says no"}.get(True, "cannot tell") for verdict in (here, full)
+        {verdict in yes: "supports the claim", verdict in no: "speaks against it"}.get(True, "cannot tell")
+        for verdict in (here, full)
     )
-    says = {"says yes": "Both say yes.", "says no": "Both say no.", "cannot tell": "Neither can tell."}[yours]
+    says = {"supports the claim": "Both support the claim.", "speaks against it": "Both speak against it."}.get(
+        yours, "Neither can tell."
+    )
     assert line.endswith((says if yours == theirs else f"Yours {yours}; the full run {theirs}.", WARNING))
 
 
@@ -155,8 +159,9 @@ ANSWERED = {
 @pytest.mark.parametrize("here", VERDICTS)
 @pytest.mark.parametrize("full", VERDICTS)
 def test_better_against_worse_and_yes_against_no_are_contradictions_and_nothing_else_is(
-    full, here, supports, full_run, monkeypatch, drawn
+    full, here, supports, full_run, monkeypatch
 ):
+    monkeypatch.setattr(claims.shown.plots, "differences", lambda *_, **__: None)
     record = claims.Claim("soft-beats-hard", "Wording.", "", "Measured.", supports=supports)
     monkeypatch.setattr(ledger, "CLAIMS", (record,))
     full_run(stored(full, margin=1.0, **dict(zip(("low", "high"), ENDS[full], strict=True))))

@@ -38,7 +38,7 @@ def plain(claim: Claim, found: dict | None, setting: str | None = None) -> str:
     >>> parts = [{"key": {"class": name}, "margin": 0, "low": low, "high": high, "unit": "points"}
     ...          for name, low, high in numbers]
     >>> plain(find("omitted-class-is-learned")[0], {"parts": parts})
-    'Yes for three of four garments; for bags we cannot tell (an effect above 6.4 points is excluded).'
+    'Yes for three of four garments; for bags we cannot tell (an effect above +6.4 points is excluded).'
     """
     measured = [one for one in measured_settings(claim, found) if setting in (None, one)]
     if found is None or not measured:
@@ -231,16 +231,16 @@ def _excluded(claim, parts):
     """What the intervals of the parts that cannot tell exclude all the same, rounded away from zero."""
     units = {part["unit"] for part in parts}
     what, reach = {
-        "better": ("an effect", lambda part: part["high"]),
-        "worse": ("a loss", lambda part: -part["low"]),
-        "equivalent": ("a difference", lambda part: max(abs(part["low"]), abs(part["high"]))),
-        "not worse": ("a loss", lambda part: -part["low"]),
+        "better": ("an effect above +", lambda part: part["high"]),
+        "worse": ("a loss above ", lambda part: -part["low"]),
+        "equivalent": ("a difference above ", lambda part: max(abs(part["low"]), abs(part["high"]))),
+        "not worse": ("a loss above ", lambda part: -part["low"]),
     }[claim.supports]
     size = max(map(reach, parts), default=0)
     if len(units) != 1 or size <= 0 or (units == {"points"} and size >= LITTLE):
         return ""
     digits = 1 - math.floor(math.log10(size))
-    return f" ({what} above {_amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded)"
+    return f" ({what}{_amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded)"
 
 
 def _amount(value, unit):

@@ -12,6 +12,8 @@ from kdcourse.claims.verdicts import answer, key_of, setting_of
 from kdcourse.stats import Comparison
 
 MIME = "application/vnd.kdcourse.claims+json"  # of the data that a shown claim carries beside text and HTML
+SAYS = {"yes": "supports the claim", "no": "speaks against it", "cannot tell": "cannot tell"}
+IN_FIGURE = {"yes": "claim: yes", "no": "claim: no", "cannot tell": "cannot tell"}
 CONTRADICTION = "This contradicts the full run: trust neither until you know why."
 
 
@@ -72,7 +74,7 @@ def show(
             for part in shown.data["parts"]
             if part["full"]
         },
-        said={part["label"]: part["now"]["answer"] for part in shown.data["parts"]},
+        said={part["label"]: IN_FIGURE[part["now"]["answer"]] for part in shown.data["parts"]},
     )
     return shown
 
@@ -159,11 +161,7 @@ def _line(part):
     if part["contradicts"]:
         said = CONTRADICTION
     elif yours == theirs:
-        said = "Neither can tell." if yours == "cannot tell" else f"Both say {yours}."
+        said = {"yes": "Both support the claim.", "no": "Both speak against it."}.get(yours, "Neither can tell.")
     else:
-        said = f"Yours {_said(yours)}; the full run {_said(theirs)}."
+        said = f"Yours {SAYS[yours]}; the full run {SAYS[theirs]}."
     return f"{part['label']}: just now {effect(now)}; full run {effect(full)}. {said}"
-
-
-def _said(answer):
-    return answer if answer == "cannot tell" else f"says {answer}"

@@ -96,7 +96,7 @@ function say(word, { options, said, teacher, order }, { student, marks, madeUp, 
     `The teacher says ${word} as ${list(order.filter((k) => teacher[k] >= RARE).map(named(teacher)))}: ${list(next)}. ` +
       `All else is ${inPercent(teacherRare)}.`,
     `Of what the student says, ${inPercent(madeUp)} the teacher seldom says` +
-      `${invented === undefined ? "" : `, most of it ${named(student)(invented)}`}.`,
+      `${invented === undefined ? "" : `, such as ${named(student)(invented)}`}.`,
     givenUp > 0
       ? `The student has given up ${list(marked("given up").map(named(teacher)))}.`
       : "The student has given up nothing that the teacher says.",
@@ -163,10 +163,10 @@ function render({ model, el }) {
       fill([first, `${second}, whatever came before`][k], known.options[k].map((phoneme) => [phoneme]));
     });
     together.fill("Both together", known.order.map((k) => spelled(known.said[k], known.places)));
-    setText(note, `The student has one distribution for each phoneme: it forgets what it has said. Made up: what the ` +
-      `student says of pronunciations that have less than ${100 * RARE} % with the teacher. Given up: what the teacher ` +
-      `says of the others that it says over ${FORGOTTEN} times as often as the student. All pronunciations here together hold ` +
-      `${inPercent(chosen().covered)} of what the teacher might say, and are taken for the whole.`);
+    setText(note, `The student has one distribution for each phoneme: it forgets what it has said. Made up: the ` +
+      `student's probability of pronunciations to which the teacher gives less than ${100 * RARE} %. Given up: the ` +
+      `teacher's probability of the others, where it is over ${FORGOTTEN} times the student's. The pronunciations shown ` +
+      `here hold ${inPercent(chosen().covered)} of what the teacher might say, and are taken for the whole.`);
     draw();
   };
   choose();

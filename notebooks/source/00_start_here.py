@@ -41,7 +41,7 @@ distill(
 print(f"two students, {len(shown):,} pictures, not one sneaker")
 
 # %% [markdown]
-# Now each picks, from 10,000 new pictures, the twelve that look most like a sneaker to it. One picture in ten is a sneaker. How many of each twelve will be? Guess both numbers.
+# Now each picks, from 10,000 new pictures, the twelve that look most like a sneaker to it. One picture in ten is a sneaker. How many of each student's twelve picks will be sneakers? Guess both numbers.
 
 # %%
 import torch
@@ -69,12 +69,18 @@ plots.picks(
 )
 
 # %% [markdown]
-# One lucky pair? The course stores a **full run** of this, with more students. There they name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test sneakers, once one number is corrected on labelled validation pictures, sneakers among them; of shirts, left out likewise, only {{ a omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} %. Students on the big network's first choices, corrected alike: {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of sneakers. [Lesson 01](01_soft_labels.ipynb) shows how.
+# One lucky pair? The course stores a **full run** of every experiment, with many students. In the one behind this picture, students on soft labels name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test sneakers, once one number, the bias of the sneaker output, is corrected on labelled validation pictures. Students that learn only the big network's first choice get the same correction, and name {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %.
+
+# %% [markdown]
+# When shirts are left out instead, soft labels find only {{ a omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} % of the shirts. [Lesson 01](01_soft_labels.ipynb) shows how.
 
 # %% [markdown]
 # ## The idea
 #
-# The big network is the **teacher**: good, and too slow or too expensive to run everywhere. The small one is the **student**. **Knowledge distillation** trains the student on the teacher's probabilities, the **soft labels**, rather than on one-word labels. Below, **logits** are a network's raw numbers, one per class, before they become probabilities.
+# The big network is the **teacher**: good, and too slow or too expensive to run everywhere. The small one is the **student**. **Knowledge distillation** trains the student on the teacher's probabilities, the **soft labels**, rather than on one-word labels.
+
+# %% [markdown]
+# Below, **logits** are a network's raw numbers, one per class, before they become probabilities.
 
 # %% [markdown]
 # ![The teacher and the student see the same picture. The teacher's logits are softened into soft labels; the loss compares the student's answer with them, and only the student is changed.](pictures/distillation.svg)
@@ -82,7 +88,10 @@ plots.picks(
 # %% [markdown]
 # ## First, the words
 #
-# A quiz about the words of the trade. Every answer is explained, right or wrong, and what you miss comes again. What you do is kept on your
+# A quiz about the words of the trade. Every answer is explained, right or wrong, and what you miss comes again.
+
+# %% [markdown]
+# What you do is kept on your
 # machine and nowhere else; `kdcourse progress` shows it, and `kdcourse glossary` explains a word.
 
 # %%
@@ -104,7 +113,7 @@ from kdcourse.widgets import distillation_steps
 distillation_steps()
 
 # %% [markdown]
-# The student on labels bends its border around single points; the distilled one less. Lower down, neither follows the teacher's. **Train 10 more seeds** settles the bet.
+# The student on labels bends its border around single points; the distilled one less. Lower down, neither follows the teacher's. Press **Train 10 more seeds**: would you still bet?
 
 # %% [markdown]
 # ## The real thing
@@ -183,8 +192,8 @@ print("the same number:", torch.allclose(by_hand, by_call))
 # %% [markdown]
 # ## Build it: the distillation loop
 #
-# **Exercise** · 12 minutes · medium. Write `distill_epoch`: one pass, as above, with the teacher's logits for labels. `F.kl_div` wants the
-# *logarithm* of q; `log_softmax` gives it safely. The student may come in evaluation mode.
+# **Exercise** · 12 minutes · medium. Write `distill_epoch`: one pass, as above, with the teacher's logits in place of labels. `F.kl_div` wants the
+# *logarithm* of q; `log_softmax` gives it safely. The student may arrive in evaluation mode, so switch it to training mode first.
 
 # %% [markdown]
 # The check tells you *which* mistake you made; `expected` and `got` are the weights afterwards. To a loop that does nothing, it says:
@@ -332,7 +341,10 @@ claims.show(
 )
 
 # %%
-print(f"guessed {my_guess:+.1f}, measured {100 * gain.mean:+.1f} points")
+print(
+    f"you guessed {my_guess:+.1f} points; the mean of your pairs is "
+    f"{100 * gain.mean:+.1f}"
+)
 
 # %% [markdown]
 # The verdict comes from the interval and a **margin**, the difference too small to matter, set beforehand. Here it is zero, so nothing can be *equivalent*.
@@ -345,7 +357,7 @@ print(f"guessed {my_guess:+.1f}, measured {100 * gain.mean:+.1f} points")
 # | inconclusive | in none of these places: the runs cannot tell |
 
 # %% [markdown]
-# The interval covers the luck that was varied: pictures, weights, batches. It holds for this one teacher, which learned from 50,000 labels, ours among them.
+# The interval covers the luck that was varied: pictures, weights, batches. It holds for this one teacher, which itself learned from 50,000 labels, those of our pictures among them.
 
 # %% [markdown]
 # ## Why pairs?
@@ -385,12 +397,13 @@ plots.slopes(
     before,
     after,
     names=("labels", "soft labels"),
-    title=f"Pairs say {of_pairs} points, averages {of_averages}",
+    title=f"Same data, 95 % intervals: {of_pairs} points by pairs, "
+    f"{of_averages} by averages",
     ylabel="made-up accuracy",
 )
 
 # %% [markdown]
-# Pairs cancel the luck that both arms share. Averages keep it; only more runs would shrink it. Made-up arms share nearly all of theirs, real ones less: so the sixteen pairs from above gain less.
+# Pairs cancel the luck that both arms share. Averages keep it; only more runs would shrink it. The made-up arms share nearly all of their luck. Real arms share less, so pairing narrows the interval of our own pairs by less:
 
 # %%
 halves = [
@@ -424,8 +437,8 @@ plots.learning(
 # %% [markdown]
 # <details><summary><b>Which is which</b></summary>
 #
-# - **D** learns the teacher's answers about *other* pictures. A cache of logits that was written in one order and read in another does this;
-#   it [has happened in public](https://github.com/haitongli/knowledge-distillation-pytorch/pull/16).
+# - **D** learns the teacher's answers about *other* pictures, and ends below a guess's 10 %. A cache of logits that was written in one order and read in another does this;
+#   it [has happened in public](https://github.com/haitongli/knowledge-distillation-pytorch/pull/17).
 # - **B** never clears its gradients, so every step also repeats all earlier ones.
 # - **A** has no T², **C** is right, and their curves coincide: AdamW rescales gradients, so a loss 16 times too small trains alike. Under plain gradient
 #   descent, or mixed with labels, the missing T² counts ([lesson 02](02_temperature.ipynb)). The check trains with plain gradient descent, so it sees it.
@@ -455,12 +468,15 @@ plots.learning(
 )
 
 # %% [markdown]
-# That one student may be better, and if validation, not test, chose it, ship it. The *training* is no better: the next student is an average one again. So give both arms as many tries, as here, or report the mean of all runs. Dodge et al. (2019) draw such curves on validation, over hyperparameter trials.
+# The student that he picked may really be better. If validation, not test, picked it, ship it. But the *training* has not improved: the next student will be an average one again.
+
+# %% [markdown]
+# So give both arms as many tries, as here, or report the mean of all runs. Dodge et al. (2019) recommend such curves, drawn on validation, with trials of hyperparameters in place of seeds.
 
 # %% [markdown]
 # ## On Monday
 #
-# - Before you trust a training loop, compare one step of plain gradient descent with a reference, weight by weight. Curves, and AdamW, hide bugs.
+# - Before you trust a training loop, compare one step of plain gradient descent with a reference, weight by weight. Curves hide some bugs, and AdamW hides a missing factor.
 # - Run both arms on the same data, initial weights and order, several times, and compare pair by pair.
 # - Write down before the run which difference would be too small to matter.
 # - Store the teacher's logits under each example's id, and look them up by id, never by position.
@@ -469,7 +485,7 @@ plots.learning(
 # ## Take away
 #
 # - Distillation is the loop you know with another loss: how far the student is from the teacher's softened probabilities.
-# - Soft labels can teach a class that was never shown and, from a teacher that saw 50,000 labels, a better student on 500 pictures.
+# - Soft labels can teach a class that was never shown (all but one number of it) and, from a teacher that saw 50,000 labels, a better student on 500 pictures.
 # - One run is an anecdote. Pairs, an interval and a verdict make it a measurement. The full runs behind it: `kdcourse claims soft-beats-hard`, `kdcourse claims omitted-class-is-learned`.
 
 # %% [markdown]

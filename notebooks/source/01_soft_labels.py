@@ -9,7 +9,7 @@
 # - design the control that rules out a duller explanation.
 
 # %% [markdown]
-# **The surprise of lesson 00, explained.** Take every sneaker out of the training pictures. A student on the teacher's first choices then names {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of the test sneakers, one on its *probabilities* {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %. One that was shown sneakers names {{ beside:shown_to_it omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %. Means of the full run, each student after one number is mended.
+# **The surprise of lesson 00, explained.** Take every sneaker out of the training pictures. A student that learns the teacher's first choices then names {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of the test sneakers; one that learns its *probabilities* names {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %. A student that was shown sneakers names {{ beside:shown_to_it omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %. These are means of the full run, after each student gets the repair explained below.
 #
 # ![Eight test sneakers and what three students call them: first choices name none, soft labels most, a student that was shown sneakers nearly all.](../site/pictures/sneakers.svg)
 
@@ -78,11 +78,12 @@ plots.recognised(
     garments,
     "sneaker",
     called,
-    title=f"One run: never shown one, soft labels name {named:.0%} (framed)",
+    title=f"One run: the soft labels' student was never shown a sneaker, "
+    f"and names {named:.0%} of them (framed)",
 )
 
 # %% [markdown]
-# No weight was ever fitted to a sneaker; one bias was. Arg-max kept +0: on validation, no raise found more sneakers than it cost other garments. Unrepaired, what did the two say?
+# Arg-max kept +0: on validation, no raise found more sneakers than it cost other garments. Unrepaired, what did the two say?
 
 # %%
 import pandas as pd
@@ -96,7 +97,10 @@ said = pd.DataFrame(said, index=garments.class_names)
 said[said.max(axis=1) > 0.01].map("{:.0%}".format)
 
 # %% [markdown]
-# Sandals and boots, both: first choices hide which one knows more. In their world *sneaker* never won, so that output sits too low for every picture. Yet one of them had learned what a sneaker is. From what?
+# Both say sandal or ankle boot, so their answers hide which student knows more. In training, *sneaker* was never the right answer, so both learned to keep that output too low for every picture.
+
+# %% [markdown]
+# Yet one of the two had learned what a sneaker is. From what?
 
 # %% [markdown]
 # ## See: what a label leaves out
@@ -234,17 +238,17 @@ plots.repairs(
     xlabel="recall: share of its test pictures called by its name",
     ceiling=ceilings,
 )
-print(f"You guessed {my_guess['best']} and {my_guess['worst']};")
-print(f"by the means, it is {best} and {worst}.")
+print(f"Your guess: best {my_guess['best']}, worst {my_guess['worst']}.")
+print(f"By the means: best {best}, worst {worst}.")
 
 # %% [markdown]
-# The surprise is the shirt: the heaviest column, and in the full run the worst recall,
+# The surprise is the shirt. It has the heaviest column, and in the full run the worst recall:
 # {{ a omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} % against
 # {{ a omitted-class-is-learned fashion-mnist class=bag,metric=recall is better }} % for bags.
 
 # %% [markdown]
 # Our reading: the teacher sees shirts in T-shirts, pullovers and coats alike, and all of these are rivals for the same picture. Even students that
-# were shown shirts found only {{ beside:shown_to_it omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} % of them.
+# were shown shirts found only {{ beside:shown_to_it omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} % of them in the full run.
 
 # %% [markdown]
 # ## Does the full run agree?
@@ -276,7 +280,10 @@ claims.show(
 # The bag is a warning: in the full run, repaired arg-max found {{ b omitted-class-is-learned fashion-mnist class=bag,metric=recall is better }} % of bags, though {{ b omitted-class-is-learned fashion-mnist class=trouser,metric=recall is better }} % of trousers. A bias alone can go far. Credit soft labels with the difference only.
 
 # %% [markdown]
-# The repair has a price, paid in accuracy on the other nine garments. On validation it never exceeds the gain, by construction. Equal columns: hardly any raise paid.
+# The repair has a price: accuracy on the other nine garments. For shirts it nearly eats it up.
+
+# %% [markdown]
+# Where the two columns are equal, almost no increase of the bias was worth its price.
 
 # %%
 kept = ["others", "repaired_others"]
@@ -308,10 +315,10 @@ share = (logits_of(student, threes).argmax(1) == 3).double().mean()
 print(f"unseen test 3s that are named, without repair: {share:.0%}")
 
 # %% [markdown]
-# So 128 hidden units and a thousand digits can do it, in one run. Why not here? Look-alikes alone do not explain it: bags have none, and fared no better. Pictures, teacher and steps all differ; we have not told them apart.
+# So 128 hidden units and a thousand digits can do it, in one run. Why our garments need the repair, we have not tested: pictures, teacher and number of steps all differ.
 
 # %% [markdown]
-# ## Derive: the loss
+# ## Compute: the loss
 #
 # The student's probabilities q should match the teacher's p. The distance is the Kullback–Leibler divergence, times T² (lesson 02 shows why).
 #
@@ -343,18 +350,18 @@ print(f"{by_hand:.4f} {by_torch:.4f} {ours:.4f}")
 my_guess = 3  # ours: change it to yours, in points
 
 # %% [markdown]
-# Suppose they win. Each duller explanation has a **control**: another **arm** of the experiment, that would do as well if it were true.
+# Suppose they win. Each duller explanation has a **control**: another **arm** of the experiment, which would do just as well as soft labels if that explanation were true.
 #
 # ![Two arms share pictures, weights and batches, and learn from different targets. Each pair gives one difference, many pairs an interval.](pictures/arms.svg)
 
 # %% [markdown]
-# | control | it learns | the dull explanation |
+# | control | its student learns | the dull explanation |
 # |---|---|---|
-# | arg-max | the teacher's first choices | it is a good labeller |
+# | arg-max | the teacher's first choices | the teacher is just a good labeller |
 # | smoothed | the label, the rest spread evenly | any softness helps |
-# | class average | the mean soft label of the class | classes are alike, pictures do not matter |
+# | class average | the mean soft label of the class, over all training pictures | classes are alike, pictures do not matter |
 # | shuffled | the soft label of another picture | anything helps |
-# | *yours* | … | it only says *how sure* it is |
+# | *yours* | … | the teacher only says *how sure* it is |
 #
 # How soft is a row? Its **entropy** in bits says it, $\sum_c p_c \log_2 (1/p_c)$: 0 for a hard label, log₂ 10 ≈ 3.3 for ten equal probabilities.
 
@@ -455,7 +462,7 @@ means = pd.DataFrame(right).mean().sort_values(ascending=False)
 print(means.map("{:.1%}".format).to_string())
 
 # %% [markdown]
-# *Shuffled* stays near guessing, 10 %, as it should. Judged by these averages, arg-max has next to nothing of the gain over labels, and *smoothed* the smaller part. Do the pairs agree?
+# *Shuffled* stays near guessing, 10 %, as it should. By these averages, arg-max brings almost none of the gain that soft labels have over labels, and *smoothed* less than half of it. Do the pairs agree?
 
 # %%
 dull = {
@@ -481,10 +488,16 @@ plots.differences(
 )
 
 # %% [markdown]
-# Our *scrambled* keeps winners, confidence and entropy, and deals the runners-up at random. Its gap is what the right ones are worth, plus any harm of wrong ones. *Smoothed* prefers none, and lost too.
+# Our *scrambled* keeps winners, confidence and entropy, and deals the runners-up at random. Its gap to soft labels is what the right runners-up are worth, plus any harm that wrong runners-up do.
 
 # %% [markdown]
-# Three cautions. The controls have no full run; their intervals cover the draws, not the choice of test pictures. All arms share the weight decay that the full run chose for soft labels; for labels it chose more. And the task is small: for DeiT, hard distillation beat soft (Touvron et al. 2021, table 3).
+# *Smoothed* favours no runner-up, so it does no such harm, and it lost too.
+
+# %% [markdown]
+# Three cautions. The controls have no full run; their intervals cover the draws, not the choice of test pictures. All arms use the weight decay that the full run chose for soft labels; for labels it chose a larger one.
+
+# %% [markdown]
+# And what holds on a small task need not hold elsewhere: for DeiT, an image transformer, hard distillation beat soft (Touvron et al. 2021, table 3).
 
 # %% [markdown]
 # ## Where it goes wrong
@@ -513,7 +526,7 @@ print(f"loss {losses_seen}, on test {share:.0%} right")
 # In haitongli/knowledge-distillation-pytorch, the cache was filled in one shuffled order and read in another: asked in 2018 (issue #4), repair merged in 2021 (pull request #17). </details>
 
 # %% [markdown]
-# **Tuned on the test set.** Hinton's +3.5 was, as the paper says. Ours are chosen on 10,000 validation pictures: honest, and a luxury beside 100 for training.
+# **Tuned on the test set.** Hinton's +3.5 was, as the paper says. Ours are chosen on 10,000 validation pictures, about 1,000 of them sneakers. With so many you would train on them; here the bias only shows what the student had learned without them.
 
 # %% [markdown]
 # ## On Monday

@@ -66,7 +66,7 @@ turned = (pull(1) * pull(10) < 0)[pull(1).abs() > 0.1].double().mean()
 print(f"Of the pulls above 0.1 at T = 1, {turned:.0%} turn at T = 10")
 
 # %% [markdown]
-# There, one teacher makes opposite demands. The picture on which they differ most:
+# On those logits, the same teacher asks for opposite things at T = 1 and at T = 10. Here is the picture on which the two differ most:
 
 # %%
 both_ways = torch.minimum(-pull(1), pull(10))  # lowered at 1, raised at 10
@@ -84,10 +84,10 @@ for T in (1, 10):
     print(f"T = {T:2}: student {student:.2f}, teacher {teacher:.2f}")
 
 # %% [markdown]
-# At T = 1 *shares* are compared, and the student gives this class too much. At T = 10 *heights of logits* are: the teacher's stands further above its mean than the student's.
+# At T = 1 the loss compares *shares* of probability, and the student gives this class too much. At T = 10 it compares how high each *logit* stands above the mean of its row, and the teacher's stands higher than the student's.
 
 # %% [markdown]
-# Drag T, and find where the bar of the class in orange above crosses zero. Without T², every bar gets shorter and none turns.
+# Drag T, and find where the pull on the class named in the title above crosses zero. Then untick T²: above T = 1, every bar gets shorter, and none changes its side.
 
 # %%
 from kdcourse.widgets import blended_loss as explorer
@@ -111,12 +111,10 @@ for T in [1, 4, 20]:
     print(f"T = {T:2}: equal to 12 decimals? {same}")
 
 # %% [markdown]
-# In the first picture, at T = 10, the bars step nearly as the logits do. For T large against the logits, a softened probability is $\frac1C (1 + \frac{z_c - \bar z}{T})$, with $\bar z$ the mean of the C logits. Put it in, and T cancels (Hinton, Vinyals and Dean 2015, section 2.1):
+# Look at the drawing at the top of the lesson: at T = 10, the steps from bar to bar are nearly proportional to those between the logits. For T large against the logits, a softened probability is $\frac1C (1 + \frac{z_c - \bar z}{T})$, with $\bar z$ the mean of the C logits. Put it in, and T cancels: the student matches *logits* (Hinton, Vinyals and Dean 2015, section 2.1), as in Ba and Caruana (2014):
 #
 # $$T \, (q_c - p_c) \; \longrightarrow \; \frac{(z_c - \bar z) - (v_c - \bar v)}{C}$$
 
-# %% [markdown]
-# At very high T, then, the student matches *logits*, as in Ba and Caruana (2014).
 
 # %% [markdown]
 # **Exercise 1** · 6 minutes · medium. Write the loss that has this gradient: one value per example, classes on axis 1. It will train students.
@@ -153,13 +151,14 @@ for seed in range(3 if FAST else 8):
     train(student, some.inputs, some.labels, order_seed=seed, **once)
     z = logits_of(student, validation.inputs).double()
     at_1 = pull(1).norm(dim=1).mean().item()
-    for T in [1, 2, 4, 10, 20]:
+    for T in [1, 2, 4, 10, 20, 100]:
         size = pull(T).norm(dim=1).mean().item() / at_1
         rows.append((seed, T, "with T²", size))
+        rows.append((seed, T, "without T²", size / T**2))
 sizes = pd.DataFrame(rows, columns=["seed", "T", "loss", "size"])
 
 # %%
-grown = sizes[sizes["T"] == 4]["size"].mean()
+kept = sizes[sizes["loss"] == "with T²"].groupby("T")["size"].mean()
 plots.curves(
     sizes,
     x="T",
@@ -168,13 +167,18 @@ plots.curves(
     xlabel="temperature",
     ylabel="size of the gradient, T = 1 being 1",
     title="Even with T², the gradient at T = 4 is "
-    f"{grown:.1f} times that at 1",
+    f"{kept[4]:.1f} times that at 1; at 20, {kept[20]:.1f}; "
+    f"at 100, {kept[100]:.1f}",
     reference=("no change", 1.0),
+    log_y=True,
 )
 
 # %% [markdown]
 # In the full run it is {{ ratio t-squared-keeps-gradients fashion-mnist temperature=4:1,metric=gradient_norm is better }} times as large at T = 4 as at T = 1, and shrinks from there
-# to T = 20. T² does its work where T is large against the logits; T = 4 is not there yet.
+# to T = 20.
+
+# %% [markdown]
+# T² keeps the size where T is large against the logits, from about 20 on. The temperatures that people use are not there yet.
 
 # %% [markdown]
 # ## Measure: which temperature teaches best?
@@ -240,7 +244,10 @@ plots.panels(
 )
 
 # %% [markdown]
-# The full run, where every arm is tuned, finds the same on glosses: {{ gain best-temperature-moves wordnet-glosses examples=500:5000,width=32 is better }} more with 500 than with 5,000. A large student gains more than a small one by {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }} with 5,000 pictures; with 500, on glosses and on flights, we cannot tell.
+# In the full run, where every arm (variant of the training) has its own tuned settings, *glosses*, short texts in 25 classes, say the same: T = 4 gains {{ gain best-temperature-moves wordnet-glosses examples=500:5000,width=32 is better }} more with 500 than with 5,000.
+
+# %% [markdown]
+# On garments with 5,000 pictures, a large student gains more from T = 4 than a small one, by {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }}. With 500 we cannot tell, nor on glosses, nor on *flights* (late or not).
 
 # %% [markdown]
 # And your guesses?
@@ -260,7 +267,7 @@ for case, guess in my_guesses.items():
 # Hinton et al. (2015, section 3) saw size matter: with 300 or more units a layer, all temperatures above 8 did about as well; with 30, 2.5 to 4 did best.
 
 # %% [markdown]
-# So is "4 to 10" good advice? The best of 4 and 10 against the best of the others, both chosen on validation. The margin is half a point.
+# So is "4 to 10" good advice? We compare the best of 4 and 10 with the best of the other temperatures, both chosen on validation. A loss of less than half a point, our *margin*, counts as too small to matter.
 
 # %%
 from kdcourse import claims
@@ -276,7 +283,8 @@ lost = 100 * measured["width=32,examples=5000"].mean
 claims.show(
     "t-4-to-10",
     measured,
-    title=f"4 to 10 just cost small students on much data {-lost:.1f} points",
+    title=f"Here, T from 4 to 10 costs small students with 5,000 pictures "
+    f"{-lost:.1f} points",
     xlabel="best of 4 and 10 − best of the others",
 )
 
@@ -284,7 +292,7 @@ claims.show(
 # The full run tries 7 and 20 as well. 4 to 10 costs less than half a point in three of four cases. For a small student with 5,000 pictures the difference is {{ gain t-4-to-10 fashion-mnist width=32,examples=5000 is inconclusive }}: whether it loses half a point, we cannot tell.
 
 # %% [markdown]
-# On glosses, the worst of four cases is {{ gain t-4-to-10 wordnet-glosses width=128,examples=5000 is inconclusive }}. On flights T hardly matters: {{ gain t-4-to-10 flights width=128,examples=5000,metric=AUROC is equivalent }} of AUROC.
+# On flights, the best of 4 to 10 is as good as the best of the others: {{ gain t-4-to-10 flights width=128,examples=5000,metric=AUROC is equivalent }} of AUROC.
 
 # %% [markdown]
 # ## Build: is it only a larger step?
@@ -351,7 +359,13 @@ plots.differences(
 )
 
 # %% [markdown]
-# The size explains a part. The rest is direction, and how pictures weigh against each other. A *constant* factor would do almost nothing: AdamW divides by the size of the gradient. In the full run T = 1 has its own best learning rate, and T = 4 still gains these students {{ a best-temperature-moves fashion-mnist examples=500:5000,width=256 is better }} points.
+# The size explains a part.
+
+# %% [markdown]
+# What is left is the direction, and how much each picture weighs against the others. Our factor changes from batch to batch; a *constant* one would do almost nothing, because AdamW divides by the size of the gradient.
+
+# %% [markdown]
+# In the full run T = 1 has its own best learning rate, and T = 4 still gains these students {{ a best-temperature-moves fashion-mnist examples=500:5000,width=256 is better }} points.
 
 # %% [markdown]
 # ## Where it goes wrong: two bugs, one loss
@@ -433,7 +447,7 @@ plots.differences(
 # With both bugs the teacher does harm, and nothing crashes. T on one side is the costly one: it asks the student to be as vague at T = 1 as the teacher is at T = 10.
 
 # %% [markdown]
-# Without T², a soft weight of 0.9 acts as one of 0.08. Even that much teacher beats labels alone.
+# Without T², the soft part is divided by 100: a soft weight of 0.9 acts as 0.009 / (0.009 + 0.1) = 0.08. Even that little teacher beats labels alone.
 
 # %% [markdown]
 # <details><summary><b>Where this happened</b></summary>
@@ -449,7 +463,10 @@ plots.differences(
 
 # %% [markdown]
 # A network is **calibrated** if it is right in 80 % of the cases in which it is 80 % sure. The **calibration error** averages the distance between confidence and accuracy over bins of
-# confidence, each weighted by its pictures. **Temperature scaling** (Guo et al. 2017, section 4.2) divides the logits by one number, fitted on validation.
+# confidence, each weighted by its pictures.
+
+# %% [markdown]
+# **Temperature scaling** (Guo et al. 2017, section 4.2) divides the logits by one number, fitted on validation.
 
 # %%
 from kdcourse.stats import calibration
@@ -479,13 +496,13 @@ plots.reliability(
 )
 
 # %% [markdown]
-# Trained at T = 4, this student is *too sure* at T = 1, where no loss ever checked it. Scaling changes no answer, only how far to believe it. One student, one seed.
+# Trained at T = 4, this student is *too sure* at T = 1, where no loss ever checked it. Scaling changes no answer, only how far to believe it. This is one student with one seed; yours may differ.
 
 # %% [markdown]
 # ## On Monday
 #
-# - Put T = 1, 2 and 4 into the sweep, each with its own learning rate; choose again when the data or the student change. No time for it? T = 2: of all temperatures in our sweep, its worst case is the mildest.
-# - Test your loss: where student and teacher are equal, the soft part has no gradient; from T = 100 to T = 200 its size stays (without T²: a quarter).
+# - Put T = 1, 2 and 4 into the sweep, each with its own learning rate; choose again when the data or the student change. No time for it? Take T = 2: in its worst case, it falls least behind the best temperature of our sweep.
+# - Test your loss twice. Where the student's logits equal the teacher's, the soft part has no gradient. Elsewhere, the gradient at T = 200 is as large as at T = 100; without T², a quarter of it.
 # - Before anybody uses a student's confidence, fit one temperature on validation.
 
 # %% [markdown]

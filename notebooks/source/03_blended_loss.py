@@ -32,7 +32,10 @@ plots.differences(
 )
 
 # %% [markdown]
-# *Points*: of accuracy on garments, the pictures here; on flights of AUROC, how often a late flight gets a higher score than one on time (50 is guessing). A *misled* teacher learned from 4,000 other examples, 30 % of them labelled wrong; an *equally misled* one from the student's own wrong labels.
+# *Points*: of accuracy on garments, the pictures here; on flights of AUROC, how often a late flight gets a higher score than one on time (50 is guessing).
+
+# %% [markdown]
+# A *misled* teacher learned from 4,000 other examples, 30 % of them labelled wrong; an *equally misled* one learned from the student's own examples, wrong labels included. Why the teacher of 4,000 noisy flights does harm, and the one of 500 does not, we do not know.
 
 # %% [markdown]
 # ## Predict
@@ -48,7 +51,10 @@ my_guess_share = 50  # percent
 #
 # ![The student between the label's one bar and the soft labels' four, an arrow to each. Loss: (1 − w) CE + w T² KL. ](pictures/blend.svg)
 #
-# The **soft weight** w, often called α, multiplies the soft part, 1 − w the hard part: at 1 the labels have no say. Below is a *novice*, a student that has seen 2,000 pictures once.
+# The **soft weight** w, often called α, multiplies the soft part, 1 − w the hard part: at 1 the labels have no say.
+
+# %% [markdown]
+# Below is a *novice*, a student that has seen 2,000 pictures once.
 
 # %%
 from dataclasses import replace
@@ -193,7 +199,10 @@ plots.show(
 )
 
 # %% [markdown]
-# A hard pull is at most √2 long, a soft one can reach T √2. At T = 4, an even share needs a far smaller w. One novice; others may differ. Try both *together*.
+# A hard pull is at most √2 long, a soft one can reach T √2. So at T = 4, an even share needs a w far below 0.5.
+
+# %% [markdown]
+# This is one novice, and others may differ. Always try w and T *together*.
 
 # %% [markdown]
 # ## Measure: soft weight × temperature
@@ -272,9 +281,9 @@ plots.curves(
     x="lr",
     y="test_accuracy",
     hue="arm",
-    title=f"Soft labels − labels: {gain.min():+.1f} to {gain.max():+.1f}, "
-    "by the rate alone (points)".replace("-", "−"),
-    xlabel="learning rate (blend: w = 0.5; T = 4)",
+    title="The learning rate alone moves soft labels' lead over labels "
+    f"from {gain.min():+.1f} to {gain.max():+.1f} points".replace("-", "−"),
+    xlabel="learning rate (blend: w = 0.5; blend and soft labels: T = 4)",
     ylabel="accuracy on test",
     percent=True,
 )
@@ -285,7 +294,13 @@ plots.curves(
 # %% [markdown]
 # ## Does the blend beat either alone?
 #
-# Less than a quarter of a point does not matter here: the *margin*, set after a first run and before this one. In the full run the best blend differed from the better part by {{ gain blend-beats-either fashion-mnist examples=500 is equivalent }} with 500 garments, and by {{ gain blend-beats-either flights examples=500,metric=AUROC is equivalent }} with 500 flights. Both times validation took the largest weight below 1 that it tried: the best blend hardly blends. Does a blend beat either alone? {{ plain blend-beats-either }}
+# We treat a difference below a quarter of a point as too small to matter. We set this *margin* after a first run, but before this one.
+
+# %% [markdown]
+# In the full run, the best blend differed from the better part by {{ gain blend-beats-either fashion-mnist examples=500 is equivalent }} with 500 garments, and by {{ gain blend-beats-either flights examples=500,metric=AUROC is equivalent }} with 500 flights. Both times validation took the largest weight below 1 that it tried: the best blend of the full run hardly blends.
+
+# %% [markdown]
+# Does a blend beat the better of its parts by more than the margin? {{ plain blend-beats-either }}
 
 # %%
 spans = {"labels": (0, 0), "blend": (0.01, 0.99), "soft labels": (1, 1)}
@@ -309,7 +324,8 @@ claims.show(
         better="Just now, the blend beats its better part",
         worse="Just now, the blend loses to its better part",
         equivalent="Blend or teacher alone: no difference that matters",
-        inconclusive="Blend or teacher alone: nearly the same",
+        inconclusive="Just now, we cannot tell whether the blend is better by "
+        "more than the margin",
     ),
     xlabel="best blend − better part alone, on test",
     pairs={"examples=500": both[0] - both[1]},
@@ -319,7 +335,10 @@ claims.show(
 # Our interval lies just above zero and reaches past the margin: *inconclusive*. The full run tuned more, and trained longer: there, nothing is left that matters.
 
 # %% [markdown]
-# **Equal compute.** Soft labels cost a pass of the teacher. Would labels do as well with that compute? A step of this student costs about two forward passes: nobody needs the gradient of the pictures.
+# **Equal compute.** Soft labels cost a pass of the teacher. Would labels do as well with that compute?
+
+# %% [markdown]
+# A training step of this student costs about two forward passes, not the usual three, because nothing needs the gradient with respect to the pictures.
 
 # %%
 from kdcourse.ship import multiply_adds
@@ -335,18 +354,30 @@ print(f"One pass of the teacher pays for {extra} epochs of the student.")
 print("soft labels − labels with these epochs, by block:", paid.round(1))
 
 # %% [markdown]
-# Soft labels stay ahead in our three blocks: a hint, as labels kept their short run's rate. The answers serve all later students; training the teacher comes on top.
+# Soft labels stay ahead in all three blocks. This is only a hint, because the long run on labels used the learning rate that was chosen for the short one.
+
+# %% [markdown]
+# The teacher's answers can serve every later student; the cost of training the teacher is not counted here.
 
 # %% [markdown]
 # ## When labels are wrong
 #
-# The hard part follows the labels, right or wrong; the soft part follows its teacher. Look at the first figure again: it starts from students on labels alone, at {{ b soft-labels-resist-noise fashion-mnist examples=500,teacher=clean is better }} % on garments, and on flights at an AUROC of {{ b soft-labels-resist-noise flights examples=500,teacher=clean,metric=AUROC is better }} with 500 and {{ b soft-labels-resist-noise flights examples=5000,teacher=clean,metric=AUROC is better }} with 5,000.
+# The hard part follows the labels, right or wrong; the soft part follows its teacher.
 
 # %% [markdown]
-# Settings were chosen on right labels; on flights, by log-likelihood. By *that* measure soft labels win in all five cases, also where they rank worse: choose by the metric that you ship. Nor is *clean* all that counts: on garments, a teacher misled by 4,000 others, eight times the student's labels, gave as much. Our reading, untested: a picture shows what it is, a flight's features hardly show a delay.
+# Look at the first figure again. Its zero line is the student that learned from the labels alone: {{ b soft-labels-resist-noise fashion-mnist examples=500,teacher=clean is better }} % accuracy with 500 garments, and on flights an AUROC of {{ b soft-labels-resist-noise flights examples=500,teacher=clean,metric=AUROC is better }} with 500 and {{ b soft-labels-resist-noise flights examples=5000,teacher=clean,metric=AUROC is better }} with 5,000.
 
 # %% [markdown]
-# Now yours. Every arm may choose a weight decay, which keeps a student from learning errors by heart. The equally misled teacher has 256 hidden units and stops where validation likes it best.
+# Settings were chosen on validation data with right labels; on flights, by log-likelihood. By *that* measure soft labels win in all five flight cases, even in those where their AUROC is worse. So choose by the metric that you ship.
+
+# %% [markdown]
+# A *clean* teacher is not the only useful one. On garments, a teacher that learned from 4,000 other pictures, 30 % of them labelled wrong, helped as much.
+
+# %% [markdown]
+# Our explanation, not tested: a picture shows what it is, while a flight's features say little about its delay.
+
+# %% [markdown]
+# Now your own run. Every arm may choose a weight decay, which keeps a student from learning errors by heart. The equally misled teacher has 256 hidden units and stops where validation likes it best.
 
 # %%
 from kdcourse import controls
@@ -398,12 +429,13 @@ claims.show(
 )
 
 # %% [markdown]
-# These errors are random. Errors that follow the picture, say every hooded coat labelled *shirt*, look like a rule to learn; not measured here.
+# These errors are random. Errors that follow the picture, say every hooded coat labelled *shirt*, look like a rule to learn; we have not measured those.
 
 # %% [markdown]
 # **Exercise 3** · 5 minutes · medium, open-ended. A colleague with wrong labels sends accuracies of her blends, on validation labels that are right: `accuracy[soft weight, temperature, block]`. Choose for her.
-#
-# A cell *may do as well* as the best one unless it is shown to be worse by more than `margin`: mean shortfall − 2 standard errors > margin. To lean on her labels least, take the largest soft weight that has such a cell; any temperature that goes with it is right.
+
+# %% [markdown]
+# A *cell* is a pair of soft weight and temperature; its *shortfall* is how far it lies below the best cell, block by block. A cell is worse if mean shortfall − 2 standard errors > `margin`; any other *may do as well*. To lean on her labels least, take the largest soft weight that has a cell which may do as well, and that cell's temperature.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -428,7 +460,7 @@ def choose_blend(soft_weights, temperatures, accuracy, margin):
 choose_blend = check.choose_blend(choose_blend).use()
 
 # %% [markdown]
-# For the students of the equally misled teacher. A T below 1 sharpens: soft labels come close to first choices. On garments the full run, too, chose the lowest T that it tried.
+# Now use your rule on the students of the equally misled teacher: how much do they need the labels themselves? T = 0.5 sharpens soft labels until they nearly name the teacher's first choice alone.
 
 # %%
 at_both = [labels.assign(temperature=T) for T in (0.5, 4)]
@@ -448,7 +480,10 @@ print(f"soft weight {float(chosen_w):g}, T = {float(chosen_T):g}")
 # %% [markdown]
 # ## Where it goes wrong
 #
-# Four runs were meant to do the same: T = 10, soft weight 0.9, 500 garments with 30 % wrong labels. Each has one bug; nothing crashed. Grey has none. Left: the soft term as each run computes it.
+# Four runs were meant to do the same: T = 10, soft weight 0.9, 500 garments with 30 % wrong labels. Each has one bug; nothing crashed.
+
+# %% [markdown]
+# Grey has none. Left: the soft term as each run computes it.
 
 # %%
 from kdcourse.check.exercises import name_the_bug as puzzle
@@ -468,7 +503,7 @@ def name_the_bug(run):
 # %% tags=["solution"]
 def name_the_bug(run):
     return {
-        "A": "T on one side",  # asked to look at T = 1 as a teacher at T = 10
+        "A": "T on one side",  # as vague at T = 1 as the teacher at T = 10
         "B": "no T²",  # 100 times too small before the first step
         "C": "alpha swapped",  # the right soft term, and still by heart
         "D": "mean over classes",  # 10 times too small
@@ -485,7 +520,8 @@ check.name_the_bug(name_the_bug)
 # - **T²**: paper and code differ in [hunto/image_classification_sota #19](https://github.com/hunto/image_classification_sota/issues/19).
 # - **mean over classes**: kept, as the right mean did no better, in [facebookresearch/deit #61](https://github.com/facebookresearch/deit/issues/61). It only changes the weight.
 # - **T on one side**: in TinyBERT's paper, not in its code, [Pretrained-Language-Model #11](https://github.com/huawei-noah/Pretrained-Language-Model/issues/11).
-#
+
+# %% [markdown]
 # One test finds exchanged weights: set w to 1 and change all labels. The loss must not move.
 
 # %% [markdown]
@@ -505,7 +541,7 @@ quiz.show("03_blended_loss")
 # %% [markdown]
 # ## Take away
 #
-# - The blend is a sum of two pulls; the nominal weight is not their real share.
+# - The blend is a sum of two pulls; above T = 1, the weight that you set is not the share that you get.
 # - A best cell at a shared learning rate proves little.
 # - With 5,000 flights, 30 % mislabelled, soft labels won {{ size soft-labels-resist-noise flights examples=5000,teacher=clean,metric=AUROC is better }} or lost {{ size soft-labels-resist-noise flights examples=5000,teacher=equally_misled,metric=AUROC is worse }} points of AUROC: ask what the teacher learned from, and which metric you ship.
 #

@@ -30,7 +30,7 @@ my_guess = 20  # ours: change it to yours, in sandals
 # %% [markdown]
 # ## See: a defect whose size we know
 #
-# We plant it ourselves. Two students, the same initial weights, as many pictures. In the *year* there are as many sandals as shirts, in the *winter* a handful.
+# We plant it ourselves. Two students, the same initial weights, as many pictures. In the *year* there are as many sandals as shirts, in the *winter* a few dozen.
 
 # %%
 from dataclasses import replace
@@ -92,10 +92,10 @@ def audit_of(rows):
 audit_of(of_winter).plot()
 
 # %% [markdown]
-# *Flag*: shown to lose more than the limit. *Alarm*: so by its own interval alone. *Pass*: shown to lose less. *Watch*: undecided. *Too few*: below a minimum that you set.
+# *Flag*: shown to lose more than the limit. *Alarm*: over the limit by its own interval, but not once all slices are allowed for. *Pass*: shown to lose less. *Watch*: undecided. *Too few*: below a minimum that you set.
 
 # %% [markdown]
-# Go by the thin lines: they allow for ten questions at once. Drag the limit to ten points: what would a hundred pictures settle then, and what not?
+# The thin lines allow for ten questions at once; the explorer draws the thick ones. Drag the limit to ten points: what would a hundred pictures settle then, and what not?
 
 # %%
 from kdcourse.widgets import slices as explore
@@ -142,7 +142,7 @@ from kdcourse import check
 paired_interval = check.paired_interval(paired_interval).use()
 
 # %% [markdown]
-# Most of the sandals' gap is the winter's fault: its twin loses far less. With one student each, intervals allow for other sandals, not other trainings.
+# Most of the sandals' gap is the winter's fault: its twin loses far less. We trained one student of each kind, so these intervals cover the luck of which sandals were tested, not the luck of training.
 
 # %%
 import torch
@@ -193,10 +193,10 @@ plots.shares(
 # Some small audits even *pass* it: where the models agree on every sandal, s is zero, and so is the width. That was the luck of the shop's twenty.
 
 # %% [markdown]
-# The package inverts an exact test on Tango's (1998) score instead: its interval stayed wide.
+# The package builds its interval from an exact test on Tango's (1998) score instead, so the sandals' interval stayed wide in the shop's audit.
 
 # %% [markdown]
-# Turned round, the formula says what decides four audits in five. The distance from the *limit* counts:
+# Solved for n, the formula says how many examples settle four audits in five (hence the 0.84). What counts is the distance from the *limit*:
 #
 # $$n = \left( \frac{(1.96 + 0.84)\, s}{\text{gap} - \text{limit}} \right)^2$$
 
@@ -222,10 +222,10 @@ for slices in [1, 10, 50]:
 # So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together.
 
 # %% [markdown]
-# Each slice costs power: for ten at once, 1.96 becomes about 2.8, and n grows 1.7-fold. Ask only what would change a decision.
+# Each slice costs power: for ten at once, 1.96 becomes about 2.8, and n grows 1.7-fold. So the shop's audit needs that many more sandals than the one slice above. Ask only what would change a decision.
 
 # %% [markdown]
-# "With a probability of at least 95 %, no verdict is wrong": that holds for **independent** examples only. Ten copies of a mail are one example.
+# The correction promises that, with a probability of at least 95 %, no verdict is wrong. It keeps that promise for **independent** examples only. Ten copies of a mail are one example.
 
 # %%
 from kdcourse.data.files import checked
@@ -290,7 +290,10 @@ claims.show(
 )
 
 # %% [markdown]
-# Not on pictures only. Definitions of nouns, sorted into 26 classes (WordNet's glosses): the worst class loses {{ gain gap-is-not-uniform wordnet-glosses slice=worst_class is better }} more than the rest, the rarest third {{ gain rare-and-hard-lose-most wordnet-glosses slice=rarest_third_of_classes is better }}. On flights, we cannot tell.
+# Not on pictures only. Definitions of nouns, sorted into 26 classes (WordNet's glosses): the worst class loses {{ gain gap-is-not-uniform wordnet-glosses slice=worst_class is better }} more than the rest, the rarest third {{ gain rare-and-hard-lose-most wordnet-glosses slice=rarest_third_of_classes is better }}.
+
+# %% [markdown]
+# The worst class was picked on validation, so it need not be the worst on test.
 
 # %% [markdown]
 # One student, as its audit sees it: by class, and by how sure the *teacher* is, in quarters.
@@ -303,12 +306,15 @@ said = [logits["teacher"].argmax(1), soft["test_logits"].iloc[0].argmax(1)]
 audit(labels, *said, slices, max_gap=LIMIT).plot()
 
 # %% [markdown]
-# This student fails on average, too; its slices say where. The less sure the teacher, the larger the gap. In the full run the least sure quarter loses {{ gain rare-and-hard-lose-most fashion-mnist slice=least_sure_quarter is better }} more than the rest.
+# This student fails on average, too; its slices say where it fails most. The less sure the teacher, the larger the gap. In the full run the least sure quarter loses {{ gain rare-and-hard-lose-most fashion-mnist slice=least_sure_quarter is better }} more than the rest.
 
 # %% [markdown]
 # ## The long tail
 #
-# Real transfer sets are uneven. We thin ours until the commonest class has some five hundred pictures and the rarest five; each block has another rarest. Soft labels compete with plain labels, and with labels **weighted** so that all classes count the same. *Recall*: the share of a class that is named right.
+# Real transfer sets are uneven. We thin ours until the commonest class has some five hundred pictures and the rarest five; each block has another rarest.
+
+# %% [markdown]
+# Soft labels compete with plain labels, and with labels **weighted** so that all classes count the same. *Recall*: the share of a class that is named right.
 
 # %%
 from kdcourse import controls
@@ -366,7 +372,10 @@ plots.intervals(
 )
 
 # %% [markdown]
-# In the full run, soft labels lift the three rarest classes by {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=labels,metric=recall is better }} over plain labels. Against weighted ones it is {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=weighted_labels,metric=recall is worse }}. That barely leaves out zero, and a bootstrap of the same pairs does not. So weights, with a stronger weight decay, do about as much for the tail as the teacher, and the commonest classes seem to pay for it. Weighted *soft* labels are not measured.
+# In the full run, soft labels lift the three rarest classes by {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=labels,metric=recall is better }} over plain labels. Against weighted ones it is {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=weighted_labels,metric=recall is worse }}. That interval barely leaves out zero, and a bootstrap interval from the same pairs includes it.
+
+# %% [markdown]
+# So weights, with a stronger weight decay, do at least about as much for the tail as the teacher, and the commonest classes seem to pay for it. Weighted *soft* labels are not measured.
 
 # %%
 part = "slice=three rarest classes,against={},metric=recall".format
@@ -375,7 +384,7 @@ claims.show(
     {part(arm): found for arm, found in against.items()},
     title=against["weighted labels"].say(
         better="Soft labels beat weighted labels in the tail, too",
-        worse="In the tail, weighted labels beat soft ones, narrowly",
+        worse="Here, weighted labels beat soft ones in the tail",
         inconclusive="Soft or weighted labels in the tail: cannot tell",
     ),
     xlabel="soft labels − the other, recall on the three rarest",
@@ -389,7 +398,10 @@ claims.show(
 # %% [markdown]
 # ## Limits are a policy
 #
-# How much loss you accept is no question of statistics. Fix the limit in writing before you look: one that is chosen afterwards can always be met. Let it follow the harm. Give it a consequence: a no-go slice goes to the teacher, if it can be told without its label. And weigh slices as production has them.
+# How much loss you accept is no question of statistics. Fix the limit in writing before you look: one that is chosen afterwards can always be met. Let it follow the harm.
+
+# %% [markdown]
+# Give it a consequence: send a no-go slice to the teacher, provided you can recognise it without its label. And weigh slices as production has them.
 
 # %% [markdown]
 # **Exercise 2** · 6 minutes · open-ended. Write `release`, before the next audit. `low` and `high` enclose the gap of one slice, as shares; `harm` is 1 (annoys), 2 (costs money) or 3 (hurts somebody). Return `"go"` for what is shown to be safe, else `"no-go"`. The limits are yours: 3 to 10 points for harm 1, at most 1 for harm 3, between them for 2.
@@ -441,7 +453,7 @@ report = audit(truth, said, own.numpy(), {"group": group}, **policy)
 print(*str(report).splitlines()[-2:], sep="\n")  # all of it: report
 
 # %% [markdown]
-# And your own `release`, on the thin lines, of which Holm asks a little less (so sneakers passed above):
+# Now your own `release`, on the thin lines. They are a little stricter than Holm's verdicts, so a slice that the audit passes may be a no-go here (and sneakers passed above, although their thin line crosses the limit):
 
 # %%
 decided = report.table[["level", "n", "teacher", "gap"]].join(report.corrected)
@@ -451,7 +463,10 @@ decided["decision"] = [release(*row) for row in ends]
 decided.round(4)
 
 # %% [markdown]
-# Each no-go is *undecided*: no group is shown to be bad. Two ways out: more mails, or the teacher. But what arrives is not marked as hard ham, so send on what the *student* is unsure of. That is the **fallback**, and it costs:
+# No group is shown to be bad: the audit finds each no-go *undecided*, or passes it by a hair. There are two ways out: more mails, or the teacher.
+
+# %% [markdown]
+# But what arrives is not marked as hard ham, so send on what the *student* is unsure of. That is the **fallback**, and it costs:
 
 # %%
 from kdcourse.models import mlp
@@ -479,7 +494,10 @@ pd.Series(sheet)
 # **Go, or no go?** Write one sentence and sign it. Near copies count as separate mails here, so a *go* is less sure than it looks; and a small gap to a poor teacher is no comfort.
 
 # %% [markdown]
-# That was one filter. Eight of the full run, trained longer, lose {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, shown to be within a limit of three. On hard ham they lose {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}; measured from the limit, {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}: it may lie on either side. The slice that worries us most is the one that we cannot judge.
+# That was one filter. Eight of the full run, trained longer, lose {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, shown to be within a limit of three.
+
+# %% [markdown]
+# On hard ham they lose {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} points. That is {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} from the limit, so the true loss may lie on either side of it. The slice that worries us most is the one that we cannot judge.
 
 # %% [markdown]
 # ## Where it goes wrong
@@ -503,7 +521,7 @@ for name, ends in [("theirs", difference(at_2, at_4)), ("paired", paired)]:
 # %% [markdown]
 # <details><summary><b>The bug</b></summary>
 #
-# It adds two variances, as if each student had had pictures of its own. Both saw the same ones, and mostly fail on the same: that drops out of a difference. Shown is that *these two* students differ; to credit T takes more trainings. In public: [EleutherAI/lm-evaluation-harness, issue 3831](https://github.com/EleutherAI/lm-evaluation-harness/issues/3831).
+# It adds two variances, as if each student had had pictures of its own. Both saw the same ones, and mostly fail on the same, which drops out of a difference. The paired interval shows that *these two* students differ. To credit the temperature, you need more trainings. In public: [EleutherAI/lm-evaluation-harness, issue 3831](https://github.com/EleutherAI/lm-evaluation-harness/issues/3831).
 # </details>
 
 # %% [markdown]

@@ -9,10 +9,10 @@
 # - judge whether any of it beats plain logits for your student.
 
 # %% [markdown]
-# **Most of what this lesson adds is not shown to beat well-tuned logits. Two ways do,** by {{ gain features-beat-logits fashion-mnist method=dist,student=CNN is better }} and by {{ gain features-beat-logits fashion-mnist method=attention,student=CNN is better }}, for a CNN ten times smaller than its teacher. Which two?
+# **Most of this lesson's methods are not shown to beat well-tuned logits. Two do,** by {{ gain features-beat-logits fashion-mnist method=dist,student=CNN is better }} and by {{ gain features-beat-logits fashion-mnist method=attention,student=CNN is better }}, for a CNN ten times smaller than its teacher. Which two?
 
 # %% [markdown]
-# **In a table that many papers copy, these three ways to match features lose to plain logits.** Tian et al. (2020, tables 1 and 2) trained thirteen pairs of teacher and student on CIFAR-100. Their accuracies, in %:
+# **In a table that many papers copy, three ways to match features (hints, attention, relations) lose to plain logits.** Tian et al. (2020, tables 1 and 2) trained thirteen pairs of teacher and student on CIFAR-100. Their accuracies, in %:
 
 # %%
 import numpy as np
@@ -45,7 +45,7 @@ plots.differences(
 )
 
 # %% [markdown]
-# The pairs share teachers, so the intervals flatter. And each loss stood beside the labels there, *instead of* the logits. Here it comes *on top*; the full run tunes every arm alike.
+# The pairs share teachers, so these intervals are too narrow. And there, each loss was added to the labels *instead of* the logits; here it is added *to* the logits, and the full run tunes every arm alike.
 
 # %% tags=["parameters"]
 FAST = False  # fewer students and epochs; the tests use it
@@ -54,7 +54,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %% [markdown]
 # ## Predict
 #
-# Such a CNN learns from 1,000 garments, on the teacher's logits. By how many points does a *hint*, the teacher's features to be imitated, improve it? And an MLP?
+# A CNN ten times smaller than its teacher learns from 1,000 garments, on the teacher's logits. By how many points does a *hint*, which has it imitate the teacher's features, improve it? And by how many does it improve an MLP?
 
 # %%
 my_guess_cnn = 1.0  # ours: change them to yours, in points
@@ -152,7 +152,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Yellow is active. A mean over 200 pictures, one student, at half its teacher's resolution.
+# Yellow is active. The correlation is a mean over 200 pictures, for one student that sees a quarter of its teacher's pixels.
 
 # %% [markdown]
 # ## Derive: three ways to compare insides
@@ -163,10 +163,13 @@ plots.show(
 # **Hints** (FitNets; Romero et al. 2015, eq. 3) compare the features themselves.
 
 # %% [markdown]
-# Our student sees 14 × 14 pixels, so its stage 1 (layer "3") has the places of the teacher's stage 2 ("5"), 7 × 7, but 20 channels, not 128. A **regressor** leads over: a 1 × 1 convolution, learned along and thrown away.
+# Our student sees 14 × 14 pixels, so its stage 1 (layer "3") has the places of the teacher's stage 2 ("5"), 7 × 7, but 20 channels, not 128.
 
 # %% [markdown]
-# **Exercise 1** · 5 minutes · medium. Compare two feature maps. Lead the student's `[B, Cs, H, W]` to the teacher's channels with a 1 × 1 convolution, `weight` `[Ct, Cs]`: at each place, `weight` times the student's channels. Then take the mean squared difference over channels and places: one value per example.
+# A **regressor** maps one to the other: a 1 × 1 convolution, trained with the student and then thrown away.
+
+# %% [markdown]
+# **Exercise 1** · 5 minutes · medium. Compare two feature maps. Map the student's `[B, Cs, H, W]` to the teacher's channels with a 1 × 1 convolution, `weight` `[Ct, Cs]`: at each place, `weight` times the student's channels. Then take the mean squared difference over channels and places: one value per example.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -273,12 +276,12 @@ for T in (1, 4):
 # **DIST** (Huang et al. 2022) asks only that probabilities *correlate*: over the classes of a picture (inter-class), and for each class over the pictures of a batch (intra-class).
 
 # %% [markdown]
-# Each of its terms is 1 − r, with Pearson's r between student and teacher. A student that says q = p/2 + 1/20 of ten classes is less sure, prefers the same, and loses nothing.
+# Each of its terms is 1 − r, with Pearson's r between student and teacher. With ten classes, a student that says q = p/2 + 1/20 is less sure but ranks the classes alike, and its DIST loss is 0.
 
 # %% [markdown]
 # ## Measure: hints, and DIST
 #
-# Three CNNs for each thousand pictures, alike in initial weights, order and steps: on logits alone; with your hint beside them, weight 1, where `FeatureMatch` places the hook; and on labels and DIST.
+# For each thousand pictures we train three CNNs with the same initial weights, order and steps: on logits alone; on logits and your hint (weight 1; `FeatureMatch` places the hook); and on labels and DIST.
 
 # %%
 from kdcourse.features import FeatureMatch, TeacherFeatures
@@ -362,10 +365,10 @@ claims.show(
 # **A lead that shrinks.** Here all have eight epochs and one learning rate; only DIST's weight was tuned. The full run trains three times as long and tunes logits, too. What then is left of DIST's lead is the blue bar.
 
 # %% [markdown]
-# That run is ours, stored with the course: 14 thousands of garments, all test pictures. Intervals cover pictures and initial weights, not another teacher.
+# That run is stored with the course: 14 blocks of 1,000 garments, all test pictures. Its intervals cover pictures and initial weights, not another teacher.
 
 # %% [markdown]
-# Every arm climbs on validation in two settings, learning rate and temperature or weight, until no step by a factor of two helps.
+# For every arm, it tunes two settings on validation, the learning rate and the temperature or weight, until neither doubling nor halving helps.
 
 # %% [markdown]
 # Its CNNs: {{ b features-beat-logits fashion-mnist method=hints,student=CNN is inconclusive }} % right on plain logits, {{ a features-beat-logits fashion-mnist method=dist,student=CNN is better }} with DIST, {{ a features-beat-logits fashion-mnist method=attention,student=CNN is better }} with attention, {{ beside:labels features-beat-logits fashion-mnist method=hints,student=CNN is inconclusive }} on labels alone.
@@ -378,8 +381,8 @@ of_cnns = {
     if part["key"]["student"] == "CNN"
 }
 won = [name for name, one in of_cnns.items() if one.verdict == "better"]
-names = {"dist": "DIST", "dkd": "DKD", "ensemble": "ensemble − one of it"}
-names |= {"early-stopped teacher": "early stop − full training"}
+names = {"dist": "DIST", "dkd": "DKD", "ensemble": "ensemble − one member"}
+names |= {"early-stopped teacher": "teacher stopped early − not"}
 called = {name: names.get(name, name) for name in of_cnns}
 tells = {"better": "better", "worse": "worse", "inconclusive": "not shown"}
 plots.differences(
@@ -387,7 +390,7 @@ plots.differences(
     said={called[name]: tells[one.verdict] for name, one in of_cnns.items()},
     title="Better than tuned logits in the full run: "
     f"{', '.join(called[name] for name in won)}",
-    xlabel="CNN students: method − logits, tuned alike (points)",
+    xlabel="CNN students: method − its baseline, tuned alike (points)",
 )
 arms = [arm for part in full["parts"] for arm in part["arms"].values()]
 rates = {arm["name"]: arm["chosen"]["lr"] for arm in arms}
@@ -397,13 +400,16 @@ print({name: rates[name] for name in ("logits", "DIST", "attention")})
 # Both that win ask for less than equality: DIST lets the student be less sure than its teacher, attention asks only *where* to look. Relations ask for less as well, and no gain is shown.
 
 # %% [markdown]
-# Both also chose higher learning rates, printed last. Logits were offered the next one up, and it was no better for them.
+# For both, validation also chose higher learning rates, printed below the figure. For logits, the next higher rate was tried too, and was no better.
 
 # %% [markdown]
-# In Tian's table attention stood in place of the logits, here beside them. DIST, DKD and squared logits have labels beside them, plain logits have not. Which of it matters we have not measured.
+# DIST, DKD and *squared logits*, the mean squared distance of the logits, train on labels as well; plain logits do not. Which of these differences matters, we have not measured.
 
 # %% [markdown]
-# The ensemble and the early stop have other teachers, which we trained for this: a quarter of the size, eight epochs. On the plain logits of one of them students are {{ b features-beat-logits fashion-mnist method=ensemble,student=CNN is inconclusive }} % right, more than with any loss on the large one (not compared in pairs). Try another teacher, too.
+# **Another teacher may do more than another loss.** For the ensemble and the early stop we trained teachers of a quarter of the size, for eight epochs.
+
+# %% [markdown]
+# On the plain logits of one of them, students are {{ b features-beat-logits fashion-mnist method=ensemble,student=CNN is inconclusive }} % right: more than with any loss on the large teacher (not compared in pairs). So try another teacher, too.
 
 # %% [markdown]
 # ## Other teachers: ensembles, assistants, early stops
@@ -427,16 +433,19 @@ alone = right["logits"].mean()
 print(f"{BLOCKS} students: {alone:.1%} each, {together:.1%} together")
 
 # %% [markdown]
-# As a teacher, three of ours together change {{ gain features-beat-logits fashion-mnist method=ensemble,student=CNN is inconclusive }} against one of them: three times the cost, and no gain is shown.
+# As teachers, three of our quarter-size ones together change a student by {{ gain features-beat-logits fashion-mnist method=ensemble,student=CNN is inconclusive }}, compared with one of them: three times the cost, and no gain is shown.
 
 # %% [markdown]
-# An **assistant** of medium size stands between teacher and student (Mirzadeh et al. 2020). Here, three times smaller than the teacher, it changes {{ gain features-beat-logits fashion-mnist method=assistant,student=CNN is inconclusive }}. In the full run of lesson 04 it lost where the student alone got the assistant's compute: {{ gain assistant-bridges-gap fashion-mnist ratio=50,examples=5000,compute=equal_in_all is worse }} at 50× on 5,000 garments.
+# An **assistant** of medium size stands between teacher and student (Mirzadeh et al. 2020). Here, three times smaller than the teacher, it changes the student by {{ gain features-beat-logits fashion-mnist method=assistant,student=CNN is inconclusive }}.
+
+# %% [markdown]
+# In the full run of lesson 04, an assistant lost to a direct student that was given the assistant's compute as well: {{ gain assistant-bridges-gap fashion-mnist ratio=50,examples=5000,compute=equal_in_all is worse }} at 50× on 5,000 garments.
 
 # %% [markdown]
 # **Early stop.** A larger or longer-trained teacher can be a worse one: too sure, too hard to follow. Cho and Hariharan (2019, abstract) stop its training early, and find that assistants do not help.
 
 # %% [markdown]
-# Ours was no such teacher, with eight epochs in all: stopped after four it changes {{ gain features-beat-logits fashion-mnist method=early-stopped_teacher,student=CNN is worse }}. Whether a stop rescues one that was trained too long is not tested here.
+# The teacher that we stopped, after four of eight epochs, was hardly such a one: stopping changes its students by {{ gain features-beat-logits fashion-mnist method=early-stopped_teacher,student=CNN is worse }}. Whether a stop rescues one that was trained too long is not tested here.
 
 # %% [markdown]
 # ## Where it goes wrong: an MLP
@@ -444,7 +453,7 @@ print(f"{BLOCKS} students: {alone:.1%} each, {together:.1%} together")
 # An MLP has no feature maps.
 
 # %% [markdown]
-# Its 64 hidden units can still be led to the CNN's last 128 features, in two ways: *beside* the logits, as above, or **first** and alone, as in FitNets (section 2.2), with half of the steps for each.
+# A regressor can still map its 64 hidden units to the CNN's last 128 features, in two ways: *beside* the logits, as above, or **first** and alone, as in FitNets (section 2.2), with half of the steps for each.
 
 # %% [markdown]
 # Beside these, DKD with *your* two terms: with labels, α = 1, β = 8. It asks for no layer.
@@ -509,10 +518,10 @@ claims.show(
 )
 
 # %% [markdown]
-# *Hints first* has half of the steps for the logits, and what it learned in the others does not make up for that: {{ gain features-beat-logits fashion-mnist method=hints_first,student=MLP is worse }} in the full run. Beside the logits, hints change {{ gain features-beat-logits fashion-mnist method=hints,student=MLP is inconclusive }}: no gain is shown.
+# *Hints first* has only half of the steps for the logits, and what it learns in the other half does not make up for that: {{ gain features-beat-logits fashion-mnist method=hints_first,student=MLP is worse }} in the full run. Beside the logits, hints change the MLP by {{ gain features-beat-logits fashion-mnist method=hints,student=MLP is inconclusive }}: no gain is shown.
 
 # %% [markdown]
-# β = 8 is many times the weight that plain KL gives at T = 4 (see above). It was chosen for a hundred classes. Tuned, and with a small weight beside the labels, DKD still costs our MLPs {{ size features-beat-logits fashion-mnist method=dkd,student=MLP is worse }} points.
+# β = 8 is many times the weight that plain KL gives at T = 4 (see above). Zhao et al. use it on CIFAR-100, with its hundred classes. Tuned, and with a small weight beside the labels, DKD still costs our MLPs {{ size features-beat-logits fashion-mnist method=dkd,student=MLP is worse }} points.
 
 # %% [markdown]
 # Three more ways to go wrong:
@@ -539,9 +548,9 @@ quiz.show("07_features_and_assistants")
 # %% [markdown]
 # ## Take away
 #
-# - CNNs of one family: DIST and attention beat logits; hints first ({{ gain features-beat-logits fashion-mnist method=hints_first,student=CNN is worse }}) and the early stop lose. MLPs: hints first and DKD lose. Of the others no gain is shown.
+# - For CNNs of one family, DIST and attention beat logits; hints first ({{ gain features-beat-logits fashion-mnist method=hints_first,student=CNN is worse }}) and the early stop lose. MLPs: hints first and DKD lose. Of the others no gain is shown.
 # - Features come on top of the logits, not in their place. The regressor is paid for in training only.
-# - A baseline that was tuned less makes any method look good.
+# - A baseline that was tuned less makes any method look good, and another teacher may do more than another loss.
 # - Hints that come first take steps from the logits: count them.
 #
 # The claim in full: `kdcourse claims features-beat-logits`.

@@ -9,7 +9,7 @@
 # - compare ways at equal compute, the teacher's included.
 
 # %% [markdown]
-# **A teacher's probabilities teach more than its answers**: {{ size soft-beats-sampled cmudict against=4_samples,metric=phoneme_accuracy is better }} points fewer phonemes (speech sounds) wrong than with four of its answers to each word, for the same compute.
+# **A teacher's probabilities teach more than its answers.** For the same compute, a student on its probabilities for listed pronunciations gets more phonemes (speech sounds) right than one on four of the teacher's own answers to each word: {{ gain soft-beats-sampled cmudict against=4_samples,metric=phoneme_accuracy is better }}.
 #
 # ![Who writes and who scores. Soft targets: the dictionary writes, the teacher scores. Samples: the teacher writes, nobody scores. On-policy: the student writes, the teacher scores.](pictures/writers.svg)
 
@@ -43,16 +43,21 @@ words = load("cmudict")
 models = {"teacher": load_teacher(), "student": load_student()}
 common = words.validation.about["tier"] <= 35
 some = words.validation[common.to_numpy()][:4]
+said = {"listed": [listed[0] for listed in some.pronunciations]}
 for name, model in models.items():
-    said = spelled(greedy(model, some.letters))
-    for word, phonemes in zip(some.about["word"], said, strict=True):
-        print(f"{name}  {word:12}", *phonemes)
+    said[name] = spelled(greedy(model, some.letters))
+for k, word in enumerate(some.about["word"]):
+    for name, phonemes in said.items():
+        print(f"{word:12} {name:8}", *phonemes[k])
 
 # %% [markdown]
 # The student has 17 times fewer parameters, and has spent about half its budget on soft targets: the **warm start** of what follows.
 
 # %% [markdown]
-# The direction of the loss matters to a student that cannot match its teacher. *Doused* ends in S T or in Z D. A student that picks the two phonemes independently mixes them. Drag from forward to reverse KL: what does it make up, what does it give up?
+# The direction of the loss matters to a student that cannot match its teacher. *Doused* ends in S T or in Z D.
+
+# %% [markdown]
+# A student that picks the two phonemes independently mixes them. Drag from forward to reverse KL: what does it make up, what does it give up?
 
 # %%
 from kdcourse.widgets import forward_reverse
@@ -98,12 +103,15 @@ for name, loss in puzzle.three_losses().items():
     print(name, "is", direction_of(loss))
 
 # %% [markdown]
-# Two names were wrong. `F.kl_div(a, b)` is KL(b ‖ a).
+# Two names were wrong. It happens easily: `F.kl_div(log_q, p)` takes the student's log-probabilities first, and is KL(p ‖ q).
 
 # %% [markdown]
 # ## Derive: a loss for each token
 #
-# A sequence is a row of classifications. At every place both models are told the *listed* tokens before (**teacher forcing**, whoever the teacher), and the loss is lesson 02's: classes on axis 1, places on axis 2.
+# A sequence is a row of classifications.
+
+# %% [markdown]
+# At every place both models read the dictionary's tokens up to there (**teacher forcing**; the name does not mean our teacher), and the loss is lesson 02's: classes on axis 1, places on axis 2.
 
 # %% tags=["nbval-check-output"]
 from kdcourse.data.cmudict import END, PAD, START
@@ -146,7 +154,10 @@ sequence_loss = check.sequence_loss(sequence_loss).use()
 # Teacher forcing leads the student back to the right path at every step. Alone, it must go on from its own slips, which it never saw: **exposure bias**.
 
 # %% [markdown]
-# The student *slips* when it writes a phoneme that the teacher gives less than 5 %. One to three phonemes later, how far apart are the two? The control: same place, the dictionary's tokens. The teacher never saw slips, either.
+# The student *slips* when it writes a phoneme that the teacher gives less than 5 %. One to three phonemes later, how far apart are the two?
+
+# %% [markdown]
+# For comparison, we measure at the same place of the same word, after the dictionary's tokens. (The teacher never saw slips either, so its advice there may be poor, too.)
 
 # %%
 from kdcourse import lm, plots
@@ -246,15 +257,19 @@ print("labels             3.0, forward and backward")
 print(f"soft targets       3.0, and once {asked:.1f} for the teacher")
 writing = lm.forward_flops(teacher, *batch, count=16) / one_pass
 print(f"16 samples         3.0, and once {writing:.0f} to write them")
-print(f"on-policy         {3 + 1 + asked:.1f}, both asked anew at every step")
+every = 3 + 1 + asked
+print(f"on-policy         {every:.1f}, writing and teacher at every step")
 
 # %% [markdown]
 # Stored words of the student would be cheaper, and stale: after a few steps it would write others.
 
 # %% [markdown]
+# We count operations, not seconds: a large model is slower at writing than its operations suggest.
+
+# %% [markdown]
 # ## Measure: two ways to go on
 #
-# Two copies of the warm start go on with the reverse divergence: own words (your loss) against the dictionary's. So few steps may show nothing.
+# Two copies of the warm start go on with the reverse divergence: own words (your loss) against the dictionary's.
 
 # %%
 import copy
@@ -308,23 +323,29 @@ claims.show(
     title=result.say(
         better=f"{STEPS} steps on its own words beat the dictionary's",
         worse=f"{STEPS} steps on its own words lose to the dictionary's",
-        inconclusive=f"After {STEPS} steps, nothing tells own words and "
-        "the dictionary's apart",
+        inconclusive=f"After {STEPS} steps, own words and the dictionary's "
+        "are too close to call",
     ),
     xlabel="phonemes right, own words − dictionary's",
     labels={row: "same loss, same start"},
 )
 
 # %% [markdown]
-# Our interval covers the words, not another training run. The full run has five, at equal *compute*.
+# Our interval covers the choice of test words, not a repeat of the training. The full run trains each way five times, at equal *compute*; ours has equal steps.
 
 # %% [markdown]
 # ## The whole table
 #
-# Every arm has 180 such passes over its words, and chose its learning rate and an early stop on validation. Means of five blocks of 2,000 words.
+# Every arm may spend the compute of 180 student passes over its 2,000 words, the teacher's work included, and picks its learning rate and an early stop on validation words.
+
+# %% [markdown]
+# An on-policy arm spends half on its warm start. The table shows means over five sets of training words.
 
 # %% [markdown]
 # *Beam*: the best sequence of four that the teacher tries. *Half on-policy*: every other batch is the student's own. *By sampled tokens*: scored at the written token alone, as in reinforcement learning. *From scratch*: no warm start.
+
+# %% [markdown]
+# *Calibration error*: how far confidence is from the share that is right. *Pronunciations said*: of words that have several in the dictionary, the share of them among 16 samples.
 
 # %%
 from kdcourse.claims.spoken import against_soft_targets, measured_arms
@@ -332,7 +353,7 @@ from kdcourse.claims.spoken import against_soft_targets, measured_arms
 heard = test[:1_000]
 said = spelled(greedy(teacher, heard.letters))
 wrong = lm.pronunciation_errors(said, heard.pronunciations).phoneme_rate
-print(f"You said {my_guess}. The teacher has {wrong:.1%} wrong.")
+print(f"You said {my_guess}. The teacher: {wrong:.1%} of phonemes wrong.")
 measured_arms().drop(columns="log-likelihood, nats").round(2)
 
 # %%
@@ -340,20 +361,26 @@ arms = against_soft_targets()
 close = [name for name, one in arms.items() if one.verdict != "worse"]
 plots.differences(
     arms,
-    title=f"Only {' and '.join(close)} may keep up with soft targets"
+    title=f"Of these, only {' and '.join(close)} may keep up with soft targets"
     if close
     else "Nothing keeps up with soft targets",
     xlabel="phonemes right, arm − soft targets (points)",
 )
 
 # %% [markdown]
-# **Soft targets beat all that the teacher writes**: one sample by {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points, a beam by {{ size soft-beats-sampled cmudict against=beam_of_4,metric=phoneme_accuracy is better }}. They also read the dictionary; samples do not. Sixteen samples leave next to nothing to train with.
+# **Soft targets beat all that the teacher writes**: one sample by {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points, a beam by {{ size soft-beats-sampled cmudict against=beam_of_4,metric=phoneme_accuracy is better }}.
 
 # %% [markdown]
-# **The student's own words.** With the same loss and the same start, they gain: {{ gain on-policy-helps cmudict arm=on-policy,against=reverse_on_the_dictionary,metric=phoneme_accuracy is better }}. But soft targets, for which the teacher is asked once, are as good for the same compute, or better: {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}.
+# Two things speak for the samples: they never read the dictionary, and they leave the student better calibrated. But writing sixteen a word takes most of the budget.
 
 # %% [markdown]
-# From scratch, the teacher scores nonsense: {{ gain on-policy-helps cmudict arm=on-policy_from_scratch,against=soft_targets,metric=phoneme_accuracy is worse }}. And a sampled token in place of the whole distribution costs, too: {{ gain on-policy-helps cmudict arm=on-policy_by_sampled_tokens,against=soft_targets,metric=phoneme_accuracy is worse }}.
+# **The student's own words.** With the same loss and the same start, they gain: {{ gain on-policy-helps cmudict arm=on-policy,against=reverse_on_the_dictionary,metric=phoneme_accuracy is better }}.
+
+# %% [markdown]
+# But soft targets, for which the teacher is asked once, are as good for the same compute, or better. Against them, on-policy training stands at {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}.
+
+# %% [markdown]
+# Without a warm start, the teacher scores nonsense. Against soft targets, that costs {{ gain on-policy-helps cmudict arm=on-policy_from_scratch,against=soft_targets,metric=phoneme_accuracy is worse }}. And scoring the sampled token alone, not the whole distribution, leaves on-policy training further behind them: {{ gain on-policy-helps cmudict arm=on-policy_by_sampled_tokens,against=soft_targets,metric=phoneme_accuracy is worse }}.
 
 # %% [markdown]
 # Such a gradient is right on average, and noisy. For the four words above, in the student's logits:
@@ -365,7 +392,8 @@ _, noise = lm.gradient_noise(
 )
 ratio = (noise[mask].sum() / exact.square().sum(1)[mask].sum()).item()
 print(
-    f"variance of one sampled token: {ratio:.1f} times the exact pull, squared"
+    f"variance with one sampled token: {ratio:.1f} times the exact "
+    "gradient's squared length"
 )
 
 # %% [markdown]
@@ -380,10 +408,10 @@ print(
 # - **length**: tokens per sample; the limit is 21
 # - **entropy** of the student's next token, in nats
 # - **overlap**: how many of the teacher's five likeliest tokens are among the student's
-# - **reward**: log p (teacher) − log q (student) of what was written; on average, minus the loss
+# - **reward**: log p (teacher) − log q (student) of a written token; on average, minus the on-policy loss
 
 # %% [markdown]
-# Five runs, four of them from the student above, watched on validation words. One is healthy: so few steps hardly move it. Four have a bug each.
+# Five runs, four of them from the student above, watched on validation words. One is healthy. Four have a bug each.
 
 # %%
 from kdcourse.check.exercises import diagnose_runs as lab
@@ -430,7 +458,7 @@ check.diagnose_runs(diagnose_runs)
 # Three of the four show before the first step: log step 0. You meet them in public: [ms-swift #9526](https://github.com/modelscope/ms-swift/issues/9526) (another end), [trl #6357](https://github.com/huggingface/trl/pull/6357) (pad = end), [trl #4561](https://github.com/huggingface/trl/pull/4561) (another vocabulary; a proposal).
 
 # %% [markdown]
-# **The student that never stops**, produced and repaired. One line takes END for padding; the same words with another mask teach it to stop again:
+# **The student that never stops**, produced and repaired. One line takes END for padding. An epoch on the same words, with END in the loss again, teaches it to stop:
 
 # %%
 endless = copy.deepcopy(student)
@@ -442,23 +470,26 @@ options = {
     "device": DEVICE,
     "progress": False,
 }
-for name, given in {"END masked": without_end, "repaired": phonemes}.items():
+for name, given in {"END masked": without_end, "END back": phonemes}.items():
     lm.fit(endless, lab_letters, given, **options)
     seen = lm.watch(endless, teacher, watched)
     print(f"{name}: {seen['length']:.1f} tokens, reward {seen['reward']:.2f}")
 
 # %% [markdown]
-# With labels, nothing that is left says “stop”. On its own words, a student that runs on writes a token that counts, and there the teacher says END. So suspect the warm start.
+# If END is masked while training on labels, no target says “stop”. On its own words, a student that runs on still meets the teacher's END, which corrects it.
+
+# %% [markdown]
+# So if your student never stops, look at the mask of its warm start first.
 
 # %% [markdown]
 # ## On Monday
 #
-# - Start with soft targets, go on-policy from there, and count what the teacher costs.
+# - Start with soft targets. Go on-policy only from there, count what the teacher costs, and check that it beats staying: with our budget it did not.
 # - Watch length, entropy, overlap and reward from step 0.
-# - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One default can lose the gradient; one loss shrinks a thousandfold when β leaves 0.
+# - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One library's default can cut off the gradient; another's loss becomes a thousand times smaller as soon as β is above 0.
 
 # %% [markdown]
-# Real models bring more: other tokenizers, licences, a disk full of logits, of which people keep the likeliest few and lose the tail, and cases where labels alone are better. The same page has them.
+# Real models bring more: long texts, where the order of the arms may be another; other tokenizers; licences; a disk full of logits; and cases where labels alone are better. The same page has them.
 
 # %% [markdown]
 # ## Check yourself
@@ -471,9 +502,9 @@ quiz.show("08_language_models")
 # %% [markdown]
 # ## Take away
 #
-# - Ask a teacher for probabilities first: with this budget, no answers of its taught more.
+# - Ask a teacher for probabilities first: with this budget, none of its written answers taught more.
 # - Training on its own words takes a warm start, and a teacher that is paid at every step.
-# - Which way wins depends on the budget. Count before you compare.
+# - Writing and scoring cost compute. Count the teacher's before you compare two ways.
 #
 # Each claim in full: `kdcourse claims soft-beats-sampled`, `on-policy-helps`.
 

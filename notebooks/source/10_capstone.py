@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 10 · Capstone
 #
-# **45 minutes**, and eleven more for the final quiz; a project of your own takes longer · needs lessons [05](05_sliced_evaluation.ipynb), 08 and 09 · computes for about a minute
+# **45 minutes**, and eleven more for the final quiz · needs lessons [05](05_sliced_evaluation.ipynb), 08 and 09 · computes for about a minute
 #
 # You will be able to
 # - bring any teacher: a network, a table of probabilities, an API,
@@ -9,7 +9,7 @@
 # - say *ship* or *do not ship* on one page, and show why.
 
 # %% [markdown]
-# **More answers, a worse student on hard ham**, mail that one wants and that looks like spam. An API changes its version and says nothing. The student that learns from every answer loses some of it. Its twin, whose maker noticed and paid less, keeps it, but misses spam.
+# **More answers, a worse student on hard ham**, mail that one wants and that looks like spam. An API changes its version and says nothing. A student that learns from every answer throws away more of such mail than one whose API stayed as it was.
 #
 # ![Six steps from a promise to a decision: margin and slices, the teacher's answers, size and temperature, audit, export and measure, cost. Each writes its line into the memo: ship or don't.](pictures/pipeline.svg)
 
@@ -53,7 +53,7 @@ for answer in client("validation", range(3)):
     print(answer.text, answer.logprobs)
 
 # %% [markdown]
-# **What is not listed.** Of several spellings the probabilities are added up. What the five leave out can be *spread* over the other classes, or *dropped*. With two classes nothing is left out; with 26, the choice shows:
+# **What is not listed.** Of several spellings the probabilities are added up. What the five leave out can be *spread* over the other classes, or *dropped*. With two classes nothing is left out; with four, the choice shows:
 
 # %%
 names = ["animal", "food", "plant", "tool"]
@@ -66,7 +66,7 @@ for rest in ("spread", "dropped"):
 # **Canaries** are inputs that are asked again and again. We ask 25 mails twice at the start, to learn the noise. At each check we ask again: is the answer further from the first than that noise (Wilcoxon's signed-rank test)?
 
 # %% [markdown]
-# `bring` asks about all mails, checks every 250 calls, and throws away what came after the last clean check:
+# `bring` asks about one mail after the other and checks every 250 calls. When a check fails, it stops, and throws away what came after the last clean check:
 
 # %%
 from kdcourse.bring import bring
@@ -82,10 +82,10 @@ import pandas as pd
 pd.DataFrame(client.checks).tail(3)
 
 # %% [markdown]
-# `limit` keeps all checks together at one false alarm in a hundred. The last is no false alarm: all canaries moved the same way, and half to the power of their number is its p. A change that moves fewer may pass.
+# `limit` keeps all checks together at one false alarm in a hundred. The last check is no false alarm: all 25 canaries moved the same way, and its p is one half to the power of 25. A change that moves fewer may go unnoticed.
 
 # %% [markdown]
-# Thrown away are the 250 answers since the last clean check, of the old version and the new alike.
+# The 250 answers since the last clean check are thrown away, those of the old version and of the new alike; refused and unclear answers are not kept either.
 
 # %% [markdown]
 # Refusals are no accident: they hit what the teacher takes for spam. Student and test set see less of it; the memo will say so.
@@ -93,7 +93,10 @@ pd.DataFrame(client.checks).tail(3)
 # %% [markdown]
 # ## Measure: what the change costs
 #
-# One student learns from every answer, as if nobody had looked; its twin from those before the change. A control has as many answers as the first, of an API that stayed as it was. All are scored on validation: the test set stays closed. For the experiment, calls are free.
+# One student learns from every answer, as if nobody had looked; its twin from those before the change. A control has as many answers as the first, of an API that stayed as it was. All are scored on validation: the test set stays closed.
+
+# %% [markdown]
+# For the experiment, calls are free.
 
 # %%
 from dataclasses import replace
@@ -140,11 +143,12 @@ hard = lost["hard-ham-1"]
 plots.differences(
     lost,
     title=hard.say(
-        worse=f"The change costs {-100 * hard.mean:.0f} points on hard ham",
+        worse=f"The change costs {-100 * hard.mean:.0f} points on hard ham "
+        f"[{-100 * hard.high:.0f}, {-100 * hard.low:.0f}]",
         better="Hard ham gains by the change",
         inconclusive="Hard ham: no difference is shown",
     ),
-    xlabel="mails right, every answer − control (points)",
+    xlabel="mails right: every answer − control (points)",
     scale=100,
 )
 caught = lost["spam-1"].verdict == lost["spam-2"].verdict == "better"
@@ -152,7 +156,7 @@ three = caught and hard.verdict == "worse"
 print(f"You said {my_guess}. It is {3 if three else 'open here'}.")
 
 # %% [markdown]
-# The new version is stricter. Nobody had asked for that. How many of the teacher's verdicts does it turn?
+# The new version is stricter. How many of the teacher's verdicts does it turn?
 
 # %%
 ham, spam = watched.validation.teacher_logits.numpy().T
@@ -160,7 +164,7 @@ turned = (ham > spam) & (ham < spam + api.drift)
 pd.Series({kind: turned[at].mean() for kind, at in parts.items()}).round(3)
 
 # %% [markdown]
-# The student copies the direction, not the amount. The size of the change was ours to choose. The intervals cover ten trainings, not other mails.
+# The student copies the direction, not the amount: the new version taught only the second half of its mails. The size of the change was ours to choose. The intervals cover ten trainings, not other mails.
 
 # %% [markdown]
 # ## The sketch
@@ -272,7 +276,7 @@ from kdcourse.memo import Plan
 Plan(margin=0.05, slices=["sender"], min_samples=200, written="2026-01-31")
 
 # %% [markdown]
-# **Exercise 2** · 3 minutes · open-ended. Sign such a plan for the slices that you are given: a margin that you would defend, and from how many examples on a slice is judged.
+# **Exercise 2** · 3 minutes · open-ended. Sign such a plan for the slices that you are given: a margin that you would defend, and the smallest number of examples on which you would judge a slice.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -314,7 +318,7 @@ rehearse(plan)
 # **A plan that not even a copy of the teacher passes is no plan.** It says no before anything is trained. Get more hard ham; or give it a wider margin, and say why.
 
 # %% [markdown]
-# Ours is ten points. Hard ham is a twelfth of these mails, so ten points are less than one in a hundred of all. Somebody has to sign for that. And a copy is the best case: a real student needs more mails.
+# Ours is ten points. Hard ham is a twelfth of these mails, so ten points are less than one in a hundred of all. And a copy is the best case: a real student needs more mails.
 
 # %%
 plan = replace(plan, thresholds=LIMITS, p99_ms=5, break_even_months=12)
@@ -332,7 +336,7 @@ print(taught.train, taught.validation, taught.test)
 # %% [markdown]
 # ## 3 · Size and temperature
 #
-# Chosen on validation; the test set stays closed. Every size also learns from labels alone, as a control.
+# Both are chosen on validation. Every size also learns from labels alone, as a control.
 
 # %%
 tried = {"width": WIDTHS, "lr": [0.003, 0.01], "init_seed": [0, 1]}
@@ -394,7 +398,10 @@ report = audit(truth, asked, said, slices_of(part), **plan.policy)
 report.plot()
 
 # %% [markdown]
-# Lesson 05's filters learned from all training mails, and lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail here, {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham. Yours deserves a test set that nobody has seen.
+# For scale: on this test set, lesson 05's filters lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham.
+
+# %% [markdown]
+# So these mails were used before; your own project deserves a test set that nobody has seen.
 
 # %% [markdown]
 # What is the teacher good for? The rival, on the same test examples:
@@ -404,15 +411,16 @@ plain = teacher_logits(rival, inputs).argmax(1).numpy()
 against = compare(1.0 * (said == truth), 1.0 * (plain == truth))
 passes = audit(truth, asked, plain, slices_of(part), **plan.policy).status == 0
 simple = "one does" if passes else "not priced"
-print(f"student − rival: {against}\nthe rival keeps the plan: {passes}")
+print(f"student − rival, as shares: {against}")
+print(f"the rival keeps the plan: {passes}")
 
 # %% [markdown]
-# Unless this interval lies above 0, the teacher is not shown to be good for anything: here, labels were free. The interval covers other mails, not other trainings.
+# Unless this interval lies above 0, the teacher is not shown to be good for anything: here, labels were free.
 
 # %% [markdown]
 # ## 5 · Export and measure
 #
-# What ships is a file. It must answer as the module does; then it is timed, one request at a time, which the plan limits, and 64 at once. That is the network alone, without the words turned into numbers.
+# The file that ships must answer as the module does. Then we time it with one request at a time (the time that the plan limits) and with 64 at once: the network alone, without the step that turns words into numbers.
 
 # %%
 import tempfile
@@ -424,18 +432,14 @@ folder = Path(tempfile.mkdtemp())
 path = folder / "student.onnx"
 export = ship.export_onnx(student.cpu(), inputs, path, tolerance=1e-3)
 print(f"{export.bytes:,} bytes, differs by {export.difference:.1e} at most")
-times = ship.latency_percentiles(
-    {"student": export.path},
-    inputs,
-    requests=50 if FAST else 500,
-    progress=False,
-)
+quick = {"requests": 50 if FAST else 500, "progress": False}
+times = ship.latency_percentiles({"student": export.path}, inputs, **quick)
 times.round(3)
 
 # %% [markdown]
 # ## 6 · Cost
 #
-# The teacher's answers are part of the bill, the thrown away and the refused ones too.
+# The teacher's answers are part of the bill, also those that were thrown away or refused.
 
 # %%
 queries = len(teacher.answers) if isinstance(teacher, Client) else 0
@@ -455,7 +459,7 @@ print(f"pays back after {case.break_even_months:.2f} months")
 # %% [markdown]
 # ## Ship, or do not ship
 #
-# First the decision sheet. If the rival breaks the plan too, it stays open whether simpler is enough. The rest no training run answers.
+# First the decision sheet. If the rival breaks the plan too, it stays open whether something simpler is good enough. The sheet's other questions no training answers; you do.
 
 # %%
 from IPython.display import display
@@ -481,7 +485,7 @@ sheet = decision_sheet(
 display(sheet)
 
 # %% [markdown]
-# **Exercise 3** · 3 minutes · medium. Write `recommend`, which returns `"ship"` or `"do not ship"`. A flag stops a release. So does any other verdict that is no pass, unless its waiver says why not, as `{"kind=spam": {"reason": "The teacher answers these.", "until": "2027-03-01"}}` tells an audit. And a memo that names nothing untested, or nothing to watch, is not finished.
+# **Exercise 3** · 3 minutes · medium. Write `recommend`, which returns `"ship"` or `"do not ship"`. A flag stops a release. So does any other verdict than a pass, unless the slice has a waiver that gives the reason. And a memo that names nothing untested, or nothing to watch, is not finished.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -500,7 +504,7 @@ def recommend(verdicts, waivers, not_tested, monitoring):
 recommend = check.recommend(recommend).use()
 
 # %% [markdown]
-# The memo asks for that, and for the other rules of the plan. Its first rule compares dates, which anybody can type; commit the plan.
+# The memo applies your rule and the other rules of the plan. Its first rule compares two dates, and anybody can type a date: commit the plan to git, so that the date is proved.
 
 # %%
 gaps = teacher.gaps() if isinstance(teacher, Client) else []
@@ -550,7 +554,7 @@ means.loc["rise"] = means.loc["added since"] - means.loc["test split"]
 means.round(2)
 
 # %% [markdown]
-# Phonemes wrong per word. Our training and test words are one set to g2p-en: if it has learned from one, then from the other. New words, from two later releases, are harder for all. Its error rises most.
+# These are phonemes wrong per word. g2p-en does not know our split: if it has learned from our training words, it has learned from our test words, too. New words, from two later releases, are harder for all three, and its error rises most.
 
 # %% [markdown]
 # **Exercise 4** · 4 minutes · medium. How much more does *their* error rise than *ours* does? `leakage_gap` takes four tensors of errors, word by word. It returns the gap, and half the width of its 95 % interval.
@@ -574,7 +578,7 @@ def leakage_gap(theirs_test, theirs_new, ours_test, ours_new):
 leakage_gap = check.leakage_gap(leakage_gap).use()
 
 # %% [markdown]
-# Would it find a leak, and none where there is none? Our student has seen neither set. Our teacher has seen its training words: they are “test”, our test words “new”, and g2p-en is “ours”.
+# Does the check find a known leak, and nothing where nothing leaked? Our student is the clean case: it has seen neither set. Our teacher is the known leak: its training words play “test”, our test words play “new”, and g2p-en plays “ours”.
 
 # %%
 errors = {
@@ -592,13 +596,16 @@ for name, theirs, ours, first, second in [
     print(name, "{:+.2f} ± {:.2f}".format(*leakage_gap(*four)))
 
 # %% [markdown]
-# The check is not clean: where nothing leaked it does not show 0. So read the last line against the first, not against 0. It is far above: our test words cannot rank g2p-en. That it knows them by heart is not shown; new words are of other kinds, which may be hard for its network alone.
+# Where nothing leaked, the check does not show 0. So read the last line against the first, not against 0.
+
+# %% [markdown]
+# It is far above, so we do not rank g2p-en by our test words. This does not show that it knows them by heart: the new words are of other kinds, which may be hard for its network and not for ours.
 
 # %% [markdown]
 # ## On Monday
 #
 # - Write the plan before the first call, and date it.
-# - Ask 25 canaries before, during and after. Texts only? Ask hundreds: few verdicts turn. Keep every answer, with its date.
+# - Ask 25 canaries before, during and after. If the API gives only text, ask hundreds: a change turns few verdicts. Keep every answer, with its date.
 # - Date your test set after the teacher.
 # - Bring the memo to the meeting, not the accuracy.
 
@@ -616,20 +623,18 @@ quiz.show("10_capstone")
 quiz.show("vocabulary")
 
 # %% [markdown]
-# The **final quiz**, fifteen questions on everything, eleven minutes: `quiz.show("final")` in a cell of your own, or `kdcourse quiz final`. What a term means: `kdcourse glossary TERM`. Flashcards for an interview: `kdcourse quiz interview`.
+# The **final quiz**, fifteen questions on everything, eleven minutes: `quiz.show("final")` in a cell of your own, or `kdcourse quiz final`. Flashcards for an interview: `kdcourse quiz interview`.
 #
 # Your **certificate** says what you passed and measured: `kdcourse progress --html certificate.html`.
 
 # %% [markdown]
 # ## Take away
 #
-# - A teacher is a table of logits, whatever it is made of. How it came about is what can go wrong.
+# - A teacher is a table of logits, whatever it is made of. What can go wrong is how the table came about.
 # - A silent change shows in canaries early; an average hides where it hurts.
-# - A decision is a promise, measured: written before, audited once, priced whole.
 
 # %% [markdown]
 # ## Read on
 #
 # - Chen, Zaharia and Zou (2023), *How is ChatGPT's behavior changing over time?*: [arXiv:2307.09009](https://arxiv.org/abs/2307.09009)
 # - Mitchell et al. (2019), *Model Cards for Model Reporting*: [arXiv:1810.03993](https://arxiv.org/abs/1810.03993)
-# - Sculley et al. (2015), *Hidden Technical Debt in Machine Learning Systems*, NeurIPS 28

@@ -1,5 +1,8 @@
 """The exercise `on_policy_step`: judged by the loss, and by what it would move in the student and in the teacher."""
 
+import copy
+import functools
+
 import torch
 import torch.nn.functional as F
 
@@ -27,6 +30,11 @@ def _loss_and_pulls(on_policy_step, letters, seed):
 
 
 def _model(seed):
+    return copy.deepcopy(_original(seed))
+
+
+@functools.cache
+def _original(seed):
     """A model whose initial weights make it say something: those of a new one ignore all but the last token."""
     model = Transformer(VOCABULARY, width=8, layers=1, heads=1, seed=0).eval()
     generator = torch.Generator().manual_seed(seed)
