@@ -274,9 +274,9 @@ def promised():
 def test_each_addition_touches_the_files_that_contributing_names_and_is_found(course):
     touched = {}
     add(course, {"kdcourse/losses/logits.py": LOSS, "tests/test_losses.py": LOSS_TEST})
-    offer = course / "kdcourse" / "losses" / "__init__.py"
-    offered = offer.read_text(encoding="utf-8").replace(", logit_mse\n", ", logit_mse, squared_difference\n")
-    offer.write_text(offered.replace('    "widen",\n', '    "squared_difference",\n    "widen",\n'), encoding="utf-8")
+    losses = course / "kdcourse" / "losses" / "logits.py"
+    offered = losses.read_text(encoding="utf-8").replace('"logit_mse"]', '"logit_mse", "squared_difference"]')
+    losses.write_text(offered, encoding="utf-8")
     touched["loss"] = commit(course)
 
     files = {"kdcourse/data/even_numbers.py": DATA_SET, "tools/build_even_numbers.py": BUILD_DATA}

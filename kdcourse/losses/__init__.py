@@ -10,6 +10,7 @@ step. The losses on features, `(student_features, teacher_features) -> one value
 `kdcourse.features`.
 """
 
+from kdcourse.losses import logits
 from kdcourse.losses.arithmetic import (
     LossFunction,
     Setting,
@@ -20,7 +21,7 @@ from kdcourse.losses.arithmetic import (
 )
 from kdcourse.losses.checked import LossTerms, blended_loss, kd_loss, soften
 from kdcourse.losses.features import attention_loss, hint_loss, relation_loss
-from kdcourse.losses.logits import dist_loss, dkd_loss, ensemble_logits, jsd_loss, logit_mse
+from kdcourse.losses.logits import *  # noqa: F403, what that module offers is offered here
 
 __all__ = [
     "LossFunction",
@@ -29,16 +30,12 @@ __all__ = [
     "attention_loss",
     "blended",
     "blended_loss",
-    "dist_loss",
-    "dkd_loss",
-    "ensemble_logits",
     "hard_per_example",
     "hint_loss",
-    "jsd_loss",
     "kd_loss",
-    "logit_mse",
     "relation_loss",
     "soft_per_example",
     "soften",
     "widen",
 ]
+__all__ += logits.__all__

@@ -9,6 +9,8 @@ from kdcourse._arguments import bad_value
 from kdcourse._arguments.logits import check_logits
 from kdcourse.losses.arithmetic import _precise, soft_per_example, widen
 
+__all__ = ["dist_loss", "dkd_loss", "ensemble_logits", "jsd_loss", "logit_mse"]
+
 
 def jsd_loss(
     student_logits: torch.Tensor,
