@@ -78,8 +78,7 @@ plots.recognised(
     garments,
     "sneaker",
     called,
-    title=f"One run: the soft labels' student was never shown a sneaker, "
-    f"and names {named:.0%} of them (framed)",
+    title=f"One run: never shown one, and {named:.0%} are named (framed)",
 )
 
 # %% [markdown]

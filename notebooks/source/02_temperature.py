@@ -244,7 +244,7 @@ plots.panels(
 )
 
 # %% [markdown]
-# In the full run, where every arm (variant of the training) has its own tuned settings, *glosses*, short texts in 25 classes, say the same: T = 4 gains {{ gain best-temperature-moves wordnet-glosses examples=500:5000,width=32 is better }} more with 500 than with 5,000.
+# In the full run, where every arm has its own tuned settings, *glosses*, short texts in 25 classes, say the same: T = 4 gains {{ gain best-temperature-moves wordnet-glosses examples=500:5000,width=32 is better }} more with 500 than with 5,000.
 
 # %% [markdown]
 # On garments with 5,000 pictures, a large student gains more from T = 4 than a small one, by {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }}. With 500 we cannot tell, nor on glosses, nor on *flights* (late or not).
@@ -370,7 +370,7 @@ plots.differences(
 # %% [markdown]
 # ## Where it goes wrong: two bugs, one loss
 #
-# From a code review. It should have T = 10, nine parts soft, one part hard.
+# A loss from a code review should have T = 10, nine parts soft, one part hard.
 
 
 # %% slideshow={"slide_type": "slide"}
@@ -496,7 +496,7 @@ plots.reliability(
 )
 
 # %% [markdown]
-# Trained at T = 4, this student is *too sure* at T = 1, where no loss ever checked it. Scaling changes no answer, only how far to believe it. This is one student with one seed; yours may differ.
+# Trained at T = 4, this student is *too sure* at T = 1, where no loss ever checked it. Scaling changes no answer, only how far to believe it. This is one student with one seed.
 
 # %% [markdown]
 # ## On Monday
