@@ -9,6 +9,7 @@ import torch
 
 from kdcourse.losses import (
     attention_loss,
+    blended,
     dist_loss,
     dkd_loss,
     ensemble_logits,
@@ -319,3 +320,32 @@ def test_features_that_do_not_fit_are_refused(loss, shapes, message):
 def test_members_that_do_not_fit_are_refused(members, error, message):
     with pytest.raises(error, match=message):
         ensemble_logits(members)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+@pytest.mark.parametrize("beta", [0.1, 0.5, 0.9])
+def test_jsd_agrees_with_a_naive_loop_at_every_temperature(beta, temperature):
+    """Both divergences from the mixture, over β(1 − β), times T²: so the ends are the two divergences themselves."""
+    student, teacher = draw(6, 4), draw(6, 4, seed=1)
+    expected = []
+    for q, p in zip(student.tolist(), teacher.tolist(), strict=True):
+        p, q = softmax(p, temperature), softmax(q, temperature)
+        mixed = [beta * a + (1 - beta) * b for a, b in zip(p, q, strict=True)]
+        apart = beta * kl(p, mixed) + (1 - beta) * kl(q, mixed)
+        expected.append(temperature**2 * apart / (beta * (1 - beta)))
+    torch.testing.assert_close(jsd_loss(student, teacher, beta=beta, temperature=temperature).tolist(), expected)
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 1.0, 2.0, 4.0]])
+@pytest.mark.parametrize("soft_weight", [0.0, 0.3, 1.0])
+def test_the_everyday_loss_function_agrees_with_a_naive_loop(soft_weight, weights):
+    student, teacher, labels = draw(6, 4), draw(6, 4, seed=1), draw_labels((6,), 4)
+    expected = []
+    for q, p, label in zip(student.tolist(), teacher.tolist(), labels.tolist(), strict=True):
+        hard = -math.log(softmax(q)[label]) * (weights[label] if weights else 1.0)
+        expected.append(soft_weight * 9 * kl(softmax(p, 3.0), softmax(q, 3.0)) + (1 - soft_weight) * hard)
+    loss = blended(3.0, soft_weight, class_weight=weights)
+    torch.testing.assert_close(loss(student, teacher, labels).tolist(), expected)
+    if weights:
+        with pytest.raises(ValueError, match="class_weight must have one weight per class, got 4 for 3"):
+            blended(3.0, 0.5, class_weight=weights)(student[:, :3], teacher[:, :3], labels.clamp(max=2))
