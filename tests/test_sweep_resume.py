@@ -169,8 +169,8 @@ CHANGES = [
     ("stack.py", "gradient[self.rows]", "-gradient[self.rows]", ("stack",)),  # in a class that the training uses
     ("stack.py", "from torch.func import", "from torch.nn.utils.stateless import", ("stack",)),
     ("models/networks.py", "padding_idx=0", "padding_idx=1", ("stack",)),
-    ("train.py", "zero_grad(set_to_none=True)", "zero_grad()", ("alone",)),
-    ("train.py", "1 + math.cos", "2 + math.cos", ()),
+    ("train/loop.py", "zero_grad(set_to_none=True)", "zero_grad()", ("alone",)),
+    ("train/loop.py", "1 + math.cos", "2 + math.cos", ()),
     ("_examples/models.py", "manual_seed(seed)", "manual_seed(0)", ("alone",)),
     ("_arguments/logits.py", "(1e-6, 1e6)", "(1e-5, 1e6)", ()),
     ("losses/arithmetic.py", "** 2 * divergence", "* divergence", ("stack", "alone")),
