@@ -78,7 +78,7 @@ plots.recognised(
     garments,
     "sneaker",
     called,
-    title=f"One run: never shown one, and {named:.0%} are named (framed)",
+    title=f"Never shown a sneaker, this student names {named:.0%} (framed)",
 )
 
 # %% [markdown]
@@ -279,7 +279,7 @@ claims.show(
 # The bag is a warning: in the full run, repaired arg-max found {{ b omitted-class-is-learned fashion-mnist class=bag,metric=recall is better }} % of bags, though {{ b omitted-class-is-learned fashion-mnist class=trouser,metric=recall is better }} % of trousers. A bias alone can go far. Credit soft labels with the difference only.
 
 # %% [markdown]
-# The repair has a price: accuracy on the other nine garments. For shirts it nearly eats it up.
+# The repair has a price: accuracy on the other nine garments. For shirts it nearly cancels the gain.
 
 # %% [markdown]
 # Where the two columns are equal, almost no increase of the bias was worth its price.

@@ -223,7 +223,7 @@ plots.differences(
 # **On-policy** distillation trains exactly there: the student writes, and the teacher gives its probabilities at each token.
 
 # %% [markdown]
-# **Exercise 3** · 7 minutes · hard. Return the loss of one on-policy step. The student writes, `lm.sample(student, letters, seed=seed)[:, 0]` (one sample a word); both models are told what stands before each written token; the loss is the mean of KL(student ‖ teacher) over the written tokens. No gradient may reach the teacher.
+# **Exercise 3** · 7 minutes · hard. Return the loss of one on-policy step. The student writes, `lm.sample(student, letters, seed=seed)[:, 0]`; both models are told what stands before each written token; the loss is the mean of KL(student ‖ teacher) over the written tokens. No gradient may reach the teacher.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -370,7 +370,7 @@ plots.differences(
 # **Soft targets beat all that the teacher writes**: one sample by {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points, a beam by {{ size soft-beats-sampled cmudict against=beam_of_4,metric=phoneme_accuracy is better }}.
 
 # %% [markdown]
-# The samples' students never read the dictionary, though, and are better calibrated.
+# The samples' students never read the dictionary, though. With four or sixteen, they are better calibrated.
 
 # %% [markdown]
 # **The student's own words.** With the same loss and the same start, they gain: {{ gain on-policy-helps cmudict arm=on-policy,against=reverse_on_the_dictionary,metric=phoneme_accuracy is better }}.
@@ -392,7 +392,7 @@ ratio = (noise[mask].sum() / exact.square().sum(1)[mask].sum()).item()
 print(f"its variance: {ratio:.1f} times the gradient's squared length")
 
 # %% [markdown]
-# Your guess? 2 buys as much as any: {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right. Labels, over and over, get {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %.
+# Your guess? 2 comes out first, and 4 may tie: {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right. Labels, over and over, get {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %.
 
 # %% [markdown]
 # **The larger lever.** The same teacher can be asked about words that nobody has labelled. With more compute for all, 1,125 such passes:
@@ -418,7 +418,7 @@ print(f"its variance: {ratio:.1f} times the gradient's squared length")
 # - **reward**: log p (teacher) − log q (student) of a written token; on average, minus the on-policy loss
 
 # %% [markdown]
-# Five runs, four of them from the student above, watched on validation words. One is healthy. Four have a bug each.
+# Five runs, four of them from the student above. One is healthy. Four have a bug each.
 
 # %%
 from kdcourse.check.exercises import diagnose_runs as lab
@@ -486,7 +486,7 @@ for name, given in {"END masked": without_end, "END back": phonemes}.items():
 # %% [markdown]
 # ## On Monday
 #
-# - Collect inputs that your users send, and have the teacher answer them. Start with soft targets. Go on-policy only from there, count what the teacher costs, and check that it beats staying: with our budget it did not.
+# - Collect inputs that your users send, and have the teacher answer them. Start with soft targets. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget it did not.
 # - Watch length, entropy, overlap and reward from step 0.
 # - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One library's default can cut off the gradient; another's loss becomes a thousand times smaller as soon as β is above 0.
 

@@ -9,7 +9,7 @@
 # - let it draft for its teacher without changing what the teacher writes.
 
 # %% [markdown]
-# **One line makes a network about four times smaller. Sooner, too?** Another sets four fifths of its weights to zero. What does that save, and what does each step cost?
+# **One line makes a network about four times smaller. Does it answer sooner?** Another sets four fifths of its weights to zero. What does that save, and what does each step cost?
 #
 # ![A teacher teaches a student that is distilled, cut and distilled again, turned into int8 and served. An audit follows each step, and in service the teacher is asked where the student is unsure.](pictures/shipping.svg)
 
@@ -114,7 +114,7 @@ right = 1 if slow > 2 else 2 if slow > 0.9 else 3
 print(f"You said {my_guess}; here {right} is right.")
 
 # %% [markdown]
-# On our machine integers paid in the wide MLP alone. Integers also need rounding and scaling, which weighs more in small products. Why the CNN is slow, we have not tested. Measure where you serve.
+# One picture at a time, integers paid in the wide MLP alone. Integers also need rounding and scaling, which weighs more in small products. Why the CNN is slow, we have not tested. Measure where you serve.
 
 # %% [markdown]
 # ## Stack the steps
@@ -184,7 +184,7 @@ show(larger, f"A cut: {cut:+.1f} points; cut and mended: {mended:+.1f}")
 # A cut that is distilled again costs MLPs little: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }}. A CNN has not recovered: {{ gain pruning-and-int8-stack-with-distillation fashion-mnist student=CNN,step=half_cut_and_distilled_again is worse }}.
 
 # %% [markdown]
-# A cut has a rival, a student that is small from the start and taught as long. On average, such MLPs get {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} % right; cut and distilled again, they get {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} %.
+# A cut has a rival, a student that is small from the start and taught as long. On average, such MLPs get {{ beside:small pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} % right; those cut and distilled again, {{ a pruning-and-int8-stack-with-distillation fashion-mnist student=MLP,step=half_cut_and_distilled_again is equivalent }} %.
 
 # %% [markdown]
 # An average can hide a garment, so every step gets lesson 05's audit, with the state before it as the teacher. A garment that surely loses more than a share of 0.02 is a *flag*; one that may is on *watch*:
@@ -290,7 +290,7 @@ for name, head in heads.items():
     print(f"{name}: {trained[name]:,} numbers trained, {found:.1%} right")
 
 # %% [markdown]
-# In this one run, LoRA wins little: it is made for large models (Hu et al. 2021). On a layer this small, the control, which trains all of it, gets more right. Merged, LoRA serves at the teacher's price.
+# This is one run. LoRA is made for large models (Hu et al. 2021); on a layer this small, the control, which trains all of it, gets more right. Merged, LoRA serves at the teacher's price.
 
 # %% [markdown]
 # ## The router
@@ -329,7 +329,7 @@ routed = {
 }
 
 # %% [markdown]
-# **Exercise 1** · 6 minutes · medium. Choose the threshold on *validation*, from both models' probabilities [N, C]. The teacher is asked where the student's highest probability is *below* the threshold, about at most `share` of the examples. Take the threshold with the most right answers; of equally good ones, the one that asks least. Try 0, every confidence, and infinity.
+# **Exercise 1** · 6 minutes · medium. Choose the threshold on *validation*, from both models' probabilities [N, C]. The teacher is asked where the student's highest probability is *below* the threshold, for at most `share` of the examples. Take the threshold with the most right answers; of equally good ones, the one that asks least. Try 0, every confidence, and infinity.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -446,7 +446,7 @@ bill.round(3)
 # %% [markdown]
 # ## Speculative decoding
 #
-# A router loses a little. For language models there is a way to lose nothing. The student **drafts** a few tokens; the teacher reads them all *in one pass*, and keeps what it could have written.
+# A router loses something. For language models there is a way to lose nothing. The student **drafts** a few tokens; the teacher reads them all *in one pass*, and keeps what it could have written.
 
 # %% [markdown]
 # The draft proposes a token with probability q; the teacher's is p. Accept it with probability min(1, p/q). If it is rejected, draw from the tokens that the draft made too rare: with probabilities max(0, p − q), scaled to sum to 1.
