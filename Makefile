@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 LESSON ?=
 FORM ?= learner
-WORKERS ?= 2
+WORKERS ?= 3  # one more than the two cores of a small machine: tests wait for kernels and browsers
 
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts

@@ -11,6 +11,8 @@ a picture of every explorer, so that it can be read without a kernel; the solved
 
 import argparse
 import ast
+import base64
+import io
 import os
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from pathlib import Path
 import nbformat
 from explorer_pictures import add_pictures
 from nbclient import NotebookClient
+from PIL import Image
 
 from kdcourse.lessons import CELL_SECONDS, KERNEL_ARGUMENTS, METADATA, SKIPPED, build, drop_transient_outputs
 
@@ -64,7 +67,17 @@ def execute(notebook, folder):
         os.environ["KDCOURSE_HOME"] = home  # everything is trained here and now, nothing taken from an earlier run
         client.execute()
     notebook.metadata = METADATA  # without the version of the Python that happened to run it
-    return add_pictures(drop_transient_outputs(notebook))
+    return add_pictures(with_smaller_figures(drop_transient_outputs(notebook)))
+
+
+def with_smaller_figures(notebook):
+    """The notebook, its figures in 256 colours: a third of the bytes, and alike to the eye."""
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        if "image/png" in output.get("data", {}):
+            drawn, few = io.BytesIO(base64.b64decode(output.data["image/png"])), io.BytesIO()
+            Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(few, "PNG")
+            output.data["image/png"] = base64.b64encode(few.getvalue()).decode()
+    return notebook
 
 
 def drift(source, path):
