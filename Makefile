@@ -6,7 +6,8 @@ PYTHON ?= python3
 VENV ?= .venv
 LESSON ?=
 FORM ?= learner
-WORKERS ?= 3  # one more than the two cores of a small machine: tests wait for kernels and browsers
+# One more than a small machine has cores: tests wait for kernels and browsers.
+WORKERS ?= 3
 
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts

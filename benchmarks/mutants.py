@@ -3,7 +3,7 @@
     python benchmarks/mutants.py [--each 100] [--only losses]
 
 A mutant is the package with one operator, comparison, number or condition changed. Of all that there can be, `--each`
-are drawn for each package with a fixed seed; the tests named after it, and its doctests, are run against each in a
+are drawn for each package with a fixed seed; the tests of it, and its doctests, are run against each in a
 copy, and stop at the first failure. A mutant that runs on for ten times as long as the tests need is caught, too.
 Some of those that survive change nothing that can be seen (`x < 0` for `x <= 0` where x is never 0). Prints them, and
 writes benchmarks/results/mutants.json.
@@ -26,7 +26,7 @@ from kdcourse.stats import proportion_interval
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "mutants.json"
-PACKAGES = ["losses", "stats"]
+TESTS = {"losses": ["losses"], "stats": ["stats", "paired", "calibration"]}  # of each package, test_NAME*.py
 OTHER = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.FloorDiv: ast.Mult,
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -74,7 +74,8 @@ def mutants(path):
 
 def passes(copy, package, limit):
     """Whether the tests of a package pass in the copy; None if they run on for longer than `limit` seconds."""
-    tests = [*sorted((copy / "tests").glob(f"test_{package}*.py")), copy / "kdcourse" / package]
+    tests = [path for name in TESTS[package] for path in sorted((copy / "tests").glob(f"test_{name}*.py"))]
+    tests.append(copy / "kdcourse" / package)
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *map(str, tests)]
     environment = os.environ | {"PYTHONPATH": str(copy), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
@@ -111,7 +112,7 @@ def measured(copy, package, each):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--each", type=int, default=100, help="mutants of each package")
-    parser.add_argument("--only", choices=PACKAGES, nargs="+", default=PACKAGES)
+    parser.add_argument("--only", choices=TESTS, nargs="+", default=[*TESTS])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"

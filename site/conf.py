@@ -47,6 +47,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "show_navbar_depth": 1,
+    "collapse_navbar": True,
     "toc_title": "On this page",
     "navigation_with_keys": False,
     "back_to_top_button": False,

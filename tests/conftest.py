@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import tempfile
 
 os.environ["MPLBACKEND"] = "Agg"  # before anything imports matplotlib
@@ -27,6 +28,14 @@ def pytest_collection_modifyitems(items):
         uses = {*getattr(item, "fixturenames", ())}
         if uses & {"browser", "site"} or re.search(r"test_sweep_dask|test_notebooks.*::test_\w+_runs_", item.nodeid):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left():
+    """Some tests count the open figures; what another has drawn must not be among them."""
+    yield
+    if plots := sys.modules.get("matplotlib.pyplot"):
+        plots.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -318,7 +318,15 @@ def test_the_course_with_them_passes_its_own_tests_and_the_site_shows_them(cours
     run(
         course, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", some, *(f"tests/test_{one}.py" for one in generic)
     )
-    assert "99_added" in run(course, "-c", COMMAND, "run", "99", "--fast")
+    said = run(course, "-c", COMMAND, "run", "99", "--fast", "--solved", "--out", "pages")
+    seconds, megabytes = re.search(r"^OK +99_added +([\d.]+) s +(\d+) MB", said, flags=re.M).groups()
+    assert 1 < float(seconds) < 600
+    assert 100 < int(megabytes) < 2000
+    assert "1 of 1 lessons ran to the end" in said
+    page = (course / "pages" / "99_added.html").read_text(encoding="utf-8")
+    assert "halved is correct" in page
+    assert re.search(r'alt="Two is more', page)
+    assert "No description" not in page
     run(course, "tools/build_site.py")
     site = course / "build" / "site"
     shown = {

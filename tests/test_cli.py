@@ -72,20 +72,6 @@ def test_mistakes_get_a_sentence_and_no_traceback(arguments, message):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
-def test_run_leaves_a_page_and_a_summary(tmp_path):
-    done = kdcourse("run", "04", "--fast", "--solved", "--out", str(tmp_path / "pages"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    seconds, megabytes = re.search(r"^OK +04_student_size +([\d.]+) s +(\d+) MB", done.stdout, flags=re.M).groups()
-    assert 1 < float(seconds) < 600
-    assert 100 < int(megabytes) < 2000
-    assert "1 of 1 lessons ran to the end" in done.stdout
-    page = (tmp_path / "pages" / "04_student_size.html").read_text(encoding="utf-8")
-    assert "months_to_pay_back is correct" in page
-    assert re.search(r'alt="A CNN with a tenth of the parameters', page)
-    assert "No description" not in page
-
-
 def run_notebook(folder, *cells):
     parameters = new_code_cell("FAST = False", metadata={"tags": ["parameters"]})
     notebook = new_notebook(cells=[parameters, *(new_code_cell(code) for code in cells)])
