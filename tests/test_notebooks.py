@@ -1,6 +1,7 @@
 """Each lesson is what its source makes, and runs top to bottom: as learners get it by papermill, solved by nbval."""
 
 import math
+import os
 import re
 import statistics
 import subprocess
@@ -231,8 +232,9 @@ def test_nbval_runs_the_solved_form_fast_and_finds_the_marked_outputs(source, no
     nbformat.write(solved, tmp_path / "solved.ipynb")
     (tmp_path / "none.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "--nbval-lax", f"--nbval-cell-timeout={CELL_SECONDS}", "-q"]
-    command += ["-p", "no:cacheprovider", "-p", "no:xdist", "-c", str(tmp_path / "none.ini")]
-    done = subprocess.run([*command, "solved.ipynb"], capture_output=True, text=True, cwd=tmp_path)
+    command += ["-p", "nbval.plugin", "-p", "no:cacheprovider", "-c", str(tmp_path / "none.ini")]
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run([*command, "solved.ipynb"], capture_output=True, text=True, cwd=tmp_path, env=alone)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     run = [cell for cell in solved.cells if cell.cell_type == "code"]
     assert f"{len(run) - len(tagged(solved, 'nbval-skip'))} passed" in done.stdout, done.stdout[-500:]
