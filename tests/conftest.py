@@ -18,6 +18,7 @@ os.environ["KDCOURSE_HOME"] = HOME.name  # what an earlier run kept must not ans
 set_hypothesis_home_dir(os.path.join(tempfile.gettempdir(), "hypothesis"))  # not in the repository
 settings.register_profile("kdcourse", deadline=None, max_examples=40, derandomize=True, database=None)
 settings.load_profile("kdcourse")
+SLOW = r"test_sweep_dask|test_notebooks.*::test_\w+_runs_|test_check.*\[on_policy_step"
 
 
 def pytest_collection_modifyitems(items):
@@ -26,7 +27,7 @@ def pytest_collection_modifyitems(items):
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         uses = {*getattr(item, "fixturenames", ())}
-        if uses & {"browser", "site"} or re.search(r"test_sweep_dask|test_notebooks.*::test_\w+_runs_", item.nodeid):
+        if uses & {"browser", "site"} or re.search(SLOW, item.nodeid):
             item.add_marker(pytest.mark.slow)
 
 

@@ -98,6 +98,7 @@ def test_every_row_is_what_a_plain_loop_counts():
         assert (found["over_baseline_low"], found["over_baseline_high"]) == gap_interval(*over, n, 0.95)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confidence", [0.95, 0.5])
 def test_verdicts_are_holms_over_all_slices_that_are_large_enough_and_the_whole(confidence):
     labels, teacher, student, _, group = answers(3, [0.0, 0.0, 0.055, 0.3, 0.12, -1], n_each=400)
@@ -133,6 +134,7 @@ def test_verdicts_are_holms_over_all_slices_that_are_large_enough_and_the_whole(
     assert math.isnan(small["p_exceeds"])
 
 
+@pytest.mark.slow
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(1, 80), st.sampled_from([0.0, 0.02, 0.1]))
 def test_a_single_test_flags_where_the_interval_lies_above_the_gap_allowed(only_teacher, only_student, both, max_gap):
     labels, teacher, student = paired(only_teacher, only_student, both)

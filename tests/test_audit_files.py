@@ -153,6 +153,7 @@ def test_a_tilde_is_the_users_home(monkeypatch, tmp_path):
     assert progress.path() == tmp_path / "here" / "progress.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["claims"], ["glossary"], ["quiz"]])
 def test_a_terminal_with_few_letters_gets_escapes(command):
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
@@ -161,6 +162,7 @@ def test_a_terminal_with_few_letters_gets_escapes(command):
     done.stdout.decode("ascii")
 
 
+@pytest.mark.slow
 @needs_posix
 def test_a_reader_who_has_seen_enough_ends_a_command_in_silence():
     line = f"{sys.executable} -c '{MAIN}' claims | head -n 1"

@@ -154,6 +154,7 @@ def test_recall_is_tested_exactly_among_the_positives():
 # ---- functions of people's own ----
 
 
+@pytest.mark.slow
 def test_a_function_of_a_slice_is_a_metric_too():
     random = np.random.default_rng(10)
     labels, teacher, student = drawn(random)
@@ -204,6 +205,7 @@ TRUTH = np.array([0, 1] * 100 + [0] * 100)
 GROUP = np.array(["both"] * 200 + ["negative"] * 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metric", "options", "why"),
     [

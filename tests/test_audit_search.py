@@ -45,6 +45,7 @@ def no_more_than_chance(count, runs):
     return count <= stats.binom.ppf(0.999, runs, 0.025)
 
 
+@pytest.mark.slow
 def test_of_normal_scores_at_the_limit_few_are_confirmed_though_the_half_they_were_found_on_says_they_are():
     confirmed, naive, runs = 0, 0, 200
     for seed in range(runs):

@@ -33,6 +33,7 @@ def found(data):
     return audit_all(labels, teacher, students, {"group": group}, baseline=baseline, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_p_values_are_adjusted_over_all_slices_of_all_students(data, found):
     labels, teacher, students, group, _ = data
     counts = {}

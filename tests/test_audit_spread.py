@@ -37,6 +37,7 @@ def measured(metric, labels, teacher, student, weights=None, clusters=None):
 ERRORS = ["accuracy", "precision", "f1", "balanced-accuracy", "auroc", "log-loss", "brier", "ece", "mae", "rmse"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "weights", "clusters"])
 @pytest.mark.parametrize("metric", ERRORS)
 def test_the_error_is_that_of_examples_drawn_again(metric, kind):

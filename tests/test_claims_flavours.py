@@ -13,6 +13,8 @@ from kdcourse.claims.evaluation import evaluate
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.train import load_teacher
 
+pytestmark = pytest.mark.slow  # whole experiments
+
 BLOCKS, EXAMPLES = 3, 12
 FEATURES = {"hints", "hints first", "attention", "relations", "hints, MLP", "hints first, MLP", "relations, MLP"}
 BEST = {"lr": 0.008, "temperature": 2.0, "weight": 4.0, "weight_decay": 0.0625, "stop": 2}

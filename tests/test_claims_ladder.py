@@ -12,6 +12,8 @@ from kdcourse import data
 from kdcourse.claims import ladder
 from kdcourse.models import cnn
 
+pytestmark = pytest.mark.slow  # whole experiments
+
 ALL, BLOCK, TEACHER = 50_000, 5_000, 463_594
 RATIOS = [2, 5, 10, 20, 50, 100, 200]
 # Each arm with its ratios, and how many repetitions these have.

@@ -14,6 +14,8 @@ from kdcourse.claims.settings import SETTINGS
 from kdcourse.data.cmudict import END, PAD
 from kdcourse.stats.calibration import confidence_gap, expected_calibration_error
 
+pytestmark = pytest.mark.slow  # whole experiments
+
 BLOCK = 30
 OFFLINE = [name for name, way in phonemes.WAYS.items() if not way.own]
 

@@ -31,6 +31,7 @@ def test_importing_the_command_does_not_wait_for_torch():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "False"]
 
 
+@pytest.mark.slow
 def test_doctor_finds_this_machine_ready():
     done = kdcourse("doctor")
     assert done.returncode == 0, done.stdout

@@ -252,6 +252,7 @@ def changed(before, after):
     return (before.train.labels != after.train.labels).nonzero().flatten().tolist()
 
 
+@pytest.mark.slow
 def test_a_self_taught_teacher_says_what_its_own_labels_say_and_stops_when_validation_likes_it_best():
     data = blobs()
     upside_down = replace(

@@ -22,6 +22,8 @@ from kdcourse.audit import audit
 from kdcourse.models import mlp
 from kdcourse.train import accuracy, distill, teacher_logits, train
 
+pytestmark = pytest.mark.slow  # whole distillations
+
 QUIET = {"device": "cpu", "progress": False}
 TRAIN, TEST = 1500, 600
 

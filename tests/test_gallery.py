@@ -45,6 +45,7 @@ def test_there_are_eight_bugs_each_in_one_run():
     assert len(gallery.NAMES) == 8
 
 
+@pytest.mark.slow
 def test_every_curve_looks_plausible(found):
     for run, table in found[0].items():
         assert table["loss"].iloc[-1] < table["loss"].iloc[0], run

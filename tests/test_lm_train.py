@@ -183,6 +183,7 @@ def test_a_student_learns_from_a_teachers_distributions_and_the_teacher_stays_as
     assert teacher.training
 
 
+@pytest.mark.slow
 def test_on_policy_a_student_learns_from_its_own_words_with_the_exact_and_with_the_sampled_loss():
     teacher, warm = model(seed=1), model()
     fit(teacher, LETTERS, PHONEMES, epochs=80, lr=0.02, **QUIET)

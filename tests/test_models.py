@@ -293,6 +293,7 @@ def test_models_of_no_sense_are_refused(call, error, message):
         call()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [0.5, 1, 2, 10, 50, 200])
 def test_the_channels_of_a_ratio_are_the_nearest_that_one_scale_gives(ratio):
     teacher = count_parameters(cnn())

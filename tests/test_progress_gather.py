@@ -80,6 +80,7 @@ def test_a_damaged_file_is_named_and_the_others_are_there(exports, text, why):
     assert "\n" not in "".join(damaged.values())
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_table_and_names_what_it_left_out(exports, tmp_path):
     command = [sys.executable, "-m", "kdcourse.cli", "progress"]
     good, bad = map(str, exports({"good.csv": f"{HEAD}\n{DONE}\n{OPEN}", "bad.json": "{}"}))

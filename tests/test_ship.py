@@ -27,6 +27,7 @@ def unchanged(model, before):
 # ---- multiply-adds ----
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=5), st.integers(1, 5))
 def test_an_mlp_multiplies_once_per_weight(sizes, n):
     expected = sum(inputs * outputs for inputs, outputs in zip(sizes, sizes[1:], strict=False))

@@ -18,6 +18,8 @@ from torch import nn
 from kdcourse import ship
 from kdcourse.models import cnn, mlp
 
+pytestmark = pytest.mark.slow  # an export in most tests
+
 WHY = "needs the extra export: pip install kdcourse[export]"
 onnx = pytest.importorskip("onnx", reason=WHY)
 pytest.importorskip("onnxscript", reason=WHY)

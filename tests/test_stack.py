@@ -97,6 +97,7 @@ def test_a_stacked_student_ends_as_it_does_alone(way, sizes, dtype):
     expect_alone(stack, loss, targets=(logits, LABELS), own=own, rtol=TOLERANCE[dtype], **shared)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("sizes", [(V, C), (V, 8, C), (V, 9, 5, C)])
 @pytest.mark.parametrize("way", WAYS)

@@ -19,6 +19,7 @@ p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 answers = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m", [1, 2, 5, 50])
 def test_holm_adjusts_as_statsmodels_does(m):
     p = np.random.default_rng(m).beta(0.3, 1, m).round(2)  # with ties and zeros

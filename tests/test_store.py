@@ -97,6 +97,7 @@ def test_missing_folders_are_made_and_an_old_file_is_replaced(tmp_path):
 # ---- atomicity ----
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("writer", ["save_json(sys.argv[1], {})", "save_tensors(sys.argv[1], {'one': torch.ones(9)})"])

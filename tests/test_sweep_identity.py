@@ -86,6 +86,7 @@ def test_a_change_in_another_module_of_the_user_changes_the_name(helpers):
     assert identity(loss_of(PLAIN)) != before
 
 
+@pytest.mark.slow
 def test_a_fresh_process_with_other_hashes_gives_the_same_name(tmp_path):
     (tmp_path / "somebody.py").write_text(HEAD + PLAIN)
     code = "import somebody; from kdcourse.sweep.identity import identity; print(identity(somebody.loss))"

@@ -77,6 +77,7 @@ def ours(student, beta, temperature):
     return jsd_loss(student.mT, TEACHER.mT, beta=beta, temperature=temperature)[MASK].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theirs", [of_trainer, of_gkd])
 @pytest.mark.parametrize("beta", [0.0, 0.001, 0.5, 0.9, 1.0])
 @pytest.mark.parametrize("temperature", [1.0, 2.0])

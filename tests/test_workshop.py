@@ -107,6 +107,7 @@ def test_the_rehearsal_runs_what_the_page_names(monkeypatch):
     assert all(Path(rehearse.arguments(command)[0]) == Path(sys.executable) for command in named)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", drill.CASES)
 def test_the_incident_does_not_give_the_bug_away_and_the_debrief_names_it(kind, monkeypatch, tmp_path, capsys):
     logged = {"gallery": ["scaled", "accuracy", "agreement", "confidence"], "on-policy": list(drill.MEANING)[-4:]}[kind]
