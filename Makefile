@@ -50,7 +50,7 @@ test: $(VENV)/ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 5
 
 check: $(VENV)/ready
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist worksteal --quiet
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist worksteal --quiet
 
 site: $(VENV)/ready
 	@$(BIN)/python tools/build_site.py

@@ -306,6 +306,7 @@ def audited(labels, teacher, student, group, classes=("x", "y", "z")):
     return audit(labels, teacher, student, {"group": group}, max_gap=0.1, min_samples=5, classes=list(classes))
 
 
+@pytest.mark.slow
 @given(examples, st.randoms(use_true_random=False), st.permutations([7, "seven", True]))
 def test_neither_order_nor_names_nor_probabilities_of_0_and_1_change_an_audit(columns, random, names):
     order = list(range(len(columns[0])))
@@ -318,6 +319,7 @@ def test_neither_order_nor_names_nor_probabilities_of_0_and_1_change_an_audit(co
     pd.testing.assert_frame_equal(other, audited(*columns).table.drop(columns="ece_teacher"))
 
 
+@pytest.mark.slow
 @given(examples)
 def test_swapping_teacher_and_student_mirrors_the_gap_and_slices_add_up_to_the_whole(columns):
     labels, teacher, student, group = columns

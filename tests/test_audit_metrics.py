@@ -76,6 +76,7 @@ def asked(metric, labels, teacher, student):
     return {"labels": numbers, "teacher": teacher, "student": student, **more}, numbers, [teacher, student]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("metric", REFERENCE)
 def test_values_are_those_of_scikit_learn_slice_by_slice(metric, weighted):

@@ -27,6 +27,7 @@ def near(teacher, noise=0.05):
     return draft
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead", [1, 2, 5])
 @pytest.mark.parametrize("longest", [1, 4, 12])
 @pytest.mark.parametrize("noise", [0.05, None])

@@ -205,6 +205,7 @@ def test_on_policy_a_student_learns_from_its_own_words_with_the_exact_and_with_t
         assert gap(student) < 0.3 * gap(warm)
 
 
+@pytest.mark.slow
 def test_a_share_of_the_batches_is_rewritten_by_the_student_as_it_is():
     student = model()
     for share, low, high in ((0.0, 0, 0), (0.5, 10, 30), (1.0, 40, 40)):

@@ -51,6 +51,7 @@ def by_loops(student, teacher, prefixes, k, seed):
     return {name: sum(of) / len(of) for name, of in (of_words | of_tokens | {"reward": rewards}).items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "seed"), [(1, 0), (5, 3)])
 def test_what_is_watched_is_what_loops_over_the_tokens_find(k, seed):
     student, teacher = model(0), model(1)

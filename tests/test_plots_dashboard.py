@@ -16,6 +16,7 @@ def tables(names):
     }
 
 
+@pytest.mark.slow
 def test_a_dashboard_has_a_row_for_each_measure_and_a_column_for_each_run(drawn):
     runs = tables("ABCDE")
     plots.dashboard(runs, title="Four of five runs have a bug, and four rows are enough to tell which")
@@ -37,6 +38,7 @@ def test_a_dashboard_has_a_row_for_each_measure_and_a_column_for_each_run(drawn)
     assert_nothing_is_cut_off(figure)
 
 
+@pytest.mark.slow
 def test_long_names_of_runs_do_not_touch_each_other(drawn):
     plots.dashboard(tables(["healthy", "end-of-sequence mismatch", "no warm start", "pad = end"]), title="Named")
     figure, _ = drawn()

@@ -99,6 +99,7 @@ def test_every_row_is_the_student_that_distill_trains_alone(table, data):
         assert row.loss == pytest.approx(history.last["loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [bags(), bags(classes=2), blobs()], ids=["ids", "ids of two classes", "linear"])
 @pytest.mark.parametrize("how", [{"direction": "reverse"}, {"loss": lambda s, t, y: (s - t).square().mean(1)}])
 def test_students_of_ids_and_linear_ones_are_those_that_train_alone(data, how):

@@ -79,6 +79,7 @@ def test_a_crop_is_a_square_of_its_own_picture_enlarged_and_the_largest_is_the_p
         assert torch.equal(transfer.crops(pictures[:1], seed), transfer.crops(pictures, seed)[:1])
 
 
+@pytest.mark.slow
 def test_the_teacher_is_asked_about_the_pictures_and_its_first_choices_are_their_labels():
     garments = load("fashion-mnist")
     generator = torch.Generator().manual_seed(0)

@@ -45,6 +45,7 @@ def hard_ham(**options):
 # ---- the table ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_the_table_is_that_of_an_audit_with_the_same_limit_and_minimum(seed):
     data = examples(seed)
