@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
-from kdcourse import progress
+from kdcourse import cli, progress
 from kdcourse.progress.gather import EXPORTED
 
 HEAD = ",".join(EXPORTED)
@@ -90,6 +91,5 @@ def test_the_command_writes_the_table_and_names_what_it_left_out(exports, tmp_pa
     assert "1 learner." in done.stdout
     assert "1 of 2  good" in done.stdout
     assert len(out.read_text(encoding="utf-8").splitlines()) == 3
-    assert subprocess.run([*command, "--gather", good], capture_output=True).returncode == 0
-    for wrong in (["--gather"], [good]):
-        assert subprocess.run([*command, *wrong], capture_output=True).returncode == 2
+    for arguments, status in ((["--gather", good], 0), (["--gather"], 2), ([good], 2)):
+        assert CliRunner().invoke(cli.app, ["progress", *arguments]).exit_code == status, arguments

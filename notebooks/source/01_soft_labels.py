@@ -27,7 +27,7 @@ from kdcourse import controls, plots
 from kdcourse.data import load
 
 garments = load("fashion-mnist")
-pictures = 2_000 if FAST else 10_000
+pictures = 1_000 if FAST else 10_000
 unseen = controls.never_shown(garments, "sneaker").train[:pictures]
 shown = garments.train[:pictures]
 
@@ -420,7 +420,7 @@ from kdcourse.sweep import best_on_validation, sweep_blocks
 from kdcourse.train import cosine
 
 run = {"examples": 100, "blocks": draws, "batch_size": 20, "schedule": cosine}
-run |= {"epochs": 10 if FAST else 40, "device": DEVICE, "resume": False}
+run |= {"epochs": 5 if FAST else 40, "device": DEVICE, "resume": False}
 
 
 def accuracies(arm):
