@@ -1,5 +1,6 @@
 """Settings that every test shares: one thread, no display, and the same hypothesis examples on every run."""
 
+import gc
 import os
 import re
 import sys
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(items):
         uses = {*getattr(item, "fixturenames", ())}
         if uses & {"browser", "site"} or re.search(SLOW, item.nodeid):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish():
+    """What is imported by now stays until the end, so the collector of garbage need not look through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parent.parent
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "build", "runs", "solutions", ".*_cache", "__pycache__")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "build", "runs", "solutions", ".*_cache")
 
 LOSS = '''
 
