@@ -1,5 +1,6 @@
 """The static site in a real browser, from a server on this machine: it runs by itself, and remembers."""
 
+import itertools
 import json
 import re
 from contextlib import contextmanager
@@ -104,9 +105,9 @@ def status(page, within="[data-course]"):
 
 
 def test_no_page_asks_another_host_or_complains(visit, site):
-    """Of modules and claims, one each: their pages are of one make, and `test_site.py` reads all of them."""
+    """Of modules, claims and quizzes, one each: their pages are of one make, and `test_site.py` reads all of them."""
     page = visit("about.html")
-    made_alike = ("api/kdcourse.", "claims/")
+    made_alike = ("api/kdcourse.", "claims/", "quizzes/0", "quizzes/1")
     paths = [path.relative_to(site).as_posix() for path in site.rglob("*.html")]
     for path in sorted({*KINDS.values(), *(path for path in paths if not path.startswith(made_alike))}):
         page.goto(page.address + path)
@@ -356,18 +357,22 @@ def test_the_search_finds_a_page_and_a_lesson(visit):
 
 
 def test_garbage_in_the_store_is_as_nothing(visit):
-    names = ["kdcourse:cards", *(f"kdcourse:quiz:{name}" for name in quiz.names())]
-    pages = {"quizzes/index.html": "[data-course]", "flashcards.html": "[data-course]"}
-    pages |= {"quizzes/vocabulary.html": ".kdcourse-quiz"}
-    for path, within in pages.items():
+    """Each kind in each store; the overview reads a store for each quiz, so it meets all kinds at once."""
+    stored = [f"kdcourse:quiz:{name}" for name in quiz.names()]
+    assert len(stored) >= len(GARBAGE)
+    every_kind = dict(zip(stored, itertools.cycle(GARBAGE), strict=False))
+    pages = {
+        "quizzes/index.html": ("[data-course]", [every_kind]),
+        "flashcards.html": ("[data-course]", [{"kdcourse:cards": garbage} for garbage in GARBAGE]),
+        "quizzes/vocabulary.html": (".kdcourse-quiz", [{"kdcourse:quiz:vocabulary": garbage} for garbage in GARBAGE]),
+    }
+    for path, (within, cases) in pages.items():
         page = visit(path)
-        for garbage in GARBAGE:
-            page.evaluate(
-                "([names, text]) => names.forEach((name) => localStorage.setItem(name, text))", [names, garbage]
-            )
+        for case in cases:
+            page.evaluate("(stores) => Object.entries(stores).forEach((one) => localStorage.setItem(...one))", case)
             page.reload()
             wait(page)
-            assert re.search(r"\b0 of|\b0 / 5 completed", status(page, within)), (path, garbage)
+            assert re.search(r"\b0 of|\b0 / 5 completed", status(page, within)), (path, case)
             assert page.complaints == []
 
 
