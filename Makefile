@@ -46,8 +46,11 @@ lab: $(VENV)/ready
 	@$(BIN)/kdcourse lab
 
 # One thread a process: two threads on a busy machine can stall each other, and results then differ in the last digit.
+# Compiled modules are kept even where the machine says otherwise: a hundred processes would compile them again.
+test: export OMP_NUM_THREADS = 1
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/ready
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 5
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 5
 
 check: $(VENV)/ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist worksteal --quiet

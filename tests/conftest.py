@@ -36,6 +36,7 @@ def pytest_collection_finish():
     """What is imported by now stays until the end, so the collector of garbage need not look through it again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(autouse=True)
