@@ -27,7 +27,11 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
 
 
 def machine() -> dict:
-    """Where something was measured, in a few plain fields: cores, architecture, system, python, torch, device."""
+    """Where something was measured, in a few plain fields: cores, architecture, system, python, torch, device.
+
+    >>> list(machine())
+    ['cores', 'architecture', 'system', 'python', 'torch', 'device']
+    """
     return {
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "architecture": platform.machine(),

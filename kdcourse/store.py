@@ -126,7 +126,11 @@ def fingerprint(value: Any) -> str:
 
 
 def sha256(path: Name) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    >>> sha256(os.devnull)[:16]
+    'e3b0c44298fc1c14'
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -16,6 +16,8 @@ sys.path.insert(0, str(ROOT / "tools"))
 import site_api  # noqa: E402
 
 MODULES = [f"kdcourse.{name}" for name in site_api.modules(ROOT / "kdcourse")]
+# What runs the course: it is called by commands and front ends, and works on the folders of whoever runs it.
+MACHINERY = {f"kdcourse.{name}" for name in ("doctor", "lab", "lessons", "progress", "quiz", "store")}
 NAPOLEON = Config(napoleon_google_docstring=False, napoleon_use_rtype=False, napoleon_use_ivar=True)
 
 
@@ -49,6 +51,15 @@ def test_public_functions_have_typed_signatures(name):
             if any(one.annotation is one.empty for one in plain) or "return" not in function.__annotations__:
                 untyped.append(place)
     assert untyped == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name not in MACHINERY])
+def test_public_functions_have_an_example(name):
+    """What a method does, the example of its class may show."""
+    callables = dict(public(importlib.import_module(name)))
+    functions = {place: one for place, one in callables.items() if inspect.isfunction(one) and "." not in place}
+    without = [f"{name}.{place}" for place, one in functions.items() if ">>>" not in one.__doc__]
+    assert [place for place in without if place != "kdcourse.claims.run"] == []  # which takes minutes
 
 
 @pytest.mark.parametrize("name", MODULES)

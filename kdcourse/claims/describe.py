@@ -96,14 +96,24 @@ def effects(found: dict | None) -> list[tuple[str, str]]:
 
 
 def part_label(claim: Claim, part: dict) -> str:
-    """A part in words, with its setting if that is not the first of its claim."""
+    """A part in words, with its setting if that is not the first of its claim.
+
+    >>> from kdcourse.claims import find, part, result
+    >>> part_label(find("soft-beats-hard")[0], part(result("soft-beats-hard"), {"examples": 500}))
+    '500 pictures'
+    """
     setting = setting_of(part)
     words = label(key_of(part), setting)
     return words if setting == claim.settings[0] else f"{PLACES.get(setting, setting)}: {words}"
 
 
 def effect(one: dict) -> str:
-    """The numbers of a part: effect, interval, which luck that covers or else how many pairs, and a margin."""
+    """The numbers of a part: effect, interval, which luck that covers or else how many pairs, and a margin.
+
+    >>> from kdcourse.claims import part, result
+    >>> "points [" in effect(part(result("soft-beats-hard"), {"examples": 500}))
+    True
+    """
     limit = f", margin {one['margin']:.2g}" if one["margin"] else ""
     luck = covered(one) if one.get("covers") else f"n = {one['n']}"
     return f"{_numbers(one)}, {luck}{limit}"

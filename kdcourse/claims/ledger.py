@@ -178,6 +178,9 @@ def part(found: dict, key: Key, setting: str | None = None, metric: str | None =
     ------
     KeyError
         That lists the ids of those that there are.
+
+    >>> part(result("soft-beats-hard"), {"examples": 500})["setting"]
+    'fashion-mnist'
     """
     for one in found["parts"]:
         if one["key"] == key and metric in (None, one["metric"]) and setting in (None, setting_of(one)):

@@ -157,18 +157,32 @@ class DataSet:
         """The same data set with the first n training examples (their order is fixed and random).
 
         Raises ValueError unless n is an integer from 1 to the number of training examples.
+
+        >>> from kdcourse.data import load
+        >>> len(load("fashion-mnist", with_teacher=False).subset(500).train)
+        500
         """
         if not isinstance(n, int) or not 1 <= n <= len(self.train):
             raise ValueError(f"n must be an integer from 1 to {len(self.train):,}, got {n!r}")
         return replace(self, train=self.train[:n])
 
     def without(self, class_name: str) -> "DataSet":
-        """The same data set with one class left out of the training split, and only there."""
+        """The same data set with one class left out of the training split, and only there.
+
+        >>> from kdcourse.data import load
+        >>> bool((load("fashion-mnist", with_teacher=False).without("sneaker").train.labels == 7).any())
+        False
+        """
         kept = self.train.labels != self.class_index(class_name)
         return replace(self, train=self.train[kept])
 
     def class_index(self, class_name: str) -> int:
-        """The label that stands for `class_name`. Raises ValueError that lists the names."""
+        """The label that stands for `class_name`. Raises ValueError that lists the names.
+
+        >>> from kdcourse.data import load
+        >>> load("fashion-mnist", with_teacher=False).class_index("sneaker")
+        7
+        """
         if class_name not in self.class_names:
             raise ValueError(f"class_name must be one of {', '.join(self.class_names)}; got {class_name!r}")
         return self.class_names.index(class_name)

@@ -16,7 +16,12 @@ SHEET = 100  # pictures per row and per column of a contact sheet
 
 
 def load(with_teacher: bool = True) -> DataSet:
-    """See `kdcourse.data.load`. Inputs are [N, 784], a row of pixels after the other."""
+    """See `kdcourse.data.load`. Inputs are [N, 784], a row of pixels after the other.
+
+    >>> garments = load(with_teacher=False)
+    >>> garments.test.inputs.shape, len(garments.class_names)
+    (torch.Size([10000, 784]), 10)
+    """
     sheets = {
         "train": [f"train-{k}.png" for k in range(5)],
         "validation": ["validation.png"],
@@ -59,12 +64,20 @@ def _sheet(name):
 
 
 def sheet_to_pictures(sheet: np.ndarray) -> np.ndarray:
-    """uint8 [SHEET·SIDE, SHEET·SIDE] -> [SHEET², SIDE²], reading the pictures left to right, then down."""
+    """uint8 [SHEET·SIDE, SHEET·SIDE] -> [SHEET², SIDE²], reading the pictures left to right, then down.
+
+    >>> sheet_to_pictures(np.zeros((2800, 2800), np.uint8)).shape
+    (10000, 784)
+    """
     tiles = sheet.reshape(SHEET, SIDE, SHEET, SIDE).transpose(0, 2, 1, 3)
     return tiles.reshape(SHEET * SHEET, SIDE * SIDE)
 
 
 def pictures_to_sheet(pictures: np.ndarray) -> np.ndarray:
-    """The inverse of `sheet_to_pictures`."""
+    """The inverse of `sheet_to_pictures`.
+
+    >>> pictures_to_sheet(np.zeros((10_000, 784), np.uint8)).shape
+    (2800, 2800)
+    """
     tiles = pictures.reshape(SHEET, SHEET, SIDE, SIDE).transpose(0, 2, 1, 3)
     return tiles.reshape(SHEET * SIDE, SHEET * SIDE)

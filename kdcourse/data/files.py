@@ -12,7 +12,11 @@ class DataError(_course.CourseError):
 
 
 def folder() -> Path:
-    """Where the data lie: the course's `data/`, or the folder named by the variable KDCOURSE_DATA."""
+    """Where the data lie: the course's `data/`, or the folder named by the variable KDCOURSE_DATA.
+
+    >>> (folder() / "checksums.json").exists()
+    True
+    """
     return Path(os.environ.get("KDCOURSE_DATA") or _course.find("data"))
 
 
@@ -23,6 +27,9 @@ def verify() -> list[str]:
     ------
     DataError
         At the first that is missing, truncated or altered.
+
+    >>> "fashion-mnist/test.png" in verify()
+    True
     """
     names = list(_manifest())
     with ThreadPoolExecutor() as pool:
@@ -42,6 +49,11 @@ def checked(name: str) -> Path:
     ------
     DataError
         If it is not listed, missing, truncated or altered. The message says how to get it back.
+
+    Examples
+    --------
+    >>> checked("fashion-mnist/test.png").name
+    'test.png'
     """
     path = folder() / name
     recorded = _manifest().get(name)

@@ -31,7 +31,11 @@ COLUMNS = ["id", "group", "subject", "text", "length"]
 
 
 def load(with_teacher: bool = True, features: int = FEATURES) -> DataSet:
-    """See `kdcourse.data.load`; `features` is how many hashed features a mail becomes."""
+    """See `kdcourse.data.load`; `features` is how many hashed features a mail becomes.
+
+    >>> load(with_teacher=False).class_names
+    ('ham', 'spam')
+    """
     features = integer("features", features, at_least=1)
     path = checked("spam-assassin/mails.jsonl.xz")
     logits, teacher = {}, {}
@@ -62,6 +66,10 @@ def read_mails(path: "str | Path") -> "dict[str, pd.DataFrame]":
 
     Columns: id, group, subject, text, length (characters before the text was cut), label (0 ham, 1 spam), and family,
     a number that is the same for mails with much of their text in common.
+
+    >>> from kdcourse.data import checked
+    >>> list(read_mails(checked("spam-assassin/mails.jsonl.xz")))
+    ['train', 'validation', 'test']
     """
     import pandas as pd
 

@@ -44,6 +44,9 @@ def load(with_teacher: bool = True, features: int = FEATURES) -> DataSet:
 
     Inputs are those of `hashed_ids`, `vocabulary` is features + 1. `about` holds gloss, lemma (a noun that the gloss
     explains) and synset ("n" and the offset in WordNet 3.0's data.noun).
+
+    >>> len(load(with_teacher=False).class_names)
+    24
     """
     features = integer("features", features, at_least=1)
     path = checked(GLOSSES)
@@ -74,6 +77,10 @@ def read_glosses(path: "str | Path") -> "dict[str, pd.DataFrame]":
     """The glosses of a file with tab-separated columns, xz-compressed, by split; rows keep the order of the lines.
 
     Columns: class (its name), synset, lemma, gloss.
+
+    >>> from kdcourse.data import checked
+    >>> list(read_glosses(checked("wordnet-glosses/glosses.tsv.xz")))
+    ['train', 'validation', 'test']
     """
     import pandas as pd
 

@@ -11,6 +11,10 @@ def load_teacher() -> Transformer:
     """The teacher of `data.load("cmudict")`, in eval mode; its card lies beside the checkpoint.
 
     Raises `kdcourse.data.DataError` if the file is missing or altered.
+
+    >>> import torch
+    >>> load_teacher()(torch.tensor([[5, 3, 22]]), torch.tensor([[1]])).shape  # one word, one place: [B, V, P]
+    torch.Size([1, 69, 1])
     """
     return _load(CHECKPOINT)
 
@@ -22,6 +26,10 @@ def load_student() -> Transformer:
     student of that lesson may spend: where training on its own words begins.
 
     Raises `kdcourse.data.DataError` if the file is missing or altered.
+
+    >>> from kdcourse.models import count_parameters
+    >>> round(count_parameters(load_teacher()) / count_parameters(load_student()))
+    17
     """
     return _load(WARM_START)
 

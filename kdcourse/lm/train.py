@@ -186,6 +186,13 @@ def token_losses(
 
     Both models are told every token that stands before (teacher forcing). No gradient flows into the teacher, of which
     the logits [B, V, P] will do.
+
+    >>> from kdcourse.losses import hard_per_example
+    >>> model, targets = Transformer(69, width=8, layers=1, heads=1, seed=0), torch.tensor([[49, 2, 0]])
+    >>> by_labels = lambda student_logits, teacher_logits, labels: hard_per_example(student_logits, labels)
+    >>> values, mask = token_losses(model, torch.tensor([[5, 3]]), targets, by_labels)
+    >>> values.shape, mask.tolist()
+    (torch.Size([1, 3]), [[True, True, False]])
     """
     before = _before(targets)
     mask = targets != PAD

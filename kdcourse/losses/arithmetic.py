@@ -80,7 +80,11 @@ def blended(
 def soft_per_example(
     student_logits: torch.Tensor, teacher_logits: torch.Tensor, temperature: Setting, *, direction: str = "forward"
 ) -> torch.Tensor:
-    """`kd_loss` with reduction "none", without any check, in the precision of the logits."""
+    """`kd_loss` with reduction "none", without any check, in the precision of the logits.
+
+    >>> soft_per_example(torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 2.0]]), 1)
+    tensor([0.3278])
+    """
     log_student = F.log_softmax(student_logits / temperature, 1)
     log_teacher = F.log_softmax(teacher_logits.detach() / temperature, 1)
     # A teacher's probability of exactly zero has the logarithm -inf, and 0 · inf is NaN. The smallest float is as good.
@@ -94,12 +98,20 @@ def soft_per_example(
 
 
 def hard_per_example(student_logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy at T = 1, one value per example, without any check."""
+    """Cross-entropy at T = 1, one value per example, without any check.
+
+    >>> hard_per_example(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor([1.3863, 1.3863])
+    """
     return -F.log_softmax(student_logits, 1).gather(1, labels.unsqueeze(1)).squeeze(1)
 
 
 def widen(logits: torch.Tensor, temperature: Setting) -> tuple[torch.Tensor, Setting]:
-    """(logits, temperature) in a precision that the loss can be computed in: never less than float32."""
+    """(logits, temperature) in a precision that the loss can be computed in: never less than float32.
+
+    >>> widen(torch.zeros(1, 2, dtype=torch.float16), 4)
+    (tensor([[0., 0.]]), 4)
+    """
     wide = _precise(logits, range_of(temperature)[1] > _FLOAT32_RESOLVES_UP_TO)
     return wide, _like(temperature, wide)
 

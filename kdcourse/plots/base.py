@@ -135,6 +135,12 @@ def show(fig: Figure, alt: str) -> None:
     ------
     ValueError
         If `alt` is empty.
+
+    Examples
+    --------
+    >>> fig, _ = figure(4, 3)
+    >>> show(fig, "A figure without anything in it.")
+    [figure] A figure without anything in it.
     """
     import matplotlib.pyplot as plt
 

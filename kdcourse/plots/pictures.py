@@ -27,6 +27,12 @@ def picks(data_set: DataSet, chosen: Mapping[str, Iterable[int]], wanted: str, *
         Name of the class that was asked for.
     title : str
         The finding.
+
+    Examples
+    --------
+    >>> from kdcourse.data import load
+    >>> picks(load("fashion-mnist"), {"soft": [0, 1], "hard": [2, 3]}, "sneaker", title="Neither finds one")
+    [figure] Neither finds one. The pictures picked as sneaker. soft: ankle boot, pullover; hard: trouser, trouser.
     """
     label, words = data_set.class_index(wanted), []
     rows = {arm: _chosen(data_set, examples, "test") for arm, examples in chosen.items()}
@@ -71,6 +77,12 @@ def predictions(
         The finding.
     split : str
         "train", "validation" or "test".
+
+    Examples
+    --------
+    >>> from kdcourse.data import load
+    >>> predictions(load("fashion-mnist"), [0], title="A boot, and nothing else")  # doctest: +ELLIPSIS
+    [figure] A boot, and nothing else. The teacher's probabilities: label ankle boot, T = 1: ankle boot 1.00, ...
     """
     from kdcourse.losses import soften
 

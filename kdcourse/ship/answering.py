@@ -18,6 +18,13 @@ def open_session(path: str | Path, *, threads: int = 1) -> Any:
     """An `onnxruntime.InferenceSession` of an ONNX file, on the CPU, with so many threads inside each operation.
 
     Raises ValueError for a file that ONNX Runtime does not take, ImportError without the extra `export`.
+
+    >>> import tempfile
+    >>> from kdcourse.ship import export_onnx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = export_onnx(torch.nn.Linear(4, 3), torch.randn(9, 4), Path(folder, "linear.onnx"))
+    ...     [one.name for one in open_session(file.path).get_inputs()]
+    ['inputs']
     """
     import onnxruntime
 
@@ -44,6 +51,15 @@ def onnx_logits(path: str | Path, inputs: torch.Tensor, *, batch_size: int = 102
     Returns
     -------
     Tensor [N, C]
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from kdcourse.ship import export_onnx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = export_onnx(torch.nn.Linear(4, 3), torch.randn(9, 4), Path(folder, "linear.onnx"))
+    ...     onnx_logits(file.path, torch.zeros(2, 4)).shape
+    torch.Size([2, 3])
     """
     check_inputs(inputs)
     answer = _run(open_session(path, threads=threads))

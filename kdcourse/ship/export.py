@@ -72,6 +72,13 @@ def export_onnx(model: torch.nn.Module, inputs: torch.Tensor, path: str | Path, 
     ValueError, TypeError
         Naming the argument; ValueError also where the answers differ by more than the tolerance, with the kind of
         input. ImportError without the extra `export`.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = export_onnx(torch.nn.Linear(4, 3), torch.randn(9, 4), Path(folder, "linear.onnx"))
+    ...     onnx_logits(file.path, torch.zeros(2, 4)).shape
+    torch.Size([2, 3])
     """
     check_model("model", model)
     check_inputs(inputs)

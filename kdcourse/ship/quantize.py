@@ -113,6 +113,16 @@ def quantize_int8(
     Notes
     -----
     Weights are symmetric and have a scale for each output; activations have a zero point (Jacob et al. 2018, eq. 1).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import torch
+    >>> from kdcourse.ship import export_onnx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = export_onnx(torch.nn.Linear(4, 3), torch.randn(9, 4), Path(folder, "linear.onnx"))
+    ...     quantize_int8(file.path, Path(folder, "int8.onnx")).path.name
+    'int8.onnx'
     """
     path, out = Path(path), Path(out)
     one_of("method", method, ("dynamic", "static"))

@@ -78,6 +78,13 @@ class Comparison(_Interval):
             One sentence for each verdict.
         equivalent : str
             Needed only where `compare` was given a margin.
+
+        Examples
+        --------
+        >>> from kdcourse.stats import compare
+        >>> gain = compare([3.0, 4.0, 3.5, 4.5], [1.0, 1.5, 1.0, 2.0])
+        >>> gain.say(better="It helps.", worse="It harms.", inconclusive="We cannot tell.")
+        'It helps.'
         """
         sentences = {"better": better, "worse": worse, "inconclusive": inconclusive, "equivalent": equivalent}
         return sentences[self.verdict]
