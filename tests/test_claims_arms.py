@@ -12,8 +12,10 @@ import torch
 from scipy import stats as scipy_stats
 from toy_bench import by_order, flat, found, settings, which, world
 
+from kdcourse import data
 from kdcourse.claims import arms, lesson_03
 from kdcourse.claims.settings import SETTINGS
+from kdcourse.losses import kd_loss
 from kdcourse.sweep import best_on_validation
 
 pytestmark = pytest.mark.slow  # whole experiments
@@ -76,6 +78,19 @@ def test_arms_with_other_seeds_are_refused(pair):
         pair(None, rows, rows.assign(init_seed=[0, 1, 0, 2]))
 
 
+@pytest.mark.parametrize("name", ["fashion-mnist", "wordnet-glosses", "flights"])
+def test_at_the_highest_temperature_the_loss_is_all_but_its_limit(name):
+    """Of centred logits, half of their squared distance over the number of classes: no temperature goes beyond that."""
+    logits = data.load(name).test.teacher_logits[:2_000].double()
+    generator = torch.Generator().manual_seed(0)
+    student = (logits.std() * torch.randn(logits.shape, dtype=torch.double, generator=generator)).requires_grad_()
+    (reached,) = torch.autograd.grad(kd_loss(student, logits, max(arms.STEPS["temperature"])), student)
+    apart = student - logits
+    limit = (apart - apart.mean(1, keepdim=True)) / (logits.shape[1] * len(logits))
+    assert 0 < (reached - limit).norm() / limit.norm() < 0.02
+    assert arms.NATURAL_EDGES["temperature"] == max(arms.STEPS["temperature"])
+
+
 SOFT = {"temperature": [1, 2, 4], "lr": [0.003, 0.01, 0.03]}
 HARD = {"soft_weight": 0, "lr": [0.003, 0.01, 0.03], "weight_decay": [0, 0.1, 1]}
 
@@ -89,6 +104,7 @@ HARD = {"soft_weight": 0, "lr": [0.003, 0.01, 0.03], "weight_decay": [0, 0.1, 1]
         (SOFT, (9.9, 0.003, 0), [], {"temperature": [7, 10, 20], "lr": [0.001]}, {"temperature": 10}, ()),
         (SOFT, (0, 5, 0), [], {"temperature": [0.5, 0.25, 0.12, 0.06, 0.03], "lr": [0.1, 0.3, 1, 3]},
          {"temperature": 0.03, "lr": 3}, ("temperature", "lr")),
+        (SOFT, (999, 0.01, 0), [], {"temperature": [7, 10, 20, 40, 80, 160, 320]}, {"temperature": 320}, ()),
         (SOFT, (20, 0.03, 0), ["temperature"], {"lr": [0.1]}, {"temperature": 4}, ()),
         (HARD, (1, 0.01, 0), [], {}, {}, ()),
         (HARD, (1, 0.01, 300), [], {"weight_decay": [3, 10, 30, 100]}, {"weight_decay": 100}, ("weight_decay",)),

@@ -271,7 +271,13 @@ def test_of_flights_what_is_compared_is_the_auroc():
 
 def test_without_pictures_there_are_no_cnns(monkeypatch):
     monkeypatch.setattr(lesson_04, "ladder", lambda run: pytest.fail("it was trained"))
-    assert set(students(found("above-20x-gap", world(flat, setting="wordnet-glosses")))) == {"MLP"}
+    bench = world(flat, setting="wordnet-glosses")
+    assert set(students(found("above-20x-gap", bench))) == {"MLP"}
+    result = found("95-percent-at-10x", bench)
+    assert [(one["key"], set(one["beside"])) for one in result["parts"]] == [
+        ({"ratio": 10, "examples": n}, {"teacher"}) for n in (ALL, BLOCK)
+    ]
+    assert all((one.grid["soft_weight"] == 1).all() for one in bench.seen)  # nobody learns from labels
 
 
 def test_the_sizes_are_those_of_the_ratios_and_soft_labels_have_no_more_chances_at_any():
