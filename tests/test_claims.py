@@ -127,6 +127,13 @@ def test_a_stored_verdict_follows_from_its_stored_interval(claim):
         assert one["verdict"] == next((verdict for verdict, holds in verdicts.items() if holds), "inconclusive")
 
 
+def test_no_stored_choice_lies_on_the_edge_of_what_was_tried():
+    parts = [part for claim in MEASURABLE for part in claims.result(claim.name)["parts"]]
+    arms = [arm for part in parts for arm in part["arms"].values()]
+    assert sum(arm["chosen"] is not None for arm in arms) > 100
+    assert not [arm for arm in arms if "edges" in arm]
+
+
 @every_measurable
 def test_a_stored_interval_can_be_made_again_from_the_stored_pairs(claim):
     """By scipy where what is independent is a pair, or a block with as many pairs as any other; else by `compare`."""
