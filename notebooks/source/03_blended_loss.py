@@ -8,7 +8,7 @@
 # - say what a weight in somebody's configuration really does,
 # - decide whom to trust when labels are wrong, and find the four bugs that this loss invites.
 #
-# **The finding.** Of 500 labels, 30 % are wrong. Against them, soft labels of a teacher that saw *clean* labels win by {{ size soft-labels-resist-noise fashion-mnist examples=500,teacher=clean is better }} points on garments and {{ size soft-labels-resist-noise flights examples=500,teacher=clean,metric=AUROC is better }} on flights. If the teacher learned from the *same* wrong labels, a common case, {{ size soft-labels-resist-noise fashion-mnist examples=500,teacher=equally_misled is better }} and {{ size soft-labels-resist-noise flights examples=500,teacher=equally_misled,metric=AUROC is better }} are left, and with 5,000 flights they **lose {{ size soft-labels-resist-noise flights examples=5000,teacher=equally_misled,metric=AUROC is worse }} points of AUROC**.
+# **The finding.** Of 5,000 labels, 30 % are wrong. Against them, soft labels of a teacher that saw *clean* labels win by {{ size soft-labels-resist-noise fashion-mnist examples=5000,teacher=clean is better }} points on garments, {{ size soft-labels-resist-noise wordnet-glosses examples=5000,teacher=clean is better }} on dictionary glosses and {{ size soft-labels-resist-noise flights examples=5000,teacher=clean,metric=AUROC is better }} on flights. If the teacher learned from the *same* wrong labels, a common case, {{ size soft-labels-resist-noise fashion-mnist examples=5000,teacher=equally_misled is better }} and {{ size soft-labels-resist-noise wordnet-glosses examples=5000,teacher=equally_misled is better }} are left, and on flights they **lose {{ size soft-labels-resist-noise flights examples=5000,teacher=equally_misled,metric=AUROC is worse }} points of AUROC**.
 
 # %% tags=["parameters"]
 FAST = False  # fewer seeds and epochs; the tests use it
@@ -23,19 +23,19 @@ shown = {
         *(one[name] for name in Comparison._fields)
     )
     for one in claims.result("soft-labels-resist-noise")["parts"]
-    if "validation" not in one["key"]
+    if one["key"]["examples"] == 5000
 }
 plots.differences(
     shown,
-    title="30 % wrong labels: garments always gain, flights may lose",
+    title="30 % wrong labels: flights lose if their teacher is equally misled",
     xlabel="soft labels − labels, full run (points; on flights of AUROC)",
 )
 
 # %% [markdown]
-# *Points*: of accuracy on garments, the pictures here; on flights of AUROC, how often a late flight gets a higher score than one on time (50 is guessing).
+# *Points*: of accuracy on garments, the pictures here, and on glosses; on flights of AUROC, how often a late flight gets a higher score than one on time (50 is guessing).
 
 # %% [markdown]
-# A *misled* teacher learned from 4,000 other examples, 30 % of them labelled wrong; an *equally misled* one learned from the student's own examples, wrong labels included. Why the teacher of 4,000 noisy flights does harm, and the one of 500 does not, we do not know.
+# An *equally misled* teacher learned from the student's own examples, wrong labels included.
 
 # %% [markdown]
 # ## Predict
@@ -365,16 +365,16 @@ print("soft labels − labels with these epochs, by block:", paid.round(1))
 # The hard part follows the labels, right or wrong; the soft part follows its teacher.
 
 # %% [markdown]
-# Look at the first figure again. Its zero line is the student that learned from the labels alone: {{ b soft-labels-resist-noise fashion-mnist examples=500,teacher=clean is better }} % accuracy with 500 garments, and on flights an AUROC of {{ b soft-labels-resist-noise flights examples=500,teacher=clean,metric=AUROC is better }} with 500 and {{ b soft-labels-resist-noise flights examples=5000,teacher=clean,metric=AUROC is better }} with 5,000.
+# Look at the first figure again. Its zero line is the student that learned from the labels alone: {{ b soft-labels-resist-noise fashion-mnist examples=5000,teacher=clean is better }} % accuracy on garments, {{ b soft-labels-resist-noise wordnet-glosses examples=5000,teacher=clean is better }} % on glosses, and on flights an AUROC of {{ b soft-labels-resist-noise flights examples=5000,teacher=clean,metric=AUROC is better }}.
 
 # %% [markdown]
-# Settings were chosen on validation data with right labels; on flights, by log-likelihood. By *that* measure soft labels win in all five flight cases, even in those where their AUROC is worse. So choose by the metric that you ship.
+# Settings were chosen on validation data with right labels; on flights, by log-likelihood. By *that* measure soft labels win on flights even where their AUROC is worse. So choose by the metric that you ship.
 
 # %% [markdown]
-# A *clean* teacher is not the only useful one. On garments, a teacher that learned from 4,000 other pictures, 30 % of them labelled wrong, helped as much.
+# A *clean* teacher is not the only useful one. With 500 examples, one that learned from 4,000 others, 30 % of them labelled wrong, wins by {{ size soft-labels-resist-noise fashion-mnist examples=500,teacher=misled is better }} points on garments, {{ size soft-labels-resist-noise wordnet-glosses examples=500,teacher=misled is better }} on glosses and {{ size soft-labels-resist-noise flights examples=500,teacher=misled,metric=AUROC is better }} on flights. Tune the teacher, too: in a first run it had one learning rate for all, and on flights it did harm.
 
 # %% [markdown]
-# Our explanation, not tested: a picture shows what it is, while a flight's features say little about its delay.
+# Our explanation, not tested: by log-likelihood, the best teacher of flights with wrong labels is one that has hardly learned, so it is hardly better than guessing.
 
 # %% [markdown]
 # Now your own run. Every arm may choose a weight decay, which keeps a student from learning errors by heart. The equally misled teacher has 256 hidden units and stops where validation likes it best.
