@@ -275,9 +275,10 @@ def test_without_pictures_there_are_no_cnns(monkeypatch):
     assert set(students(found("above-20x-gap", bench))) == {"MLP"}
     result = found("95-percent-at-10x", bench)
     assert [(one["key"], set(one["beside"])) for one in result["parts"]] == [
-        ({"ratio": 10, "examples": n}, {"teacher"}) for n in (ALL, BLOCK)
+        ({"ratio": 10, "examples": n}, {"teacher", "students on labels"}) for n in (ALL, BLOCK)
     ]
-    assert all((one.grid["soft_weight"] == 1).all() for one in bench.seen)  # nobody learns from labels
+    ratios = [one["key"]["ratio"] for one in found("sweet-spot-5-20", bench)["parts"]]
+    assert ratios == [[10, ratio] for ratio in (50, 100, 200, 500)] * 2
 
 
 def test_the_sizes_are_those_of_the_ratios_and_soft_labels_have_no_more_chances_at_any():

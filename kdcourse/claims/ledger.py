@@ -151,7 +151,8 @@ def result(name: str) -> dict | None:
     Returns
     -------
     dict or None
-        `claim`; `settings`, each with `date`, `machine` and `seconds`; and `parts`. A part has its `setting`, `key` and
+        `claim`; `settings`, each with `date`, `machine` and `seconds` (without what it took from earlier runs, or from
+        claims that share its students); and `parts`. A part has its `setting`, `key` and
         `metric`; `mean`, `low`, `high` and `margin` in `unit`, which are `scale` times the values; `n`, the number of
         independent units of training; `verdict` and `note`; the `arms` a and b, each with its name, its mean, the
         settings that were chosen where they are known, and `edges` where some of these lie on one; and the `pairs`: one
