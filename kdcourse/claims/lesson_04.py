@@ -61,8 +61,8 @@ HIDDEN = (
 )
 def sweet_spot(run):
     """What soft labels gain on test over labels at a size ratio of 10, minus what they gain at a ratio outside 5 to 20.
-    Same examples, initial weights and order for both. CNNs have blocks of 5,000 pictures, and for 50× all
-    50,000; MLPs those, or as many glosses or flights. By latency, the CNN nearest to 10 times faster, where one is 5 to 20 times
+    Same examples, initial weights and order for both. CNNs have blocks of 5,000 pictures, and for 50× all 50,000; MLPs
+    those, or as many glosses or flights. By latency, the CNN nearest to 10 times faster, where one is 5 to 20 times
     faster.
     """
     parts = []
