@@ -199,7 +199,7 @@ plots.show(
 )
 
 # %% [markdown]
-# A hard pull is at most √2 long, a soft one can reach T √2. So at T = 4, an even share needs a w far below 0.5.
+# A hard pull is at most √2 long, a soft one can reach T √2. At T = 4, an even share needs a w far below 0.5, as the figure shows.
 
 # %% [markdown]
 # This is one novice, and others may differ. Always try w and T *together*.
@@ -371,7 +371,7 @@ print("soft labels − labels with these epochs, by block:", paid.round(1))
 # Settings were chosen on validation data with right labels; on flights, by log-likelihood. By *that* measure soft labels win on flights even where their AUROC is worse. So choose by the metric that you ship.
 
 # %% [markdown]
-# A *clean* teacher is not the only useful one. With 500 examples, one that learned from 4,000 others, 30 % of them labelled wrong, wins by {{ size soft-labels-resist-noise fashion-mnist examples=500,teacher=misled is better }} points on garments, {{ size soft-labels-resist-noise wordnet-glosses examples=500,teacher=misled is better }} on glosses and {{ size soft-labels-resist-noise flights examples=500,teacher=misled,metric=AUROC is better }} on flights. Tune the teacher, too: in a first run it had one learning rate for all, and on flights it did harm.
+# A *clean* teacher is not the only useful one. With 500 examples, one that learned from 4,000 others, 30 % of them labelled wrong, wins by {{ size soft-labels-resist-noise fashion-mnist examples=500,teacher=misled is better }} points on garments, {{ size soft-labels-resist-noise wordnet-glosses examples=500,teacher=misled is better }} on glosses and {{ size soft-labels-resist-noise flights examples=500,teacher=misled,metric=AUROC is better }} on flights. Tune the teacher, too: in a first run all had one learning rate, and on glosses and flights it did harm.
 
 # %% [markdown]
 # Our explanation, not tested: by log-likelihood, the best teacher of flights with wrong labels is one that has hardly learned, so it is hardly better than guessing.
@@ -435,7 +435,7 @@ claims.show(
 # **Exercise 3** · 5 minutes · medium, open-ended. A colleague with wrong labels sends accuracies of her blends, on validation labels that are right: `accuracy[soft weight, temperature, block]`. Choose for her.
 
 # %% [markdown]
-# A *cell* is a pair of soft weight and temperature; its *shortfall* is how far it lies below the best cell, block by block. A cell is worse if mean shortfall − 2 standard errors > `margin`; any other *may do as well*. To lean on her labels least, take the largest soft weight that has a cell which may do as well, and that cell's temperature.
+# A *cell* is a pair of soft weight and temperature; its *shortfall* is how far it lies below the best cell, block by block. A cell is worse if mean shortfall − 2 standard errors > `margin`; any other *may do as well*. To lean on her labels least, take the largest soft weight that has a cell which may do as well, and the first temperature of such a cell.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -516,7 +516,7 @@ check.name_the_bug(name_the_bug)
 # %% [markdown]
 # Where you meet them in public:
 #
-# - **alpha** has two meanings: it weighs the soft part in [haitongli/knowledge-distillation-pytorch](https://github.com/haitongli/knowledge-distillation-pytorch/blob/master/model/net.py), and the labels in [Keras' example](https://keras.io/examples/vision/knowledge_distillation/). The Liger path of TRL's GKD trainer weighed cross-entropy one half, unasked: [trl #5731](https://github.com/huggingface/trl/pull/5731).
+# - **alpha** has two meanings: it weighs the soft part in [haitongli/knowledge-distillation-pytorch](https://github.com/haitongli/knowledge-distillation-pytorch/blob/master/model/net.py), and the labels in [Keras' example](https://keras.io/examples/vision/knowledge_distillation/). The Liger path of TRL's GKD trainer gave cross-entropy a weight of one half, unasked: [trl #5731](https://github.com/huggingface/trl/pull/5731).
 # - **T²**: paper and code differ in [hunto/image_classification_sota #19](https://github.com/hunto/image_classification_sota/issues/19).
 # - **mean over classes**: kept, as the right mean did no better, in [facebookresearch/deit #61](https://github.com/facebookresearch/deit/issues/61). It only changes the weight.
 # - **T on one side**: in TinyBERT's paper, not in its code, [Pretrained-Language-Model #11](https://github.com/huawei-noah/Pretrained-Language-Model/issues/11).
