@@ -46,7 +46,7 @@ def blend_beats_either(run):
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     parts="cases",
     revised="In a first run, teachers on wrong labels had one learning rate, too low for glosses and flights, where "
-    "they did harm in five cases. Now they choose it, and do so in one.",
+    "they did harm in five cases. Now they choose it.",
 )
 def soft_labels_resist_noise(run):
     """On test, soft labels minus labels, with 30 % of the transfer set's labels wrong. The teacher saw clean labels, or
@@ -83,7 +83,7 @@ def _signal(run, teacher, validation, data, block):
 
 
 def _teacher(run, data, block):
-    """256 hidden units, trained on the labels of a data set as fast and for as long as validation likes best."""
+    """A network with 256 hidden units, trained on labels as fast and for as long as validation likes best."""
     trained = []
     for lr, epochs in itertools.product(RATES, EPOCHS):
         teacher = network(data, 256, 1_000 + block)
