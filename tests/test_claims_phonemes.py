@@ -1,6 +1,8 @@
 """The arms of lesson 08 at equal compute, on a few words and with tiny models: what they learn from, and its cost."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +18,7 @@ from kdcourse.stats.calibration import confidence_gap, expected_calibration_erro
 
 pytestmark = pytest.mark.slow  # whole experiments
 
+ROOT = Path(__file__).resolve().parent.parent
 BLOCK = 30
 OFFLINE = [name for name, way in phonemes.WAYS.items() if not way.own]
 
@@ -55,6 +58,25 @@ def world(words, monkeypatch, tmp_path):
 
 def texts(rows):
     return lm.spelled(rows)
+
+
+def test_the_lesson_names_the_budgets_in_passes_and_the_words_without_labels():
+    text = (ROOT / "notebooks" / "source" / "08_language_models.py").read_text(encoding="utf-8")
+    # Forward and backward, a pass of training is three passes.
+    small, large = (f"{3 * budget / ways.PASS:,.0f}" for budget in (ways.BUDGET, ways.LARGE))
+    assert f"the compute of {small} student passes over its {phonemes.BLOCK:,} words" in text
+    assert f"With more compute for all, {large} such passes" in text
+    assert {*re.findall(r"\d+,000(?= more| words without| are inflections)", text)} == {
+        f"{round(len(data.load('cmudict').unlabelled), -4):,}"
+    }
+
+
+def test_a_pass_is_what_a_student_spends_on_the_words_of_a_block():
+    student = lm.Transformer(69, **phonemes.STUDENT, seed=0)
+    letters, said, _ = data.load("cmudict").train[: phonemes.BLOCK].examples()
+    batches = lm.bucketed(letters, said, ways.BATCH_SIZE, torch.Generator().manual_seed(0))
+    spent = 3 * sum(lm.forward_flops(student, lm.trimmed(letters[rows]), lm.trimmed(said[rows])) for rows in batches)
+    assert spent == pytest.approx(ways.PASS, rel=0.02)
 
 
 @pytest.mark.parametrize("name", OFFLINE)

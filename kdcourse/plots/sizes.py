@@ -69,7 +69,6 @@ def decision(
     sentence: str,
     xlabel: str,
     chosen: Sequence | None = None,
-    bottom: float = 0.8,
 ) -> None:
     """The chart for the meeting: accuracy over cost, the region that could be shipped, and the student that is chosen.
 
@@ -77,8 +76,7 @@ def decision(
     ----------
     table : DataFrame
         One row per model: name, arm, kind, cost (> 0), accuracy, low, high (shares; where low and high are NaN, there
-        is no interval). Kinds are the teacher's and two of students at most. Students on "labels" are faint. What is
-        not as good as `bottom` is left out of the picture, not out of its words.
+        is no interval). Kinds are the teacher's and two of students at most. Students on "labels" are faint.
     floor, budget : float
         The least accuracy, a share, and the greatest cost with which a model can be shipped.
     title, sentence : str
@@ -87,8 +85,6 @@ def decision(
         What the cost is, with its unit.
     chosen : (arm, kind, name), optional
         The model to be circled.
-    bottom : float
-        Where the axis of accuracy begins, a share.
 
     Raises
     ------
@@ -109,6 +105,7 @@ def decision(
     ax.set_xscale("log")
     left, right = table["cost"].min() / 1.6, table["cost"].max() * 1.6
     top = min(100, 5 * math.ceil(20 * table[["accuracy", "high"]].max(axis=None) + 0.2))
+    bottom = 5 * math.floor(20 * table[["accuracy", "low"]].min(axis=None))
     ax.fill_between([left, budget], 100 * floor, top, color=REGION, linewidth=0, zorder=0)
     ax.text(left * 1.05, top - 0.3, "could be shipped", color="#2C6E4F", va="top")
     kinds = [one for one in dict.fromkeys(table["kind"]) if one != "teacher"]
@@ -116,8 +113,7 @@ def decision(
     words, handles = [], []
     for (kind, arm), rows in table.groupby(["kind", "arm"], sort=False):
         (colour, marker), place = colour_of[arm], kinds.index(kind) if kind in kinds else 0
-        shown = rows[rows["accuracy"] >= bottom]  # in the order of the ladder
-        values = 100 * shown[["accuracy", "low", "high"]]
+        values = 100 * rows[["accuracy", "low", "high"]]
         style = {"color": colour, "alpha": 0.35 if arm == "labels" else 1.0, "fillstyle": FILLS[place], "markersize": 7}
         style |= {
             "marker": marker,
@@ -125,19 +121,19 @@ def decision(
             "label": arm if kind == "teacher" else f"{kind} on {arm}",
         }
         if values["low"].isna().all():
-            handles += ax.plot(shown["cost"], values["accuracy"], **style)
+            handles += ax.plot(rows["cost"], values["accuracy"], **style)
         else:
             error = [values["accuracy"] - values["low"], values["high"] - values["accuracy"]]
-            handles.append(ax.errorbar(shown["cost"], values["accuracy"], error, capsize=3, elinewidth=1, **style))
+            handles.append(ax.errorbar(rows["cost"], values["accuracy"], error, capsize=3, elinewidth=1, **style))
             if arm != "labels":  # as faint as their marks would have to be
-                _name(ax, shown, (top - 100 * bottom) / 22)
+                _name(ax, rows, (top - bottom) / 22)
         for row in rows.itertuples():
             here = chosen is not None and (arm, kind, row.name) == tuple(chosen)
             words.append(_said(style["label"], row, here))
             if here:
                 ax.plot(row.cost, 100 * row.accuracy, "o", markersize=24, fillstyle="none", color="black", mew=2)
     ax.set_xlim(left, right)
-    ax.set_ylim(100 * bottom, top)
+    ax.set_ylim(bottom, top)
     plain_ticks(ax.xaxis)
     ax.set_xlabel(xlabel)
     ax.set_ylabel("accuracy on test (%)")
