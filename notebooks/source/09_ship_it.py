@@ -233,13 +233,13 @@ served()
 # %% [markdown]
 # ## Why ONNX Runtime?
 #
-# torch can do int8 itself. But `torch.ao` [is to be removed](https://github.com/pytorch/ao/issues/2259), for `torchao`. How long the same MLP takes each way, as a multiple of its time in ONNX Runtime with float32:
+# torch can do int8 itself. But `torch.ao` [is to be removed](https://github.com/pytorch/ao/issues/2259), for `torchao`. How many times as fast the same MLP is each way as in ONNX Runtime with float32:
 
 # %%
 other_ways().round(2)
 
 # %% [markdown]
-# Below 1 is faster. On this processor, torchao's int8 is slower by far. These are ratios of means, pauses included; the other tables hold medians, so compare within one table.
+# Above 1 is faster. On this processor, torchao's int8 is slower by far. These are ratios of means, pauses included; the other tables hold medians, so compare within one table.
 
 # %% [markdown]
 # ## LoRA saves training, not serving
