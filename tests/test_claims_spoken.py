@@ -42,8 +42,8 @@ def ledger(monkeypatch):
 def test_every_arm_stands_once_with_all_that_is_measured_the_best_first(ledger):
     table = spoken.measured_arms()
     assert list(table.index) == ["on-policy", "soft targets", "1 sample"]
-    assert table["phonemes wrong, %"].tolist() == pytest.approx([5.0, 10.0, 20.0])
-    assert table["words wrong, %"].tolist() == pytest.approx([50.0, 50.0, 75.0])
+    assert table["phonemes right, %"].tolist() == pytest.approx([95.0, 90.0, 80.0])
+    assert table["words right, %"].tolist() == pytest.approx([50.0, 50.0, 25.0])
     assert table["log-likelihood, nats"].tolist() == [-2.0, -1.0, -1.0]
     assert table["calibration error, points"].tolist() == pytest.approx([10.0, 10.0, 20.0])
     assert table["pronunciations said, %"].tolist() == [50.0] * 3

@@ -1,4 +1,4 @@
-"""What the full run of lesson 08 says of each arm: its errors, and how far it is from soft targets."""
+"""What the full run of lesson 08 says of each arm: what it gets right, and how far it is from soft targets."""
 
 import pandas as pd
 
@@ -10,8 +10,8 @@ SETTING, REFERENCE = "cmudict", "soft targets"
 LARGER = "more-unlabelled-data-beats-a-better-loss"  # its arms spend more: they belong into no table with the others
 # A metric of the ledger, in which more is better -> what a reader is told, and how it is made of that.
 TOLD = {
-    "phoneme accuracy": ("phonemes wrong, %", lambda value: 100 * (1 - value)),
-    "word accuracy": ("words wrong, %", lambda value: 100 * (1 - value)),
+    "phoneme accuracy": ("phonemes right, %", lambda value: 100 * value),
+    "word accuracy": ("words right, %", lambda value: 100 * value),
     "log-likelihood": ("log-likelihood, nats", lambda value: value),
     "calibration": ("calibration error, points", lambda value: -100 * value),
     "pronunciations said": ("pronunciations said, %", lambda value: 100 * value),
@@ -24,14 +24,14 @@ def measured_arms() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Indexed by arm: phonemes wrong and words wrong (percent), log-likelihood (nats per token of a listed
+        Indexed by arm: phonemes right and words right (percent), log-likelihood (nats per token of a listed
         pronunciation), calibration error (points), and of words with several pronunciations the share that is among 16
         samples (percent). Empty, if there was no such run.
 
     Examples
     --------
     >>> measured_arms().columns[0]
-    'phonemes wrong, %'
+    'phonemes right, %'
     """
     rows: dict[str, dict[str, float]] = {}
     for part in _parts():
@@ -43,7 +43,7 @@ def measured_arms() -> pd.DataFrame:
                 mean = one["arms"][side]
                 rows.setdefault(arm["name"], {})[name] = told(mean["mean"] if isinstance(mean, dict) else mean)
     columns = [name for name, _ in TOLD.values()]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).sort_values(columns[0])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).sort_values(columns[0], ascending=False)
 
 
 def against_soft_targets() -> dict[str, Comparison]:

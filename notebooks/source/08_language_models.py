@@ -9,7 +9,7 @@
 # - compare ways at equal compute, the teacher's included.
 
 # %% [markdown]
-# **The words matter more than the loss.** A student that also learns its teacher's answers to 70,000 words without labels gets more phonemes (speech sounds) right than one on the best loss and 2,000 words alone, for the same compute: {{ gain more-unlabelled-data-beats-a-better-loss cmudict against=soft_targets_for_longer,metric=phoneme_accuracy is better }}.
+# **The words matter more than the loss.** A student that also learns its teacher's answers to 70,000 words without labels gets more phonemes (speech sounds) right than one with soft targets on 2,000 words alone, for the same compute: {{ gain more-unlabelled-data-beats-a-better-loss cmudict against=soft_targets_for_longer,metric=phoneme_accuracy is better }}.
 
 # %% [markdown]
 # **Among losses, a teacher's probabilities teach more than its answers.** For the same compute, a student on its probabilities for listed pronunciations gets more phonemes right than one on four of the teacher's own answers to each word: {{ gain soft-beats-sampled cmudict against=4_samples,metric=phoneme_accuracy is better }}.
@@ -57,7 +57,7 @@ for k, word in enumerate(some.about["word"]):
 # The student has 17 times fewer parameters, and has spent about half its budget on soft targets: the **warm start** of what follows.
 
 # %% [markdown]
-# The direction of the loss matters to a student that cannot match its teacher. *Doused* ends in S T or in Z D.
+# The direction matters to a student that cannot match its teacher. *Doused* ends in S T or in Z D.
 
 # %% [markdown]
 # A student that picks the two phonemes independently mixes them. Drag from forward to reverse KL: what does it make up, what does it give up?
@@ -106,15 +106,12 @@ for name, loss in puzzle.three_losses().items():
     print(name, "is", direction_of(loss))
 
 # %% [markdown]
-# Two names were wrong. It happens easily: `F.kl_div(log_q, p)` takes the student's log-probabilities first, and is KL(p ‖ q).
+# Two names were wrong. It happens easily: `F.kl_div(log_q, p)` takes the student's log-probabilities first, and with the teacher's as p it is the forward one.
 
 # %% [markdown]
 # ## Derive: a loss for each token
 #
-# A sequence is a row of classifications.
-
-# %% [markdown]
-# At every place both models read the dictionary's tokens up to there (**teacher forcing**; the name does not mean our teacher), and the loss is lesson 02's: classes on axis 1, places on axis 2.
+# At every place both models read the dictionary's earlier tokens (**teacher forcing**; the name does not mean our teacher), and the loss is lesson 02's: classes on axis 1, places on axis 2.
 
 # %% tags=["nbval-check-output"]
 from kdcourse.data.cmudict import END, PAD, START
@@ -154,7 +151,7 @@ sequence_loss = check.sequence_loss(sequence_loss).use()
 # %% [markdown]
 # ## Who writes?
 #
-# Teacher forcing leads the student back to the right path at every step. Alone, it must go on from its own slips, which it never saw: **exposure bias**.
+# Teacher forcing leads the student back to the right path at every step. Alone, the student must go on from its own slips, which it never saw: **exposure bias**.
 
 # %% [markdown]
 # The student *slips* when it writes a phoneme that the teacher gives less than 5 %. One to three phonemes later, how far apart are the two?
@@ -204,7 +201,7 @@ for later in (1, 2, 3):
 in_words = {
     "better": "further",
     "worse": "nearer",
-    "inconclusive": "not shown",
+    "inconclusive": "cannot tell",
 }
 first = found["1 phoneme later"]
 plots.differences(
@@ -249,7 +246,7 @@ on_policy_step = check.on_policy_step(on_policy_step).use()
 # %% [markdown]
 # ## What a step costs
 #
-# The teacher is no free helper. In passes of the student, for one batch:
+# In passes of the student, for one batch:
 
 # %%
 letters, targets, _ = words.train[:2_000].examples()
@@ -264,7 +261,7 @@ every = 3 + 1 + asked
 print(f"on-policy         {every:.1f}, writing and teacher at every step")
 
 # %% [markdown]
-# We count operations, not seconds: a large model is slower at writing than its operations suggest.
+# A sample costs about half a scoring: the letters are read once. We count operations, not seconds.
 
 # %% [markdown]
 # ## Measure: two ways to go on
@@ -330,7 +327,7 @@ claims.show(
 )
 
 # %% [markdown]
-# Our interval covers the choice of test words, not a repeat of the training. The full run trains each way five times, at equal *compute*; ours has equal steps.
+# Our interval covers the choice of test words, not a repeat of the training. The full run trains each way five times, for many more steps, at equal *compute*; ours has equal steps.
 
 # %% [markdown]
 # ## The whole table
@@ -338,13 +335,13 @@ claims.show(
 # Every arm may spend the compute of 180 student passes over its 2,000 words, the teacher's work included, and picks its learning rate and an early stop on validation words.
 
 # %% [markdown]
-# An on-policy arm spends half on its warm start. The table shows means over five sets of training words.
+# On-policy arms spend half on their warm start. The table shows means over five sets of words.
 
 # %% [markdown]
 # *Beam*: the best sequence of four that the teacher tries. *Half on-policy*: every other batch is the student's own. *By sampled tokens*: scored at the written token alone, as in reinforcement learning. *From scratch*: no warm start.
 
 # %% [markdown]
-# *Calibration error*: how far confidence is from the share that is right.
+# *Calibration error*: how far a word's confidence is from the share of words that are right.
 
 # %%
 from kdcourse.claims.spoken import against_soft_targets, measured_arms
@@ -352,7 +349,7 @@ from kdcourse.claims.spoken import against_soft_targets, measured_arms
 heard = test[:1_000]
 said = spelled(greedy(teacher, heard.letters))
 wrong = lm.pronunciation_errors(said, heard.pronunciations).phoneme_rate
-print(f"You said {my_guess}. The teacher: {wrong:.1%} of phonemes wrong.")
+print(f"You said {my_guess}. The teacher: {1 - wrong:.1%} of phonemes right.")
 measured_arms().iloc[:, [0, 1, 3]].round(2)
 
 # %%
@@ -370,16 +367,16 @@ plots.differences(
 # **Soft targets beat all that the teacher writes**: one sample by {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points, a beam by {{ size soft-beats-sampled cmudict against=beam_of_4,metric=phoneme_accuracy is better }}.
 
 # %% [markdown]
-# The samples' students never read the dictionary, though. With four or sixteen, they are better calibrated.
+# The samples' students never read the dictionary, though. And sixteen samples cost so much that little is left to learn with.
 
 # %% [markdown]
 # **The student's own words.** With the same loss and the same start, they gain: {{ gain on-policy-helps cmudict arm=on-policy,against=reverse_on_the_dictionary,metric=phoneme_accuracy is better }}.
 
 # %% [markdown]
-# But soft targets, for which the teacher is asked once, are as good for the same compute, or better. Against them, on-policy training stands at {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}.
+# But soft targets, for which the teacher is asked once, are as good, or better. Against them, on-policy training stands at {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}. They differ in the divergence, too; on-policy with the forward one we have not measured.
 
 # %% [markdown]
-# Without a warm start, the teacher scores nonsense. Against soft targets, such a student stands at {{ gain on-policy-helps cmudict arm=on-policy_from_scratch,against=soft_targets,metric=phoneme_accuracy is worse }}. And scoring the sampled token alone, not the whole distribution, leaves on-policy training further behind them: {{ gain on-policy-helps cmudict arm=on-policy_by_sampled_tokens,against=soft_targets,metric=phoneme_accuracy is worse }}.
+# Without a warm start, the teacher scores nonsense. Against soft targets, such a student stands at {{ gain on-policy-helps cmudict arm=on-policy_from_scratch,against=soft_targets,metric=phoneme_accuracy is worse }}. And scoring the sampled token alone, not the whole distribution, leaves on-policy training surely behind them: {{ gain on-policy-helps cmudict arm=on-policy_by_sampled_tokens,against=soft_targets,metric=phoneme_accuracy is worse }}.
 
 # %% [markdown]
 # Such a gradient is right on average, and noisy. For the four words above, in the student's logits:
@@ -392,7 +389,7 @@ ratio = (noise[mask].sum() / exact.square().sum(1)[mask].sum()).item()
 print(f"its variance: {ratio:.1f} times the gradient's squared length")
 
 # %% [markdown]
-# Your guess? 2 comes out first, and 4 may tie: {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right. Labels, over and over, get {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %.
+# Your guess? 2 comes first, with {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right, and 4 may tie. Labels, over and over, get {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %.
 
 # %% [markdown]
 # **The larger lever.** The same teacher can be asked about words that nobody has labelled. With more compute for all, 1,125 such passes:
@@ -404,21 +401,21 @@ print(f"its variance: {ratio:.1f} times the gradient's squared length")
 # | the same with the teacher's probabilities | {{ beside:soft_targets_of_more_words more-unlabelled-data-beats-a-better-loss cmudict against=soft_targets_for_longer,metric=phoneme_accuracy is better }} % |
 
 # %% [markdown]
-# The gain is largest on long words, and smaller on names. Some of the 70,000 are inflections of test words; only the teacher says how these are spoken.
+# Some of the 70,000 are inflections of test words. Their pronunciations come from the teacher, not from the dictionary.
 
 # %% [markdown]
 # ## Where it goes wrong
 #
-# On-policy training rarely crashes. The loss stays finite while the student forgets how to stop. Four curves tell you early, and none needs a label:
+# Such bugs rarely crash. The loss stays finite while the student forgets what it knew. Four curves tell you early, and none needs a label:
 
 # %% [markdown]
 # - **length**: tokens per sample; the limit is 21
 # - **entropy** of the student's next token, in nats
-# - **overlap**: how many of the teacher's five likeliest tokens are among the student's
-# - **reward**: log p (teacher) − log q (student) of a written token; on average, minus the on-policy loss
+# - **overlap**: how many of the teacher's five likeliest tokens are among the student's five
+# - **reward**: log p (teacher) − log q (student) of a written token; its mean is the on-policy loss, negated
 
 # %% [markdown]
-# Five runs, four of them from the student above. One is healthy. Four have a bug each.
+# Five runs, one of them healthy. All but one start from the student above.
 
 # %%
 from kdcourse.check.exercises import diagnose_runs as lab
@@ -437,7 +434,7 @@ plots.dashboard(
 # %% [markdown]
 # - `"healthy"`
 # - `"end-of-sequence mismatch"`: the teacher ends with `<start>`, the student with `<end>`
-# - `"no warm start"`: random weights
+# - `"no warm start"`: random weights: at first, all 68 tokens are about equally likely
 # - `"pad = end"`: END is taken for padding, so no loss sees it; this run goes on with labels, the dictionary's phonemes
 # - `"wrong vocabulary"`: the teacher has other numbers for the same tokens
 
@@ -462,7 +459,7 @@ def diagnose_runs(run):
 check.diagnose_runs(diagnose_runs)
 
 # %% [markdown]
-# Three of the four show before the first step: log step 0. You meet them in public: [ms-swift #9526](https://github.com/modelscope/ms-swift/issues/9526) (another end), [trl #6357](https://github.com/huggingface/trl/pull/6357) (pad = end), [trl #4561](https://github.com/huggingface/trl/pull/4561) (another vocabulary; a proposal).
+# Three of the four show at step 0, beside a healthy run: log it. They happen in public: [another end](https://github.com/modelscope/ms-swift/issues/9526), [pad = end](https://github.com/huggingface/trl/pull/6357), [another vocabulary](https://github.com/huggingface/trl/pull/4561).
 
 # %% [markdown]
 # **The student that never stops**, produced and repaired. One line takes END for padding. An epoch on the same words, with END in the loss again, teaches it to stop:
@@ -478,17 +475,14 @@ for name, given in {"END masked": without_end, "END back": phonemes}.items():
     print(f"{name}: {seen['length']:.1f} tokens, reward {seen['reward']:.2f}")
 
 # %% [markdown]
-# If END is masked while training on labels, no target says “stop”. On its own words, a student that runs on still meets the teacher's END, which corrects it.
-
-# %% [markdown]
-# So if your student never stops, look at the mask of its warm start first.
+# If END is masked while training on labels, no target says “stop”. So if your student never stops, look at the mask of its warm start first.
 
 # %% [markdown]
 # ## On Monday
 #
-# - Collect inputs that your users send, and have the teacher answer them. Start with soft targets. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget it did not.
+# - Collect inputs that your users send, and have the teacher answer them. Train on these answers; if you can store its probabilities for them, better on those. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget it did not.
 # - Watch length, entropy, overlap and reward from step 0.
-# - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One library's default can cut off the gradient; another's loss becomes a thousand times smaller as soon as β is above 0.
+# - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One library's default can cut off the gradient; another's loss becomes a thousand times smaller between β = 0 and 0.001.
 
 # %% [markdown]
 # Real models bring more: long texts, other tokenizers, licences, a disk full of logits, and cases where labels alone are better. The same page has them.
@@ -504,7 +498,7 @@ quiz.show("08_language_models")
 # %% [markdown]
 # ## Take away
 #
-# - Ask a teacher for probabilities first: with this budget, none of its written answers taught more.
+# - Ask a teacher for probabilities first: on the same words and budget, none of its written answers taught more.
 # - Training on its own words takes a warm start, and a teacher that is paid at every step.
 # - More words for the teacher to answer did more than any loss. Collect inputs first.
 #
