@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from kdcourse import claims, lessons, plots, store
-from kdcourse.claims.verdicts import measured_settings
+from kdcourse.plots.answers import KINDS, over_settings
 from kdcourse.plots.forest import NARROW, WIDE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,14 +69,14 @@ def pictures():
 def ledger():
     """How many claims hold, and the picture of them."""
     wide, narrow = (path.relative_to(ROOT).as_posix() for path in pictures())
-    verdicts = {claim: claims.conclude(claim, claims.result(claim.name)).verdict for claim in claims.CLAIMS}
+    answers = claims_forest.answers()
     named = {
-        kind: "; ".join(claim.wording.rstrip(".") for claim, verdict in verdicts.items() if verdict == kind)
-        for kind in ("yes", "no", "depends", "cannot tell")
+        said: "; ".join(wording.rstrip(".") for wording, found in answers.items() if over_settings(found) == kind)
+        for kind, (_, said) in KINDS.items()
     }
-    alt = ". ".join(f"{kind}: {names}" for kind, names in named.items() if names)
-    waiting = list(verdicts.values()).count("not measured")
-    alone = sum(len(measured_settings(claim, claims.result(claim.name))) == 1 for claim in claims.CLAIMS)
+    alt = ". ".join(f"Those that {said}: {names}" for said, names in named.items() if names)
+    waiting = len(claims.CLAIMS) - len(answers)
+    alone = sum(len(found) == 1 for found in answers.values())
     more = f"{alone} claims were measured on one data set only" + f"; {waiting} more wait" * bool(waiting) + "."
     return f"""{more}
 

@@ -77,16 +77,20 @@ def clearness(claim, part):
     return max(within, outside, 0)
 
 
+def answers():
+    """{what a claim says: its answers, one for each setting}, of those that are measured."""
+    results = {claim: claims.result(claim.name) for claim in claims.CLAIMS}
+    return {
+        claim.wording: [claims.conclude(claim, found, setting).verdict for setting in measured_settings(claim, found)]
+        for claim, found in results.items()
+        if found
+    }
+
+
 def finding():
     """Where claims hold, in a sentence without its full stop; None where nothing is measured."""
-    answers = {}
-    for claim in claims.CLAIMS:
-        found = claims.result(claim.name)
-        if found:
-            answers[claim.name] = [
-                claims.conclude(claim, found, setting).verdict for setting in measured_settings(claim, found)
-            ]
-    return plots.finding(answers) if answers else None
+    measured = answers()
+    return plots.finding(measured) if measured else None
 
 
 def inline(rows, title):

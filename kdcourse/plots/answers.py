@@ -72,7 +72,7 @@ def finding(answers: Mapping[str, Sequence[str]]) -> str:
     >>> finding({"a": ["yes", "yes"], "b": ["no"], "c": ["yes", "no"]})
     'Of 3 claims, 1 holds wherever it was measured, 1 is shown on some data sets only, and 1 holds nowhere'
     """
-    kinds = Counter(map(_over_settings, answers.values()))
+    kinds = Counter(map(over_settings, answers.values()))
     said = [
         f"{kinds[kind] or 'none'} {several if kinds[kind] > 1 else one}"
         for kind, (one, several) in KINDS.items()
@@ -83,13 +83,15 @@ def finding(answers: Mapping[str, Sequence[str]]) -> str:
     return f"Of {len(answers)} claim{'s' * (len(answers) != 1)}, {listed}"
 
 
-def _over_settings(answers):
-    """Which of `KINDS` a claim is."""
+def over_settings(answers: Sequence[str]) -> str:
+    """Which of `KINDS` a claim is, by its answers in all settings.
+
+    >>> over_settings(["cannot tell", "no"])
+    'depends'
+    """
     if len({*answers}) == 1:
         return {"yes": "everywhere", "no": "nowhere"}.get(answers[0], answers[0])
-    if "yes" in answers:
-        return "somewhere"
-    return "depends" if "depends" in answers else "cannot tell"
+    return "somewhere" if "yes" in answers else "depends"
 
 
 def words(rows: Sequence[Row]) -> str:

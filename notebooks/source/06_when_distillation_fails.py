@@ -138,7 +138,7 @@ plots.scatter(
 )
 
 # %% [markdown]
-# If a set has far fewer effective classes than task pictures have, be warned. As many prove nothing: *few pictures* have them, too. So count the different pictures as well.
+# If a set has far fewer effective classes than task pictures have, be warned. A high count proves nothing: *few pictures* have one, and so has a teacher that is unsure of everything. So count the different pictures as well.
 
 # %% [markdown]
 # **Ruined**, here: worse by more than 5 points.
@@ -167,7 +167,7 @@ claims.show(
 # More of the wrong does not repair it. In the full run, from 500 to 2,400 pictures: one photograph {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=2400 is worse }} %, half the classes {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=2400 is worse }} %, the task's own {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} to {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=2400 is worse }} %.
 
 # %% [markdown]
-# **Repair**, without labels: swap a tenth of the pictures for some of the other half, and let the teacher answer. In the digits, we swap a tenth for garments.
+# **Repair**, with no new labels for the student: swap a tenth of the pictures for some of the other half, and let the teacher answer. In the digits, we swap a tenth for garments.
 
 
 # %%
@@ -182,7 +182,7 @@ print(f"digits, and a tenth garments: {mixed:.1f} %")
 print(f"those garments alone: {score['few pictures'].mean():.1f} %")
 
 # %% [markdown]
-# For the digits this is no repair: at equal steps, fifty garments teach more alone than among 450 digits.
+# For the digits this helps, but no more than a start: at equal steps, fifty garments alone teach more than among 450 digits.
 
 # %% [markdown]
 # ## B. What the teacher said
@@ -215,7 +215,7 @@ plots.differences(
 # No loss from being too sure is shown: at T = 4, such a teacher says what the sound one says at T = 1, and validation chooses T. *Smoothed* is compared with its plain twin. There is only one such pair of teachers, so the interval leaves out the luck of training them.
 
 # %% [markdown]
-# The cost depends on the task: in the full run of lesson 08, one sample each costs {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points. In that of lesson 02, a smoothed teacher costs {{ size smoothed-teacher-teaches-worse fashion-mnist temperature=4 is worse }} points at T = 4.
+# The cost depends on the task: in the full run of lesson 08, one sample each costs {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points. In another, a smoothed teacher costs {{ size smoothed-teacher-teaches-worse fashion-mnist temperature=4 is worse }} points at T = 4.
 
 # %% [markdown]
 # Repair: ask for log-probabilities, or for several samples. Ask what your teacher was trained on. Fit *its* temperature on validation labels:
@@ -250,7 +250,7 @@ for name, some in data.items():
     flown[name] = best_on_validation(table, "validation_auroc")
 
 # %% [markdown]
-# **Seen in an audit**, by time, of two students with as many flights: one was shown January to June. The other was shown the whole year, and takes the place of *teacher* in the audit; in June you could not have trained it. One run each; half a point of AUROC is allowed. Verdicts use Holm's correction, a little less strict than the thin lines.
+# **Seen in an audit**, by time, of two students with equally many flights: one saw January to June; the other, which stands in for the *teacher*, the whole year. One run each; half a point of AUROC is allowed. Verdicts use Holm's correction, a little less strict than the thin lines.
 
 # %%
 from kdcourse.audit import audit
@@ -315,9 +315,8 @@ plots.curves(
     x="tried",
     y="luck",
     hue="chosen on",
-    title=f"The best of 60 on test flatters by {luck['test']:.1f} points; "
-    f"chosen on validation, by {luck['validation']:.1f}",
-    xlabel="settings tried; each run reports on 200 other test pictures",
+    title=f"The best of 60 on test flatters by {luck['test']:.1f} points",
+    xlabel="settings tried; each run reports on a different 200 test pictures",
     ylabel="reported − true (points)",
 )
 
@@ -368,7 +367,7 @@ flags = {n: sum(table[:-1]["verdict " + n] == "flag") for n in right}
 pd.Series(flags).sort_values()
 
 # %% [markdown]
-# The numbers count the garments, of ten, that are shown to lose more than two points, corrected for all these comparisons. Zero flags do not prove a student safe: the audit misses *first choices*, which lost above. Below, six failures with uncorrected intervals, which cover test pictures, not luck in training:
+# The numbers count the garments, of ten, that are shown to lose more than two points, corrected for all these comparisons. Zero flags do not prove a student safe: *first choices* lost above, but less than two points. Below, six failures with uncorrected intervals, which cover test pictures, not luck in training:
 
 # %%
 ill = ["few pictures", "half the classes", "one photograph"]
@@ -402,7 +401,7 @@ print("agreement by tenths:", agrees.view(10, -1).mean(1).numpy().round(2))
 # %% [markdown]
 # ## The gallery: eight real bugs
 #
-# All eight stood in public repositories, most of them until a reader asked. Here each trains the same student on 2,000 garments at T = 4, half on the soft term and half on labels. A small teacher with dropout is asked in every step. *right* has no bug.
+# All eight stood in public repositories, most until someone reported them. Here each trains the same student on 2,000 garments at T = 4, half on the soft term and half on labels. A small teacher with dropout is asked in every step. *right* has no bug.
 
 # %%
 from kdcourse import gallery
@@ -439,7 +438,7 @@ plots.dashboard(
 probes.round(2) + 0.0
 
 # %% [markdown]
-# A sound term, its student in eval mode, gives four times 0; so do two of the bugs.
+# A sound term, its student in eval mode, gives 0 in all four; so do two of the bugs.
 #
 # **Exercise 2** · 4 minutes · medium. Which run has which bug?
 
@@ -537,7 +536,7 @@ for name, term in terms.items():
     print(f"   agreement with the teacher: {after['agreement'].iloc[-1]:.0%}")
 
 # %% [markdown]
-# Add two probes: the teacher's weights have not moved, and a gradient reaches the student. None of the eight passes all six. They are your unit tests, and need one batch.
+# Add two probes: the teacher's weights have not moved, and a gradient reaches the student. None of the eight passes all six. They are your unit tests, and need one batch, with your real cache.
 
 # %% [markdown]
 # ## The opposite myth

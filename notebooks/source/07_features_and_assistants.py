@@ -157,13 +157,13 @@ plots.show(
 # %% [markdown]
 # ## Derive: three ways to compare insides
 #
-# **Attention transfer** adds the distance between the two maps to the loss. Channels may differ; the larger map is averaged down.
+# **Attention transfer** adds the distance between the two maps, each scaled to length 1, to the loss. Channels may differ; the larger map is averaged down.
 
 # %% [markdown]
 # **Hints** (FitNets; Romero et al. 2015, eq. 3) compare the features themselves.
 
 # %% [markdown]
-# Our student sees 14 × 14 pixels, so its stage 1 (layer "3") has the places of the teacher's stage 2 ("5"), 7 × 7, but 20 channels, not 128.
+# Our student sees 14 × 14 pixels, so its layer "3" gives 20 channels of 7 × 7, as large as the teacher's layer "5", 128 channels of 7 × 7.
 
 # %% [markdown]
 # A **regressor** maps one to the other: a 1 × 1 convolution, trained with the student and then thrown away.
@@ -193,7 +193,7 @@ regressed_hint = check.regressed_hint(regressed_hint).use()
 # **Relations** (RKD; Park et al. 2019, section 3.2) need no regressor: they compare how *examples* lie to one another.
 
 # %% [markdown]
-# A shirt that is closer to a coat than to a boot for the teacher should be so for the student. Turning or doubling the whole space costs nothing:
+# A shirt that is closer to a coat than to a boot for the teacher should be so for the student. Turning the whole space costs nothing, nor does doubling: distances are divided by their mean.
 
 # %%
 from kdcourse.losses import relation_loss
@@ -222,7 +222,7 @@ print(list(heard["stage"].shape), list(shown.features["5"][:1].shape))
 # DKD (Zhao et al. 2022, section 3) splits KL in two: how sure the teacher is of the label, and how it ranks the *other* classes.
 
 # %% [markdown]
-# Plain KL weighs the second by the probability of the others: tiny at T = 1 where the teacher is sure, less so at T = 4.
+# Plain KL weighs the second by 1 − p, the probability of the others: tiny at T = 1 where the teacher is sure, less so at T = 4.
 
 # %% [markdown]
 # **Exercise 2** · 8 minutes · hard. Write DKD's two terms, times T², one value per example each. First: KL(teacher ‖ student) of (label, any other class). Second: KL among the other classes, renormalised without the label. Return both, in this order.
@@ -362,13 +362,13 @@ claims.show(
 )
 
 # %% [markdown]
-# **A lead that shrinks.** Here all have eight epochs and one learning rate; only DIST's weight was tuned. The full run trains three times as long and tunes logits, too. What then is left of DIST's lead is the blue bar.
+# **A lead that shrinks.** Here all have eight epochs and one learning rate, which suits DIST. The full run trains three times as long and tunes logits as well. What then is left of DIST's lead is the blue bar.
 
 # %% [markdown]
 # That run is stored with the course: 14 blocks of 1,000 garments, all test pictures. Its intervals cover pictures and initial weights, not another teacher.
 
 # %% [markdown]
-# For every arm, it tunes two settings on validation, the learning rate and the temperature or weight, until neither doubling nor halving helps.
+# For every arm, it tunes two settings on validation, the learning rate and the temperature or weight, until no step up or down helps.
 
 # %% [markdown]
 # Its CNNs: {{ b features-beat-logits fashion-mnist method=hints,student=CNN is inconclusive }} % right on plain logits, {{ a features-beat-logits fashion-mnist method=dist,student=CNN is better }} with DIST, {{ a features-beat-logits fashion-mnist method=attention,student=CNN is better }} with attention, {{ beside:labels features-beat-logits fashion-mnist method=hints,student=CNN is inconclusive }} on labels alone.
@@ -382,9 +382,10 @@ of_cnns = {
 }
 won = [name for name, one in of_cnns.items() if one.verdict == "better"]
 names = {"dist": "DIST", "dkd": "DKD", "ensemble": "ensemble − one member"}
-names |= {"early-stopped teacher": "teacher stopped early − not"}
+names |= {"early-stopped teacher": "teacher of 4 epochs − of 8"}
 called = {name: names.get(name, name) for name in of_cnns}
-tells = {"better": "better", "worse": "worse", "inconclusive": "not shown"}
+tells = {name: name for name in ("better", "worse")}
+tells["inconclusive"] = "cannot tell"
 plots.differences(
     {called[name]: one for name, one in of_cnns.items()},
     said={called[name]: tells[one.verdict] for name, one in of_cnns.items()},
@@ -397,7 +398,7 @@ rates = {arm["name"]: arm["chosen"]["lr"] for arm in arms}
 print({name: rates[name] for name in ("logits", "DIST", "attention")})
 
 # %% [markdown]
-# Both that win ask for less than equality: DIST lets the student be less sure than its teacher, attention asks only *where* to look. Relations ask for less as well, and no gain is shown.
+# DIST lets the student be less sure than its teacher. Attention adds to the logits only *where* to look; relations ask for as little, and no gain is shown.
 
 # %% [markdown]
 # For both, validation also chose higher learning rates, printed below the figure. For logits, the next higher rate was tried too, and was no better.
@@ -406,10 +407,10 @@ print({name: rates[name] for name in ("logits", "DIST", "attention")})
 # DIST, DKD and *squared logits*, the mean squared distance of the logits, train on labels as well; plain logits do not. Which of these differences matters, we have not measured.
 
 # %% [markdown]
-# **Another teacher may do more than another loss.** For the ensemble and the early stop we trained teachers of a quarter of the size, for eight epochs.
+# **Another teacher may do more than another loss.** For the ensemble and the early stop we trained teachers of a quarter of the size, for eight epochs, on 10,000 pictures that no student sees. The large one had learned the students' own.
 
 # %% [markdown]
-# On the plain logits of one of them, students are {{ b features-beat-logits fashion-mnist method=ensemble,student=CNN is inconclusive }} % right: more than with any loss on the large teacher (not compared in pairs). So try another teacher, too.
+# On the plain logits of one of them, students are {{ b features-beat-logits fashion-mnist method=ensemble,student=CNN is inconclusive }} % right: more than with any loss on the large teacher (not compared in pairs). So try a teacher to which your pictures are new.
 
 # %% [markdown]
 # ## Other teachers: ensembles, assistants, early stops
@@ -445,7 +446,7 @@ print(f"{BLOCKS} students: {alone:.1%} each, {together:.1%} together")
 # **Early stop.** A larger or longer-trained teacher can be a worse one: too sure, too hard to follow. Cho and Hariharan (2019, abstract) stop its training early, and find that assistants do not help.
 
 # %% [markdown]
-# The teacher that we stopped, after four of eight epochs, was hardly such a one: stopping changes its students by {{ gain features-beat-logits fashion-mnist method=early-stopped_teacher,student=CNN is worse }}. Whether a stop rescues one that was trained too long is not tested here.
+# Our small teacher was hardly such a one: training it for four epochs instead of eight changes its students by {{ gain features-beat-logits fashion-mnist method=early-stopped_teacher,student=CNN is worse }}. Whether a stop rescues one that was trained too long is not tested here.
 
 # %% [markdown]
 # ## Where it goes wrong: an MLP
@@ -521,7 +522,7 @@ claims.show(
 # *Hints first* has only half of the steps for the logits, and what it learns in the other half does not make up for that: {{ gain features-beat-logits fashion-mnist method=hints_first,student=MLP is worse }} in the full run. Beside the logits, hints change the MLP by {{ gain features-beat-logits fashion-mnist method=hints,student=MLP is inconclusive }}: no gain is shown.
 
 # %% [markdown]
-# β = 8 is many times the weight that plain KL gives at T = 4 (see above). Zhao et al. use it on CIFAR-100, with its hundred classes. Tuned, and with a small weight beside the labels, DKD still costs our MLPs {{ size features-beat-logits fashion-mnist method=dkd,student=MLP is worse }} points.
+# β = 8 is many times the weight that plain KL gives at T = 4 (see above). Zhao et al. use it on CIFAR-100, with its hundred classes. With its weight tuned, DKD still costs our MLPs {{ size features-beat-logits fashion-mnist method=dkd,student=MLP is worse }} points.
 
 # %% [markdown]
 # Three more ways to go wrong:
@@ -534,7 +535,7 @@ claims.show(
 # ## On Monday
 #
 # - Tune plain logits first, as long as you would tune the new method. Then try DIST, which needs no layer: `dist` above, its weight and learning rate chosen on validation.
-# - In one family of networks, try attention: `said = teacher_features(teacher, inputs, ["layer3"])`, `match = FeatureMatch(student, inputs, said, {"layer3": "layer3"}, attention_loss, weight=4, soft=blended(4.0))`, `distill(match, inputs, match.teacher_logits, loss=match.loss, epochs=20)`.
+# - In one family of networks, try attention after each stage: `said = teacher_features(teacher, inputs, ["3", "5"])`, `match = FeatureMatch(student, inputs, said, {"3": "3", "5": "5"}, attention_loss, weight=4, regressor=False, soft=blended(4.0))`, `distill(match, inputs, match.teacher_logits, loss=match.loss, lr=0.03)`. Choose both numbers on validation.
 # - For an MLP, expect little of features, and give the logits all their steps.
 
 # %% [markdown]
@@ -548,7 +549,7 @@ quiz.show("07_features_and_assistants")
 # %% [markdown]
 # ## Take away
 #
-# - For CNNs of one family, DIST and attention beat logits; hints first ({{ gain features-beat-logits fashion-mnist method=hints_first,student=CNN is worse }}) and the early stop lose. MLPs: hints first and DKD lose. Of the others no gain is shown.
+# - For CNNs of one family, DIST (with labels) and attention beat logits; hints first ({{ gain features-beat-logits fashion-mnist method=hints_first,student=CNN is worse }}) and the early stop lose. MLPs: hints first and DKD lose. Of the others no gain is shown.
 # - Features come on top of the logits, not in their place. The regressor is paid for in training only.
 # - A baseline that was tuned less makes any method look good, and another teacher may do more than another loss.
 # - Hints that come first take steps from the logits: count them.

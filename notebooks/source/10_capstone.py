@@ -9,7 +9,7 @@
 # - say *ship* or *do not ship* on one page, and show why.
 
 # %% [markdown]
-# **More answers, a worse student on hard ham**, mail that one wants and that looks like spam. An API changes its version and says nothing. A student that learns from every answer throws away more of such mail than one whose API stayed as it was.
+# **A silent change costs hard ham**, mail that one wants and that looks like spam. An API changes its version and says nothing. A student that learns from every answer throws away more of such mail than one whose API stayed as it was.
 #
 # ![Six steps from a promise to a decision: margin and slices, the teacher's answers, size and temperature, audit, export and measure, cost. Each writes its line into the memo: ship or don't.](pictures/pipeline.svg)
 
@@ -20,7 +20,7 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %% [markdown]
 # ## Predict
 #
-# You buy a teacher's opinion on some five thousand mails. Half-way through those to learn from, a new version takes over, which calls a few per cent more of them spam. What does it cost your student?
+# You buy a teacher's opinion on some five thousand mails. Half-way through the training mails, a new version takes over, which calls a few per cent more of them spam. What does it cost your student?
 #
 # 1. nothing: a few per cent of wrong answers drown in the right ones
 # 2. as much on every kind of mail
@@ -63,7 +63,7 @@ for rest in ("spread", "dropped"):
     print(f"{rest:8}", logits.softmax(1).numpy().round(2))
 
 # %% [markdown]
-# **Canaries** are inputs that are asked again and again. We ask 25 mails twice at the start, to learn the noise. At each check we ask again: is the answer further from the first than that noise (Wilcoxon's signed-rank test)?
+# **Canaries** are inputs that are asked again and again. We ask 25 mails twice at the start, to learn the noise. At each check we ask again: has it moved more than that noise (Wilcoxon's signed-rank test)?
 
 # %% [markdown]
 # `bring` asks about one mail after the other and checks every 250 calls. When a check fails, it stops, and throws away what came after the last clean check:
@@ -82,7 +82,7 @@ import pandas as pd
 pd.DataFrame(client.checks).tail(3)
 
 # %% [markdown]
-# `limit` keeps all checks together at one false alarm in a hundred. The last check is no false alarm: all 25 canaries moved the same way, and its p is one half to the power of 25. A change that moves fewer may go unnoticed.
+# `limit` keeps all checks together at one false alarm in a hundred. The last check is no false alarm: all 25 canaries moved further than the noise, so p = 2⁻²⁵. A change that moves fewer may go unnoticed.
 
 # %% [markdown]
 # The 250 answers since the last clean check are thrown away, those of the old version and of the new alike; refused and unclear answers are not kept either.
@@ -93,7 +93,7 @@ pd.DataFrame(client.checks).tail(3)
 # %% [markdown]
 # ## Measure: what the change costs
 #
-# One student learns from every answer, as if nobody had looked; its twin from those before the change. A control has as many answers as the first, of an API that stayed as it was. All are scored on validation: the test set stays closed.
+# One student learns from every answer, as if nobody had looked; its twin stops at the last clean check. A control has as many answers as the first, of an API that stayed as it was. All are scored on validation: the test set stays closed.
 
 # %% [markdown]
 # For the experiment, calls are free.
@@ -164,7 +164,7 @@ turned = (ham > spam) & (ham < spam + api.drift)
 pd.Series({kind: turned[at].mean() for kind, at in parts.items()}).round(3)
 
 # %% [markdown]
-# The student copies the direction, not the amount: the new version taught only the second half of its mails. The size of the change was ours to choose. The intervals cover ten trainings, not other mails.
+# The student follows in direction; the amounts differ, as the new version taught only half of its mails. The size of the change was ours to choose. The intervals cover ten trainings, not other mails.
 
 # %% [markdown]
 # ## The sketch
@@ -198,7 +198,7 @@ split_for = check.split_for(split_for).use()
 # %% [markdown]
 # ## Your project
 #
-# **Change this one cell**, and all that follows is yours. `data` has inputs and labels in three splits; `teacher` is a network, a dict of tables, or a `Client`.
+# **Change this one cell**, and all that follows is yours, but for words in the sheet and the memo. `data` has inputs and labels in three splits; `teacher` is a network, a dict of tables, or a `Client`.
 
 # %%
 data, teacher = mails, client
@@ -398,7 +398,7 @@ report = audit(truth, asked, said, slices_of(part), **plan.policy)
 report.plot()
 
 # %% [markdown]
-# For scale: on this test set, lesson 05's filters lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} on hard ham.
+# For scale: on this test set, lesson 05's filters lost {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} (undecided) on hard ham.
 
 # %% [markdown]
 # So these mails were used before; your own project deserves a test set that nobody has seen.
@@ -459,7 +459,7 @@ print(f"pays back after {case.break_even_months:.2f} months")
 # %% [markdown]
 # ## Ship, or do not ship
 #
-# First the decision sheet. If the rival breaks the plan too, it stays open whether something simpler is good enough. The sheet's other questions no training answers; you do.
+# First the decision sheet. If the rival breaks the plan too, it stays open whether something simpler is good enough. Only you can answer its other questions.
 
 # %%
 from IPython.display import display
@@ -472,7 +472,7 @@ sheet = decision_sheet(
     tokenizer="classes",
     terms="allowed",
     gold="independent",
-    alternatives="dearer" if against.low > 0 else simple,
+    alternatives=simple,
     costs_known=True,
     requests_per_month=TRAFFIC,
     teacher_cost=TEACHER_PRICE,
@@ -504,7 +504,7 @@ def recommend(verdicts, waivers, not_tested, monitoring):
 recommend = check.recommend(recommend).use()
 
 # %% [markdown]
-# The memo applies your rule and the other rules of the plan. Its first rule compares two dates, and anybody can type a date: commit the plan to git, so that the date is proved.
+# The memo applies such a rule, and the other rules of the plan. Its first rule compares two dates, and anybody can type a date: commit the plan to git, so that the date is proved.
 
 # %%
 gaps = teacher.gaps() if isinstance(teacher, Client) else []
@@ -604,7 +604,7 @@ for name, theirs, ours, first, second in [
 # %% [markdown]
 # ## On Monday
 #
-# - Write the plan before the first call, and date it.
+# - Write the plan before anything is trained, and date it.
 # - Ask 25 canaries before, during and after. If the API gives only text, ask hundreds: a change turns few verdicts. Keep every answer, with its date.
 # - Date your test set after the teacher.
 # - Bring the memo to the meeting, not the accuracy.
@@ -631,7 +631,7 @@ quiz.show("vocabulary")
 # ## Take away
 #
 # - A teacher is a table of logits, whatever it is made of. What can go wrong is how the table came about.
-# - A silent change shows in canaries early; an average hides where it hurts.
+# - Canaries can show a silent change; an average hides where it hurts.
 
 # %% [markdown]
 # ## Read on
