@@ -72,7 +72,7 @@ plots.picks(
 # One lucky pair? The course stores a **full run** of every experiment, with many students. In the one behind this picture, students on soft labels name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test sneakers, once one number, the bias of the sneaker output, is corrected on labelled validation pictures. Students that learn only the big network's first choice get the same correction, and name {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %.
 
 # %% [markdown]
-# When shirts are left out instead, soft labels find only {{ a omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} % of the shirts. [Lesson 01](01_soft_labels.ipynb) shows how.
+# When shirts are left out instead, soft labels find only {{ a omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} % of the shirts. [Lesson 01](01_soft_labels.ipynb) asks why.
 
 # %% [markdown]
 # ## The idea
@@ -102,7 +102,7 @@ quiz.show("vocabulary")
 # %% [markdown]
 # ## The whole idea on one page
 #
-# A toy that learns right here: points in a plane, three classes. The teacher has seen 600 points. Two students start from the same weights and see the same 40: one their labels, the other nine parts the teacher's answers and one part labels.
+# A toy that learns right here: points in a plane, three classes. The teacher has seen 600 points. Two students start from the same weights and see the same 40: one their labels, the other mostly the teacher's answers.
 
 # %% [markdown]
 # Press **Next step** and read what each step says; without a kernel, you see the last one. Which student will be better, and would you bet on it for another seed?
@@ -446,7 +446,7 @@ plots.learning(
 
 # %% [markdown]
 # **The best of many.** A colleague's method: train several students on *labels*, with other seeds and pictures, and report the one that is best on
-# test. Nothing else is new. What does it seem to gain?
+# test. How much better will it look?
 
 # %%
 from kdcourse.stats import expected_best

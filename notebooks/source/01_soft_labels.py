@@ -349,7 +349,7 @@ print(f"{by_hand:.4f} {by_torch:.4f} {ours:.4f}")
 my_guess = 3  # ours: change it to yours, in points
 
 # %% [markdown]
-# Suppose they win. Each duller explanation has a **control**: another **arm** of the experiment, which would do just as well as soft labels if that explanation were true.
+# Suppose they win. Each duller explanation has a **control**: another **arm** of the experiment, which should do as well as soft labels if it were true.
 #
 # ![Two arms share pictures, weights and batches, and learn from different targets. Each pair gives one difference, many pairs an interval.](pictures/arms.svg)
 
@@ -490,7 +490,7 @@ plots.differences(
 # Our *scrambled* keeps winners, confidence and entropy, and deals the runners-up at random. Its gap to soft labels is what the right runners-up are worth, plus any harm that wrong runners-up do.
 
 # %% [markdown]
-# *Smoothed* favours no runner-up, so it does no such harm, and it lost too.
+# *Smoothed* favours no runner-up, so it does no such harm, and it lost too. The *class average* did hardly better: what counts is each picture's own soft label.
 
 # %% [markdown]
 # Three cautions. The controls have no full run; their intervals cover the draws, not the choice of test pictures. All arms use the weight decay that the full run chose for soft labels; for labels it chose a larger one.
