@@ -385,7 +385,7 @@ names = {"dist": "DIST", "dkd": "DKD", "ensemble": "ensemble − one member"}
 names |= {"early-stopped teacher": "teacher of 4 epochs − of 8"}
 called = {name: names.get(name, name) for name in of_cnns}
 tells = {name: name for name in ("better", "worse")}
-tells["inconclusive"] = "cannot tell"
+tells["inconclusive"] = "could be 0"
 plots.differences(
     {called[name]: one for name, one in of_cnns.items()},
     said={called[name]: tells[one.verdict] for name, one in of_cnns.items()},

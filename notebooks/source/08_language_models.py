@@ -201,7 +201,7 @@ for later in (1, 2, 3):
 in_words = {
     "better": "further",
     "worse": "nearer",
-    "inconclusive": "cannot tell",
+    "inconclusive": "could be 0",
 }
 first = found["1 phoneme later"]
 plots.differences(
