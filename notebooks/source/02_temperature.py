@@ -9,7 +9,7 @@
 # - find two temperature bugs in a loss that runs.
 
 # %% [markdown]
-# **The more data, the less T = 4 gains over T = 1. So choose T on yours.** In the full run a small student, 32 hidden units, gains {{ a best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} points with 500 pictures and {{ b best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} with 5,000: a difference of {{ gain best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }}.
+# **The more data, the less T = 4 gains over T = 1. So choose T on yours.** In the full run a small student, 32 hidden units, gains {{ a best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} points with 500 pictures and {{ b best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }} with 5,000: before rounding, a difference of {{ gain best-temperature-moves fashion-mnist examples=500:5000,width=32 is better }}.
 #
 # ![The softmax of four logits at T = 1, 4 and 10: the bars flatten as T rises, their order stays](pictures/temperature.svg)
 
@@ -212,7 +212,7 @@ students = pd.concat(tables, ignore_index=True)
 students["gain"] = 100 * gain_over(students, temperature=1)
 
 # %% [markdown]
-# The temperature is chosen on **validation**: the ring. What it gains is read on test.
+# The ring marks the temperature chosen on **validation**; its gain is read on test.
 
 # %%
 from kdcourse.sweep import best_on_validation
@@ -267,7 +267,7 @@ for case, guess in my_guesses.items():
 # Hinton et al. (2015, section 3) saw size matter: with 300 or more units a layer, all temperatures above 8 did about as well; with 30, 2.5 to 4 did best.
 
 # %% [markdown]
-# So is "4 to 10" good advice? We compare the best of 4 and 10 with the best of the other temperatures, both chosen on validation. A loss of less than half a point, our *margin*, counts as too small to matter.
+# So is "4 to 10" good advice? We compare the best of 4 and 10 with the best of the other temperatures, both chosen on validation. A drop of less than half a point, our *margin*, counts as too small to matter.
 
 # %%
 from kdcourse import claims
@@ -292,12 +292,12 @@ claims.show(
 # The full run tries 7 and 20 as well. 4 to 10 costs less than half a point in three of four cases. For a small student with 5,000 pictures the difference is {{ gain t-4-to-10 fashion-mnist width=32,examples=5000 is inconclusive }}: whether it loses half a point, we cannot tell.
 
 # %% [markdown]
-# On flights, the best of 4 to 10 is as good as the best of the others: {{ gain t-4-to-10 flights width=128,examples=5000,metric=AUROC is equivalent }} of AUROC.
+# On flights, 4 to 10 is as good as the best of the others. On glosses it is lower in all four cases, by up to {{ size t-4-to-10 wordnet-glosses width=128,examples=5000 is inconclusive }} points; for two, we cannot tell.
 
 # %% [markdown]
 # ## Build: is it only a larger step?
 #
-# A colleague objects: "At T = 4 the gradient is several times larger. Your gain is a larger step in disguise." Build the control.
+# A colleague objects: "At T = 4 the gradient is several times larger. Your gain is a larger step in disguise."
 
 # %% [markdown]
 # **Exercise 2** · 7 minutes · hard, many answers are right. Write a loss whose gradient *points* where that of T = 1 points, in every example, and is as *large* as that of
@@ -353,19 +353,16 @@ found = {name: compare(one, 0 * one) for name, one in gains.items()}
 total, size, turn = (one.mean for one in found.values())
 plots.differences(
     found,
-    title=f"Of {total:.1f} points, a larger gradient explains {size:.1f}",
+    title=f"Of {total:.1f} points, the control gains {size:.1f}",
     xlabel="gain on test (points)",
     pairs=gains,
 )
 
 # %% [markdown]
-# The size explains a part.
-
-# %% [markdown]
 # What is left is the direction, and how much each picture weighs against the others. Our factor changes from batch to batch; a *constant* one would do almost nothing, because AdamW divides by the size of the gradient.
 
 # %% [markdown]
-# In the full run T = 1 has its own best learning rate, and T = 4 still gains these students {{ a best-temperature-moves fashion-mnist examples=500:5000,width=256 is better }} points.
+# In the full run, T = 1 has its own learning rate and weight decay, and T = 4 still gains these students {{ a best-temperature-moves fashion-mnist examples=500:5000,width=256 is better }} points.
 
 # %% [markdown]
 # ## Where it goes wrong: two bugs, one loss
@@ -444,7 +441,7 @@ plots.differences(
 )
 
 # %% [markdown]
-# With both bugs the teacher does harm, and nothing crashes. T on one side is the costly one: it asks the student to be as vague at T = 1 as the teacher is at T = 10.
+# With both bugs the teacher does harm, and nothing crashes. T on one side asks the student to be as vague at T = 1 as the teacher is at T = 10.
 
 # %% [markdown]
 # Without T², the soft part is divided by 100: a soft weight of 0.9 acts as 0.009 / (0.009 + 0.1) = 0.08. Even that little teacher beats labels alone.
@@ -453,7 +450,7 @@ plots.differences(
 # <details><summary><b>Where this happened</b></summary>
 #
 # - No T²: [IntelLabs/distiller #122](https://github.com/IntelLabs/distiller/issues/122) and [keras-io #869](https://github.com/keras-team/keras-io/issues/869). The example's author [answers](https://github.com/keras-team/keras-io/pull/870) that T² only changes the weight. True.
-# - T on the teacher only: [Teacher-free KD #3](https://github.com/yuanli2333/Teacher-free-Knowledge-Distillation/issues/3). On purpose: with a teacher made by hand, the authors found it better on CIFAR-100.
+# - T on the teacher only: [Teacher-free KD #3](https://github.com/yuanli2333/Teacher-free-Knowledge-Distillation/issues/3). On purpose: with a teacher made by hand, it was better on CIFAR-100.
 # </details>
 
 # %% [markdown]
@@ -501,7 +498,7 @@ plots.reliability(
 # %% [markdown]
 # ## On Monday
 #
-# - Put T = 1, 2 and 4 into the sweep, each with its own learning rate; choose again when the data or the student change. No time for it? Take T = 2: in its worst case, it falls least behind the best temperature of our sweep.
+# - Put T = 1, 2 and 4 into the sweep, each with its own learning rate; choose again when the data or the student change. No time for it? Take T = 2: in its worst case, it falls least behind the best of our sweep (one learning rate).
 # - Test your loss twice. Where the student's logits equal the teacher's, the soft part has no gradient. Elsewhere, the gradient at T = 200 is as large as at T = 100; without T², a quarter of it.
 # - Before anybody uses a student's confidence, fit one temperature on validation.
 

@@ -103,13 +103,13 @@ from kdcourse.widgets import slices as explore
 explore(audit_of(of_winter))
 
 # %% [markdown]
-# A hundred pictures settle no garment. And the sandals look perfect: on these twenty the student lost nothing, by luck. We shall count such luck. First, nearest to the truth, all test pictures:
+# At five points, a hundred pictures settle no garment. And the sandals look perfect: on these twenty the student lost nothing, by luck. We shall count such luck. First, nearest to the truth, all test pictures:
 
 # %%
 audit_of(np.arange(len(labels))).plot()
 
 # %% [markdown]
-# Read the last line, then the first: an average within its limit, a slice far beyond it. The figure before warns: *not shown to be bad* is not *shown to be good*.
+# Read the last line, then the first: an average within its limit, a slice far beyond it. The shop's audit warns: *not shown to be bad* is not *shown to be good*.
 
 # %% [markdown]
 # ## Build: the interval of a paired gap
@@ -193,7 +193,7 @@ plots.shares(
 # Some small audits even *pass* it: where the models agree on every sandal, s is zero, and so is the width. That was the luck of the shop's twenty.
 
 # %% [markdown]
-# The package builds its interval from an exact test on Tango's (1998) score instead, so the sandals' interval stayed wide in the shop's audit.
+# `audit` uses an exact test on Tango's (1998) score, so the sandals' interval stayed wide in the shop's audit.
 
 # %% [markdown]
 # Solved for n, the formula says how many examples settle four audits in five (hence the 0.84). What counts is the distance from the *limit*:
@@ -222,7 +222,7 @@ for slices in [1, 10, 50]:
 # So `audit` corrects (Holm 1979), and draws two intervals: thick, 95 % for one slice; thin, 95 % for all together.
 
 # %% [markdown]
-# Each slice costs power: for ten at once, 1.96 becomes about 2.8, and n grows 1.7-fold. So the shop's audit needs that many more sandals than the one slice above. Ask only what would change a decision.
+# Each slice costs power: for ten at once, 1.96 becomes about 2.8, and n grows 1.7-fold. So the shop's audit needs 1.7 times as many sandals. Ask only what would change a decision.
 
 # %% [markdown]
 # The correction promises that, with a probability of at least 95 %, no verdict is wrong. It keeps that promise for **independent** examples only. Ten copies of a mail are one example.
@@ -375,7 +375,7 @@ plots.intervals(
 # In the full run, soft labels lift the three rarest classes by {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=labels,metric=recall is better }} over plain labels. Against weighted ones it is {{ gain distillation-lifts-the-tail-over-hard-labels fashion-mnist slice=three_rarest_classes,against=weighted_labels,metric=recall is worse }}. That interval barely leaves out zero, and a bootstrap interval from the same pairs includes it.
 
 # %% [markdown]
-# So weights, with a stronger weight decay, do at least about as much for the tail as the teacher, and the commonest classes seem to pay for it. Weighted *soft* labels are not measured.
+# Your run above repeats the winners of the full run, on its blocks: a check, no new evidence. So weights, with a stronger weight decay, do at least about as much for the tail as the teacher, and the commonest classes seem to pay for it. Weighted *soft* labels are not measured.
 
 # %%
 part = "slice=three rarest classes,against={},metric=recall".format
@@ -410,7 +410,7 @@ claims.show(
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
 def release(low, high, harm):
     limits = {1: ..., 2: ..., 3: ...}  # your code here
-    return limits[harm]
+    return ...
 
 
 # %% tags=["solution"]
@@ -494,10 +494,10 @@ pd.Series(sheet)
 # **Go, or no go?** Write one sentence and sign it. Near copies count as separate mails here, so a *go* is less sure than it looks; and a small gap to a poor teacher is no comfort.
 
 # %% [markdown]
-# That was one filter. Eight of the full run, trained longer, lose {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, shown to be within a limit of three.
+# That was one filter. Eight such filters of the full run, trained longer, lose {{ b average-hides-slices spam-assassin slice=all_mail,side=under is better }} points on all mail, shown to be within a limit of three.
 
 # %% [markdown]
-# On hard ham they lose {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} points. That is {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} from the limit, so the true loss may lie on either side of it. The slice that worries us most is the one that we cannot judge.
+# On hard ham they lose {{ a average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }} points; minus the limit, {{ gain average-hides-slices spam-assassin slice=hard_ham,side=over is inconclusive }}: the true loss may lie on either side of it. The slice that worries us most is the one that we cannot judge.
 
 # %% [markdown]
 # ## Where it goes wrong
@@ -529,10 +529,10 @@ for name, ends in [("theirs", difference(at_2, at_4)), ("paired", paired)]:
 #
 # - Write down your slices, and a limit for each, before the next model is trained.
 # - Count the examples in each. Where the formula asks for more, start collecting.
-# - Audit a file of predictions in the pipeline. Exit status 1 means that a slice is flagged; with `--require-pass`, 3 that one is undecided. `--max-gap` is one limit for all; a file for `--thresholds` gives each slice its own.
+# - Audit a file of predictions in the pipeline. Exit status 1 means that a slice is flagged; with `--require-pass`, 3 that one is undecided. A file for `--thresholds` gives each slice its own limit.
 #
 # ```
-# kdcourse audit predictions.csv --label y --teacher teacher --student student --slice group --max-gap 0.03
+# kdcourse audit predictions.csv --label y --teacher teacher --student student --slice group --max-gap 0.03 --min-samples 50 --require-pass
 # ```
 
 # %% [markdown]
