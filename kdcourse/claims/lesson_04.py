@@ -82,14 +82,14 @@ def sweet_spot(run):
     "below-5x-use-small",
     "Below 5 times smaller, distillation is not worth it: just train the small model on labels.",
     taught_in="practitioners' guides, as a rule of thumb",
-    settings=("fashion-mnist", "wordnet-glosses", "flights"),
-    revised=f"{LADDER}. Glosses came last.",
+    settings=("fashion-mnist", "flights"),
+    revised=f"{LADDER}.",
     smallest=1.2,
 )
 def below_5x(run):
     """How far what soft labels gain on test over labels stays under 1 point, at a size ratio of 2, and for CNNs that
     are less than 5 times faster. Settings of each arm were chosen on validation. CNNs have blocks of 5,000 pictures;
-    MLPs those, or as many glosses or flights, and 50,000.
+    MLPs those, or as many flights, and 50,000.
     """
     parts = []
     for which, n, students_of, times in by_size(run, "soft", "labels"):

@@ -410,7 +410,7 @@ claims.show(
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
 def release(low, high, harm):
     limits = {1: ..., 2: ..., 3: ...}  # your code here
-    return ...
+    return limits[harm]
 
 
 # %% tags=["solution"]
