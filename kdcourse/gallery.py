@@ -1,4 +1,4 @@
-"""Eight bugs of distillation, each met in a public repository: what a run with it logs, and what four probes say.
+"""Eight bugs of distillation, each met in a public repository: what a run with it logs, and what probes say.
 
 Every run trains the same small student on the same pictures. Its soft term is a function `(student, teacher, pictures,
 temperature) -> one number`; the bug is in that function, or in what it is given for a teacher.
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kdcourse._arguments import integer
+from kdcourse._arguments import integer, positive
 from kdcourse._process import arithmetic_threads
 from kdcourse.data import DataSet
 from kdcourse.losses import soft_per_example
@@ -222,46 +222,84 @@ class _Shifted(nn.Module):
         return self.student(pictures) + 10
 
 
-def probe(term: Term, teacher: nn.Module, data: DataSet, *, asked: nn.Module | None = None) -> dict[str, float]:
-    """Four numbers that need no training, on one batch of 50 pictures; a sound term gives 0 four times.
+def probe(
+    term: Term,
+    student: nn.Module,
+    teacher: nn.Module,
+    inputs: torch.Tensor,
+    *,
+    temperature: float = TEMPERATURE,
+    asked: nn.Module | None = None,
+) -> dict[str, float]:
+    """Six unit tests of your soft term, on one batch and without training: a sound one gives 0, all but the last.
+
+    Neither model is changed: copies are probed, the student's in evaluation mode.
 
     Parameters
     ----------
-    term, teacher, data, asked
-        As in `run`.
+    term : function
+        `(student, teacher, inputs, temperature) -> one number`, the mean over the batch.
+    student, teacher : nn.Module
+        From inputs [B, ...] to logits [B, C]. A student that has learned nothing yet will do.
+    inputs : Tensor [B, ...]
+        At least two examples.
+    temperature : float
+        At which the term is asked.
+    asked : nn.Module, optional
+        What the term asks in place of the teacher, such as a cache of its answers.
 
     Returns
     -------
     dict
-        copy: the term of a student that is a copy of the teacher. The rest are changes of the term of an untrained
-        student: again, the largest in five repeats with other random draws; alone, when every picture is a batch of
-        its own; shift, when 10 is added to all of its logits, which changes no probability.
+        copy: the term of a student that is a copy of the teacher. Three are changes of the student's term: again, the
+        largest in five repeats with other random draws; alone, when every example is a batch of its own; shift, when
+        10 is added to all of its logits, which changes no probability. Two are lengths of gradients: to teacher, which
+        none should reach, and to student, which is 0 if it learns nothing.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the argument.
 
     Examples
     --------
-    >>> from kdcourse.data import load
-    >>> garments = load("fashion-mnist")
-    >>> found = probe(right_term, fit_teacher(garments, examples=200, epochs=1), garments)
-    >>> {name: round(value, 3) + 0.0 for name, value in found.items()}
-    {'copy': 0.0, 'again': 0.0, 'alone': 0.0, 'shift': 0.0}
+    >>> student, teacher = mlp([3, 8, 4], seed=0), mlp([3, 8, 4], seed=1)
+    >>> found = probe(right_term, student, teacher, torch.eye(3))
+    >>> {name: round(value, 3) + 0.0 for name, value in found.items() if name != "to student"}
+    {'copy': 0.0, 'again': 0.0, 'alone': 0.0, 'shift': 0.0, 'to teacher': 0.0}
+    >>> found["to student"] > 0.01
+    True
     """
-    pictures = data.train[:PROBED].inputs
-    student = mlp([pictures.shape[1], 32, len(data.class_names)], seed=0)
+    if not isinstance(inputs, torch.Tensor):
+        raise TypeError(f"inputs must be a Tensor, got {type(inputs).__name__}")
+    if inputs.ndim < 2 or len(inputs) < 2:
+        raise ValueError(f"inputs must have the shape [B, ...] with B >= 2, got {list(inputs.shape)}")
+    temperature = positive("temperature", temperature)
 
-    @torch.no_grad()
-    def value(who, batches=(pictures,), draws=0):
+    def value(who, batches=(inputs,), draws=0, other=None):
         torch.manual_seed(draws)
-        fresh = copy.deepcopy(asked or teacher)
-        return torch.stack([term(who, fresh, batch, TEMPERATURE) for batch in batches]).mean().item()
+        other = copy.deepcopy(asked or teacher) if other is None else other
+        return torch.stack([term(who, other, batch, temperature) for batch in batches]).mean()
 
     with arithmetic_threads(1), torch.random.fork_rng(devices=[]):
-        plain = value(student)
-        return {
-            "copy": value(copy.deepcopy(teacher).eval()),
-            "again": max(abs(value(student, draws=draws) - plain) for draws in range(1, 6)),
-            "alone": value(student, pictures.split(1)) - plain,
-            "shift": value(_Shifted(student)) - plain,
-        }
+        own, other = copy.deepcopy(student).eval(), copy.deepcopy(asked or teacher)
+        with torch.no_grad():
+            plain = value(own).item()
+            found = {
+                "copy": value(copy.deepcopy(teacher).eval()).item(),
+                "again": max(abs(value(own, draws=draws).item() - plain) for draws in range(1, 6)),
+                "alone": value(own, inputs.split(1)).item() - plain,
+                "shift": value(_Shifted(own)).item() - plain,
+            }
+        with torch.enable_grad():
+            loss = value(own, other=other)
+            if loss.requires_grad:
+                loss.backward()
+    return found | {"to teacher": _length_of_gradient(other), "to student": _length_of_gradient(own)}
+
+
+def _length_of_gradient(model):
+    return sum(float(p.grad.double().square().sum()) for p in model.parameters() if p.grad is not None) ** 0.5
 
 
 def eight_runs(data: DataSet, teacher: nn.Module, *, epochs: int = 8) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
@@ -277,7 +315,8 @@ def eight_runs(data: DataSet, teacher: nn.Module, *, epochs: int = 8) -> tuple[d
     tables : dict of DataFrame
         Of `run`, by the name of the run.
     probes : DataFrame
-        A row for each run: soft at first and at last (means over the first and the last epoch), and those of `probe`.
+        A row for each run: soft at first and at last (means over the first and the last epoch), and the first four of
+        `probe`, on 50 pictures.
 
     Examples
     --------
@@ -287,7 +326,8 @@ def eight_runs(data: DataSet, teacher: nn.Module, *, epochs: int = 8) -> tuple[d
     >>> list(tables) == list(probes.index) == [*"ABCDEFGH", "right"]
     True
     """
-    tables, rows = {}, {}
+    tables, rows, batch = {}, {}, data.train[:PROBED].inputs
+    student = mlp([batch.shape[1], 32, len(data.class_names)], seed=0)
     for name, bug in {**BUG_OF, "right": ""}.items():
         term = TERMS.get(bug, right_term)
         stored = Misaligned(copy.deepcopy(teacher), data.train[:TRAINED].inputs)
@@ -295,5 +335,6 @@ def eight_runs(data: DataSet, teacher: nn.Module, *, epochs: int = 8) -> tuple[d
         tables[name] = run(term, teacher, data, epochs=epochs, asked=asked)
         soft = tables[name]["soft"]
         ends = {"soft at first": soft.iloc[0], "soft at last": soft.iloc[-1]}
-        rows[name] = {**ends, **probe(term, teacher, data, asked=asked)}
+        found = probe(term, student, teacher, batch, asked=asked)
+        rows[name] = ends | {one: found[one] for one in ("copy", "again", "alone", "shift")}
     return tables, pd.DataFrame(rows).T

@@ -98,13 +98,44 @@ def test_symptoms_differ_from_bug_to_bug_and_are_those_that_the_check_names(foun
 
 @pytest.mark.parametrize("name", ["teacher on both sides", "gradient into the teacher", "right"])
 def test_two_more_probes_see_what_the_four_do_not(models, name):
-    student, teacher, pictures = map(copy.deepcopy, models)
-    gallery.TERMS.get(name, gallery.right_term)(student, teacher, pictures, T).add(
-        0 * student(pictures).sum()  # a term without the student has no graph
-    ).backward()
-    moved = teacher[0].weight.grad is not None
-    heard = bool(student[0].weight.grad.abs().max() > 0)
-    assert (moved, heard) == (name == "gradient into the teacher", name != "teacher on both sides")
+    student, teacher, pictures = models
+    found = gallery.probe(gallery.TERMS.get(name, gallery.right_term), student, teacher, pictures)
+    assert all(abs(found[probe]) < 1e-4 for probe in ("copy", "again", "alone", "shift"))
+    p, q = ((model(pictures).detach() / T).softmax(1) for model in (teacher, student))
+    at_logits = T * (q - p) / len(pictures)  # of T² · KL(p ‖ q), the mean over the pictures
+    to_student = (torch.cat([pictures, torch.ones(6, 1)], 1).T @ at_logits).norm().item()
+    assert found["to student"] == pytest.approx(0 if name == "teacher on both sides" else to_student, rel=1e-4)
+    assert (found["to teacher"] > 0.1) == (name == "gradient into the teacher")
+    assert all(parameter.grad is None for model in (student, teacher) for parameter in model.parameters())
+
+
+def test_a_student_with_dropout_and_a_cache_are_probed_as_they_are(models):
+    student, teacher, pictures = models
+    noisy = nn.Sequential(nn.Dropout(0.5), student).train()
+    sound = gallery.probe(gallery.right_term, noisy, teacher, pictures, temperature=2.0)
+    assert max(abs(sound[probe]) for probe in ("copy", "again", "alone", "shift", "to teacher")) < 1e-4
+    assert noisy.training
+    stored = gallery.Misaligned(teacher, pictures)
+    slipped = gallery.probe(gallery.right_term, student, teacher, pictures, asked=stored)
+    assert slipped["copy"] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        (
+            {"inputs": torch.zeros(1, 784)},
+            ValueError,
+            r"inputs must have the shape \[B, ...\] with B >= 2, got \[1, 78",
+        ),
+        ({"inputs": [[0.0]]}, TypeError, "inputs must be a Tensor, got list"),
+        ({"temperature": 0}, ValueError, "temperature must be"),
+    ],
+)
+def test_what_cannot_be_probed_is_refused(models, changes, error, message):
+    student, teacher, pictures = models
+    with pytest.raises(error, match=message):
+        gallery.probe(gallery.right_term, **{"student": student, "teacher": teacher, "inputs": pictures} | changes)
 
 
 # ---- the terms, by hand ----
@@ -170,9 +201,11 @@ def test_the_mended_term_follows_the_teacher_more_closely_than_the_one_with_four
     last = {name: gallery.run(term, teacher, garments, epochs=3).iloc[-1] for name, term in terms.items()}
     assert last["as found"]["accuracy"] > 0.7  # it looks well
     assert last["mended"]["agreement"] > last["as found"]["agreement"]
-    probes = {name: gallery.probe(term, teacher, garments) for name, term in terms.items()}
+    student, pictures = mlp([784, 32, 10], seed=0), garments.train[:50].inputs
+    probes = {name: gallery.probe(term, student, teacher, pictures) for name, term in terms.items()}
+    assert probes["mended"].pop("to student") > 0.1
     assert max(map(abs, probes["mended"].values())) < 1e-4
-    assert min(abs(probes["as found"][name]) for name in ("copy", "again", "alone")) > 0.1
+    assert min(abs(probes["as found"][name]) for name in ("copy", "again", "alone", "to teacher")) > 0.1
 
 
 def test_epochs_are_checked(garments, teacher):

@@ -528,15 +528,17 @@ def mended_term(student, teacher, pictures, temperature):
 mended_term = check.mended_term(mended_term).use()
 
 # %%
-terms = {"as found": broken_term, "mended": mended_term}
-for name, term in terms.items():
-    found = gallery.probe(term, tutor, garments)
+from kdcourse.models import mlp
+
+batch = garments.train[:50].inputs
+for name, term in {"as found": broken_term, "mended": mended_term}.items():
+    found = gallery.probe(term, mlp([784, 32, 10], seed=0), tutor, batch)
     after = gallery.run(term, tutor, garments, epochs=epochs)
     print(name, {probe: round(value, 1) for probe, value in found.items()})
     print(f"   agreement with the teacher: {after['agreement'].iloc[-1]:.0%}")
 
 # %% [markdown]
-# Add two probes: the teacher's weights have not moved, and a gradient reaches the student. None of the eight passes all six. They are your unit tests, and need one batch, with your real cache.
+# Two more: the gradient that reaches the teacher should be 0, that of the student not. None of the eight passes all six. They are your unit tests, and need one batch, with your real cache.
 
 # %% [markdown]
 # ## The opposite myth
@@ -561,7 +563,7 @@ for name, term in terms.items():
 # %% [markdown]
 # ## On Monday
 #
-# - Run the six probes on your soft term. Compare effective classes with those of *task* inputs, and count different examples.
+# - Run `gallery.probe(term, student, teacher, inputs)` on your soft term. Compare effective classes with those of *task* inputs, and count different examples.
 # - Audit by class and by *time*.
 # - Run `kdcourse audit predictions.csv --label y --teacher teacher --student student --slice month`.
 #
