@@ -38,12 +38,25 @@ class Client:
     >>> import tempfile
     >>> from kdcourse.data import DataSet, Split
     >>> part = Split(torch.tensor([1]), torch.tensor([[0.0, 4.0]]), inputs=torch.zeros(1, 1))
-    >>> api = SimulatedAPI(DataSet("mails", part, part, part, class_names=("ham", "spam")))
+    >>> task = DataSet("mails", part, part, part, class_names=("ham", "spam"))
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     client = Client(api, f"{folder}/answers.jsonl")
+    ...     client = Client(SimulatedAPI(task), f"{folder}/answers.jsonl")
     ...     same = client("test", [0]) == client("test", [0])
     >>> same, len(client.answers)
     (True, 1)
+
+    One of your own:
+
+    >>> class Mine:
+    ...     key, data = "mine-2026-11", task  # the version that you buy; answers are kept under its name
+    ...
+    ...     def ask(self, split, row, call):
+    ...         mail = getattr(self.data, split).inputs[row]
+    ...         said = "spam" if mail.sum() > 0 else "ham"  # here, send the mail and read what comes back
+    ...         return Answer(f"It is {said}.", {said: -0.2}, price=0.001)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Client(Mine(), f"{folder}/answers.jsonl")("test", [0])[0].text
+    'It is ham.'
     """
 
     def __init__(self, api: SimulatedAPI, path: str | Path | None = None) -> None:

@@ -262,7 +262,7 @@ def slices_of(split):
 #     return {"digit": split.labels.numpy().astype(str)}
 # ```
 #
-# A table may also be the path of a CSV file. A real API needs a class with `ask(split, row, call)`, `key` and `data`, as `SimulatedAPI` has.
+# A table may also be the path of a CSV file. A real API needs a class of a few lines: `help(Client)` shows one.
 # </details>
 
 # %% [markdown]
