@@ -34,9 +34,8 @@ def soft_beats_sampled(run):
     revised=f"{PLAN} In a first run, the arm with the same loss had no warm start; since then, it has the same one.",
 )
 def on_policy_helps(run):
-    """Phoneme accuracy on test at equal compute, students that write themselves what they are scored on minus students
-    that are scored on the listed pronunciations: with the same loss, reverse divergence, after the same warm start; and
-    by soft targets.
+    """Phoneme accuracy on test at equal compute, students scored on their own output minus students scored on the
+    listed pronunciations: with the same loss, reverse divergence, after the same warm start; and by soft targets.
     """
     on = ["on-policy", "half on-policy", "on-policy by sampled tokens", "on-policy from scratch"]
     found = arms(run, ["soft targets", "reverse on the dictionary", *on])

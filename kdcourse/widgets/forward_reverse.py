@@ -155,7 +155,7 @@ class ForwardReverse(Explorer):
     lesson = "08_language_models"
     question = (
         "The teacher knows two ways to say a word, and they differ in two phonemes that go together. The student "
-        "forgets the first before it says the second. Forward KL matches both distributions exactly: what does the "
+        "forgets the first before it says the second. Forward KL matches the distribution of each: what does the "
         "student then say that nobody says? Drag to reverse KL: where does that end, and what has it given up?"
     )
 
