@@ -281,7 +281,7 @@ def probe(
         other = copy.deepcopy(asked or teacher) if other is None else other
         return torch.stack([term(who, other, batch, temperature) for batch in batches]).mean()
 
-    with arithmetic_threads(1), torch.random.fork_rng(devices=[]):
+    with arithmetic_threads(1), torch.random.fork_rng([inputs.device] if inputs.is_cuda else []):
         own, other = copy.deepcopy(student).eval(), copy.deepcopy(asked or teacher)
         with torch.no_grad():
             plain = value(own).item()
