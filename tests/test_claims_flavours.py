@@ -1,5 +1,6 @@
 """Ways to distil beside plain logits: each learns from what it says, all from the same start, tuned on validation."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -179,3 +180,12 @@ def test_each_method_is_compared_with_plain_logits_of_the_same_teacher_and_the_s
     assert {name: one["mean"] for name, one in result.items()} == pytest.approx(expected, abs=0.11)
     assert all(one["covers"] == {"block": BLOCKS, "example": 1_000} for one in result.values())
     assert result["method=dist,student=CNN"]["beside"]["labels"] == pytest.approx(0.61)
+
+
+def test_the_lesson_names_the_epochs_of_the_teachers_that_were_compared():
+    lesson = Path(__file__).parent.parent / "notebooks" / "source" / "07_features_and_assistants.py"
+    parts = {
+        (one["key"]["method"], one["key"]["student"]): one for one in claims.result("features-beat-logits")["parts"]
+    }
+    stop = parts["early-stopped teacher", "CNN"]["arms"]["a"]["chosen"]["stop"]
+    assert f"teacher of {stop:g} epochs − of {flavours.TEACHER_EPOCHS}" in lesson.read_text(encoding="utf-8")

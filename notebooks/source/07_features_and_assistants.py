@@ -362,7 +362,7 @@ claims.show(
 )
 
 # %% [markdown]
-# **A lead that shrinks.** Here all have eight epochs and one learning rate, which suits DIST. The full run trains three times as long and tunes logits as well. What then is left of DIST's lead is the blue bar.
+# **A lead that shrinks.** Here all have eight epochs and one learning rate. The full run trains three times as long and tunes logits as well. What then is left of DIST's lead is the blue bar.
 
 # %% [markdown]
 # That run is stored with the course: 14 blocks of 1,000 garments, all test pictures. Its intervals cover pictures and initial weights, not another teacher.

@@ -480,7 +480,7 @@ for name, given in {"END masked": without_end, "END back": phonemes}.items():
 # %% [markdown]
 # ## On Monday
 #
-# - Collect inputs that your users send, and have the teacher answer them. Train on these answers; if you can store its probabilities for them, better on those. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget it did not.
+# - Collect inputs that your users send, and have the teacher answer them. Train on these answers, or on its probabilities for them, if you can store those. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget it did not.
 # - Watch length, entropy, overlap and reward from step 0.
 # - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One library's default can cut off the gradient; another's loss becomes a thousand times smaller between β = 0 and 0.001.
 
