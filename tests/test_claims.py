@@ -155,11 +155,13 @@ def test_a_stored_interval_can_be_made_again_from_the_stored_pairs(claim):
                     one["low"] < one["mean"] - one["example_error"] <= one["mean"] + one["example_error"] < one["high"]
                 )
                 continue
-            # Training and examples, their variances added, with Satterthwaite's degrees of freedom.
+            # Training and examples, their variances added, with Satterthwaite's degrees of freedom; for these the
+            # training counts as much as it may well do, since few units may show too little of it.
             units = pd.Series(scale * (a - b)).groupby(pairs["order_seed"]).mean()
-            training, examples = units.var() / len(units), one["example_error"] ** 2
-            parts = training**2 / (len(units) - 1) + examples**2 / (one["covers"]["example"] - 1)
-            reach = scipy_stats.t.ppf((1 + confidence) / 2, (training + examples) ** 2 / parts)
+            training, examples, free = units.var() / len(units), one["example_error"] ** 2, len(units) - 1
+            most = training * free / scipy_stats.chi2.ppf(0.2, free)
+            parts = most**2 / free + examples**2 / (one["covers"]["example"] - 1)
+            reach = scipy_stats.t.ppf((1 + confidence) / 2, (most + examples) ** 2 / parts)
             reach *= (training + examples) ** 0.5
             assert [one["low"], one["high"]] == pytest.approx(
                 [one["mean"] - reach, one["mean"] + reach], abs=0.02 * reach

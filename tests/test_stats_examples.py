@@ -47,6 +47,13 @@ def mean_squares(values, *factors):
     return sm.stats.anova_lm(ols(f"value ~ {formula}", data).fit())["mean_sq"].tolist()
 
 
+def both_degrees(of_rows, of_rows_degrees, of_examples, of_examples_degrees):
+    """Satterthwaite's, from two variances of the mean: that of the rows as large as it may be in 4 cases of 5."""
+    largest = of_rows * of_rows_degrees / scipy_stats.chi2.ppf(0.2, of_rows_degrees)
+    squares = largest**2 / of_rows_degrees + of_examples**2 / of_examples_degrees
+    return (largest + of_examples) ** 2 / squares
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_error_is_that_of_a_mixed_model_with_crossed_random_effects(seed):
     random = np.random.default_rng(seed)
@@ -60,7 +67,7 @@ def test_the_error_is_that_of_a_mixed_model_with_crossed_random_effects(seed):
     result = against_nothing(difference)
     assert result.example_error == pytest.approx(math.sqrt(of_column / 15), rel=1e-3)
     rest = fit.bse["Intercept"] ** 2 - of_column / 15
-    degrees = fit.bse["Intercept"] ** 4 / (rest**2 / 5 + (of_column / 15) ** 2 / 14)
+    degrees = both_degrees(rest, 5, of_column / 15, 14)
     expected = scipy_stats.t(degrees, difference.mean(), fit.bse["Intercept"]).interval(0.95)
     assert (result.low, result.high) == pytest.approx(expected, rel=1e-3)
 
@@ -74,7 +81,7 @@ def test_pairs_that_share_no_seed_give_the_interval_of_a_two_way_analysis_of_var
     # of the sum of the two less one σ², over nN; the rows' own part of it has n - 1 degrees of freedom, the rest N - 1.
     of_rows, of_examples = of_row / difference.size, (of_column - residual) / difference.size
     total = of_rows + of_examples
-    degrees = total**2 / (of_rows**2 / 5 + of_examples**2 / 29)
+    degrees = both_degrees(of_rows, 5, of_examples, 29)
     interval = scipy_stats.t(degrees, difference.mean(), math.sqrt(total)).interval(confidence)
     p_value = 2 * scipy_stats.t.sf(abs(difference.mean()) / math.sqrt(total), degrees)
     result = against_nothing(difference, confidence=confidence)
@@ -112,7 +119,7 @@ def test_examples_add_the_covariance_of_pairs_that_share_nothing(seeds, units, s
     of_rows, degrees = variance_of_rows(difference.mean(1), seeds)
     of_examples = covariance_of_strangers(difference, *seeds.values()) / 30
     total = of_rows + of_examples
-    both = total**2 / (of_rows**2 / degrees + of_examples**2 / 29)
+    both = both_degrees(of_rows, degrees, of_examples, 29)
     interval = scipy_stats.t(both, difference.mean(), math.sqrt(total)).interval(0.95)
     result = against_nothing(difference, **seeds)
     assert (result.low, result.high) == pytest.approx(interval)

@@ -79,6 +79,8 @@ SCENARIOS = {
 # Seeds crossed with examples: the same N test examples for every pair.
 
 DESIGNS = {  # the seeds that pairs share: (how many pairs, their seeds)
+    "3 seeds": (3, {}),
+    "4 seeds": (4, {}),
     "8 seeds": (8, {}),
     "10 seeds": (10, {}),
     "10 blocks × 2 inits": (20, {"order_seed": np.repeat(np.arange(10), 2)}),
@@ -165,14 +167,14 @@ PLANNED = {  # (scenario, power -> the difference planned for it)
 }
 
 
-def simulate(draw, experiments, *, true=0.0, margin=0.0):
-    """Shares of experiments: the 95 % interval covers the true difference; each verdict; the note speaks."""
+def simulate(draw, experiments, *, true=0.0, margin=0.0, confidence=0.95):
+    """Shares of experiments: the interval covers the true difference; each verdict; the note speaks."""
     random = np.random.default_rng(0)
     counts = {"covered": 0, "better": 0, "worse": 0, "equivalent": 0, "note": 0}
     for _ in range(experiments):
         difference, seeds = draw(random)
         shared = random.normal(size=len(difference)) if difference.ndim == 1 else np.zeros_like(difference)
-        result = compare(shared + difference + true, shared, margin=margin, **seeds)
+        result = compare(shared + difference + true, shared, margin=margin, confidence=confidence, **seeds)
         counts["covered"] += result.low <= true <= result.high
         counts["note"] += bool(result.note)
         if result.verdict != "inconclusive":

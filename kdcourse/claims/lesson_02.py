@@ -148,6 +148,7 @@ def t_squared_keeps_gradients(run):
     taught_in="Müller, Kornblith and Hinton 2019; Chandrasegaran et al. 2022",
     supports="worse",
     parts="temperatures",
+    revised="A first interval, too short for six pairs of teachers, called T = 4 worse.",
 )
 def smoothed_teacher(run):
     """Test accuracy of students of a smoothed teacher minus those of a plain one, at low and high temperature; six

@@ -87,12 +87,16 @@ def satterthwaite(shares, degrees):
 
 
 def with_examples(error, degrees, units, of_examples, examples):
-    """(error, degrees of freedom) of both kinds of luck: `units` of training, and an `of_examples` from so many."""
-    both = np.hypot(error, of_examples)
-    # Not with 2 units: an error of theirs that comes out small by chance would bring many degrees of freedom along.
+    """(error, degrees of freedom) of both kinds of luck: `units` of training, and an `of_examples` from so many.
+
+    The variance of few units that comes out small by chance would bring many degrees of freedom along. So these, and
+    they alone, are counted as if it lay at its upper 80 % limit; 2 units do not even tell that.
+    """
     if of_examples > 0 and units > 2:
-        degrees = satterthwaite([(error / both) ** 2, (of_examples / both) ** 2], [degrees, examples - 1])
-    return both, degrees
+        of_units, of_examples_alone = error**2 * degrees / special.chdtri(degrees, 0.8), of_examples**2
+        total = of_units + of_examples_alone
+        degrees = satterthwaite([of_units / total, of_examples_alone / total], [degrees, examples - 1])
+    return np.hypot(error, of_examples), degrees
 
 
 def _effects(sums, n):

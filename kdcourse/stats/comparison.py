@@ -143,7 +143,8 @@ def compare(
     covariance, over examples, of two rows that share no seed, averaged over all such rows, but at least 0 (Obuchowski &
     Rockette 1995, doi:10.1080/03610919508813243; Gallas 2006, doi:10.1016/j.acra.2005.11.030, by moments too). What an
     example does to single students is in the variance of the rows already. Degrees of freedom: Satterthwaite's of the
-    sum, with N - 1 for c (Hillis 2007, doi:10.1002/sim.2532, neglects its uncertainty), and 1 where there are but 2
+    sum, with N - 1 for c (Hillis 2007, doi:10.1002/sim.2532, neglects its uncertainty) and with the variance of the
+    rows at its upper 80 % limit, since that of 3 or 4 of them is often far too small; 1 where there are but 2
     independent units.
 
     The note compares with a bootstrap of the pairs, or clusters, or inits and orders, and independently of the examples

@@ -215,7 +215,7 @@ plots.differences(
 # No loss from being too sure is shown: at T = 4, such a teacher says what the sound one says at T = 1, and validation chooses T. *Smoothed* is compared with its plain twin. There is only one such pair of teachers, so the interval leaves out the luck of training them.
 
 # %% [markdown]
-# The cost depends on the task: in the full run of lesson 08, one sample each costs {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points. In another, a smoothed teacher costs {{ size smoothed-teacher-teaches-worse fashion-mnist temperature=4 is worse }} points at T = 4.
+# The cost depends on the task: in the full run of lesson 08, one sample each costs {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points. In another, a smoothed teacher costs {{ size smoothed-teacher-teaches-worse fashion-mnist temperature=10 is worse }} points at T = 10.
 
 # %% [markdown]
 # Repair: ask for log-probabilities, or for several samples. Ask what your teacher was trained on. Fit *its* temperature on validation labels:
