@@ -47,6 +47,21 @@ def alone(row, data, **options):
     return model, distill(model, *parts, order_seed=row.order_seed, progress=False, **settings, **options)
 
 
+def test_students_on_labels_alone_need_no_teacher(data):
+    def untaught(split):
+        return Split(split.labels, inputs=split.inputs)
+
+    nobody = replace(data, train=untaught(data.train), validation=untaught(data.validation), test=untaught(data.test))
+    settings = grid(width=3, soft_weight=0, lr=[0.01, 0.1])
+    table, taught = sweep(settings, nobody, **RUN, **QUIET), sweep(settings, data, **RUN, **QUIET)
+    for name in ("test_accuracy", "test_nll", "validation_accuracy", "loss"):
+        assert table[name].tolist() == taught[name].tolist()
+    assert table[["validation_agreement", "test_agreement"]].isna().all(axis=None)
+    assert nobody.train.teacher_logits is None
+    with pytest.raises(ValueError, match=r"data\.train must hold the teacher's logits, got None"):
+        sweep(grid(width=3, soft_weight=[0, 0.5]), nobody, **RUN, **QUIET)
+
+
 # ---- one tidy row per student ----
 
 

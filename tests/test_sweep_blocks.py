@@ -64,6 +64,27 @@ def test_the_best_settings_are_those_of_the_best_mean_and_come_block_by_block(by
     assert {*zip(found["temperature"], found["lr"], strict=True)} == {best}
 
 
+def test_a_grid_of_several_seeds_is_refused_for_every_block_has_its_own():
+    with pytest.raises(ValueError, match=r"grid must have one init_seed, .* got \[0, 1, 2\]"):
+        sweep_blocks(grid(width=2, init_seed=range(3)), blobs(), examples=20, blocks=2, **OPTIONS)
+
+
+def test_what_cannot_be_chosen_among_is_refused():
+    runs = {"lr": [0.1, 0.1, 1, 1], "block": [0, 1, 0, 1], "validation_accuracy": [0.7, 0.8, 0.6, 0.7]}
+    table = pd.DataFrame(runs).assign(temperature=1, soft_weight=1, weight_decay=0, width=4)
+    sizes = pd.concat([table, table.assign(width=8)])
+    with pytest.raises(ValueError, match=r"one student for each .* sizes \{'width': \[4, 8\]\}"):
+        best_on_validation(sizes)
+    with pytest.raises(ValueError, match="one student for each"):
+        best_on_validation(table.iloc[1:])  # the best has no student on the first block
+    with pytest.raises(ValueError, match="by must be a column of the table, .* got 'val_accuracy'"):
+        best_on_validation(table, "val_accuracy")
+    for nothing in (table.iloc[:0], table.assign(validation_accuracy=np.nan)):
+        with pytest.raises(ValueError, match="no student diverged"):
+            best_on_validation(nothing)
+    assert best_on_validation(table)["lr"].tolist() == [0.1, 0.1]
+
+
 def test_a_gain_is_over_the_student_of_the_same_block_size_and_examples():
     generator = np.random.default_rng(0)
     cases = [

@@ -1,6 +1,7 @@
 """Students that are no MLPs: each row is what `distill` trains alone, and is kept under its code."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from blobs import C, D, blobs, files, same
 from torch import nn
 
+from kdcourse.data import Split
 from kdcourse.models import mlp
 from kdcourse.sweep import grid, sweep
 from kdcourse.train import cosine, distill
@@ -76,6 +78,41 @@ def test_a_student_that_does_not_fit_the_data_is_refused_before_training(data):
         sweep(grid(width=3), data, student=lambda row: nn.Linear(D, 5), resume=False, **RUN)
     with pytest.raises(TypeError, match="must be an nn.Module, got dict"):
         sweep(grid(width=3), data, student=lambda row: row, resume=False, **RUN)
+
+
+def test_a_student_that_does_not_seed_itself_starts_from_the_seed_of_its_row(data):
+    def unseeded(row):
+        return nn.Sequential(nn.Linear(D, row["width"]), nn.Tanh(), nn.Linear(row["width"], C))
+
+    settings = grid(width=4, lr=0.02, init_seed=range(6))
+    torch.manual_seed(5)
+    first = sweep(settings, data, student=unseeded, predictions=True, resume=False, **RUN)
+    drawn = torch.rand(3)
+    again = sweep(settings, data, student=unseeded, predictions=True, resume=False, **RUN)
+    same(again, first, but=["seconds"])
+    assert len({one.tobytes() for one in first["test_logits"]}) == 6
+    torch.manual_seed(5)
+    assert torch.equal(drawn, torch.rand(3))  # and torch's generator is left as it was
+
+
+@pytest.mark.parametrize("wrong", [nn.Linear(D, C), nn.Linear])
+def test_a_student_that_is_no_function_of_a_row_is_refused(data, wrong):
+    with pytest.raises(TypeError, match="student must be a function of a row of the grid, .*, got .*Linear"):
+        sweep(grid(width=3), data, student=wrong, resume=False, **RUN)
+
+
+def test_students_of_ones_own_may_read_pictures(data):
+    def pictures(tensor):
+        return tensor.unsqueeze(1).unsqueeze(3)  # [N, 1, D, 1]
+
+    parts = {name: getattr(data, name) for name in ("train", "validation", "test")}
+    shaped = {name: Split(one.labels, one.teacher_logits, inputs=pictures(one.inputs)) for name, one in parts.items()}
+    flat = sweep(grid(width=4, lr=0.02), data, student=normed, resume=False, **RUN)
+    options = {"student": lambda row: nn.Sequential(nn.Flatten(), *normed(row)), "resume": False} | RUN
+    found = sweep(grid(width=4, lr=0.02), replace(data, **shaped), **options)
+    same(found.drop(columns="seconds"), flat.drop(columns="seconds"))
+    with pytest.raises(ValueError, match=r"data\.train\.inputs must be \[N, D\], got shape \[\d+, 1, \d+, 1\]"):
+        sweep(grid(width=4), replace(data, **shaped), resume=False, **RUN)
 
 
 def test_a_loss_of_ones_own_trains_such_students_too(data):

@@ -34,7 +34,7 @@ def sweep_blocks(
     Parameters
     ----------
     grid : DataFrame
-        As of `grid`, without seeds: block k has `init_seed` and `order_seed` k.
+        As of `grid`, with one seed: block k has `init_seed` and `order_seed` k.
     data : DataSet
         Whose training split is cut.
     examples : int
@@ -58,7 +58,7 @@ def sweep_blocks(
     Raises
     ------
     ValueError
-        For more blocks than there are examples for, and as `sweep` does.
+        For more blocks than there are examples for, for a grid of several seeds, and as `sweep` does.
 
     Examples
     --------
@@ -72,6 +72,10 @@ def sweep_blocks(
     examples, blocks = integer("examples", examples, at_least=1), integer("blocks", blocks, at_least=1)
     if examples * blocks > len(data.train):
         raise ValueError(f"blocks must fit into {len(data.train):,} training examples, got {blocks} of {examples:,}")
+    for name in ("init_seed", "order_seed"):
+        if name in grid and grid[name].nunique() > 1:
+            several = sorted(set(grid[name].tolist()))
+            raise ValueError(f"grid must have one {name}, since block k has its own, k; got {several}")
 
     def one(block):
         part = replace(data, train=data.train[examples * block : examples * (block + 1)])
@@ -103,6 +107,12 @@ def best_on_validation(table: pd.DataFrame, by: str = "validation_accuracy") -> 
         One row per block, in the order of the blocks, or of the seeds of any sweep: rows of two arms with the same ones
         are pairs. Settings with which a student diverged are not chosen.
 
+    Raises
+    ------
+    ValueError
+        For a column that is not there, for no settings with which all students converged, and where the chosen ones
+        have no student, or more than one, on some block: compare students of one size.
+
     Examples
     --------
     >>> runs = {"lr": [0.1, 0.1, 1, 1], "block": [1, 0, 1, 0], "validation_accuracy": [0.7, 0.8, 0.6, 0.7]}
@@ -111,9 +121,17 @@ def best_on_validation(table: pd.DataFrame, by: str = "validation_accuracy") -> 
     [[0.1, 0.0], [0.1, 1.0]]
     """
     # A student that diverged has no accuracy: its settings are none to choose.
-    best = table.assign(merit=merit(table, by).fillna(-np.inf)).groupby(CHOSEN)["merit"].mean().idxmax()
-    rows = table[(table[CHOSEN] == list(best)).all(axis=1)]
-    return rows.sort_values([seed for seed in ("block", "order_seed", "init_seed") if seed in rows])
+    if by not in table:
+        raise ValueError(f"by must be a column of the table, {list(table.columns)}, got {by!r}")
+    means = table.assign(merit=merit(table, by).fillna(-np.inf)).groupby(CHOSEN)["merit"].mean()
+    if not (means > -np.inf).any():
+        raise ValueError(f"table must hold settings with which no student diverged, got {len(means)} settings")
+    rows = table[(table[CHOSEN] == list(means.idxmax())).all(axis=1)]
+    seeds = [seed for seed in ("block", "order_seed", "init_seed") if seed in rows]
+    if rows.duplicated(seeds).any() or len(rows) < len(table[seeds].drop_duplicates()):
+        sizes = {name: table[name].unique().tolist() for name in ("width", "hidden_layers") if name in table}
+        raise ValueError(f"table must hold one student for each of the settings and {seeds}, got sizes {sizes}")
+    return rows.sort_values(seeds)
 
 
 def merit(table: pd.DataFrame, by: str) -> pd.Series:

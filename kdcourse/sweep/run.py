@@ -22,7 +22,7 @@ from kdcourse._process import arithmetic_threads
 from kdcourse.data import DataSet
 from kdcourse.devices import resolve_device
 from kdcourse.stack import schedule_factors
-from kdcourse.sweep.checks import check_data, check_loss_on
+from kdcourse.sweep.checks import check_data, check_loss_on, seeded, taught_by_nobody
 from kdcourse.sweep.chunk import Chunk, sizes_of, train_chunk
 from kdcourse.sweep.kept import Kept
 from kdcourse.sweep.settings import check_settings
@@ -62,18 +62,19 @@ def sweep(
     grid
         What `grid` returns, or a DataFrame with some of its columns; `width` must be there.
     data
-        With teacher logits in all three splits. A control is another teacher signal: see `controls`. Inputs that are
-        ids, [N, L], need its `vocabulary`; the students then are those of `mlp(..., ids=True)`.
+        With teacher logits in all three splits; without a teacher, students learn from labels alone (soft_weight 0).
+        A control is another teacher signal: see `controls`. Inputs that are ids, [N, L], need its `vocabulary`; the
+        students then are those of `mlp(..., ids=True)`.
     epochs, batch_size, schedule, direction
         As in `train.distill`.
     loss
         As in `stack.distill_stack`, the same for all students, whose grid then has no temperature and no soft_weight.
         Finished students are kept under its code and the values it uses.
     student
-        A function of a row of the grid, as a dict, that makes its student, with initial weights of row["init_seed"]:
-        [N, D] -> [N, C]; what `width` means is up to it. Kept under its code as a loss is. Such students train one by
-        one, with `train.distill`, and a loss that is not finite ends the sweep. One that draws in training (dropout)
-        disturbs those beside it, for torch has one generator. None: MLPs.
+        A function of a row of the grid, as a dict, that makes its student, inputs [N, ...] -> logits [N, C]. It is
+        called with torch's generator at row["init_seed"]; what `width` means is up to it. Kept under its code as a
+        loss is. Such students train one by one, with `train.distill`, and a loss that is not finite ends the sweep. One
+        that draws in training (dropout) disturbs those beside it, for torch has one generator. None: MLPs.
     device
         "auto" (CUDA, then MPS, then CPU) or a torch device name.
     chunk
@@ -94,7 +95,8 @@ def sweep(
     DataFrame
         With the index of `grid`: its settings, epochs, batch_size, examples, parameters, ratio (how many times smaller
         than the teacher), and for validation and test: accuracy, nll (nats), ece, agreement (share of examples on which
-        student and teacher choose the same class) and, of two classes, auroc; loss of the last epoch; diverged_at (the
+        student and teacher choose the same class; NaN without one) and, of two classes, auroc; loss of the last epoch;
+        diverged_at (the
         step at which the loss was no longer finite, else <NA>; the measures are then NaN); seconds (of its stack,
         divided by its students).
 
@@ -119,6 +121,8 @@ def sweep(
     # Whatever the index is, and tables that were joined repeat theirs, a student is a position until the very end.
     index, settings = settings.index, settings.reset_index(drop=True)
     students = settings.to_dict("records")
+    given, data = data, taught_by_nobody(data, settings, loss)
+    student = None if student is None else seeded(student)
     check_data(data, direction, None if student is None else student(students[0]))
     epochs, batch_size = integer("epochs", epochs, at_least=1), integer("batch_size", batch_size, at_least=1)
     chunk_size = integer("chunk", chunk, at_least=1)
@@ -149,7 +153,8 @@ def sweep(
             for member, position in enumerate(stacks[place]):
                 results[position] = rows[member], {name: array[member] for name, array in arrays.items()}
                 kept.save(position, *results[position])
-    return _table(settings, results, data, epochs, batch_size, predictions).set_axis(index)
+    table = _table(settings, results, data, epochs, batch_size, predictions).set_axis(index)
+    return table if given is data else table.assign(validation_agreement=np.nan, test_agreement=np.nan)
 
 
 def _arrays(data):
