@@ -192,7 +192,7 @@ def run(
     optimizer = torch.optim.AdamW([*student.parameters(), *asked.parameters()], lr=2e-3, weight_decay=0, fused=True)
     order, rows = torch.Generator().manual_seed(0), []
     with arithmetic_threads(1), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # dropout draws from it
+        torch.default_generator.manual_seed(0)  # dropout draws from it
         for epoch in range(1, epochs + 1):
             sums = torch.zeros(2)
             for batch in torch.randperm(len(train.labels), generator=order).split(BATCH):
@@ -231,20 +231,21 @@ def probe(
     temperature: float = TEMPERATURE,
     asked: nn.Module | None = None,
 ) -> dict[str, float]:
-    """Six unit tests of your soft term, on one batch and without training: a sound one gives 0, all but the last.
+    """Seven unit tests of your soft term, on one batch and without training: a sound one gives 0, but for `to student`.
 
-    Neither model is changed: copies are probed, the student's in evaluation mode.
+    Neither model is changed: copies are probed, the student's in evaluation mode. A loss over logits becomes a term by
+    `lambda student, teacher, x, T: loss(student(x), teacher(x).detach(), ...).mean()`.
 
     Parameters
     ----------
     term : function
-        `(student, teacher, inputs, temperature) -> one number`, the mean over the batch.
+        `(student, teacher, inputs, temperature) -> one number`, the mean over the batch, as a Tensor of shape [].
     student, teacher : nn.Module
         From inputs [B, ...] to logits [B, C]. A student that has learned nothing yet will do.
     inputs : Tensor [B, ...]
         At least two examples.
     temperature : float
-        At which the term is asked.
+        At which the term is asked; at 1, `off` does not see a T that was forgotten.
     asked : nn.Module, optional
         What the term asks in place of the teacher, such as a cache of its answers.
 
@@ -254,7 +255,9 @@ def probe(
         copy: the term of a student that is a copy of the teacher. Three are changes of the student's term: again, the
         largest in five repeats with other random draws; alone, when every example is a batch of its own; shift, when
         10 is added to all of its logits, which changes no probability. Two are lengths of gradients: to teacher, which
-        none should reach, and to student, which is 0 if it learns nothing.
+        none should reach, and to student, which is 0 if it learns nothing. off: how far the student's gradient lies
+        from that of `right_term`, T² · KL(teacher ‖ student), in lengths of that one: 2 for a wrong sign, near 1
+        without T²; not 0 either for another loss that was chosen on purpose.
 
     Raises
     ------
@@ -266,7 +269,7 @@ def probe(
     >>> student, teacher = mlp([3, 8, 4], seed=0), mlp([3, 8, 4], seed=1)
     >>> found = probe(right_term, student, teacher, torch.eye(3))
     >>> {name: round(value, 3) + 0.0 for name, value in found.items() if name != "to student"}
-    {'copy': 0.0, 'again': 0.0, 'alone': 0.0, 'shift': 0.0, 'to teacher': 0.0}
+    {'copy': 0.0, 'again': 0.0, 'alone': 0.0, 'shift': 0.0, 'to teacher': 0.0, 'off': 0.0}
     >>> found["to student"] > 0.01
     True
     """
@@ -276,10 +279,18 @@ def probe(
         raise ValueError(f"inputs must have the shape [B, ...] with B >= 2, got {list(inputs.shape)}")
     temperature = positive("temperature", temperature)
 
+    for name, model in {"student": student, "teacher": teacher}.items():
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"{name} must be an nn.Module, got {type(model).__name__}")
+
     def value(who, batches=(inputs,), draws=0, other=None):
-        torch.manual_seed(draws)
+        (torch if inputs.is_cuda else torch.default_generator).manual_seed(draws)
         other = copy.deepcopy(asked or teacher) if other is None else other
-        return torch.stack([term(who, other, batch, temperature) for batch in batches]).mean()
+        found = [term(who, other, batch, temperature) for batch in batches]
+        if not isinstance(found[0], torch.Tensor) or found[0].ndim:
+            shape = f"shape {list(found[0].shape)}" if isinstance(found[0], torch.Tensor) else type(found[0]).__name__
+            raise TypeError(f"term must return one number, a Tensor of shape [], got {shape}")
+        return torch.stack(found).mean()
 
     with arithmetic_threads(1), torch.random.fork_rng([inputs.device] if inputs.is_cuda else []):
         own, other = copy.deepcopy(student).eval(), copy.deepcopy(asked or teacher)
@@ -295,11 +306,17 @@ def probe(
             loss = value(own, other=other)
             if loss.requires_grad:
                 loss.backward()
-    return found | {"to teacher": _length_of_gradient(other), "to student": _length_of_gradient(own)}
+            sound = copy.deepcopy(student).eval()
+            right_term(sound, copy.deepcopy(teacher), inputs, temperature).backward()
+    wanted, to_student = _gradient(sound), _gradient(own)
+    off = float((to_student - wanted).norm() / wanted.norm().clamp_min(1e-12))
+    return found | {"to teacher": float(_gradient(other).norm()), "to student": float(to_student.norm()), "off": off}
 
 
-def _length_of_gradient(model):
-    return sum(float(p.grad.double().square().sum()) for p in model.parameters() if p.grad is not None) ** 0.5
+def _gradient(model):
+    """Of all parameters, float64 [P]; 0 where none came."""
+    each = (torch.zeros_like(p) if p.grad is None else p.grad for p in model.parameters())
+    return torch.cat([torch.zeros(0), *(one.flatten().cpu() for one in each)]).double()
 
 
 def eight_runs(data: DataSet, teacher: nn.Module, *, epochs: int = 8) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:

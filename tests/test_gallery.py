@@ -106,7 +106,36 @@ def test_two_more_probes_see_what_the_four_do_not(models, name):
     to_student = (torch.cat([pictures, torch.ones(6, 1)], 1).T @ at_logits).norm().item()
     assert found["to student"] == pytest.approx(0 if name == "teacher on both sides" else to_student, rel=1e-4)
     assert (found["to teacher"] > 0.1) == (name == "gradient into the teacher")
+    assert found["off"] == pytest.approx(float(name == "teacher on both sides"), abs=1e-4)
     assert all(parameter.grad is None for model in (student, teacher) for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("fault", "off"),
+    [
+        (lambda s, t, T: T**2 * F.kl_div((s / T).log_softmax(1), (t / T).softmax(1), reduction="batchmean"), 0.0),
+        (lambda s, t, T: F.kl_div((s / T).log_softmax(1), (t / T).softmax(1), reduction="batchmean"), 1 - 1 / T**2),
+        (lambda s, t, T: -(T**2) * F.kl_div((s / T).log_softmax(1), (t / T).softmax(1), reduction="batchmean"), 2.0),
+        (lambda s, t, T: T**2 * F.kl_div((s / T).log_softmax(1), (t / T).softmax(1), reduction="sum") / s.numel(), 0.9),
+        (lambda s, t, T: F.kl_div(s.log_softmax(1), t.softmax(1), reduction="batchmean"), None),
+        (lambda s, t, T: T**2 * F.kl_div((t / T).log_softmax(1), (s / T).softmax(1), reduction="batchmean"), None),
+        (lambda s, t, T: T**2 * _of_shares((s / T).softmax(1), (t / T).softmax(1)), None),
+    ],
+    ids=["right", "no T²", "sign", "mean over classes", "no T", "reversed", "softmax twice on both sides"],
+)
+def test_a_fault_that_the_other_probes_do_not_see_turns_or_shrinks_the_gradient(models, fault, off):
+    student, teacher, pictures = models
+
+    def term(student, teacher, pictures, temperature):
+        return fault(student(pictures), teacher(pictures).detach(), temperature)
+
+    found = gallery.probe(term, student, teacher, pictures)
+    assert all(abs(found[probe]) < 1e-4 for probe in ("copy", "again", "alone", "shift", "to teacher"))
+    assert found["off"] > 0.1 if off is None else found["off"] == pytest.approx(off, abs=1e-4)
+
+
+def _of_shares(student, teacher):
+    return F.kl_div(student.log_softmax(1), teacher.softmax(1), reduction="batchmean")
 
 
 def test_a_student_with_dropout_and_a_cache_are_probed_as_they_are(models):
@@ -130,12 +159,16 @@ def test_a_student_with_dropout_and_a_cache_are_probed_as_they_are(models):
         ),
         ({"inputs": [[0.0]]}, TypeError, "inputs must be a Tensor, got list"),
         ({"temperature": 0}, ValueError, "temperature must be"),
+        ({"student": len}, TypeError, "student must be an nn.Module, got builtin_function"),
+        ({"term": lambda *_: 1.0}, TypeError, r"term must return one number, a Tensor of shape \[\], got float"),
+        ({"term": lambda *_: torch.ones(6)}, TypeError, r"term must return one number, .* got shape \[6\]"),
     ],
 )
 def test_what_cannot_be_probed_is_refused(models, changes, error, message):
     student, teacher, pictures = models
     with pytest.raises(error, match=message):
-        gallery.probe(gallery.right_term, **{"student": student, "teacher": teacher, "inputs": pictures} | changes)
+        sound = {"term": gallery.right_term, "student": student, "teacher": teacher, "inputs": pictures}
+        gallery.probe(**sound | changes)
 
 
 # ---- the terms, by hand ----

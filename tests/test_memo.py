@@ -81,6 +81,8 @@ def broken(result):
         ({"plan": plan(thresholds={"group=a": 0.1})}, [0], "other margins held in some slices"),
         ({"plan": plan(min_samples=50)}, [0], "at least 100 examples"),
         ({"plan": plan(written=datetime.date(2026, 11, 27))}, [0], "audited on 2026-11-26, before it"),
+        ({"plan": plan(confidence=0.99)}, [0], "with a confidence of 0.95"),
+        ({"plan": plan(metric="recall")}, [0], "audited by accuracy"),
         ({"report": report(correction="fdr")}, [0], "corrected as for exploring (fdr)"),
         ({"report": report((90, 0, 0))}, [1], "group = a, all examples"),
         ({"report": report((0, 11, 0))}, [2], "group = b (watch)"),
@@ -95,6 +97,11 @@ def broken(result):
             {"comparison": Comparison(-0.01, -0.031, 0.01, 8, "inconclusive")},
             [3],
             "−1.0 [−3.1, +1.0], n = 8; not shown to be better",
+        ),
+        (
+            {"comparison": Comparison(-0.02, -0.029, -0.011, 8, "worse")},
+            [3],
+            "−2.0 [−2.9, −1.1], n = 8; shown to be worse",
         ),
         ({"export": export(1e-3)}, [4], "1.0e−03 at most, on inputs given, large"),
         ({"latency": latency(p99=2.1)}, [5], "p99 2.1 ms"),
@@ -111,7 +118,7 @@ def test_one_broken_rule_is_enough_and_its_row_says_what_was_found(changes, rule
         limits = {"p99_ms": 2, "break_even_months": 12}
         given = {
             name: getattr(changes["plan"], name)
-            for name in ("margin", "slices", "written", "min_samples", "thresholds")
+            for name in ("margin", "slices", "written", "min_samples", "thresholds", "metric", "confidence")
         }
         changes = {"plan": Plan(**given, **limits)}
     result = full(**changes)

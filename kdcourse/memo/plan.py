@@ -6,7 +6,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kdcourse._arguments import bad_type, bad_value, describe, integer, not_negative, positive
+from kdcourse._arguments import (
+    bad_type,
+    bad_value,
+    confidence_level,
+    describe,
+    integer,
+    not_negative,
+    one_of,
+    positive,
+)
+from kdcourse.audit.metrics import METRICS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +39,10 @@ class Plan:
         How long 99 % of requests may take at most, > 0.
     break_even_months : float, optional
         When the student has to have paid for itself, > 0.
+    metric : str
+        Of the audit, by its name; the margin is in its unit.
+    confidence : float
+        Of the audit's intervals, in (0, 1).
 
     Raises
     ------
@@ -39,7 +53,7 @@ class Plan:
     --------
     >>> plan = Plan(margin=0.02, slices=["garment"], written="2026-11-26")
     >>> plan.policy
-    {'max_gap': 0.02, 'min_samples': 100, 'thresholds': {}, 'require': 'pass'}
+    {'metric': 'accuracy', 'max_gap': 0.02, 'min_samples': 100, 'confidence': 0.95, 'thresholds': {}, 'require': 'pass'}
     """
 
     margin: float
@@ -49,6 +63,8 @@ class Plan:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     p99_ms: float | None = None
     break_even_months: float | None = None
+    metric: str = "accuracy"
+    confidence: float = 0.95
 
     def __post_init__(self) -> None:
         checked = {
@@ -61,6 +77,8 @@ class Plan:
             "break_even_months": None
             if self.break_even_months is None
             else positive("break_even_months", self.break_even_months),
+            "metric": one_of("metric", self.metric, list(METRICS)),
+            "confidence": confidence_level(self.confidence),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -69,8 +87,10 @@ class Plan:
     def policy(self) -> dict[str, Any]:
         """What `audit` is to be told, by its keywords."""
         return {
+            "metric": self.metric,
             "max_gap": self.margin,
             "min_samples": self.min_samples,
+            "confidence": self.confidence,
             "thresholds": dict(self.thresholds),
             "require": "pass",
         }

@@ -38,6 +38,8 @@ def _as_planned(plan, report):
     missing = [name for name in plan.slices if name not in settings["slices"]]
     broken = [
         *([f"{', '.join(map(printable, missing))} was not audited"] if missing else []),
+        *([f"audited by {settings['metric']['name']}"] if plan.metric != settings["metric"]["name"] else []),
+        *([f"with a confidence of {settings['confidence']:.4g}"] if plan.confidence != settings["confidence"] else []),
         *([f"the margin was {_amount(report, settings['max_gap'])}"] if plan.margin != settings["max_gap"] else []),
         *(["other margins held in some slices"] if dict(plan.thresholds) != settings["thresholds"] else []),
         *([f"at least {settings['min_samples']:,} examples"] if plan.min_samples != settings["min_samples"] else []),
@@ -94,8 +96,11 @@ def _compared(plan, report, comparison, against):
         return Rule(rule, OPEN, NOT_MEASURED, OPEN)
     mean, low, high = (gap_text(report, value) for value in comparison[:3])
     measured = f"{mean} [{low}, {high}], n = {comparison.n}"
-    measured += "" if comparison.low > 0 else "; not shown to be better"
-    return Rule(rule, f"interval {required}", measured, _held(comparison.low > -plan.margin))
+    measured += (
+        "; shown to be worse" if comparison.high < 0 else "" if comparison.low > 0 else "; not shown to be better"
+    )
+    held = comparison.low > -plan.margin and not comparison.high < 0
+    return Rule(rule, f"interval {required}, and not below 0", measured, _held(held))
 
 
 def _exported(export):
@@ -127,7 +132,7 @@ def _payback(case):
     months = case.break_even_months
     if math.isinf(months):
         return "never"
-    return "at once" if months == 0 else f"after {months:.2g} months"
+    return "at once" if months == 0 else f"after {months:.2g} months" if months < 10 else f"after {months:.0f} months"
 
 
 def _sheet(sheet):
