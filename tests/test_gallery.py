@@ -166,8 +166,8 @@ def test_a_student_with_dropout_and_a_cache_are_probed_as_they_are(models):
 )
 def test_what_cannot_be_probed_is_refused(models, changes, error, message):
     student, teacher, pictures = models
+    sound = {"term": gallery.right_term, "student": student, "teacher": teacher, "inputs": pictures}
     with pytest.raises(error, match=message):
-        sound = {"term": gallery.right_term, "student": student, "teacher": teacher, "inputs": pictures}
         gallery.probe(**sound | changes)
 
 

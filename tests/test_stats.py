@@ -128,8 +128,18 @@ def test_the_mean_interval_is_the_one_of_scipy(sample, confidence):
     assert result == pytest.approx((np.mean(sample), expected.low, expected.high))
 
 
-def test_equal_values_have_an_interval_of_no_width():
-    assert mean_interval([0.5, 0.5, 0.5]) == (0.5, 0.5, 0.5)
+@given(st.lists(values, min_size=2, max_size=9), st.floats(0.01, 0.99))
+def test_the_mean_interval_is_that_of_a_formula(sample, confidence):
+    mean = math.fsum(sample) / len(sample)
+    error = math.sqrt(math.fsum((one - mean) ** 2 for one in sample) / (len(sample) - 1) / len(sample))
+    reach = scipy_stats.t.ppf((1 + confidence) / 2, len(sample) - 1) * error
+    assert mean_interval(sample, confidence) == pytest.approx((mean, mean - reach, mean + reach), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("value", [0.5, 0.1, -1e300, 1 / 3])
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_equal_values_have_an_interval_of_no_width(value, n):
+    assert mean_interval([value] * n) == (value, value, value)
 
 
 @pytest.mark.parametrize(
@@ -192,3 +202,15 @@ def test_the_sentence_follows_the_verdict(a, margin, said):
 def test_no_sentence_may_be_left_out():
     with pytest.raises(TypeError, match="inconclusive"):
         compare([1.0, 2.0], [0.0, 0.0]).say(better="up", worse="down")
+    with pytest.raises(ValueError, match="equivalent must be a sentence, for that is the verdict; got ''"):
+        compare([0.1, 0.0], [0.0, 0.1], margin=9).say(better="up", worse="down", inconclusive="unclear")
+
+
+def test_the_margin_stands_beside_the_verdict():
+    assert str(compare([0.1, 0.2, 0.1], [0.0] * 3, margin=0.5)).endswith("(n = 3): equivalent (margin 0.5)")
+    assert str(compare([0.1, 0.2, 0.1], [0.0] * 3)).endswith("(n = 3): inconclusive")
+
+
+def test_what_rounding_leaves_of_equal_values_is_no_difference():
+    result = compare([0.3] * 5, [0.1 + 0.2] * 5)
+    assert (*result, result.p_value) == (0.0, 0.0, 0.0, 5, "inconclusive", 1.0)

@@ -172,7 +172,8 @@ def test_with_few_examples_a_difference_of_that_size_is_found_with_that_power(de
     options = {"power": power, "example_deviation": of_examples, "examples": 100}
     difference = detectable_difference(deviation, 8, **options)
     pairs, examples = deviation**2 / 8, of_examples**2 / 100
-    nobs = 1 + (pairs + examples) ** 2 / (pairs**2 / 7 + examples**2 / 99)
+    most = pairs * 7 / scipy_stats.chi2.ppf(0.2, 7)  # for the degrees of freedom
+    nobs = 1 + (most + examples) ** 2 / (most**2 / 7 + examples**2 / 99)
     effect = difference / math.sqrt(pairs + examples) / math.sqrt(nobs)
     assert TTestPower().power(effect, nobs=nobs, alpha=0.05) == pytest.approx(power, abs=1e-9)
 

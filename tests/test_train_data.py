@@ -196,6 +196,7 @@ KEEP = r"list\(inputs\) makes batches of it that keep their order"
     ({"inputs": DataLoader(Stream(), batch_size=16)}, ValueError, f"Got Stream with .*{KEEP}"),
     ({"inputs": zip(INPUTS.split(9), LABELS.split(9), strict=True)}, TypeError, f"inputs .* got zip. {KEEP}"),
     ({"inputs": [(INPUTS, LABELS, LABELS)]}, TypeError, "inputs must be .* got tuple"),
+    ({"inputs": INPUTS.numpy()}, TypeError, r"inputs must be .* got ndarray.* torch\.tensor\(numpy\.asarray\(inputs\)"),
     ({"inputs": {"text": ["a", "b"]}}, TypeError, r"inputs must be .* got \{text: list\}"),
     ({"inputs": {"features": INPUTS, "scale": torch.ones(3)}}, ValueError, r"one row per example .* \[3\]"),
     ({"inputs": {"features": INPUTS * torch.nan}, "labels": LABELS}, ValueError, "features must be finite"),
@@ -207,6 +208,8 @@ KEEP = r"list\(inputs\) makes batches of it that keep their order"
     ({"model": Wrong(lambda logits: {"scores": logits})}, TypeError, r"the model must return logits, .*\{scores: "),
     ({"model": Wrong(lambda logits: logits[:, 0])}, ValueError, r"must return logits \[B, C\] .* got .* \[3\]"),
     ({"class_weight": [1.0, 2.0]}, ValueError, "class_weight must have one weight per class, got 2 for 4"),
+    ({"class_weight": "balanced"}, TypeError, r"class_weight must be \[C\] numbers, got 'balanced'"),
+    ({"class_weight": {0: 1.0}}, TypeError, r"class_weight must be \[C\] numbers, got \{0: 1.0\}"),
     ({"class_weight": [1, 1, -1, 1]}, ValueError, r"class_weight must be >= 0 and finite, got \[1, 1, -1, 1\]"),
 )
 def test_what_does_not_fit_is_named_before_the_first_step(given, error, message):

@@ -54,7 +54,9 @@ def test_train_names_what_it_refuses_before_the_first_step(arguments, error, mes
 @refusals(
     "arguments",
     ({"teacher_logits": LOGITS[:1]}, ValueError, "teacher_logits must have one row per input, got 1 for 50"),
-    ({"teacher_logits": LOGITS[:, :1]}, ValueError, "teacher_logits must have as many classes .* got 1 and 4"),
+    ({"teacher_logits": LOGITS[:, :2]}, ValueError, "teacher_logits must have as many classes .* got 2 and 4"),
+    ({"teacher_logits": LOGITS[:, :1]}, ValueError, "teacher_logits must have 2 classes or more on axis 1, got 1"),
+    ({"teacher_logits": LOGITS.softmax(1)}, ValueError, "teacher_logits must be logits, got probabilities"),
     ({"teacher_logits": LOGITS * math.nan}, ValueError, r"teacher_logits must be finite, got nan at index \[0, 0\]"),
     ({"teacher_logits": LOGITS[:, :, None]}, ValueError, r"teacher_logits must be \[N, C\], got .* \[50, 4, 1\]"),
     ({"teacher_logits": LOGITS.long()}, TypeError, r"teacher_logits must be a floating-point .* torch\.int64"),

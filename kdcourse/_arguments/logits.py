@@ -27,6 +27,19 @@ def check_form(name, logits):
         raise ValueError(f"{name} must be [B, C] or larger, classes on axis 1, got shape {list(logits.shape)}")
 
 
+def check_teaches(name, logits):
+    """Raise a ValueError for a single class, and for probabilities: a softmax of these trains, and teaches little."""
+    if logits.shape[1] == 1:
+        raise ValueError(
+            f"{name} must have 2 classes or more on axis 1, got 1: the two logits of a sigmoid's z are 0, z"
+        )
+    if (logits >= 0).all() and ((logits.sum(1) - 1).abs() < 1e-4).all():
+        raise ValueError(
+            f"{name} must be logits, got probabilities (none is below 0, and an example's sum to 1); "
+            "their logarithms are logits"
+        )
+
+
 def check_logits(name, logits, *, mask=None, allow_minus_infinity=False):
     check_form(name, logits)
     if mask is not None:
@@ -70,6 +83,8 @@ def check_soft_weight(soft_weight, logits=None):
 
 
 def check_class_weight(class_weight):
+    if isinstance(class_weight, (str, dict)):
+        raise TypeError(f"class_weight must be [C] numbers, got {class_weight!r}")
     weights = torch.as_tensor(class_weight)
     if weights.ndim != 1 or weights.is_complex() or weights.dtype == torch.bool:
         raise TypeError(f"class_weight must be [C] numbers, got {describe(weights)}")

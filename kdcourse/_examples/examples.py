@@ -193,6 +193,8 @@ def _parts(batch):
     parts = batch.values() if isinstance(batch, Mapping) else [batch]
     if not parts or not all(isinstance(part, torch.Tensor) and part.ndim for part in parts):
         hint = ". list(inputs) makes batches of it that keep their order" if isinstance(batch, Iterable) else ""
+        if hasattr(batch, "__array__"):  # of NumPy or pandas
+            hint = ". torch.tensor(numpy.asarray(inputs), dtype=torch.float32) makes one of it"
         raise TypeError(
             "inputs must be a tensor [N, ...], a dict of tensors, (inputs, labels), a DataLoader or a list of such, "
             f"got {in_words(batch)}{hint}"

@@ -45,15 +45,18 @@ class Comparison(_Interval):
     example_error : float
         The standard error of the mean that the choice of the examples alone contributes; 0.0 where single examples
         were not given.
+    margin : float
+        What the verdict was reached with.
     """
 
     p_value: float = math.nan
     note: str = ""
     example_error: float = 0.0
+    margin: float = 0.0
 
-    def __new__(cls, mean, low, high, n, verdict, *, p_value=math.nan, note="", example_error=0.0):
+    def __new__(cls, mean, low, high, n, verdict, *, p_value=math.nan, note="", example_error=0.0, margin=0.0):
         self = super().__new__(cls, mean, low, high, n, verdict)
-        self.p_value, self.note, self.example_error = p_value, note, example_error
+        self.p_value, self.note, self.example_error, self.margin = p_value, note, example_error, margin
         return self
 
     def _replace(self, **changes):
@@ -67,6 +70,7 @@ class Comparison(_Interval):
 
     def __str__(self):
         text = f"{self.mean:+.4g} [{self.low:+.4g}, {self.high:+.4g}] (n = {self.n}): {self.verdict}"
+        text += f" (margin {self.margin:.4g})" if self.margin else ""
         return f"{text}. {self.note}" if self.note else text
 
     def say(self, *, better: str, worse: str, inconclusive: str, equivalent: str = "") -> str:
@@ -79,6 +83,11 @@ class Comparison(_Interval):
         equivalent : str
             Needed only where `compare` was given a margin.
 
+        Raises
+        ------
+        ValueError
+            Where the sentence that fits is empty.
+
         Examples
         --------
         >>> from kdcourse.stats import compare
@@ -87,6 +96,10 @@ class Comparison(_Interval):
         'It helps.'
         """
         sentences = {"better": better, "worse": worse, "inconclusive": inconclusive, "equivalent": equivalent}
+        if not sentences[self.verdict]:
+            raise ValueError(
+                f"{self.verdict} must be a sentence, for that is the verdict; got {sentences[self.verdict]!r}"
+            )
         return sentences[self.verdict]
 
 
@@ -168,6 +181,7 @@ def compare(
         raise ValueError(f"margin must be >= 0, got {margin}")
     confidence = confidence_level(confidence)
     difference = a - b
+    difference[abs(difference) <= 1e-13 * (abs(a) + abs(b))] = 0  # what rounding leaves of values that are equal
     seeds = [seed_levels(name, seed, len(a)) for name, seed in [("init_seed", init_seed), ("order_seed", order_seed)]]
     rows = difference.reshape(len(difference), -1).mean(1)
     error, degrees, effects = standard_error(rows, *seeds)
@@ -201,6 +215,7 @@ def compare(
         p_value=float(p_value),
         note=note,
         example_error=float(of_examples),
+        margin=margin,
     )
 
 

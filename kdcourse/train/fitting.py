@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from kdcourse._arguments import number
-from kdcourse._arguments.logits import check_teacher_logits
+from kdcourse._arguments.logits import check_teacher_logits, check_teaches
 from kdcourse._examples import Examples, labelled, only_one
 from kdcourse.losses import LossFunction, blended
 from kdcourse.train.loop import History, fit
@@ -139,7 +139,7 @@ def distill(
     if loss is None:
         loss = blended(temperature, soft_weight, direction=direction, class_weight=class_weight)
         terms["soft"] = blended(temperature, direction=direction)
-    check_teacher_logits(teacher_logits, direction)
+    check_teaches("teacher_logits", check_teacher_logits(teacher_logits, direction))
     examples = Examples(inputs, labels, teacher_logits.detach()).fit(student)
     if terms and examples.has_labels:
         terms["hard"] = blended(soft_weight=0, class_weight=class_weight)
