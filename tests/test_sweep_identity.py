@@ -86,6 +86,20 @@ def test_a_change_in_another_module_of_the_user_changes_the_name(helpers):
     assert identity(loss_of(PLAIN)) != before
 
 
+@pytest.mark.parametrize(
+    "how", ["from constants import K", "from constants import *", "import constants\nK = constants.K"]
+)
+def test_a_change_in_what_that_module_imports_changes_the_name(helpers, monkeypatch, how):
+    names = []
+    for value in (1, 2):
+        helpers.write_text(f"{how}\ndef shift(s):\n    return K * s[:, 0]\n")
+        helpers.with_name("constants.py").write_text(f"K = {value}\n")
+        for module in ("helpers", "constants"):
+            monkeypatch.delitem(sys.modules, module, raising=False)
+        names.append(identity(loss_of(PLAIN)))
+    assert names[0] != names[1]
+
+
 @pytest.mark.slow
 def test_a_fresh_process_with_other_hashes_gives_the_same_name(tmp_path):
     (tmp_path / "somebody.py").write_text(HEAD + PLAIN)
@@ -212,6 +226,33 @@ def test_behind_a_name_is_what_it_uses_in_whatever_module_and_nothing_else(room)
     assert [" ".join(code.split()) for code in room(ROOM)] == expected
     without = room(ROOM, but=("kdcourse._arguments", "kdcourse.room.back.g"))
     assert [" ".join(code.split()) for code in without] == [expected[1], expected[3], expected[5]]
+
+
+@pytest.mark.parametrize(
+    "through",
+    [
+        {
+            "__init__.py": "from kdcourse.room.back import *\n",
+            "front.py": "from kdcourse.room import g\ndef f(x): return g(x)",
+        },
+        {"front.py": "from kdcourse.room import back\ndef f(x): return back.g(x)\n"},
+    ],
+    ids=["a star", "a module"],
+)
+def test_what_is_reached_through_a_star_or_a_module_counts_with_all_that_it_uses(room, through):
+    back = {"back.py": "from kdcourse.room.under import h\n__all__ = ['g']\ndef g(x): return h(x)\n"}
+    found = [room(back | through | {"under.py": f"def h(x): return {factor} * x\n"}) for factor in (2, 3, 2)]
+    assert found[0] == found[2] != found[1]
+
+
+def test_a_module_of_the_package_counts_with_all_that_it_uses(room):
+    names = []
+    for factor in (2, 3):
+        under = f"def h(x): return {factor} * x\n"
+        room({"front.py": "from kdcourse.room.under import h\ndef f(x): return h(x)\n", "under.py": under})
+        front = importlib.import_module("kdcourse.room.front")
+        names.append(identity(lambda x, front=front: front.f(x)))
+    assert names[0] != names[1]
 
 
 def test_what_moves_to_another_module_keeps_its_name_and_what_changes_there_does_not(room):

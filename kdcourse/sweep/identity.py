@@ -75,6 +75,10 @@ def _definitions(source):
     for statement in _stripped(source).body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             for alias in statement.names:
+                if alias.name == "*":
+                    everything = importlib.import_module(statement.module).__all__
+                    found |= {name: [("", {(statement.module, name)})] for name in everything}
+                    continue
                 name = alias.asname or alias.name.split(".")[0]
                 found.setdefault(name, []).append(_imported(getattr(statement, "module", ""), alias))
             continue
@@ -89,8 +93,12 @@ def _imported(of, alias):
         return f"{of}: {ast.unparse(alias)}", set()
     thing = getattr(importlib.import_module(of), alias.name, None)
     if isinstance(thing, types.ModuleType):  # its name does not say what of it is used
-        return code_of(_source(thing)), set()
+        return code_of(_source(thing)), _all_of(thing)
     return ast.unparse(alias) if alias.asname else "", {(of, alias.name)}
+
+
+def _all_of(module):
+    return {(module.__name__, name) for name in _definitions(_source(module))}
 
 
 def _defines(statement):
@@ -200,7 +208,7 @@ class _Described:
         if isinstance(value, property):
             return ["property", self.value(value.fget)]
         if isinstance(value, types.ModuleType):
-            return _module(value)
+            return self.module(value)
         if isinstance(value, types.FunctionType):
             return self.function(value)
         if isinstance(value, type):
@@ -225,6 +233,18 @@ class _Described:
             names = sorted(_looked_up(function.__code__) & function.__globals__.keys())
             code = [*self.code(function.__code__), *([name, self.value(function.__globals__[name])] for name in names)]
         return ["function", *code, *map(self.value, given)]
+
+    def module(self, module):
+        path = getattr(module, "__file__", None)
+        if path is None or _installed(path):
+            return _named(module)
+        code = code_of(_source(module))
+        if module.__name__.split(".")[0] == "kdcourse":
+            return ["module", code, *sorted({part for one in _all_of(module) for part in code_behind(*one)})]
+        imports = [one for one in ast.walk(ast.parse(code)) if isinstance(one, (ast.Import, ast.ImportFrom))]
+        names = {(alias.asname or alias.name).split(".")[0] for one in imports for alias in one.names}
+        used = sorted(vars(module)) if "*" in names else sorted(names & vars(module).keys())
+        return ["module", code, *([name, self.value(vars(module)[name])] for name in used if name[:2] != "__")]
 
     def code(self, code):
         constants = code.co_consts
@@ -253,13 +273,6 @@ def _looked_up(code):
     """The global names that some code refers to, and the code inside it."""
     names = {one.argval for one in dis.get_instructions(code) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     return names.union(*(_looked_up(one) for one in code.co_consts if isinstance(one, types.CodeType)))
-
-
-def _module(module):
-    path = getattr(module, "__file__", None)
-    if path is None or _installed(path):
-        return _named(module)
-    return ["module", module.__name__, code_of(_source(module))]
 
 
 def _named(thing):
