@@ -116,7 +116,7 @@ def asked(data: DataSet, pixels: torch.Tensor, teacher: torch.nn.Module, device:
     before, wanted = data.train, _pixels(data).shape[1]
     if pixels.ndim != 2 or pixels.shape[1] != wanted:
         raise ValueError(f"pixels must be [N, {wanted}], as the data's are, got {list(pixels.shape)}")
-    inputs = Split(torch.zeros(len(pixels)), pixels=pixels, scale=before.scale).inputs
+    inputs = Split(torch.zeros(len(pixels), dtype=torch.int64), pixels=pixels, scale=before.scale).inputs
     said = teacher_logits(teacher, inputs, device=device)
     return replace(data, train=Split(said.argmax(1), said, pixels=pixels, scale=before.scale))
 

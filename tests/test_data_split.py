@@ -73,6 +73,22 @@ def test_rows_that_do_not_belong_together_are_refused(rows, message):
         Split(**{"labels": torch.zeros(2).long()} | rows)
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"labels": np.zeros(2, int)}, "labels must be a tensor, got ndarray of int64 of shape"),
+        ({"inputs": np.zeros((2, 4))}, "inputs must be a tensor, got ndarray of float64 of shape"),
+        ({"teacher_logits": np.zeros((2, 3))}, "teacher_logits must be a tensor, got ndarray"),
+        ({"inputs": None, "pixels": np.zeros((2, 784), np.uint8)}, "pixels must be a tensor, got ndarray of uint8"),
+        ({"labels": torch.zeros(2)}, r"labels must be integers, .* got torch.float32 of shape \[2\]"),
+        ({"labels": torch.zeros(2).bool()}, "labels must be integers, .* got torch.bool"),
+    ],
+)
+def test_arrays_and_labels_that_are_no_indices_are_refused_by_name(rows, message):
+    with pytest.raises(TypeError, match=message):
+        Split(**{"labels": torch.zeros(2).long(), "inputs": torch.zeros(2, 4)} | rows)
+
+
 # ---- a name for the content ----
 
 

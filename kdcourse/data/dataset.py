@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from kdcourse import store
+from kdcourse._arguments import bad_type, describe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,7 @@ class Split:
     Parameters
     ----------
     labels : tensor, int64 [N]
+        Class indices; other integer types will do.
     teacher_logits : tensor, float32 [N, C], optional
     inputs : tensor, float32 [N, D], or int64 [N, L] for ids, optional
         Standardised; or ids below the data set's vocabulary, 0 pads. Give either these or `pixels`, of which they are
@@ -37,6 +39,8 @@ class Split:
 
     Raises
     ------
+    TypeError
+        For labels that are not integers, and for anything but a tensor where one is due.
     ValueError
         For labels that are not [N], rows that do not match them, and both or neither of `inputs` and `pixels`.
 
@@ -63,6 +67,12 @@ class Split:
         # [N, 1] beside [N] would broadcast to [N, N] wherever labels are compared.
         if np.ndim(labels) != 1:
             raise ValueError(f"labels must be [N], one per example, got shape {list(np.shape(labels))}")
+        tensors = {"labels": labels, "teacher_logits": teacher_logits, "inputs": inputs, "pixels": pixels}
+        for name, value in tensors.items():
+            if value is not None and not isinstance(value, torch.Tensor):
+                raise bad_type(name, f"must be a tensor, got {describe(value)}: torch.as_tensor makes one of an array")
+        if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+            raise bad_type("labels", f"must be integers, the index of each example's class, got {describe(labels)}")
         self.labels = labels
         self.teacher_logits: Any = teacher_logits  # a tensor wherever there is a teacher
         self.pixels = pixels
@@ -143,6 +153,9 @@ class DataSet:
     teacher_parameters : int or None
     vocabulary : int or None
         For inputs that are ids: they are below it, and 0 pads. None for inputs that are numbers.
+    standardised : (mean, deviation), float64 [D] each, or None
+        What `kdcourse.bring.own_task` standardised the inputs with: those of training. A raw row becomes an input by
+        `(row - mean) / deviation`, cast to float32.
     """
 
     name: str
@@ -152,6 +165,7 @@ class DataSet:
     class_names: tuple[str, ...]
     teacher_parameters: int | None = None
     vocabulary: int | None = None
+    standardised: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def subset(self, n: int) -> "DataSet":
         """The same data set with the first n training examples (their order is fixed and random).
