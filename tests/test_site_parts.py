@@ -290,9 +290,9 @@ def test_tables_of_the_site_have_minus_signs_and_none_before_a_zero(monkeypatch)
     wrong = part(-0.02, 1) | {"key": {"examples": 500, "teacher": "clean"}, "arms": arms}
     parts = {"soft-beats-hard": [right], "soft-labels-resist-noise": [wrong]}
     monkeypatch.setattr(claims, "result", lambda name: {"settings": {"fashion-mnist": {}}, "parts": parts[name]})
-    assert "| **−1.5\u00a0[−3.0,\u00a0+0.0]** | 80.0 |" in site_claims.where_soft_labels_help()
+    assert "| **−1.52\u00a0[−3.00,\u00a0−0.04]** | 80.0 |" in site_claims.where_soft_labels_help()
     last = site_claims.what_wrong_labels_do().splitlines()[-1]
-    assert last == "| garments | −1.5 [−3.0, +0.0] | +0.5 [+0.0, +1.0] |"
+    assert last == "| garments | −1.52 [−3.00, −0.04] | +0.49 [−0.02, +1.00] |"
 
 
 # ---- pages ----

@@ -7,9 +7,9 @@ import claims_forest
 from site_pages import lesson_pages
 
 from kdcourse import claims
+from kdcourse.claims import quotes
 from kdcourse.claims.record import PLACES
 from kdcourse.claims.verdicts import measured_settings
-from kdcourse.plots.base import signed
 
 SIGNS = {"yes": "✓", "no": "✗", "depends": "±", "cannot tell": "?", "not measured": "…"}
 
@@ -92,8 +92,7 @@ def what_wrong_labels_do():
 
 
 def _gain(part):
-    mean, low, high = (signed(part[name], 1) for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
+    return quotes.gain_of(part).replace(f" {part['unit']}", "")
 
 
 def frame(table, label):
@@ -184,7 +183,10 @@ def _part(claim, part):
 def _arm(arm, part):
     """An arm: its name, its mean in the unit of the part, and what its students chose on validation."""
     mean = "" if arm["mean"] is None else f": {part['scale'] * arm['mean']:.2f}"
-    chosen = ", ".join(f"{name} {value:g}" for name, value in (arm["chosen"] or {}).items())
+    edges = arm.get("edges", ())
+    chosen = ", ".join(
+        f"{name} {value:g}{', on an edge' * (name in edges)}" for name, value in (arm["chosen"] or {}).items()
+    )
     return html.escape(f"{arm['name']}{mean}{f' ({chosen})' if chosen else ''}")
 
 

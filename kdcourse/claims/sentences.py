@@ -236,11 +236,14 @@ def _excluded(claim, parts):
         "equivalent": ("a difference above ", lambda part: max(abs(part["low"]), abs(part["high"]))),
         "not worse": ("a loss above ", lambda part: -part["low"]),
     }[claim.supports]
-    size = max(map(reach, parts), default=0)
-    if len(units) != 1 or size <= 0 or (units == {"points"} and size >= LITTLE):
+    sizes = [reach(part) for part in parts]
+    told = [size for size in sizes if units != {"points"} or size < LITTLE]
+    size = max(told, default=0)
+    if len(units) != 1 or size <= 0 or 2 * len(told) < len(sizes):
         return ""
     digits = 1 - math.floor(math.log10(size))
-    return f" ({what}{_amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded)"
+    some = "" if len(told) == len(sizes) else f"for {_number(len(told))} of {_number(len(sizes))}, "
+    return f" ({some}{what}{_amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded)"
 
 
 def _amount(value, unit):
