@@ -8,6 +8,7 @@ from site_pages import lesson_pages
 
 from kdcourse import claims
 from kdcourse.claims import quotes
+from kdcourse.claims.describe import budget
 from kdcourse.claims.record import PLACES
 from kdcourse.claims.verdicts import measured_settings
 
@@ -129,6 +130,7 @@ def _page(claim, found, lessons):
         ("Measured", html.escape(claim.measured)),
     ]
     facts += [("Revised", html.escape(claim.revised))] * bool(claim.revised)
+    facts += [("Budget", budget(found))] * bool(found and budget(found))
     if claim.measure:
         facts += [
             ("What would change our mind", html.escape(claims.would_change(claim, found))),

@@ -31,6 +31,7 @@ def describe(name: str) -> str:
         lines.append(f"  It {standing(claim, found)}.")
     lines += [f"  Taught in: {claim.taught_in}. Lesson {claim.lesson}.", f"  Measured: {claim.measured}"]
     lines += [f"  Revised: {claim.revised}"] * bool(claim.revised)
+    lines += [f"  Budget: {budget(measured)}"] * bool(budget(measured))
     for setting, about in measured["settings"].items():
         lines += ["", f"  {setting}: {about['date']}, {_minutes(about['seconds'])}"]
         parts = [part for part in measured["parts"] if setting_of(part) == setting]
@@ -39,6 +40,20 @@ def describe(name: str) -> str:
         lines += ["", f"  What would change our mind: {would_change(claim, found)}"]
         lines.append(f"  Measure it again: kdcourse claims --run {claim.name}")
     return "\n".join(lines)
+
+
+def budget(found: dict) -> str:
+    """A sentence about the epochs of a result whose arms chose them, or "".
+
+    >>> budget({"parts": []})
+    ''
+    """
+    arms = [arm for part in found["parts"] for arm in part["arms"].values()]
+    if not any("epochs" in (arm["chosen"] or {}) for arm in arms):
+        return ""
+    return (
+        "Epochs were chosen within a budget that both arms share; what longer training would change was not measured."
+    )
 
 
 def _part(claim, part):

@@ -25,6 +25,7 @@ OWN = "the task's own"
     supports="worse",
     settings=("fashion-mnist", "flights"),
     parts="transfer sets",
+    revised="A temperature of 320, the highest, counted as an edge at first: beyond it, soft labels only match logits.",
 )
 def wrong_distribution_ruins(run):
     """On test, students of the same teacher that were shown other examples minus those shown the task's own, as many of
