@@ -44,11 +44,15 @@ class _Setting:
 # Every thread has its own number, and a new one takes the number that was set last, by whomever. So each user puts its
 # own thread back, and the saved number is the one that was there before all of them.
 _THREADS = _Setting(torch.get_num_threads, torch.set_num_threads, per_thread=True)
+_HERE = threading.local()  # .depth: how many `arithmetic_threads` this thread is inside of
 _PRECISION = _Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, per_thread=False)
 
 
-def arithmetic_threads(count: int) -> AbstractContextManager[None]:
+@contextmanager
+def arithmetic_threads(count: int) -> Iterator[None]:
     """So many threads inside each of torch's operations that this thread asks for, inside a `with`.
+
+    One `with` may stand in another: after it there are as many as before it.
 
     Parameters
     ----------
@@ -57,11 +61,21 @@ def arithmetic_threads(count: int) -> AbstractContextManager[None]:
 
     Examples
     --------
-    >>> with arithmetic_threads(1):
-    ...     torch.get_num_threads()
-    1
+    >>> with arithmetic_threads(2):
+    ...     with arithmetic_threads(1):
+    ...         inner = torch.get_num_threads()
+    ...     inner, torch.get_num_threads()
+    (1, 2)
     """
-    return _THREADS.at(count)
+    outer, before = getattr(_HERE, "depth", 0), torch.get_num_threads()
+    try:
+        with _THREADS.at(count):
+            _HERE.depth = outer + 1
+            yield
+    finally:
+        _HERE.depth = outer
+        if outer:  # only the outermost goes back to what was there before all users
+            torch.set_num_threads(before)
 
 
 def matmul_precision(name: str) -> AbstractContextManager[None]:

@@ -58,6 +58,18 @@ def test_the_same_call_has_the_same_answer_and_another_call_other_noise():
     assert len({first.key, *(other.key for other in others)}) == 4
 
 
+def test_a_class_whose_name_has_no_letters_keeps_its_whole_probability():
+    data = task(names=("0", "1", "2", "b"))
+    api = SimulatedAPI(data, top=5, noise=0, unclear=0)
+    for row, logits in enumerate(data.test.teacher_logits.tolist()):
+        total = sum(math.exp(value) for value in logits)
+        logprobs = api.ask("test", row, call=row).logprobs
+        assert logprobs.keys() == {"0", "1", "2", "b", "B"}
+        for name, value in zip("012", logits[:3], strict=True):
+            assert math.exp(logprobs[name]) == pytest.approx(math.exp(value) / total, rel=1e-3)
+        assert math.exp(logprobs["b"]) == pytest.approx(0.9 * math.exp(logits[3]) / total, rel=1e-3)
+
+
 def test_noise_has_the_deviation_that_was_asked_for():
     api = SimulatedAPI(task(), top=8, noise=0.5, unclear=0)
     odds = []
@@ -224,6 +236,55 @@ def test_a_change_is_found_at_the_next_check_and_its_answers_are_not_used(tmp_pa
     assert client.gaps()[-1] == (
         "The teacher's new version, found after 150 of 300 train examples; 50 answers were thrown away."
     )
+
+
+@pytest.mark.parametrize(("split", "check_every"), [("test", 50), ("train", 80)])
+def test_the_canaries_of_another_split_or_place_are_asked_anew_and_find_the_change(tmp_path, split, check_every):
+    data, path = task(300), tmp_path / "answers"
+    client = Client(SimulatedAPI(data), path)
+    for _ in range(2):
+        client.until_changed("train", canaries=range(25), check_every=50)
+        assert not any(check["changed"] for check in client.checks)
+        assert len(client.answers) == 300 + 8 * 25  # nothing is asked twice for the same split and place
+    client("test", range(300))
+    later = Client(SimulatedAPI(data, drift=4.0, changes_at=len(client.answers)), path)
+    later.until_changed(split, canaries=range(25), check_every=check_every)
+    assert [check["changed"] for check in later.checks] == [True]
+    new = [key for key in Client(later.api, path).answers if key not in client.answers]
+    assert new == [("validation", row, f"{split} {check_every}") for row in range(25)]
+
+
+@pytest.mark.parametrize(("check_every", "needed", "checks"), [(300, 7, "1 check"), (50, 10, "6 checks")])
+def test_canaries_too_few_to_find_a_change_are_refused_before_they_are_asked_again(
+    tmp_path, check_every, needed, checks
+):
+    data = task(300)
+    assert 2.0**-needed < 0.01 / math.ceil(300 / check_every) <= 2.0 ** (1 - needed)
+    client = Client(SimulatedAPI(data, unclear=0), tmp_path / "answers")
+    for count in (0, needed - 1):
+        message = f"canaries must be at least {needed} rows .* for {checks}, got {count}"
+        with pytest.raises(ValueError, match=message):
+            client.until_changed("train", canaries=range(count), check_every=check_every)
+        assert len(client.answers) == count
+    changed = Client(SimulatedAPI(data, noise=0.01, unclear=0, drift=9.0, changes_at=2 * needed), tmp_path / "changed")
+    changed.until_changed("train", canaries=range(needed), check_every=check_every)
+    assert changed.checks[0]["changed"]
+    silent = Client(SimulatedAPI(data, refuses=dict.fromkeys(NAMES, 1.0)), tmp_path / "silent")
+    with pytest.raises(ValueError, match="canaries must be .* with an answer .*, got 0"):
+        silent.until_changed("train", canaries=range(25))
+
+
+def test_an_answer_that_lists_no_class_is_unclear_in_ledger_and_gaps(tmp_path):
+    class Wordy:
+        key, data = "wordy", task(4)
+
+        def ask(self, split, row, call):
+            return Answer("I would say spam.", {"I": -0.1, "It": -2.5} if row else {"spam": -0.1}, 0.1)
+
+    client = Client(Wordy(), tmp_path / "answers")
+    assert targets(client("test", range(4)), NAMES)[1].tolist() == [True, False, False, False]
+    assert client.ledger.loc["test", ["calls", "refused", "unclear"]].tolist() == [4, 0, 3]
+    assert client.gaps()[0].startswith("3 test examples whose answer was unclear: ")
 
 
 def test_what_the_answers_leave_out_is_said_by_label(tmp_path):

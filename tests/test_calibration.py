@@ -36,6 +36,21 @@ def test_the_bias_is_the_first_of_the_best_that_a_loop_finds(label):
     assert fit_bias(logits, torch.from_numpy(labels), label) == max(right, key=right.get) > 0
 
 
+@given(st.integers(0, 10_000), st.integers(1, 12), st.integers(2, 4))
+def test_of_equal_logits_the_first_counts_for_the_bias_too(seed, n, classes):
+    random = np.random.default_rng(seed)
+    logits, labels = random.integers(-4, 4, (n, classes)) / 2, random.integers(0, classes, n)  # many are equal
+    for label in range(classes):
+        right = {}
+        for step in range(41):
+            raised = logits.copy()
+            raised[:, label] += step / 2
+            right[step / 2] = (raised.argmax(1) == labels).sum()
+        assert fit_bias(logits, labels, label) == max(right, key=right.get)
+    assert fit_bias([[0.0, 1.0]], [0], 0) == 1
+    assert fit_bias([[1.0, 0.0]], [1], 1) == 1.5
+
+
 def test_a_class_that_is_not_there_is_not_raised_and_one_that_cannot_be_is_refused():
     logits, labels = examples()
     assert fit_bias(logits, np.where(labels == 2, 1, labels), 2) == 0
@@ -43,6 +58,8 @@ def test_a_class_that_is_not_there_is_not_raised_and_one_that_cannot_be_is_refus
         fit_bias(logits, labels, 5)
     with pytest.raises(ValueError, match="label must be an integer >= 0, got -1"):
         fit_bias(logits, labels, -1)
+    with pytest.raises(ValueError, match="logits must be of two classes or more, got 1"):
+        fit_bias(logits[:, :1], np.zeros_like(labels), 0)
 
 
 # ---- the temperature ----

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
@@ -129,6 +130,21 @@ def test_dropout_drops_in_training_alone_and_the_seed_fixes_the_weights():
     assert not torch.equal(one, other)
 
 
+def test_the_seed_gives_the_weights_that_torch_would_and_leaves_every_generator_alone(monkeypatch):
+    def refuse(seed):
+        raise AssertionError("a GPU was seeded")
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        by_hand = Transformer(V, 8, 2, 2)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
+    state = torch.get_rng_state()
+    for seed in (3, np.int64(3)):
+        for mine, its in zip(Transformer(V, 8, 2, 2, seed=seed).parameters(), by_hand.parameters(), strict=True):
+            assert torch.equal(mine, its)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [({"width": 18, "heads": 4}, "width must be a multiple of .* 8, got 18"), ({"layers": 0}, "layers must be an int")],
@@ -213,6 +229,17 @@ def test_samples_follow_the_distribution(temperature):
     assert chisquare([*observed, rest], [*wrong, count * spare]).pvalue < 1e-6  # it could have failed
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("temperature", [1e-6, 2000.0, 1e6])
+def test_at_no_temperature_padding_is_written_before_the_end(temperature, dtype):
+    drawn = sample(model().to(dtype), prefixes(), 300, temperature=temperature, longest=8).flatten(0, 1)
+    for row in drawn.tolist():
+        assert PAD not in row or row.index(PAD) == row.index(END) + 1
+    if temperature > 1:  # all but padding are about as likely
+        first = drawn[:, 0].bincount(minlength=V)
+        assert chisquare(first[1:], [300.0] * 5).pvalue > 1e-3
+
+
 def test_samples_are_fixed_by_the_seed_and_each_prefix_has_its_own():
     lm = model(scale=0.3)
     one, same, other = (sample(lm, prefixes(), 4, seed=seed, longest=5) for seed in (0, 0, 1))
@@ -245,6 +272,8 @@ def test_phonemes_are_spelled_up_to_the_end():
         (lambda lm: beam(lm, prefixes(), V), "width must be below the size of the vocabulary, 6, got 6"),
         (lambda lm: sample(lm, prefixes(), 0), "count must be an integer >= 1, got 0"),
         (lambda lm: sample(lm, prefixes(), temperature=0.0), "temperature must be > 0, got 0.0"),
+        (lambda lm: sample(lm, prefixes(), temperature=1e-40), "temperature must be from 1e-6 to 1e6, got 1e-40"),
+        (lambda lm: sample(lm, prefixes(), temperature=math.inf), "temperature must be from 1e-6 to 1e6, got inf"),
         (lambda lm: greedy(lm, prefixes(), longest=0), "longest must be an integer >= 1, got 0"),
     ],
 )

@@ -148,7 +148,17 @@ def test_the_seed_decides_and_no_rows_are_no_work():
     first, again, other = (speculative(teacher, draft, prefixes(), seed=seed, longest=9)[0] for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert speculative(teacher, draft, prefixes()[:0], longest=9)[0].shape == (0, 9)
+    none, speculation = speculative(teacher, draft, prefixes()[:0], longest=9)
+    assert none.shape == (0, 9)
+    assert (speculation.acceptance, speculation.steps_saved) == (0, 0)
+
+
+def test_padding_is_proposed_and_written_at_no_temperature():
+    teacher, draft = pair()
+    made, speculation = speculative(teacher, draft, prefixes().repeat(100, 1), temperature=1e6, longest=8)
+    for row in made.tolist():
+        assert PAD not in row or row.index(PAD) == row.index(END) + 1
+    assert speculation.acceptance > 0.99  # both are uniform
 
 
 @pytest.mark.parametrize(
@@ -160,6 +170,7 @@ def test_the_seed_decides_and_no_rows_are_no_work():
         ),
         ({"ahead": 0}, "ahead must be an integer >= 1, got 0"),
         ({"temperature": -1}, "temperature must be >= 0 and finite, got -1"),
+        ({"temperature": 1e-40}, "temperature must be from 1e-6 to 1e6, got 1e-40"),
         ({"longest": 0}, "longest must be an integer >= 1, got 0"),
     ],
 )

@@ -1,11 +1,14 @@
 """Training on sequences: batches, the optimiser, stopping and going on, teachers, a student's own words, the count."""
 
+import contextlib
 import itertools
+import sys
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from kdcourse._examples import borrowed
 from kdcourse.data.cmudict import PAD, encode
 from kdcourse.lm import (
     Transformer,
@@ -171,6 +174,39 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path):
     assert [row["loss"] for row in again.rows] == [row["loss"] for row in history.rows]
     assert [row.get("call") for row in again.rows] == [1, 1, None, None]
     assert not same(whole, model(dropout=0.2))
+
+
+def test_a_checkpoint_of_more_epochs_is_given_back_as_it_is(tmp_path):
+    kept, trained, resumed = tmp_path / "run.safetensors", model(), model()
+    rows = fit(trained, LETTERS, PHONEMES, epochs=3, checkpoint=kept, **QUIET).rows
+    before = kept.read_bytes()
+    for epochs in (3, 2, 1):
+        assert fit(resumed, LETTERS, PHONEMES, epochs=epochs, checkpoint=kept, **QUIET).rows == rows
+        assert same(trained, resumed)
+    assert kept.read_bytes() == before
+
+
+def test_a_run_goes_on_once_the_model_is_on_the_device(tmp_path, monkeypatch):
+    module, seen = sys.modules[fit.__module__], []
+
+    @contextlib.contextmanager
+    def borrowing(*arguments, **options):
+        with borrowed(*arguments, **options):
+            seen.append("moved")
+            yield
+        seen.append("moved back")
+
+    def resume(*arguments):
+        seen.append("resumed")
+        return inner(*arguments)
+
+    inner = module._resume
+    kept = tmp_path / "run.safetensors"
+    fit(model(), LETTERS, PHONEMES, epochs=1, checkpoint=kept, **QUIET)
+    monkeypatch.setattr(module, "borrowed", borrowing)
+    monkeypatch.setattr(module, "_resume", resume)
+    fit(model(), LETTERS, PHONEMES, epochs=2, checkpoint=kept, **QUIET)
+    assert seen == ["moved", "resumed", "moved back"]
 
 
 def test_a_student_learns_from_a_teachers_distributions_and_the_teacher_stays_as_it_is():

@@ -1,13 +1,17 @@
 """What is watched of an on-policy run, against loops over tokens; and runs that are broken on purpose, bug by bug."""
 
 import copy
+import itertools
 import math
+import sys
 
 import pytest
 import torch
+from torch import nn
 
+from kdcourse import data
 from kdcourse.data.cmudict import END, PAD, START, encode
-from kdcourse.lm import RUNS, Transformer, broken, fit, sample, watch
+from kdcourse.lm import RUNS, Transformer, broken, fit, greedy, sample, scores, watch
 from kdcourse.lm.failures import ends_with_start, other_vocabulary, without_end
 
 LETTERS = encode(["cat", "at", "task", "dads"], 4)
@@ -59,6 +63,48 @@ def test_what_is_watched_is_what_loops_over_the_tokens_find(k, seed):
     seen, wanted = watch(student, teacher, letters, k=k, seed=seed), by_loops(student, teacher, letters, k, seed)
     assert 0 < wanted["endless"] < 1
     assert seen == pytest.approx(wanted, rel=1e-4)
+
+
+class Elsewhere(nn.Module):
+    """A model on the meta device: it takes tokens that are there alone, and what it answers is known here."""
+
+    def __init__(self, model, *tokens):
+        super().__init__()
+        self.recipe, self.weight = model.recipe, nn.Parameter(torch.zeros(1, device="meta"))
+        self.logits = model(*tokens).detach()
+
+    def forward(self, *tokens):
+        assert all(rows.is_meta for rows in tokens)
+        return self.logits
+
+
+def test_models_that_are_watched_get_the_tokens_on_their_own_device(monkeypatch):
+    student, teacher = model(0), model(1)
+    expected, written = watch(student, teacher, LETTERS), sample(student, LETTERS)
+    before = torch.cat([torch.full((4, 1), START), written[:, 0, :-1]], 1)
+    monkeypatch.setattr(sys.modules[watch.__module__], "sample", lambda *_, **__: written)
+    for pair in itertools.product(
+        (student, Elsewhere(student, LETTERS, before)), (teacher, Elsewhere(teacher, LETTERS, before))
+    ):
+        assert watch(*pair, LETTERS) == expected
+
+
+def test_a_model_that_is_scored_gets_the_words_on_its_own_device(monkeypatch):
+    lm, words, asked = model(0), data.load("cmudict").test[:20], []
+    expected = scores(lm, words, samples=2)
+
+    def losses(_, *tokens_and_loss):
+        asked.extend(tokens_and_loss[:2])
+        return torch.zeros(asked[-1].shape), None
+
+    module = sys.modules[scores.__module__]
+    for name, write in [("greedy", greedy), ("sample", sample)]:
+        monkeypatch.setattr(module, name, lambda _, *given, write=write, **options: write(lm, *given, **options))
+    monkeypatch.setattr(module, "token_losses", losses)
+    found = scores(Elsewhere(lm, LETTERS, LETTERS), words, samples=2)
+    assert torch.equal(found["phoneme accuracy"], expected["phoneme accuracy"])
+    assert len(asked) == 4
+    assert all(tokens.is_meta for tokens in asked)
 
 
 def test_watching_changes_no_model_and_draws_nothing():

@@ -223,6 +223,22 @@ def test_soften_gives_minus_infinity_probability_zero():
     assert soft.tolist() == [[0.5, 0.0, 0.5]]
 
 
+@pytest.mark.parametrize(
+    ("logits", "expected"),
+    [
+        ([1e35, 0.0, -1e35], [1.0, 0.0, 0.0]),
+        ([-1e35, -2e35, -math.inf], [1.0, 0.0, 0.0]),
+        ([3e38, 3e38, -3e38], [0.5, 0.5, 0.0]),
+        ([1e35, 2e35, 2e35], [0.0, 0.5, 0.5]),
+    ],
+)
+def test_soften_takes_the_largest_logits_at_the_lowest_temperature(logits, expected):
+    for temperature in (1e-6, torch.tensor([[1e-5], [1.0]])):
+        soft = soften(torch.tensor([logits, [0.0, -math.log(3), -math.inf]]), temperature)
+        assert soft[0].tolist() == expected
+    assert soft[1].tolist() == pytest.approx([0.75, 0.25, 0])
+
+
 def test_soften_takes_one_temperature_per_stacked_student():
     logits = draw(3, 4, 5)
     together = soften(logits, torch.tensor([1.0, 2.0, 8.0], dtype=torch.float64).view(3, 1, 1))

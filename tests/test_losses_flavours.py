@@ -235,8 +235,7 @@ def test_any_precision_gives_a_finite_loss_that_is_right(name, scale, dtype):
     more = [draw_labels((6,), 5)] if name in ON_LOGITS else []
     student, teacher = (draw(*size, seed=k, scale=scale).clamp(-3e4, 3e4).to(dtype) for k in (0, 1))
     found = loss(student.requires_grad_(), teacher, *more)
-    if not name.startswith("jsd"):
-        assert found.dtype == torch.float32
+    assert found.dtype == torch.float32
     torch.testing.assert_close(
         found.double(),
         loss(student.double(), teacher.double(), *more).detach(),
@@ -246,6 +245,17 @@ def test_any_precision_gives_a_finite_loss_that_is_right(name, scale, dtype):
     )
     found.sum().backward()
     assert student.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ON_FEATURES)
+@pytest.mark.parametrize("dtypes", [(torch.float32, torch.float64), (torch.float64, torch.float32)])
+def test_a_teachers_features_may_be_of_another_precision(name, dtypes):
+    student, teacher = (draw(4, 2, 2, 3, seed=k, dtype=dtype) for k, dtype in enumerate(dtypes))
+    found = ON_FEATURES[name](student.requires_grad_(), teacher)
+    found.sum().backward()
+    assert student.grad.abs().sum() > 0
+    expected = ON_FEATURES[name](student.double(), teacher.double())
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6, check_dtype=False)
 
 
 @pytest.mark.parametrize("name", {**ON_LOGITS, **ON_FEATURES})
@@ -272,6 +282,39 @@ def test_a_teacher_may_give_some_classes_no_probability(name):
     found = ON_LOGITS[name](student, never, labels)
     rare = off.sum(1) < 3  # with no probability at all for the others nothing is known of them
     torch.testing.assert_close(found[rare], ON_LOGITS[name](student, hardly, labels)[rare])
+    found.sum().backward()
+    assert student.grad.isfinite().all()
+
+
+AT_A_TEMPERATURE = {
+    "dkd_loss": dkd_loss,
+    "jsd_loss": jsd_loss,
+    "jsd_loss, forward": partial(jsd_loss, beta=0),
+    "jsd_loss, reverse": partial(jsd_loss, beta=1),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, *HALVES])
+@pytest.mark.parametrize("name", AT_A_TEMPERATURE)
+def test_each_stacked_student_may_have_a_temperature_of_its_own(name, dtype):
+    student, teacher, labels = draw(3, 4, 6), draw(3, 4, 6, seed=1), draw_labels((3, 6), 4)
+    temperatures = torch.tensor([1.0, 4.0, 300.0], dtype=dtype)  # 300² is no float16
+    found = AT_A_TEMPERATURE[name](student, teacher, labels, temperature=temperatures.view(3, 1, 1))
+    assert found.shape == (3, 6)
+    for k, temperature in enumerate(temperatures.tolist()):
+        alone = AT_A_TEMPERATURE[name](student[k].T, teacher[k].T, labels[k], temperature=temperature)
+        torch.testing.assert_close(found[k], alone)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, *HALVES])
+@pytest.mark.parametrize("temperature", [0.01, 1.0, 4.0, 50.0, 1000.0])
+@pytest.mark.parametrize(("beta", "direction"), [(0, "forward"), (1, "reverse")])
+def test_the_ends_of_jsd_are_kd_loss_at_every_temperature_and_precision(beta, direction, temperature, dtype):
+    student, teacher = draw(6, 4, scale=500.0, dtype=dtype), draw(6, 4, seed=1, scale=500.0, dtype=dtype)
+    found = jsd_loss(student.requires_grad_(), teacher, beta=beta, temperature=temperature)
+    expected = kd_loss(student, teacher, temperature, direction=direction, reduction="none")
+    assert torch.equal(found, expected)
+    assert found.dtype == expected.dtype
     found.sum().backward()
     assert student.grad.isfinite().all()
 

@@ -1,5 +1,6 @@
 """A sweep gives the same table in chunks of any size, in threads, in other processes, and in too little memory."""
 
+import contextlib
 import threading
 
 import joblib
@@ -10,7 +11,7 @@ from blobs import C, D, blobs, close, mixed
 from joblib.externals.loky import get_reusable_executor
 from tqdm import tqdm
 
-from kdcourse._process import matmul_precision
+from kdcourse._process import arithmetic_threads, matmul_precision
 from kdcourse.losses import kd_loss
 from kdcourse.sweep import grid, run, sweep
 
@@ -117,6 +118,34 @@ def test_settings_of_the_process_come_back_in_any_order_of_leaving():
         assert torch.get_float32_matmul_precision() == "medium"
         users[0].__exit__(None, None, None)
         assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_number_of_threads_within_another_gives_way_to_that_one_again():
+    begun, over = threading.Event(), threading.Event()
+
+    def meanwhile():
+        with arithmetic_threads(5):
+            begun.set()
+            assert over.wait(60)
+
+    other = threading.Thread(target=meanwhile)
+    other.start()
+    assert begun.wait(60)
+    with arithmetic_threads(3):
+        with contextlib.suppress(ZeroDivisionError), arithmetic_threads(1):
+            with arithmetic_threads(4):
+                pass
+            assert torch.get_num_threads() == 1
+            raise ZeroDivisionError
+        assert torch.get_num_threads() == 3
+    counts = [torch.get_num_threads()]
+    over.set()
+    other.join(60)
+    new = threading.Thread(target=lambda: counts.append(torch.get_num_threads()))  # starts with what was set last
+    new.start()
+    new.join()
+    assert counts == [2, 2]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,8 @@ def with_nan():
     ({"device": "abacus"}, ValueError, "device must be .* got 'abacus'"),
     ({"order_seed": None}, ValueError, "order_seed must be an integer >= 0, got None"),
     ({"schedule": 0.5}, TypeError, r"schedule must be a function or None, got 0\.5"),
+    ({"schedule": lambda done: 0.5 - done, "batch_size": 10}, ValueError, r"schedule must .* got -0\.\d+ at step 3"),
+    ({"schedule": lambda done: None if done else 1.0, "batch_size": 25}, TypeError, "what schedule returns must be a"),
     ({"validation": INPUTS}, TypeError, "of validation, labels must be .* got None"),
     ({"validation": Split(LABELS, inputs=INPUTS[:, :3])}, ValueError, r"of validation, inputs must fit .* \[50, 3\]"),
 )

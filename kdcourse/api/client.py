@@ -1,6 +1,7 @@
 """Asking an API: each answer once, none of them lost, and a look at the version now and then."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,8 +10,8 @@ import pandas as pd
 import torch
 
 from kdcourse import store
-from kdcourse._arguments import integer
-from kdcourse.api.reading import parse, targets, version_changed
+from kdcourse._arguments import bad_value, integer
+from kdcourse.api.reading import targets, version_changed
 from kdcourse.api.simulated import REFUSAL, Answer, SimulatedAPI
 
 LEVEL = 0.01  # how often an API that stays as it is is said to have changed, all checks together (Bonferroni)
@@ -71,10 +72,10 @@ class Client:
         lines = map(json.loads, whole.splitlines())
         self.answers = {(line["split"], line["row"], line["repetition"]): Answer(**line["answer"]) for line in lines}
 
-    def __call__(self, split: str, rows: Iterable[int], repetition: int = 0) -> list[Answer]:
+    def __call__(self, split: str, rows: Iterable[int], repetition: int | str = 0) -> list[Answer]:
         """The answers about these rows of a split; what has been asked before is not asked again.
 
-        A canary is asked again, and paid again, under another `repetition`.
+        A canary is asked again, and paid again, under another `repetition`: a number, or the name of a check.
         """
         keys = [(split, int(row), repetition) for row in rows]
         with open(self.path, "a", encoding="utf-8", buffering=1) as file:  # a line at a time: paid is kept
@@ -96,6 +97,7 @@ class Client:
         split : str
         canaries : sequence of int
             Rows of validation, of which an answer is there; asked again before the first call, and after every so many.
+            What they say at a check is kept under the split and the number of its rows that are asked by then.
         check_every : int
             Calls between two checks. What was asked since the last check that found nothing is thrown away.
         rest : str
@@ -106,17 +108,29 @@ class Client:
         logits : Tensor [N, C]
         kept : bool Tensor [N]
             False for what was refused or unclear, thrown away or not asked.
+
+        Raises
+        ------
+        ValueError
+            For a `check_every` that is no count, and for so few canaries with an answer that no change could be found.
         """
         names, rows = self.api.data.class_names, range(len(getattr(self.api.data, split)))
         asked, starts = [], range(0, len(rows), integer("check_every", check_every, at_least=1))
-        first, second = (targets(self("validation", canaries, repetition), names) for repetition in (0, 1))
+        limit = LEVEL / max(len(starts), 1)
+        first = targets(self("validation", canaries), names)
+        count, needed = int(first[1].sum()), math.floor(-math.log2(limit)) + 1
+        if count < needed:  # the smallest p-value of K canaries is 2^-K, where each lies further off
+            checks = f"{len(starts)} check{'s' * (len(starts) != 1)}"
+            raise bad_value(
+                "canaries", f"must be at least {needed} rows of validation with an answer for {checks}, got {count}"
+            )
+        second = targets(self("validation", canaries, 1), names)
         self.checks, self._watched = [], split
-        for check, start in enumerate(starts, 1):
+        for start in starts:
             block = self(split, rows[start : start + check_every])
-            later = targets(self("validation", canaries, 1 + check), names)
+            later = targets(self("validation", canaries, f"{split} {start + len(block)}"), names)
             all_three = first[1] & second[1] & later[1]
             p = version_changed(*(logits[all_three] for logits, _ in (first, second, later)))
-            limit = LEVEL / len(starts)
             self.checks.append({"rows": start + len(block), "p": p, "limit": limit, "changed": p < limit})
             if self.checks[-1]["changed"]:
                 break
@@ -128,13 +142,16 @@ class Client:
 
     @property
     def ledger(self) -> pd.DataFrame:
-        """What was asked and paid: a row per split, and one for the canaries; calls, refused, unclear, paid."""
+        """What was asked and paid: a row per split, and one for the canaries; calls, refused, unclear, paid.
+
+        Unclear is an answer that was not refused and of which `targets` makes nothing.
+        """
         rows = [
             {
                 "asked": "canaries, again" if repetition else split,
                 "calls": 1,
-                "refused": self._missing(answer) == "refused",
-                "unclear": self._missing(answer) == "unclear",
+                "refused": (missing := self._missing(answer)) == "refused",
+                "unclear": missing == "unclear",
                 "paid": answer.price,
             }
             for (split, _, repetition), answer in self.answers.items()
@@ -144,7 +161,7 @@ class Client:
     def _missing(self, answer):
         if not answer.logprobs and answer.text == REFUSAL:
             return "refused"
-        return "" if parse(answer.text, self.api.data.class_names) is not None else "unclear"
+        return "" if targets([answer], self.api.data.class_names)[1].item() else "unclear"
 
     def gaps(self, split: str = "test") -> list[str]:
         """What these answers leave out, as sentences for a memo: what was refused or unclear, and a new version.

@@ -46,7 +46,8 @@ def targets(
         Logarithms of probabilities, finite. Tokens that are a class name in other letters are added up, other tokens
         count as left. An answer without log-probabilities is its class with certainty.
     kept : bool Tensor [N]
-        False for what was refused or names no single class; its logits are 0.
+        False for what was refused, names no single class, or has log-probabilities of other tokens alone; its logits
+        are 0.
 
     Examples
     --------

@@ -10,6 +10,7 @@ from scipy import special
 from kdcourse import store
 from kdcourse.data import DataSet
 
+VERSION = 2  # of the answers; another one is another key, so that nobody finds those of before
 SPELLINGS = {str.lower: 0.9, str.upper: 0.1}  # the tokens that stand for one class, and their shares
 SENTENCES = ("{}", "{}.", "Answer: {}", "I would say {}.")
 REFUSAL = "I cannot help with that."
@@ -42,7 +43,8 @@ class SimulatedAPI:
     data : DataSet
         With the teacher's logits.
     top : int
-        So many of the likeliest tokens come with the answer, 0 for none. A class has two (spam, SPAM).
+        So many of the likeliest tokens come with the answer, 0 for none. A class has two (spam, SPAM), and one where
+        its name is the same in both (7).
     noise : float
         Standard deviation of what is added to each logit, anew at each call.
     refuses : dict of float by class name
@@ -80,7 +82,7 @@ class SimulatedAPI:
         """A short name for everything that its answers depend on."""
         settings = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "data"}
         logits = [getattr(self.data, split).fingerprint() for split in ("train", "validation", "test")]
-        return store.fingerprint([logits, settings | {"refuses": dict(self.refuses)}])
+        return store.fingerprint([VERSION, logits, settings | {"refuses": dict(self.refuses)}])
 
     def ask(self, split: str, row: int, call: int) -> Answer:
         """The answer about row `row` of the split of that name, after `call` other calls."""
@@ -98,10 +100,10 @@ class SimulatedAPI:
         if rng.random() < self.unclear:
             said = f"{said} or {second}"
         text = SENTENCES[rng.integers(len(SENTENCES))].format(said)
-        tokens = {
-            spelled(name): float(logprob + np.log(share))
-            for name, logprob in zip(names, special.log_softmax(logits), strict=True)
-            for spelled, share in SPELLINGS.items()
-        }
+        tokens: dict[str, float] = {}
+        for name, logprob in zip(names, special.log_softmax(logits), strict=True):
+            for spelled, share in SPELLINGS.items():
+                before = tokens.get(spelled(name), -np.inf)  # a name without letters is spelled in one way alone
+                tokens[spelled(name)] = float(np.logaddexp(before, logprob + np.log(share)))
         likeliest = sorted(tokens, key=tokens.__getitem__, reverse=True)[: self.top]
         return Answer(text, {token: round(tokens[token], 4) for token in likeliest}, self.price)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from kdcourse._arguments import integer, positive
+from kdcourse._arguments import integer, number
+from kdcourse._arguments.logits import check_temperature
 from kdcourse._examples import home_of, in_mode
 from kdcourse.data.cmudict import END, LONGEST, PAD, START, TOKENS
 from kdcourse.lm.model import Transformer
@@ -57,7 +58,7 @@ def sample(
     count : int
         Samples of each, >= 1; they may be equal.
     temperature : float
-        The logits are divided by it, > 0.
+        The logits are divided by it, from 1e-6 to 1e6.
     seed : int
         Of the draws.
     longest : int
@@ -73,11 +74,11 @@ def sample(
     >>> sample(model, words, 3, longest=4).shape
     torch.Size([2, 3, 4])
     """
-    count, temperature = integer("count", count, at_least=1), positive("temperature", temperature)
+    count, temperature = integer("count", count, at_least=1), check_temperature(number("temperature", temperature))
     draws = torch.Generator(device=home_of(model)).manual_seed(integer("seed", seed, at_least=0))
 
     def draw(logits):
-        return torch.multinomial((logits / temperature).softmax(1), 1, generator=draws).squeeze(1)
+        return torch.multinomial(tempered(logits, temperature), 1, generator=draws).squeeze(1)
 
     return _write(model, prefixes, longest, draw, count).unflatten(0, (len(prefixes), count))
 
@@ -132,6 +133,17 @@ def spelled(tokens: torch.Tensor) -> list[tuple[str, ...]]:
         stop = next((place for place, token in enumerate(row) if token in (END, PAD)), len(row))
         rows.append(tuple(TOKENS[token] for token in row[:stop]))
     return rows
+
+
+def tempered(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Probabilities [B, V, ...] of the next token at a temperature: of padding 0, whatever its logit is divided by.
+
+    >>> tempered(torch.tensor([[-1e4, 0.0, 0.0]]), 1e6)
+    tensor([[0.0000, 0.5000, 0.5000]])
+    """
+    scaled = logits / temperature
+    scaled[:, PAD] = -torch.inf
+    return scaled.softmax(1)
 
 
 def batches(prefixes: torch.Tensor, size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -122,7 +122,7 @@ class Transformer(nn.Module):
         self.recipe: dict[str, Any] = sizes | {"dropout": dropout}
         with nullcontext() if seed is None else generator_kept():
             if seed is not None:
-                torch.manual_seed(seed)
+                torch.default_generator.manual_seed(int(seed))  # torch.manual_seed would seed a GPU's as well
             self.embed = nn.Embedding(vocabulary, width)
             self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
             self.norm = nn.RMSNorm(width)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from kdcourse._examples import in_mode
+from kdcourse._examples import home_of, in_mode
 from kdcourse.data.cmudict import Words
 from kdcourse.lm.batches import bucketed, trimmed
 from kdcourse.lm.decode import BATCH, greedy, sample, spelled
@@ -67,10 +67,11 @@ def scores(model: Transformer, words: Words, *, samples: int = 16, seed: int = 0
 
 def _log_probabilities(model, letters, tokens):
     """Of each token, [N, P], 0 in padding; and where there is one."""
-    values = torch.zeros(tokens.shape)
+    values, home = torch.zeros(tokens.shape), home_of(model)
     nothing = torch.Generator().manual_seed(0)
     with torch.no_grad(), in_mode(model, training=False):
         for rows in bucketed(letters, tokens, BATCH, nothing):
-            found, _ = token_losses(model, trimmed(letters[rows]), trimmed(tokens[rows]), blended(soft_weight=0))
-            values[rows, : found.shape[1]] = -found
+            batch, said = trimmed(letters[rows]).to(home), trimmed(tokens[rows]).to(home)
+            found, _ = token_losses(model, batch, said, blended(soft_weight=0))
+            values[rows, : found.shape[1]] = -found.cpu()
     return values, tokens != 0

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch
 
 from kdcourse._arguments import integer, not_negative
+from kdcourse._arguments.logits import check_temperature
 from kdcourse._examples import home_of, in_mode
 from kdcourse.data.cmudict import END, LONGEST, PAD, START
-from kdcourse.lm.decode import BATCH, batches
+from kdcourse.lm.decode import BATCH, batches, tempered
 from kdcourse.lm.model import Cache, Transformer
 
 
@@ -40,13 +41,13 @@ class Speculation(NamedTuple):
 
     @property
     def acceptance(self) -> float:
-        """The share of the tested proposals that were accepted."""
-        return self.accepted / self.tested
+        """The share of the tested proposals that were accepted; 0 where there were none."""
+        return self.accepted / self.tested if self.tested else 0.0
 
     @property
     def steps_saved(self) -> float:
-        """The share of the teacher's passes that were not needed."""
-        return 1 - self.steps / self.written
+        """The share of the teacher's passes that were not needed; 0 where there were none."""
+        return 1 - self.steps / self.written if self.written else 0.0
 
 
 def speculative(
@@ -76,7 +77,7 @@ def speculative(
     ahead : int
         Tokens that the draft proposes at a time, >= 1.
     temperature : float
-        The logits of both are divided by it; 0 is greedy decoding. >= 0.
+        The logits of both are divided by it, from 1e-6 to 1e6; 0 is greedy decoding.
     seed : int
         Of the draws.
     longest : int
@@ -101,7 +102,8 @@ def speculative(
     (torch.Size([1, 4]), True)
     """
     ahead, longest = integer("ahead", ahead, at_least=1), integer("longest", longest, at_least=1)
-    temperature = not_negative("temperature", temperature)
+    if temperature := not_negative("temperature", temperature):
+        check_temperature(temperature)
     sizes = [model.recipe["vocabulary"] for model in (teacher, draft)]
     if sizes[0] != sizes[1]:
         raise ValueError(f"draft must have the vocabulary of teacher, got {sizes[1]} and {sizes[0]} tokens")
@@ -218,4 +220,4 @@ def _probabilities(logits, temperature):
     """[B, V, P] of logits [B, V, P]; at temperature 0 all on the likeliest."""
     if temperature == 0:
         return torch.zeros_like(logits).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
-    return (logits / temperature).softmax(1)
+    return tempered(logits, temperature)

@@ -81,7 +81,7 @@ def fit(
         Called after every epoch; what it returns, as {"validation_error": 0.07}, goes into the row.
     checkpoint : path, optional
         Written after every epoch, and gone on from if it is there: a run that was stopped ends like one that was not,
-        but for what `rewrite` draws.
+        but for what `rewrite` draws. If it holds as many epochs or more, the model is that of the checkpoint.
     device, progress
         "auto" (CUDA, then MPS, then CPU) or a device's name; a progress bar.
 
@@ -128,15 +128,15 @@ def fit(
     device = resolve_device(device)
     optimizer = Muon(model.named_parameters(), lr, weight_decay)
     history = History(device=str(device))
-    if checkpoint is not None and Path(checkpoint).exists():
-        history.rows = _resume(checkpoint, model, optimizer)
     per_epoch = math.ceil(len(prefixes) / batch_size)
     lent = nullcontext() if asked is None else borrowed(asked, device, training=False)
     with borrowed(model, device, training=True), lent:
+        if checkpoint is not None and Path(checkpoint).exists():  # here, for the optimizer's state to be on the device
+            history.rows = _resume(checkpoint, model, optimizer)
         bar = tqdm(total=epochs, initial=len(history), desc="training", unit="epoch", leave=False, disable=not progress)
         for epoch in itertools.count(len(history)):
             spent_before = sum(row["flops"] for row in history.rows)
-            if epoch == epochs or (flops is not None and spent_before >= flops):
+            if (epochs is not None and epoch >= epochs) or (flops is not None and spent_before >= flops):
                 break
             start, total, tokens, spent = time.perf_counter(), 0.0, 0, 0
             order = torch.Generator().manual_seed(order_seed * 100_003 + epoch)

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from kdcourse._arguments import ids, integer
-from kdcourse._examples import in_mode
+from kdcourse._examples import home_of, in_mode
 from kdcourse.data.cmudict import END, PAD, START
 from kdcourse.lm.decode import sample
 from kdcourse.lm.model import Transformer
@@ -46,10 +46,10 @@ def watch(
     """
     k = integer("k", k, at_least=1)
     ids("prefixes", prefixes, student.recipe["vocabulary"])
-    written = sample(student, prefixes, seed=seed)[:, 0].to(prefixes.device)
+    written = sample(student, prefixes, seed=seed)[:, 0]
     before = torch.cat([torch.full_like(written[:, :1], START), written[:, :-1]], 1)
     with torch.no_grad(), in_mode(student, training=False), in_mode(teacher, training=False):
-        log_q, log_p = (model(prefixes, before).log_softmax(1) for model in (student, teacher))
+        log_q, log_p = (_log_probabilities(model, prefixes, before) for model in (student, teacher))
     ours, theirs = (log_probabilities.topk(k, dim=1).indices for log_probabilities in (log_q, log_p))
     of_tokens = {
         "entropy": -(log_q.exp() * log_q).sum(1),
@@ -62,3 +62,9 @@ def watch(
         "endless": float((written != END).all(1).float().mean()),
         **{name: float(values[mask].mean()) for name, values in of_tokens.items()},
     }
+
+
+def _log_probabilities(model, prefixes, before):
+    """[N, V, P] on the CPU, wherever the model is."""
+    home = home_of(model)
+    return model(prefixes.to(home), before.to(home)).log_softmax(1).cpu()

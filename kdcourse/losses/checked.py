@@ -60,7 +60,10 @@ def soften(logits: torch.Tensor, temperature: Setting = 1.0) -> torch.Tensor:
     """
     check_logits("logits", logits, allow_minus_infinity=True)
     wide, temperature = widen(logits, check_temperature(temperature, logits))
-    return (wide / temperature).softmax(1).to(logits.dtype)
+    scaled = wide / temperature
+    if not scaled.amax(1).isfinite().all():  # beyond the largest float: how far they lie apart is what counts
+        scaled = (wide - wide.amax(1, keepdim=True)) / temperature
+    return scaled.softmax(1).to(logits.dtype)
 
 
 def kd_loss(

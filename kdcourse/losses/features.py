@@ -122,7 +122,8 @@ def relation_loss(
     (tensor(True), tensor(True))
     """
     student, teacher = _pair(student_features, teacher_features)
-    (distance, cosine), (wanted, wanted_cosine) = _relations(student.flatten(1)), _relations(teacher.flatten(1))
+    distance, cosine = _relations(student.flatten(1))
+    wanted, wanted_cosine = (part.to(student.dtype) for part in _relations(teacher.flatten(1)))
     count = len(student)
     pairs = F.huber_loss(distance, wanted, reduction="none").sum(1) / max(count - 1, 1)
     angles = F.huber_loss(cosine, wanted_cosine, reduction="none")

@@ -7,7 +7,7 @@ import torch
 
 from kdcourse._arguments import bad_value
 from kdcourse._arguments.logits import check_logits
-from kdcourse.losses.arithmetic import _precise, soft_per_example, widen
+from kdcourse.losses.arithmetic import _like, _per_example, _precise, soft_per_example, widen
 
 __all__ = ["dist_loss", "dkd_loss", "ensemble_logits", "jsd_loss", "logit_mse"]
 
@@ -33,13 +33,14 @@ def jsd_loss(
     labels : ignored
     beta : float
         The teacher's share of the mixture, in [0, 1].
-    temperature : float
+    temperature : float or Tensor
         As in `kd_loss`.
 
     Returns
     -------
     Tensor
-        One value per example, the logits' shape without axis 1; nats, times T².
+        One value per example, the logits' shape without axis 1; nats, times T². Of the student's dtype, but never less
+        precise than float32.
 
     Examples
     --------
@@ -47,15 +48,18 @@ def jsd_loss(
     >>> [round(jsd_loss(student, teacher, beta=beta).item(), 4) for beta in (0, 0.001, 0.5, 0.999, 1)]
     [0.1308, 0.1308, 0.1353, 0.1438, 0.1438]
     """
+    dtype = torch.promote_types(student_logits.dtype, torch.float32)
     if beta in (0, 1):
-        return soft_per_example(student_logits, teacher_logits, temperature, direction="reverse" if beta else "forward")
+        (student, scale), (teacher, _) = (widen(logits, temperature) for logits in (student_logits, teacher_logits))
+        return soft_per_example(student, teacher, scale, direction="reverse" if beta else "forward").to(dtype)
     # Towards the ends a divergence of the order β² is divided by β: that takes more than float32.
-    student, teacher = (_precise(logits, True) / temperature for logits in (student_logits, teacher_logits.detach()))
-    log_q, log_p = student.log_softmax(1), teacher.log_softmax(1)
+    student, teacher = (_precise(logits, True) for logits in (student_logits, teacher_logits.detach()))
+    temperature = _like(temperature, student)
+    log_q, log_p = ((logits / temperature).log_softmax(1) for logits in (student, teacher))
     log_p = log_p.clamp_min(torch.finfo(log_p.dtype).min)
     log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log1p(-beta))
     mixed = beta * log_p.exp() * (log_p - log_m) + (1 - beta) * log_q.exp() * (log_q - log_m)
-    return (temperature**2 * mixed.sum(1) / (beta * (1 - beta))).to(student_logits.dtype)
+    return (_per_example(temperature) ** 2 * mixed.sum(1) / (beta * (1 - beta))).to(dtype)
 
 
 def logit_mse(
@@ -112,7 +116,7 @@ def dkd_loss(
         The logits' shape without axis 1, in [0, C).
     alpha, beta : float
         Weights of the two terms.
-    temperature : float
+    temperature : float or Tensor
         As in `kd_loss`.
 
     Returns
@@ -140,7 +144,8 @@ def dkd_loss(
 
     (student, student_rest), (teacher, teacher_rest) = parts(student_logits), parts(teacher_logits)
     target = soft_per_example(student, teacher, 1.0)
-    return temperature**2 * (alpha * target + beta * soft_per_example(student_rest, teacher_rest, 1.0))
+    scale = _per_example(_like(temperature, student)) ** 2
+    return scale * (alpha * target + beta * soft_per_example(student_rest, teacher_rest, 1.0))
 
 
 def dist_loss(

@@ -127,7 +127,7 @@ def fit_bias(logits: ArrayLike, labels: ArrayLike, label: int) -> float:
     Parameters
     ----------
     logits : array_like or tensor [N, C]
-        Finite numbers.
+        Finite numbers, of two classes or more.
     labels : array_like or tensor [N]
         Class indices.
     label : int
@@ -151,10 +151,13 @@ def fit_bias(logits: ArrayLike, labels: ArrayLike, label: int) -> float:
     logits, labels = _checked("logits", logits, labels)
     if not 0 <= integer("label", label, at_least=0) < logits.shape[1]:
         raise ValueError(f"label must be one of the {logits.shape[1]} classes, got {label}")
+    if logits.shape[1] == 1:
+        raise ValueError("logits must be of two classes or more, got 1")
     raised, others = logits[:, label], np.delete(logits, label, axis=1)
-    rival, without = others.max(1), np.delete(np.arange(logits.shape[1]), label)[others.argmax(1)] == labels
+    rival, first = others.max(1), np.delete(np.arange(logits.shape[1]), label)[others.argmax(1)]
+    enough = np.where(label < first, rival, np.nextafter(rival, np.inf))  # of equal logits the first is chosen
     biases = np.arange(0, 20.1, 0.5)
-    accuracies = [np.where(raised + bias > rival, labels == label, without).mean() for bias in biases]
+    accuracies = [np.where(raised + bias >= enough, labels == label, labels == first).mean() for bias in biases]
     return float(biases[int(np.argmax(accuracies))])
 
 

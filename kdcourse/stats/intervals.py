@@ -1,13 +1,14 @@
-"""Intervals of one mean and of one share, by scipy.stats: half a second to import, so where it is used."""
+"""Intervals of one mean and of one share. (scipy.stats takes half a second to import, so it is where it is used.)"""
 
 from numpy.typing import ArrayLike
 
 from kdcourse._arguments import confidence_level, integer
 from kdcourse.stats.columns import values as checked
+from kdcourse.stats.paired import t_interval
 
 
 def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float, float]:
-    """The mean of a handful of runs with its interval, by Student's t (scipy.stats.ttest_1samp).
+    """The mean of a handful of runs with its interval, by Student's t; without spread it is the mean itself.
 
     Parameters
     ----------
@@ -27,17 +28,15 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, f
 
     Examples
     --------
-    >>> mean_interval([0.5, 0.5, 0.5])
-    (0.5, 0.5, 0.5)
+    >>> mean_interval([0.1, 0.1, 0.1])
+    (0.1, 0.1, 0.1)
     """
-    values, confidence = checked("values", values), confidence_level(confidence)
-    mean = float(values.mean())
-    if values.std() == 0:  # scipy divides by it
-        return mean, mean, mean
-    from scipy import stats
-
-    interval = stats.ttest_1samp(values, 0).confidence_interval(confidence)
-    return mean, float(interval.low), float(interval.high)
+    values = checked("values", values)
+    if (values == values[0]).all():  # the mean of three times 0.1 is not quite 0.1
+        mean, deviation = float(values[0]), 0.0
+    else:
+        mean, deviation = float(values.mean()), float(values.std(ddof=1))
+    return mean, *t_interval(mean, deviation, len(values), confidence)
 
 
 def proportion_interval(successes: int, total: int, confidence: float = 0.95) -> tuple[float, float]:

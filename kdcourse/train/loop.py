@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from tqdm.auto import tqdm
 
-from kdcourse._arguments import integer, not_negative, positive
+from kdcourse._arguments import integer, not_negative, number, positive
 from kdcourse._examples import borrowed, drawing_from, labelled, logits_of, try_loss
 from kdcourse.devices import resolve_device
 from kdcourse.train.answers import share_right
@@ -94,7 +94,7 @@ def fit(
     order = torch.Generator().manual_seed(order_seed)
     noise = torch.Generator(device=device).manual_seed(order_seed)
     per_epoch = examples.per_epoch(batch_size)
-    steps = epochs * math.ceil(per_epoch / batch_size)
+    factors = _factors(schedule, epochs * math.ceil(per_epoch / batch_size))
 
     with borrowed(model, device, training=True), drawing_from(order_seed, device):
         examples = examples.to(device)
@@ -108,11 +108,8 @@ def fit(
             sums = dict.fromkeys(["loss", *terms], 0.0)
             rows = torch.randperm(len(examples), generator=order)[:per_epoch]
             for batch, *targets in examples.batches(rows, batch_size):
-                if schedule is not None:
-                    factor = schedule(step / steps)
-                    if not 0 <= factor < math.inf:
-                        raise ValueError(f"schedule must return a factor >= 0 and finite, got {factor} at step {step}")
-                    optimizer.param_groups[0]["lr"] = lr * factor
+                if factors is not None:
+                    optimizer.param_groups[0]["lr"] = lr * factors[step]
                 if augment is not None:
                     batch = augment(batch, noise)
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
@@ -141,6 +138,17 @@ def fit(
             if after_epoch is not None:
                 after_epoch()
     return history
+
+
+def _factors(schedule, steps):
+    """The factor on the learning rate at every step, or None. Raises an error for one that is none."""
+    if schedule is None:
+        return None
+    factors = [number("what schedule returns", schedule(step / steps)) for step in range(steps)]
+    for step, factor in enumerate(factors):
+        if not 0 <= factor < math.inf:
+            raise ValueError(f"schedule must return a factor >= 0 and finite, got {factor} at step {step}")
+    return factors
 
 
 def _diverged(loss, epoch, step, lr):
