@@ -249,12 +249,10 @@ def slices_of(split):
 #
 # from kdcourse.bring import own_task
 #
-# data = own_task(*load_digits(return_X_y=True))
-# model = HistGradientBoostingClassifier().fit(
+# data = own_task(*load_digits(return_X_y=True))  # and about=, your columns
+# teacher = HistGradientBoostingClassifier().fit(
 #     data.train.inputs, data.train.labels
 # )
-# splits = ["train", "validation", "test"]
-# teacher = {s: model.predict_proba(getattr(data, s).inputs) for s in splits}
 # LIMITS = {}
 #
 #
