@@ -276,7 +276,7 @@ def test_without_pictures_there_are_no_cnns(monkeypatch):
     hashed, before = [], len(bench.seen)
     monkeypatch.setattr(lesson_04, "load", lambda name, features: hashed.append((name, features)) or bench.data)
     result = found("95-percent-at-10x", bench)
-    cheap = [f"linear model on labels, {size} hashed n-grams" for size in ("4,096", "32,768")]
+    cheap = [f"linear model, {size} n-grams" for size in (4_096, 32_768)]
     assert [(one["key"], set(one["beside"])) for one in result["parts"]] == [
         ({"ratio": 10, "examples": n}, {"teacher", "students on labels", *cheap}) for n in (ALL, BLOCK)
     ]

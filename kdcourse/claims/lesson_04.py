@@ -235,7 +235,7 @@ def linear(run, n):
     for size in (FEATURES, 8 * FEATURES) if run.data.vocabulary else ():
         wide = replace(run, data=load("wordnet-glosses", features=size))
         table = best_everywhere(wide, repetitions(wide, n), 1, CHEAP, options(run, n), f"{n:,}, linear")
-        found[f"linear model on labels, {size:,} hashed n-grams"] = on_test(wide, table).mean()
+        found[f"linear model, {size} n-grams"] = on_test(wide, table).mean()
     return found
 
 

@@ -292,7 +292,7 @@ claims.show(
 # The full run tries 7 and 20 as well. 4 to 10 costs less than half a point in three of four cases. For a small student with 5,000 pictures the difference is {{ gain t-4-to-10 fashion-mnist width=32,examples=5000 is inconclusive }}: whether it loses half a point, we cannot tell.
 
 # %% [markdown]
-# On flights, 4 to 10 is as good as the best of the others. On glosses its mean is lower in all four cases, by up to {{ size t-4-to-10 wordnet-glosses width=128,examples=5000 is inconclusive }} points; whether two of them lose half a point, we cannot tell.
+# On flights, 4 to 10 is as good as the best of the others. On glosses all four means are lower, by up to {{ size t-4-to-10 wordnet-glosses width=128,examples=5000 is inconclusive }} points; for two, we cannot tell.
 
 # %% [markdown]
 # ## Build: is it only a larger step?

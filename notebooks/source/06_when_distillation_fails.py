@@ -538,7 +538,7 @@ for name, term in {"as found": broken_term, "mended": mended_term}.items():
     print(f"   agreement with the teacher: {after['agreement'].iloc[-1]:.0%}")
 
 # %% [markdown]
-# Three more: the gradient that reaches the teacher should be 0, the student's not; and **off**, how far that one lies from `kd_loss`'s, sees a missing T² or swapped arguments, too. None of the eight passes all. They are your unit tests, and need one batch, with your real cache.
+# Three more: the teacher's gradient should be 0, the student's not. **off**, its distance from `kd_loss`'s, sees a missing T² and swapped arguments. None of the eight passes all. Run these tests with your real cache.
 
 # %% [markdown]
 # ## The opposite myth
