@@ -25,7 +25,7 @@ def layers_by_hand(sizes, seed):
 
 
 @pytest.mark.parametrize("sizes", ARCHITECTURES)
-@pytest.mark.parametrize("seed", [0, 123])
+@pytest.mark.parametrize("seed", [0, 123, np.int64(7)])
 def test_a_seeded_mlp_has_the_weights_of_layers_built_after_manual_seed(sizes, seed):
     model, layers = mlp(sizes, seed=seed), layers_by_hand(sizes, seed)
     expected = x = torch.randn(5, sizes[0], generator=torch.Generator().manual_seed(1))

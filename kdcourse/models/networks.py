@@ -116,5 +116,5 @@ def _seeded(seed):
     """Seed torch's CPU generator inside a `with`, and put it back afterwards; with None, do nothing."""
     with GENERATOR, nullcontext() if seed is None else generator_kept():
         if seed is not None:
-            torch.default_generator.manual_seed(seed)
+            torch.default_generator.manual_seed(int(seed))
         yield

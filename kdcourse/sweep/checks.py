@@ -67,7 +67,7 @@ def seeded(make):
 
 def _made(make, row):
     with generator_kept():
-        torch.default_generator.manual_seed(row["init_seed"])
+        torch.default_generator.manual_seed(int(row["init_seed"]))
         return make(row)
 
 
