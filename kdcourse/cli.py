@@ -1,10 +1,11 @@
 """The command `kdcourse`. It reads arguments and prints; the work is done by modules that are imported when needed."""
 
+import difflib
 import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -100,7 +101,7 @@ def claims(
     run: Annotated[bool, typer.Option("--run", help="Run the experiments again.")] = False,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--setting", help="With --run: only in this data set, as flights. May be given again."),
+        typer.Option("--setting", help="Only in this data set, as flights. May be given again."),
     ] = None,
 ) -> None:
     """Show what the last full run found, everything of the claims that are named, or run their experiments again.
@@ -109,14 +110,24 @@ def claims(
     """
     from kdcourse import claims
 
-    with _said("CLAIM"):
-        if not run:
-            found = {claim: claims.plain(claim, claims.result(claim.name)) for claim in claims.CLAIMS}
-            short = (f"{claim.name}: {claim.wording}\n  {said}" for claim, said in found.items())
-            print("\n\n".join(map(claims.describe, names)) if names else "\n".join(short))
+    known = list(dict.fromkeys(setting for claim in claims.CLAIMS for setting in claim.settings))
+    if unknown := [setting for setting in settings or [] if setting not in known]:
+        raise typer.BadParameter(f"no setting {unknown[0]!r}; there are {', '.join(known)}", param_hint="--setting")
+    with _said("CLAIM"), _closest("claim", names or [], [claim.name for claim in claims.CLAIMS]):
+        jobs: list = [(claim, None) for claim in claims.CLAIMS]
+        if run or settings:
+            jobs = claims.planned(*names or [], settings=settings)
+        if not run and names:
+            # What is said of one setting is a block that begins with its name.
+            others = tuple(f"  {setting}: " for setting in known if settings and setting not in settings)
+            blocks = [block for name in names for block in claims.describe(name).split("\n\n")]
+            print("\n\n".join(block for block in blocks if not block.startswith(others)))
             return
-        jobs, start = claims.planned(*names or [], settings=settings), time.monotonic()
-        results = claims.run(*names or [], settings=settings)
+        if not run:
+            found = ((claim, at, claims.plain(claim, claims.result(claim.name), at)) for claim, at in jobs)
+            print("\n".join(f"{one.name}{f', {at}' if at else ''}: {one.wording}\n  {said}" for one, at, said in found))
+            return
+        results, start = claims.run(*names or [], settings=settings), time.monotonic()
         for number, (claim, setting) in enumerate(jobs, 1):
             minutes = (time.monotonic() - start) / 60
             print(f"{number} of {len(jobs)}: {claim.name}, {setting} ({minutes:.0f} minutes so far)", flush=True)
@@ -174,7 +185,8 @@ def progress(
 @app.command()
 def quiz(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A quiz, or interview for the flashcards; none lists them.")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A quiz, as 01 or final, or interview for the cards; none lists them."),
     ] = None,
     lesson: Annotated[
         str | None, typer.Argument(metavar="[LESSON]", help="After interview: the cards of this lesson only, as 01.")
@@ -192,7 +204,9 @@ def quiz(
         raise typer.BadParameter("needs the name of a quiz beside it", param_hint="--html")
     if lesson is not None and name != quiz.CARDS:
         raise typer.BadParameter(f"a lesson is named only after {quiz.CARDS}", param_hint="LESSON")
-    with _said("NAME"):
+    with _said("NAME"), _closest("quiz", [name] if name else [], [*quiz.names(), quiz.CARDS]):
+        if name and name.isdecimal():  # of its lesson
+            name = next((one for one in quiz.names() if one.startswith(f"{name:0>2}_")), name)
         if name is None:
             terminal.show_list(progress.load()["quizzes"])
         elif name == quiz.CARDS and html is None:
@@ -214,12 +228,16 @@ def glossary(
     from kdcourse.quiz import terminal
 
     with _said("TERM"):
-        terminal.show_glossary(quiz.glossary(), " ".join(term or []))
+        entries, name = quiz.glossary(), " ".join(term or [])
+        with _closest("entry", [name], [entry["term"] for entry in entries]):
+            terminal.show_glossary(entries, name)
 
 
 @app.command()
 def audit(
-    predictions: Annotated[Path, typer.Argument(help="CSV (also .csv.gz, .tsv) or Parquet, one example a row.")],
+    predictions: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV (also .csv.gz, .tsv) or Parquet, one example a row.")
+    ],
     teacher: Annotated[str, typer.Option(help="Column of the teacher's classes; or of probabilities: 'teacher_*'.")],
     student: Annotated[list[str], typer.Option(help="The same of the student. May be given again: one report of all.")],
     slices: Annotated[
@@ -289,6 +307,22 @@ def _said(hint: str) -> Iterator[None]:
         raise
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=hint) from None
+
+
+@contextmanager
+def _closest(kind: str, given: Sequence[str], known: Sequence[str]) -> Iterator[None]:
+    """Inside, an error for the first name that is not known says the closest ones, where there are any."""
+    try:
+        yield
+    except ValueError:
+        unknown = next((name for name in given if name not in known), "")
+        names = {name.casefold(): name for name in known}
+        close = [name for name in names if unknown and name.startswith(unknown.casefold())]
+        close += difflib.get_close_matches(unknown.casefold(), names, n=3)
+        if not close:
+            raise
+        shown = ", ".join(names[name] for name in list(dict.fromkeys(close))[:3])
+        raise ValueError(f"no {kind} {unknown!r}; closest: {shown}") from None
 
 
 @contextmanager

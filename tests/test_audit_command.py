@@ -175,9 +175,11 @@ def test_an_audit_imports_nothing_that_it_does_not_need():
     assert done.stderr.splitlines() == ["[]", "['pandas']", "['jinja2', 'matplotlib', 'pandas']"]
 
 
-def test_the_help_names_the_defaults_that_hold():
+def test_the_help_names_the_file_and_the_defaults_that_hold():
     _, printed, _ = run("--help")
     text = re.sub(r"[\s│]+", " ", printed)
+    assert re.search(r"audit \[OPTIONS\] \W?FILE\b", text)  # some versions of Typer put it between braces
+    assert run(*BY_GROUP)[2].endswith("Missing argument 'FILE'. ")
     defaults = {name: one.default for name, one in inspect.signature(audit).parameters.items()}
     assert f"a share; {defaults['max_gap']} if not said" in text
     assert f"Smallest slice to judge; {defaults['min_samples']} if not said" in text
@@ -261,10 +263,10 @@ def test_classes_of_all_columns_are_compared_alike(label, teacher, student):
 @pytest.mark.parametrize(
     ("label", "student", "said"),
     [
-        (["True", "False"], ["true", "false"], "student must write classes as labels do, got 'false' for 'False'"),
+        (["True", "False"], ["true", "false"], "--student: must write classes as labels do, got 'false' for 'False'"),
         (["x", "1"], ["x", "1.0"], "got '1.0' for '1'"),
-        (["yes", "no"], ["1", "0"], "student must hold the classes 'no', 'yes', got '0', '1'"),
-        (["a", "b"], ["a", ""], "student must hold no missing values, got 250, the first in row 0"),
+        (["yes", "no"], ["1", "0"], "--student: must hold the classes 'no', 'yes', got '0', '1'"),
+        (["a", "b"], ["a", ""], "--student: must hold no missing values, got 250, the first in row 0"),
     ],
 )
 def test_classes_that_are_written_otherwise_or_missing_are_refused(label, student, said):
@@ -309,7 +311,7 @@ def test_parquet_columns_have_the_types_they_were_stored_with():
 
 def test_a_parquet_column_of_lists_is_refused():
     path = write_parquet("p.parquet", columns(group=[[k] for k in range(N)]))
-    refused("--slice", "slices['group'] must hold single values", path, *BY_GROUP)
+    refused("--slice", "--slice: 'group' must hold single values", path, *BY_GROUP)
 
 
 # ---- probabilities ----
@@ -353,10 +355,10 @@ HALF = [0.5] * N
     [
         ({}, "--teacher", "the columns of two classes or more, got 'p_*', which matches []; there are 'id', 'y'"),
         ({"p_0": [0.9] * N, "p_1": [0.2] * N}, "--teacher", "must be probabilities that sum to 1 in each row"),
-        ({"p_0": [0.5, "?", *HALF[2:]], "p_1": HALF}, "--teacher", "['p_0'] must hold numbers, got '?' in row 1"),
-        ({"p_0": HALF, "p_2": HALF}, "--label", "labels must be among the classes 0, 2"),
+        ({"p_0": [0.5, "?", *HALF[2:]], "p_1": HALF}, "--teacher", ": 'p_0' must hold numbers, got '?' in row 1"),
+        ({"p_0": HALF, "p_2": HALF}, "--label", "--label: must be among the classes 0, 2"),
         ({"p_0": HALF, "p_1": HALF, "q_0": HALF, "q_2": HALF}, "--baseline",
-         "baseline must have the classes of teacher, but only one has '1', '2'"),
+         "--baseline: must have the classes of teacher, but only one has '1', '2'"),
     ],
 )  # fmt: skip
 def test_bad_probabilities_are_refused(change, option, said):
@@ -371,7 +373,7 @@ def test_bad_probabilities_are_refused(change, option, said):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("p.csv", b"", "predictions must be CSV or Parquet, and p.csv cannot be read: Empty CSV file"),
+        ("p.csv", b"", "FILE: must be CSV or Parquet, and p.csv cannot be read: Empty CSV file"),
         ("p.csv", b"y,teacher,student,group,y\n1,1,1,a,1\n", "must have distinct column names, got 'y' twice"),
         ("p.csv", b"y,teacher,student,group\n1,1,1\n", "Expected 4 columns, got 3"),
         ("p.csv", b"y,teacher,student,group\n1,1,1,\xff\n", "invalid UTF8"),
@@ -384,7 +386,7 @@ def test_bad_probabilities_are_refused(change, option, said):
 def test_a_file_that_is_no_table_is_refused(name, content, said):
     if name.startswith("p"):
         Path(name).write_bytes(content)
-    refused("PREDICTIONS", said, name, *BY_GROUP, "--html", "r.html")
+    refused("FILE", said, name, *BY_GROUP, "--html", "r.html")
 
 
 def test_other_columns_are_not_even_looked_at():
@@ -468,10 +470,10 @@ def test_the_file_of_thresholds_may_name_the_metric_too(written):
         ('metric = "speed"', "metric must be"),
         ("threshold = 0.5\nmetric = 'auroc'", "threshold must be None for auroc, got 0.5"),
         ("pos_label = 1", "pos_label must be None for accuracy without a threshold, got 1"),
-        ("max_gap = ", "thresholds must be valid TOML, and t.toml is not: Invalid value (at "),
+        ("max_gap = ", "--thresholds: must be valid TOML, and t.toml is not: Invalid value (at "),
         ("maxgap = 0.1", "require, waivers, correction only, got 'maxgap' in t.toml"),
-        ("min_samples = 0", "min_samples must be an integer >= 1, got 0"),
-        ("[thresholds]\nsize = 0.1", "thresholds must name slices, got 'size'; there are 'group'"),
+        ("min_samples = 0", "--thresholds: min_samples must be an integer >= 1, got 0"),
+        ("[thresholds]\nsize = 0.1", "--thresholds: thresholds must name slices, got 'size'; there are 'group'"),
     ],
 )
 def test_a_bad_file_of_thresholds_is_refused(text, said):
@@ -480,28 +482,28 @@ def test_a_bad_file_of_thresholds_is_refused(text, said):
     refused("--thresholds", said, path, *BY_GROUP, "--thresholds", "t.toml", "--html", "r.html")
 
 
-SPEED = "must name a column, got 'speed'; there are 'id', 'y', 'teacher', 'student', 'group', 'length'"
+SPEED = ": must name a column, got 'speed'; there are 'id', 'y', 'teacher', 'student', 'group', 'length'"
 
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
         *[(option, "speed", SPEED) for option in ("--label", "--baseline", "--slice")],
-        ("--id", "group", "ids must be unique, got 'hard' in 200 rows"),
-        ("--slice", "id:levels", "slices['id'] must have at most 200 levels, got 400: bin its values, or group the"),
-        ("--slice", "group*size", "must name a column, got 'size'"),
+        ("--id", "group", "--id: must be unique, got 'hard' in 200 rows"),
+        ("--slice", "id:levels", "--slice: 'id' must have at most 200 levels, got 400: bin its values, or group the"),
+        ("--slice", "group*size", "--slice: must name a column, got 'size'"),
         (
             "--slice",
             "length:1",
             "must end in a number of bins >= 2, in edges that increase, in levels, or in year",
         ),
         ("--slice", "group*length:x", "weekday, hour, got 'length:x'"),
-        ("--slice", "group*length*y", "slices must be crossed in pairs, got 'group*length*y'"),
-        ("--slice", "text:4", "slices['text'] must hold numbers, got 'long' in row 6"),
-        ("--slice", "length:20,50*length:4", "slices['length'] must be cut in one way, got [20.0, 50.0] and 4"),
-        ("--max-gap", "3", "max_gap must be in [0, 1), got 3.0"),  # not blamed on the file that it overrides
-        ("--confidence-bins", "4", "confidence_bins must be None unless the teacher gives probabilities"),
-        ("--thresholds", "none.toml", "thresholds cannot be read: none.toml: No such file"),
+        ("--slice", "group*length*y", "--slice: must be crossed in pairs, got 'group*length*y'"),
+        ("--slice", "text:4", "--slice: 'text' must hold numbers, got 'long' in row 6"),
+        ("--slice", "length:20,50*length:4", "--slice: 'length' must be cut in one way, got [20.0, 50.0] and 4"),
+        ("--max-gap", "3", "--max-gap: must be in [0, 1), got 3.0"),  # not blamed on the file that it overrides
+        ("--confidence-bins", "4", "--confidence-bins: must be None unless the teacher gives probabilities"),
+        ("--thresholds", "none.toml", "--thresholds: cannot be read: none.toml: No such file"),
         ("--html", "file/report", "file is no folder that can be written to"),
         ("--json", "folder", "it is a folder"),
         ("--json", "full.json", "full.json cannot be written: No space left on device"),

@@ -126,15 +126,15 @@ def test_a_file_that_cannot_be_read_right_is_refused_in_one_line(tmp_path, name,
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"y": gaps(TRUTH)}, "--label: labels must hold no missing values, got 1, the first in row 0"),
+        ({"y": gaps(TRUTH)}, "--label: must hold no missing values, got 1, the first in row 0"),
         (
             {"student": gaps([value == 1 for value in SAID])},
-            "--student: student must hold no missing values, got 1, the",
+            "--student: must hold no missing values, got 1, the",
         ),
-        ({"group": [[1, 2]] * 8}, "--slice: slices['group'] must hold single values"),
-        ({"group": [{"a": 1}] * 8}, "--slice: slices['group'] must hold single values"),
-        ({"group": pa.array([b"\xff"] * 8)}, "PREDICTIONS: predictions must be CSV or Parquet, and"),
-        ({name: one[:0] for name, one in TABLE.items()}, "--label: labels must hold at least one example, got none"),
+        ({"group": [[1, 2]] * 8}, "--slice: 'group' must hold single values"),
+        ({"group": [{"a": 1}] * 8}, "--slice: 'group' must hold single values"),
+        ({"group": pa.array([b"\xff"] * 8)}, "FILE: must be CSV or Parquet, and"),
+        ({name: one[:0] for name, one in TABLE.items()}, "--label: must hold at least one example, got none"),
     ],
 )
 def test_a_column_of_a_parquet_file_that_says_nothing_clear_is_refused(tmp_path, changes, words):

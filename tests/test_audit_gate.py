@@ -112,6 +112,13 @@ def test_a_waiver_holds_until_its_date_and_for_what_is_undecided():
     assert "group = watch: waived until 2027-01-15: none arrive before June" in str(report)
 
 
+def test_the_date_may_be_a_string():
+    given = {"group=watch": waiver("2027-01-14")}
+    for today, held in [("2027-01-14", True), ("2027-01-15", False)]:
+        report = audited(WATCH, waivers=given, today=today)
+        assert (report.settings["date"], row(report, "watch")["waiver"] != "") == (today, held)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -123,6 +130,8 @@ def test_a_waiver_holds_until_its_date_and_for_what_is_undecided():
         ({"waivers": {"group=watch": waiver(reason=" ")}}, r"waivers\['group=watch'\]\['reason'\] must be a sentence"),
         ({"waivers": {"group=watch": waiver("June")}}, r"waivers\['group=watch'\]\['until'\] must be a date.*'June'"),
         ({"waivers": {"group=watch": waiver(datetime.datetime(2027, 1, 1))}}, "must be a date"),
+        ({"today": "15 January"}, "today must be a date, as 2027-01-31, got '15 January'"),
+        ({"today": 20270115}, "today must be a date, as 2027-01-31, got 20270115"),
     ],
 )
 def test_a_policy_that_is_none_is_refused_by_name(options, said):

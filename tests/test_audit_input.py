@@ -74,6 +74,8 @@ REFUSED = [
     ({"slices": {" ": list("aabb")}}, "slices", "slices must have names that are not empty, got [' ']"),
     ({"slices": pd.DataFrame([["a", "b"]] * 4, columns=["g", "g"])}, "slices", "distinct names, got 'g' twice"),
     ({"slices": {"group": [{2}, 1, 3, 4]}}, "slices", "slices['group'] must hold single values, such as numbers or"),
+    ({"slices": {"overall": ["fine", "all examples"] * 2}}, "slices",
+     "slices['overall'] must not have a level 'all examples', the name of all examples together"),
     (LONG | {"slices": {"zip": MANY.astype(str)}}, "slices", f"slices['zip'] {LEVELS} 10,000: bin its values"),
     (LONG | {"slices": {"length": MANY}, "bins": 201}, "slices", f"slices['length'] {LEVELS} 201"),
     (LONG | {"slices": {"a": MANY, "b": MANY * 7919 % 10_000}, "bins": 50, "crossings": [("a", "b")]}, "slices",

@@ -337,21 +337,36 @@ def test_the_command_gives_the_same_report_as_the_columns_do(table, options, sam
             assert [row[name] for row in found["rows"]] == pytest.approx(report.table[name].tolist()), name
 
 
+def test_a_gap_whose_error_nothing_tells_is_not_measurable_and_no_test_of_the_family():
+    truth, off = np.arange(101) / 10, np.random.default_rng(0).normal(size=101)
+    slices = {"group": ["many"] * 100 + ["one"]}
+    settings = {"metric": "mae", "max_gap": 0.5}
+    report = audit(truth, truth, truth + off, slices, min_samples=1, **settings)
+    row = report.table.set_index("level").loc["one"]
+    assert row["gap"] == pytest.approx(abs(off[100]))
+    assert (row["verdict"], row["why"]) == ("not measurable", "too few examples to tell its error")
+    assert (row["handling"], row["more_needed"], report.corrected_for) == ("collect data", 0, 2)
+    usual = audit(truth, truth, truth + off, slices, **settings).table.set_index("level")
+    assert usual["verdict"]["one"] == "too few"
+    alone = audit([1.0], [1.0], [1.1], {"group": ["one"]}, min_samples=1, **settings).overall
+    assert (alone["verdict"], alone["why"]) == ("watch", row["why"])  # all examples together are always judged
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "option", "said"),
     [
-        ([*MAIL, "--metric", "auroc"], "--max-gap", "max_gap must be given for auroc, in AUROC"),
+        ([*MAIL, "--metric", "auroc"], "--max-gap", "--max-gap: must be given for auroc, in AUROC"),
         (
             [*MAIL[:6], "--metric", "recall", "--threshold", "0.5"],
             "--class",
-            "must name a class of the labels, got None",
+            "--class: must name a class of the labels, got None",
         ),
         ([*MAIL, "--metric", "recall"], "--teacher", "probabilities of one class need a threshold"),
         ([*TIMES], "--label", "mae, rmse and pinball are metrics for real numbers"),
-        (MAIL[2:6], "--label", "labels must name a column for accuracy, got none"),
-        ([*MAIL, "--metric", "best"], "--metric", "metric must be one of 'accuracy'"),
-        ([*TIMES, "--metric", "mae", "--weight", "y"], "--weight", "weights must hold numbers, got 'ham'"),
+        (MAIL[2:6], "--label", "--label: must name a column for accuracy, got none"),
+        ([*MAIL, "--metric", "best"], "--metric", "--metric: must be one of 'accuracy'"),
+        ([*TIMES, "--metric", "mae", "--weight", "y"], "--weight", "--weight: must hold numbers, got 'ham'"),
         ([*TIMES, "--metric", "mae", "--cluster", "house"], "--cluster", "must name a column, got 'house'"),
         ([*TIMES, "--metric", "mae", "--quantile", "0.5"], "--quantile", "must be None but for pinball"),
     ],

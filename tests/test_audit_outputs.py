@@ -240,6 +240,16 @@ def test_the_figure_keeps_to_the_worst_rows_and_says_so(found, picture):
     assert "3 more slices are not shown" in alt
 
 
+def test_rows_without_a_single_example_are_drawn_too(picture):
+    levels = [f"level {k:02}" for k in range(39)] + ["last"] * 500
+    labels = [int(level == "last") for level in levels]
+    one = audit(labels, labels, labels, {"level": levels}, metric="recall")
+    assert one.table["verdict"].tolist() == ["not measurable"] * 39 + ["pass"]  # which is not among the 30 worst
+    _, ax, alt = picture(one)
+    assert len(ax.get_yticks()) == 31
+    assert "level = level 00: – –, n = 0, allowed 2.0, not measurable" in alt
+
+
 def test_names_from_the_data_are_drawn_as_they_are_and_the_same_each_time(picture):
     one = hostile()
     assert drawing.svg(one) == drawing.svg(one)

@@ -11,14 +11,15 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from kdcourse import data, doctor, lessons
+from kdcourse import claims, data, doctor, lessons
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def kdcourse(*arguments, cwd=ROOT, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "kdcourse.cli", *arguments],
+        [sys.executable, "-m", "kdcourse", *arguments],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -64,6 +65,13 @@ def test_doctor_names_all_that_is_wrong_and_goes_on(monkeypatch, capsys, tmp_pat
         (["run", "--out", "README.md"], "README.md"),
         (["lab", "--port", "0"], "--port"),
         (["dance"], "No such command 'dance'"),
+        (["quiz", "77"], "no quiz '77'; there are 01_soft_labels, "),
+        (["quiz", "soft_labels"], "no quiz 'soft_labels'; closest: 01_soft_labels"),
+        (["quiz", "intervew"], "no quiz 'intervew'; closest: interview"),
+        (["glossary", "Temp"], "no entry 'Temp'; closest: temperature"),
+        (["claims", "--setting", "flights", "soft-beat-hard"], "no claim 'soft-beat-hard'; closest: soft-beats-hard"),
+        (["claims", "--setting", "nowhere"], "no setting 'nowhere'; there are fashion-mnist, wordnet-glosses, flights"),
+        (["claims", "--setting", "cmudict", "omitted-class-is-learned"], "is measured in fashion-mnist, got settings"),
     ],
 )
 def test_mistakes_get_a_sentence_and_no_traceback(arguments, message):
@@ -71,6 +79,24 @@ def test_mistakes_get_a_sentence_and_no_traceback(arguments, message):
     assert done.returncode == 2
     assert message in re.sub(r"\s*│\s*", " ", done.stderr)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", ["05", "5"])
+def test_a_quiz_goes_by_the_number_of_its_lesson(number):
+    assert kdcourse("quiz", number).stdout.startswith("05 Sliced evaluation: ")
+
+
+def test_claims_are_shown_in_one_setting_where_it_is_said():
+    (claim,), found = claims.find("soft-beats-hard"), claims.result("soft-beats-hard")
+    blocks = claims.describe(claim.name).split("\n\n")
+    others = [block for block in blocks if re.match(r"  (fashion-mnist|wordnet-glosses|cmudict): ", block)]
+    assert len(others) == 3
+    shown = kdcourse("claims", "--setting", "flights", claim.name).stdout
+    assert shown == "\n\n".join(block for block in blocks if block not in others) + "\n"
+    lines = kdcourse("claims", "--setting", "flights").stdout.splitlines()
+    assert lines[:2] == [f"{claim.name}, flights: {claim.wording}", f"  {claims.plain(claim, found, 'flights')}"]
+    measured = [one.name for one in claims.CLAIMS if one.measure and "flights" in one.settings]
+    assert [line.partition(",")[0] for line in lines[::2]] == measured
 
 
 def run_notebook(folder, *cells):

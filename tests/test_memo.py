@@ -162,8 +162,16 @@ def test_the_smallest_batch_of_the_row_that_would_ship_is_held_against_the_limit
     ("changes", "error", "message"),
     [
         ({"plan": {"margin": 0.03}}, TypeError, "plan must be a Plan, got dict"),
-        ({"report": "fine"}, TypeError, "report must be a AuditReport, got 'fine'"),
+        ({"report": "fine"}, TypeError, "^report must be an AuditReport, got 'fine'"),
         ({"comparison": 0.1}, TypeError, "comparison must be a Comparison or None, got 0.1"),
+        ({"latency": {"p99_ms": 1}}, TypeError, "latency must be a DataFrame or None, got dict"),
+        (
+            {"latency": latency().drop(columns="p99_ms")},
+            ValueError,
+            r"latency must have the column p99_ms, got \['p50_ms', 'p95_ms'\]",
+        ),
+        ({"export": Path("student.onnx")}, TypeError, r"export must be an Export or None, got \w*Path"),
+        ({"case": 5.0}, TypeError, "case must be a BusinessCase or None, got 5.0"),
         ({"not_tested": []}, ValueError, r"not_tested must hold one or more sentences, got \[\]"),
         ({"monitoring": "weekly"}, TypeError, "monitoring must be a list of sentences, got 'weekly'"),
         ({"monitoring": [" "]}, ValueError, "monitoring must hold one or more sentences"),
@@ -253,6 +261,15 @@ def test_both_forms_hold_every_rule_every_sentence_and_the_recommendation(page, 
     assert markdown.startswith("### A student: do not ship\n")
     assert parsed.requests == ["data:,"]
     assert "script" not in parsed.tags
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"), [(3000, "after 3.3 months"), (9900, "after 11 months"), (139_500, "after 155 months")]
+)
+def test_both_forms_say_months_in_whole_numbers_from_ten_up(page, cost, said):
+    result = full(case=business_case(**CASE | {"training_cost": cost}))
+    assert f"It has paid for itself {said}." in squeezed(" ".join(Page(page(result)).words))
+    assert f"It has paid for itself {said}." in result.to_markdown()
 
 
 def test_what_was_given_is_shown_and_never_read_as_markup(page):

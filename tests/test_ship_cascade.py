@@ -115,6 +115,21 @@ def test_the_table_says_accuracy_cost_and_gain_of_all_and_of_each_slice():
         assert row.gain_low < row.gain < row.gain_high
 
 
+def test_a_class_alone_for_each_example_is_as_good_as_probabilities():
+    student = [[1, 0], [0, 1], [0, 1]]
+    curve = cascade_curve(np.eye(2, dtype=int)[[0, 1, 1]], [[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]], [0, 1, 0])
+    assert curve.accuracy.tolist() == [2 / 3, 1]
+    answers = Cascade(2.0).answers(student, lambda rows: [[0.25, 0.75]] * len(rows))
+    assert answers.tolist() == [[0.25, 0.75]] * 3
+
+
+def test_probabilities_may_be_bfloat16_whose_sums_are_rounded():
+    student = torch.randn(1000, 5, generator=torch.Generator().manual_seed(0)).softmax(1)
+    rounded = student.bfloat16()
+    assert (rounded.float().sum(1) - 1).abs().max() > 1e-3
+    assert Cascade(0.5).asks(rounded).tolist() == (rounded.float().amax(1) < 0.5).tolist()
+
+
 STUDENT, TEACHER, LABELS = setting(n=4)
 
 
@@ -130,6 +145,11 @@ STUDENT, TEACHER, LABELS = setting(n=4)
         {"teacher_probabilities": TEACHER[:2]},
         ValueError,
         r"teacher_probabilities must have shape \[4, 3\], got \[2, 3\]",
+    ),
+    (
+        {"student_probabilities": STUDENT > 0.5},
+        TypeError,
+        r"student_probabilities must be numbers \[N, C\], got ndarray",
     ),
     ({"labels": LABELS + 3}, ValueError, r"labels must be in \[0, 3\), got"),
     ({"accuracy": 0.5}, ValueError, "give accuracy or fallback_share, got 0.5 and 0.5"),

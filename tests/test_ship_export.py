@@ -17,6 +17,7 @@ from torch import nn
 
 from kdcourse import ship
 from kdcourse.models import cnn, mlp
+from kdcourse.ship import serve
 
 pytestmark = pytest.mark.slow  # an export in most tests
 
@@ -117,6 +118,7 @@ def test_a_model_that_answers_otherwise_is_not_written(tmp_path, kind, drift):
     ({"model": len}, TypeError, "model must be an nn.Module, got builtin_function_or_method"),
     ({"inputs": numbers(1, D)}, ValueError, "inputs must hold at least 2 examples, got 1"),
     ({"inputs": numbers(4, D + 1)}, ValueError, "inputs must fit the model"),
+    ({"inputs": numbers(4, D).log(), "path": "new/model.onnx"}, ValueError, "inputs must be finite, got nan in row 0"),
     ({"path": "model.pt"}, ValueError, "path must end with .onnx, got model.pt"),
     ({"tolerance": 0}, ValueError, "tolerance must be > 0, got 0"),
 )
@@ -125,6 +127,66 @@ def test_exporting_names_what_it_refuses(tmp_path, arguments, error, message):
     with pytest.raises(error, match=message):
         ship.export_onnx(**given | {"path": tmp_path / given["path"]})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_on_the_way_are_made(tmp_path):
+    made = ship.export_onnx(mlp((D, C), seed=0), numbers(4, D), tmp_path / "a" / "b" / "model.onnx")
+    assert made.path.exists()
+
+
+class Branching(nn.Module):
+    """What it computes depends on the values that it gets, which no graph can say."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(D, C)
+
+    def forward(self, inputs):
+        return self.layer(inputs) if inputs.sum() > 0 else -self.layer(inputs)
+
+
+def test_a_model_that_torch_cannot_export_is_refused_in_one_line(tmp_path, capsys):
+    with pytest.raises(
+        ValueError, match="^model must be one that torch can export, got Branching: .*data-dep"
+    ) as refused:
+        ship.export_onnx(Branching(), numbers(4, D), tmp_path / "model.onnx")
+    assert str(refused.value).isprintable()  # no line breaks, no colours
+    assert refused.value.__suppress_context__  # nor what torch says besides
+    assert capsys.readouterr().err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_numbers_of_any_float_type_are_answered(exports, dtype):
+    inputs = MODELS["mlp"][1].to(dtype)
+    logits = ship.onnx_logits(exports["mlp"].path, inputs)
+    torch.testing.assert_close(logits, expected("mlp", inputs.float()), rtol=1e-4, atol=1e-5)
+    table = ship.latency({"onnx": exports["mlp"].path}, inputs, rounds=6, seconds=1e-6, progress=False)
+    assert (table.median_ms > 0).all()
+
+
+def test_a_model_in_double_precision_answers_in_it(tmp_path):
+    model, inputs = mlp((D, C), seed=0).double(), numbers(4, D, dtype=torch.float64)
+    path = ship.export_onnx(model, inputs, tmp_path / "model.onnx").path
+    torch.testing.assert_close(ship.onnx_logits(path, inputs.float()), model(inputs.float().double()).detach())
+
+
+@refusals(
+    "inputs",
+    (numbers(3, D + 1), ValueError, rf"^inputs must fit the model, got torch.float32 of shape \[3, {D + 1}\]: "),
+    (torch.ones(3, D, dtype=torch.long), ValueError, "^inputs must fit the model, got torch.int64 of shape"),
+)
+def test_inputs_that_do_not_fit_a_file_are_refused_by_name(exports, inputs, error, message):
+    with pytest.raises(error, match=message):
+        ship.onnx_logits(exports["mlp"].path, inputs)
+
+
+def test_a_module_counts_each_parameter_and_each_buffer_once():
+    model = nn.Sequential(nn.Embedding(30, 8), nn.Linear(8, 30, bias=False))
+    model[1].weight = model[0].weight
+    model.register_buffer("scale", torch.ones(3, dtype=torch.float64), persistent=False)
+    model.register_buffer("steps", torch.ones(2, dtype=torch.int16))
+    assert ship.size_in_bytes(model) == 30 * 8 * 4 + 3 * 8 + 2 * 2
 
 
 # ---- int8 ----
@@ -269,6 +331,14 @@ def server(exports):
             process.terminate()
 
 
+@pytest.mark.parametrize("row", [[1.9, 2.7], [1.0, 2.0], [True, 2], ["1", "2"], [10**30, 1], [10**400, 1]])
+def test_the_server_takes_whole_numbers_alone_for_ids(exports, row):
+    session = serve.load(str(exports["ids"].path))
+    with pytest.raises(ValueError, match='send JSON {"inputs": .*, whole numbers alone, all rows of one length'):
+        serve.answer(session, json.dumps({"inputs": [[*row, 3, 4, 5]]}).encode())
+    assert len(serve.answer(session, b'{"inputs": [[1, 2, 3, 4, 5]]}')["classes"]) == 1
+
+
 def post(address, body):
     with urllib.request.urlopen(urllib.request.Request(address, data=body), timeout=30) as reply:
         return json.load(reply)
@@ -297,6 +367,12 @@ def test_the_server_answers_as_torch_does_several_callers_at_once(server):
         (b'{"inputs": [[1, 2]]}', rf"inputs must be \['N', {D}\], got \[1, 2\]"),
         (b'{"inputs": []}', r"got \[0\]"),
         (json.dumps({"inputs": [[float("nan")] * D]}).encode(), "inputs must be finite"),
+        (json.dumps({"inputs": [["1"] * D]}).encode(), "numbers alone"),
+        (json.dumps({"inputs": [[1.5] * (D - 1) + [True]]}).encode(), "numbers alone"),
+        (json.dumps({"inputs": [[None] * D]}).encode(), "numbers alone"),
+        (json.dumps({"inputs": [[10**400] * D]}).encode(), "numbers alone"),
+        (json.dumps({"inputs": [[10**39] * D]}).encode(), "inputs must be finite"),
+        (b'{"inputs": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "send JSON"),
         (b"", "a request must have from 1 to"),
     ],
 )

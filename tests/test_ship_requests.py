@@ -91,6 +91,26 @@ def test_requests_per_second_are_requests_over_seconds(monkeypatch):
     assert [row.requests_per_second, row.p50_ms, row.p99_ms] == pytest.approx([250, 4, 4])
 
 
+def test_sizes_that_are_not_said_are_those_for_which_there_are_inputs():
+    models = {"model": mlp((D, C), seed=0)}
+
+    def sizes(inputs, **options):
+        table = ship.latency_percentiles(models, inputs, requests=1, progress=False, **options)
+        return table.index.get_level_values("batch_size").tolist()
+
+    assert (sizes(INPUTS), sizes(numbers(64, D))) == ([1], [1, 64])
+    with pytest.raises(ValueError, match="batch_sizes must be at most the number of inputs, got 64 for 10 inputs"):
+        sizes(INPUTS, batch_sizes=[1, 64])
+    with pytest.raises(ValueError, match="inputs must be a tensor with at least one example, got None"):
+        sizes(None)
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_throughput_shows_a_progress_bar_where_it_is_wanted(capsys, progress):
+    ship.throughput({"model": mlp((D, C), seed=0)}, INPUTS, callers=[1], requests=1, progress=progress)
+    assert ("measuring" in capsys.readouterr().err) == progress
+
+
 @refusals(
     "arguments",
     ({"callers": [0]}, ValueError, "callers must be an integer >= 1, got 0"),

@@ -1,6 +1,7 @@
 """What `kdcourse audit` does: read a file of predictions, audit it, write reports, print the table."""
 
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ from kdcourse.audit.several import audit_all
 MEASURED = ["metric", "pos_label", "threshold", "quantile"]
 POLICY = [*MEASURED, "max_gap", "min_samples", "confidence", "thresholds", "require", "waivers", "correction"]
 # What is said of these arguments is said of those options; any other has an option of its name.
-OPTIONS = {"predictions": "PREDICTIONS", "labels": "--label", "classes": "--teacher", "ids": "--id"}
+OPTIONS = {"predictions": "FILE", "labels": "--label", "classes": "--teacher", "ids": "--id"}
 OPTIONS |= {"pos_label": "--class", "weights": "--weight", "clusters": "--cluster"}
 OPTIONS |= dict.fromkeys(["slices", "bins", "crossings"], "--slice")
 OPTIONS |= {"old": "--compare", "students": "--student", "show_confusion": "--confusion", "show_examples": "--examples"}
@@ -109,9 +110,12 @@ def run(
         argument = getattr(error, "argument", None)
         if argument is None:  # a fault of our own
             raise
+        if argument in from_file and argument not in said:
+            raise typer.BadParameter(str(error), param_hint="--thresholds") from None
         option = OPTIONS.get(argument, f"--{argument.replace('_', '-')}")
-        option = "--thresholds" if argument in from_file and argument not in said else option
-        raise typer.BadParameter(str(error), param_hint=option) from None
+        # The option stands before it, so that Python's name goes; of slices['group'] the column stays.
+        problem = re.sub(r"^\[(.+?)\] ", r"\1 ", str(error).removeprefix(argument).lstrip())
+        raise typer.BadParameter(problem, param_hint=option) from None
     # First the files: whoever reads only the first lines of what is printed has them all the same.
     for name, path in outputs.items():
         try:
@@ -273,7 +277,7 @@ def _read_thresholds(path):
 
 def _check_outputs(outputs, predictions):
     """Refuse what cannot be written before anything is computed, and what would overwrite its own input."""
-    taken = {Path(predictions).resolve(): "PREDICTIONS"}
+    taken = {Path(predictions).resolve(): "FILE"}
     for name, path in outputs.items():
         if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
             continue  # a pipe or a device: it is written to as it is

@@ -32,7 +32,7 @@ def audit(
     require: str = "no flag",
     waivers: Mapping[Any, Mapping[str, Any]] | None = None,
     correction: str = "holm",
-    today: datetime.date | None = None,
+    today: datetime.date | str | None = None,
     bins: int | Mapping[Any, int | Iterable[float] | None] = 4,
     crossings: Iterable[Iterable[Any]] = (),
     classes: ArrayLike | None = None,
@@ -95,8 +95,8 @@ def audit(
     correction : {"holm", "fdr"}
         "holm" for a release: no verdict is wrong, with probability `confidence`. "fdr" for exploring: of the flags, and
         of the passes, at most the share (1 − confidence) / 2 is wrong on average, which finds more.
-    today : date, optional
-        Of the report; waivers end by it.
+    today : date or str, optional
+        Of the report; waivers end by it. A str is an ISO date.
     bins : int or dict
         How many quantile bins, >= 2. Or {slice: how many, or a list of edges, or 0 for levels as they are}, where
         slices that are not named get 4. With edges 10 and 20 the levels are "< 10", "10 – 20" and ">= 20": a bin

@@ -11,7 +11,16 @@ from kdcourse.audit.inputs.slicing import SliceColumn, read_slices
 from kdcourse.audit.judging.measuring import difference, measured, notes_on
 from kdcourse.audit.judging.verdicts import CORRECTIONS, judge, tally, worst_first
 from kdcourse.audit.metrics import chosen
-from kdcourse.audit.policy import EVERYTHING, REQUIRED, by_level, gap_limit, limits_by_slice, waived, waivers_by_slice
+from kdcourse.audit.policy import (
+    EVERYTHING,
+    REQUIRED,
+    as_date,
+    by_level,
+    gap_limit,
+    limits_by_slice,
+    waived,
+    waivers_by_slice,
+)
 from kdcourse.audit.report import wording
 from kdcourse.audit.report.core import AuditReport
 from kdcourse.audit.report.record import fingerprints, versions
@@ -35,7 +44,8 @@ def audited(
     min_samples = integer("min_samples", min_samples, at_least=1)
     confidence = confidence_level(confidence)
     require, correction = one_of("require", require, REQUIRED), one_of("correction", correction, list(CORRECTIONS))
-    exempt, today = waivers_by_slice(waivers), today or datetime.date.today()
+    exempt = waivers_by_slice(waivers)
+    today = datetime.date.today() if today is None else as_date("today", today)
     models = {"teacher": teacher, **students} | ({} if baseline is None else {"baseline": baseline})
     if score is None:
         given = read_given(what, labels, models, classes=classes, ids=ids, pos_label=pos_label, threshold=threshold)
@@ -62,7 +72,9 @@ def audited(
         confidence=examples.confidence.get("teacher"),
         confidence_bins=confidence_bins,
     )
-    everything = SliceColumn("overall", np.zeros(n, dtype=np.intp), ["all examples"])
+    everything = SliceColumn("overall", np.zeros(n, dtype=np.intp), [EVERYTHING])
+    if any(column.name == everything.name and EVERYTHING in column.levels for column in read.columns):
+        raise bad_value("slices['overall']", f"must not have a level {EVERYTHING!r}, the name of all examples together")
     columns = [column._replace(codes=column.codes[kept]) for column in [everything, *read.columns]]
     own = {student: of_student(given, student, students) for student in students}
     counts = [_counted(what, one, columns, weight, cluster, exact) for one in own.values()]

@@ -53,15 +53,20 @@ def waivers_by_slice(waivers: Any) -> dict[str, Waiver]:
 def _waiver(name, said):
     if not isinstance(said, Mapping) or set(said) != {"reason", "until"}:
         raise bad_value(name, f"must hold a reason and a date, until, got {said!r}")
-    reason, until = said["reason"], said["until"]
+    reason = said["reason"]
     if not isinstance(reason, str) or not reason.strip():
         raise bad_value(f"{name}['reason']", f"must be a sentence, got {reason!r}")
-    if isinstance(until, str):
+    return Waiver(reason.strip(), as_date(f"{name}['until']", said["until"]))
+
+
+def as_date(name: str, value: Any) -> datetime.date:
+    """`value` as a date; a str is an ISO date."""
+    if isinstance(value, str):
         with suppress(ValueError):
-            until = datetime.date.fromisoformat(until)
-    if isinstance(until, datetime.datetime) or not isinstance(until, datetime.date):
-        raise bad_value(f"{name}['until']", f"must be a date, as 2027-01-31, got {until!r}")
-    return Waiver(reason.strip(), until)
+            value = datetime.date.fromisoformat(value)
+    if isinstance(value, datetime.datetime) or not isinstance(value, datetime.date):
+        raise bad_value(name, f"must be a date, as 2027-01-31, got {value!r}")
+    return value
 
 
 def by_level(argument: str, columns: Sequence[SliceColumn], said: Mapping[str, Any]) -> list[Any]:

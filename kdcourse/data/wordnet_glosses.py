@@ -66,7 +66,9 @@ def load(with_teacher: bool = True, features: int = FEATURES) -> DataSet:
         )
     return DataSet(
         "wordnet-glosses",
-        **splits,
+        splits["train"],
+        splits["validation"],
+        splits["test"],
         class_names=CLASS_NAMES,
         teacher_parameters=teacher.get("parameters"),
         vocabulary=features + 1,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -150,16 +150,23 @@ def memo(
     A student: do not ship
       Every slice is shown safe: group = b (too few) (required: each passes, or is waived by name)
     """
-    for name, value, kind in [
-        ("title", title, str),
-        ("plan", plan, Plan),
-        ("report", report, AuditReport),
-        ("comparison", comparison, Comparison),
-        ("sheet", sheet, Decision),
-    ]:
-        optional = name in ("comparison", "sheet")
+    kinds: dict[str, tuple[Any, type]] = {
+        "title": (title, str),
+        "plan": (plan, Plan),
+        "report": (report, AuditReport),
+        "comparison": (comparison, Comparison),
+        "latency": (latency, pd.DataFrame),
+        "sheet": (sheet, Decision),
+    }
+    if export is not None or case is not None:
+        from kdcourse.ship import BusinessCase, Export
+
+        kinds |= {"export": (export, Export), "case": (case, BusinessCase)}
+    for name, (value, kind) in kinds.items():
+        optional = name not in ("title", "plan", "report")
         if not isinstance(value, kind) and not (optional and value is None):
-            raise bad_type(name, f"must be a {kind.__name__}{' or None' if optional else ''}, got {describe(value)}")
+            wanted = f"{'an' if kind.__name__[0] in 'AE' else 'a'} {kind.__name__}{' or None' if optional else ''}"
+            raise bad_type(name, f"must be {wanted}, got {describe(value)}")
     if case is not None and not all(np.ndim(value) == 0 for value in case):
         raise bad_value("case", "must be of single numbers, got arrays")
     speed = None if latency is None else _row_of(latency, student)
@@ -189,6 +196,8 @@ def _sentences(name, given):
 
 def _row_of(latency, student):
     """The row of the student, of its smallest batch."""
+    if "p99_ms" not in latency.columns:
+        raise bad_value("latency", f"must have the column p99_ms, got {list(latency.columns)}")
     models = latency.index.get_level_values("model") if "model" in latency.index.names else latency.index
     if student not in models:
         raise bad_value("student", f"must be a row of latency, one of {list(dict.fromkeys(models))}, got {student!r}")

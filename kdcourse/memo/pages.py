@@ -78,11 +78,12 @@ def _times(latency):
 def _money(case):
     if case is None:
         return ""
-    months = "never" if case.break_even_months == float("inf") else f"after {case.break_even_months:,.2g} months"
+    months = case.break_even_months
+    after = "never" if months == float("inf") else f"after {months:{',.0f' if months >= 10 else '.2g'}} months"
     return (
         f"A month costs {case.teacher_cost_per_month:,.2f} with the teacher, and {case.student_cost_per_month:,.2f} "
         f"with the student, retraining and what it hands on included. Making it costs {case.one_time_cost:,.2f} once. "
-        f"It has paid for itself {months}."
+        f"It has paid for itself {after}."
     )
 
 

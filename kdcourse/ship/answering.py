@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from kdcourse._arguments import describe, integer
+from kdcourse._arguments import bad_value, describe, integer
 from kdcourse._examples import classes_of, home_of, in_mode
 from kdcourse._process import arithmetic_threads
 
 Model = torch.nn.Module | str | Path
+FLOATS = {"tensor(float16)": torch.float16, "tensor(float)": torch.float32, "tensor(double)": torch.float64}
 
 
 def open_session(path: str | Path, *, threads: int = 1) -> Any:
@@ -43,6 +44,7 @@ def onnx_logits(path: str | Path, inputs: torch.Tensor, *, batch_size: int = 102
     ----------
     path : str or Path
     inputs : Tensor [N, ...]
+        Floating-point numbers of any type become those that the file takes.
     batch_size : int
         Rows that are answered at once.
     threads : int
@@ -51,6 +53,11 @@ def onnx_logits(path: str | Path, inputs: torch.Tensor, *, batch_size: int = 102
     Returns
     -------
     Tensor [N, C]
+
+    Raises
+    ------
+    ValueError
+        Naming the argument. ImportError without the extra `export`.
 
     Examples
     --------
@@ -64,17 +71,19 @@ def onnx_logits(path: str | Path, inputs: torch.Tensor, *, batch_size: int = 102
     check_inputs(inputs)
     answer = _run(open_session(path, threads=threads))
     parts = inputs.cpu().split(integer("batch_size", batch_size, at_least=1))
-    return torch.cat([torch.from_numpy(answer(part)()) for part in parts])
+    with _fitting("inputs", inputs):
+        return torch.cat([torch.from_numpy(answer(part)()) for part in parts])
 
 
 @contextlib.contextmanager
 def ready(
-    models: Mapping[str, Model], inputs: torch.Tensor, batch_sizes: Sequence[int], threads: int
+    models: Mapping[str, Model], inputs: torch.Tensor, argument: str, batch_sizes: Sequence[int], threads: int
 ) -> Iterator[dict[str, Callable[[torch.Tensor], Callable[[], object]]]]:
     """For each model a function that takes a batch and makes a function that answers it once.
 
     Inside the `with` torch's modules are in eval and inference mode, with so many threads; afterwards they are as they
-    were. Raises an error that names the argument for what is no model, and for inputs that do not fit one.
+    were. `argument` is what the caller calls `batch_sizes`. Raises an error that names the argument for what is no
+    model, and for inputs that do not fit one.
     """
     if not isinstance(models, Mapping):
         raise TypeError(f"models must be a dict of nn.Modules by name, got {describe(models)}")
@@ -83,15 +92,13 @@ def ready(
     check_inputs(inputs)
     for size in batch_sizes:
         if size > len(inputs):
-            raise ValueError(f"batch_size must be at most the number of inputs, got {size} for {len(inputs)} inputs")
+            raise bad_value(argument, f"must be at most the number of inputs, got {size} for {len(inputs)} inputs")
     answers = {}
     for name, model in models.items():
         if isinstance(model, str | Path):
             answers[name] = _run(open_session(model, threads=threads))
-            try:
+            with _fitting(f"for {name!r}, inputs", inputs):
                 answers[name](inputs[:1].cpu())()
-            except Exception as error:  # as above
-                raise ValueError(f"for {name!r}, inputs must fit the model, got {describe(inputs)}: {error}") from error
         else:
             check_model(f"models[{name!r}]", model)
             classes_of(model, f"for {name!r}, inputs", inputs)
@@ -114,13 +121,22 @@ def _call(model):
 
 
 def _run(session):
-    name = session.get_inputs()[0].name
+    given = session.get_inputs()[0]
 
     def bind(batch):
-        fed = {name: batch.numpy()}
+        wanted = FLOATS.get(given.type, batch.dtype) if batch.is_floating_point() else batch.dtype
+        fed = {given.name: batch.to(wanted).numpy()}
         return lambda: session.run(None, fed)[0]
 
     return bind
+
+
+@contextlib.contextmanager
+def _fitting(name, inputs):
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime's, as above
+        raise ValueError(f"{name} must fit the model, got {describe(inputs)}: {error}") from error
 
 
 def check_model(name, model):

@@ -236,12 +236,14 @@ def _right(student_probabilities, teacher_probabilities, labels):
 
 
 def _probabilities(name, given, shape=None):
+    rounding = 2**-8 if str(getattr(given, "dtype", "")) == "torch.bfloat16" else 1e-3  # by which a sum may miss 1
     given = _array(given)
+    given = given.astype(np.float64) if given.dtype.kind in "iu" else given  # one class, and nothing for the others
     if given.dtype.kind != "f" or given.ndim != 2 or not given.size:
         raise TypeError(f"{name} must be numbers [N, C], got {describe(given)}")
     if shape is not None and given.shape != shape:
         raise bad_value(name, f"must have shape {list(shape)}, got {list(given.shape)}")
-    wrong = ~(((given >= 0).all(1)) & (abs(given.sum(1) - 1) < 1e-3))
+    wrong = ~(((given >= 0).all(1)) & (abs(given.sum(1) - 1) < rounding))
     if wrong.any():
         row = int(wrong.argmax())
         raise bad_value(name, f"must be >= 0 and sum to 1 in each row, got {given[row].tolist()} in row {row}")
@@ -249,4 +251,7 @@ def _probabilities(name, given, shape=None):
 
 
 def _array(values):
-    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype) == "torch.bfloat16" else values  # which numpy does not know
+    return np.asarray(values)

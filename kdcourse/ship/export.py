@@ -1,8 +1,10 @@
 """From a torch module to an ONNX file that answers alike."""
 
 import contextlib
+import io
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -53,12 +55,12 @@ def export_onnx(model: torch.nn.Module, inputs: torch.Tensor, path: str | Path, 
     model : nn.Module
         [B, ...] -> logits [B, C], on the CPU; it is exported in eval mode, and left as it was found.
     inputs : Tensor
-        [N, ...], N >= 2: real examples. The answers are compared on up to 256 of them, on random ones with their mean
-        and standard deviation, on zeros, on a constant (the highest value of all) and on values of 10,000 standard
-        deviations; each as a batch and one alone. Integers are ids: they have no large values, and random ones are
-        uniform.
+        [N, ...], N >= 2, finite: real examples. The answers are compared on up to 256 of them, on random ones with
+        their mean and standard deviation, on zeros, on a constant (the highest value of all) and on values of 10,000
+        standard deviations; each as a batch and one alone. Integers are ids: they have no large values, and random ones
+        are uniform.
     path : str or Path
-        Ends with .onnx. Both files are replaced once all is well, and not before.
+        Ends with .onnx. Folders on the way are made. Both files are replaced once all is well, and not before.
     tolerance : float
         How far a logit may be from torch's, > 0; as a share of the largest logit of its row where that is above 1.
 
@@ -70,8 +72,8 @@ def export_onnx(model: torch.nn.Module, inputs: torch.Tensor, path: str | Path, 
     Raises
     ------
     ValueError, TypeError
-        Naming the argument; ValueError also where the answers differ by more than the tolerance, with the kind of
-        input. ImportError without the extra `export`.
+        Naming the argument; ValueError also for a model that torch cannot export, with torch's reason, and where the
+        answers differ by more than the tolerance, with the kind of input. ImportError without the extra `export`.
 
     Examples
     --------
@@ -87,11 +89,14 @@ def export_onnx(model: torch.nn.Module, inputs: torch.Tensor, path: str | Path, 
         raise bad_value("path", f"must end with .onnx, got {path.name}")
     if len(inputs) < 2:
         raise bad_value("inputs", f"must hold at least 2 examples, got {len(inputs)}")
+    if (bad := ~inputs.isfinite()).any():
+        raise bad_value("inputs", f"must be finite, got {inputs[bad][0].item()} in row {int(bad.nonzero()[0, 0])}")
     classes_of(model, "inputs", inputs)
     kinds = _kinds(inputs)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder, in_mode(model, training=False):
         written = Path(folder, path.name)
-        with quiet():
+        with quiet(), _exporting(model):
             torch.onnx.export(
                 model,
                 (inputs[:2],),
@@ -116,7 +121,7 @@ def export_onnx(model: torch.nn.Module, inputs: torch.Tensor, path: str | Path, 
 
 
 def size_in_bytes(model: torch.nn.Module | str | Path) -> int:
-    """Bytes of an ONNX file with the weights that lie beside it, or of a module's parameters and buffers.
+    """Bytes of an ONNX file with the weights that lie beside it, or of a module's parameters and buffers, each once.
 
     Examples
     --------
@@ -124,7 +129,7 @@ def size_in_bytes(model: torch.nn.Module | str | Path) -> int:
     31400
     """
     if isinstance(model, torch.nn.Module):
-        return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+        return sum(tensor.numel() * tensor.element_size() for tensor in [*model.parameters(), *model.buffers()])
     import onnx
 
     path = Path(model)
@@ -150,6 +155,17 @@ def quiet() -> Iterator[None]:
             yield
         finally:
             logging.disable(before)
+
+
+@contextlib.contextmanager
+def _exporting(model):
+    """Inside, what torch says is kept back: of a model that it cannot export, the first line of its reason is told."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # to which torch writes the graph as far as it came
+            yield
+    except torch.onnx.OnnxExporterError as error:
+        reason = re.sub(r"\x1b\[[\d;]*m", "", str(error.__cause__ or error)).strip().partition("\n")[0]
+        raise bad_value("model", f"must be one that torch can export, got {type(model).__name__}: {reason}") from None
 
 
 def _kinds(inputs):

@@ -4,6 +4,7 @@ import threading
 import timeit
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from time import perf_counter
 
 import numpy as np
@@ -14,9 +15,10 @@ from tqdm.auto import tqdm
 
 from kdcourse._arguments import integer, positive
 from kdcourse._process import arithmetic_threads
-from kdcourse.ship.answering import Model, ready
+from kdcourse.ship.answering import Model, check_inputs, ready
 
 TURN = 50  # requests that a model answers before it is the next one's turn
+SIZES = (1, 64)  # examples in one request, where nothing else is said
 
 
 def latency(
@@ -56,10 +58,10 @@ def latency(
     -------
     DataFrame
         One row per model, indexed by its name: `median_ms`, milliseconds per batch, the median over the rounds;
-        `low_ms` and `high_ms`, its 95 % interval; `p99_ms`, what 99 % of the rounds stay under (a round is the mean of
-        several batches, or a single one that takes `seconds` or longer); `rounds`; `requests_per_second`,
-        batch_size / median; `faster`, how many times sooner than the first model it answers: the median over the
-        rounds of their ratio, with `faster_low` and `faster_high`, its 95 % interval.
+        `low_ms` and `high_ms`, its 95 % interval; `p99_ms`, what 99 % of the rounds stay under, of up to 100 the
+        slowest (a round is the mean of several batches, or a single one that takes `seconds` or longer); `rounds`;
+        `requests_per_second`, batch_size / median; `faster`, how many times sooner than the first model it answers: the
+        median over the rounds of their ratio, with `faster_low` and `faster_high`, its 95 % interval.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def latency(
     batch_size = integer("batch_size", batch_size, at_least=1)
     rounds, threads = integer("rounds", rounds, at_least=6), integer("threads", threads, at_least=1)
     seconds = positive("seconds", seconds)
-    with ready(models, inputs, [batch_size], threads) as answers:
+    with ready(models, inputs, "batch_size", [batch_size], threads) as answers:
         turns: dict[str, list[float]] = {name: [] for name in models}
         batch = inputs[:batch_size].cpu()
         timers = {name: timeit.Timer(answer(batch)) for name, answer in answers.items()}
@@ -98,7 +100,7 @@ def latency_percentiles(
     models: Mapping[str, Model],
     inputs: torch.Tensor,
     *,
-    batch_sizes: Sequence[int] = (1, 64),
+    batch_sizes: Sequence[int] | None = None,
     requests: int = 500,
     threads: int = 1,
     progress: bool = True,
@@ -112,8 +114,8 @@ def latency_percentiles(
     ----------
     models, inputs, threads, progress
         As in `latency`.
-    batch_sizes : sequence of int
-        Examples in one request, each from 1 to N.
+    batch_sizes : sequence of int, optional
+        Examples in one request, each from 1 to N. Left out, 1 and 64, or 1 alone where there are fewer than 64 inputs.
     requests : int
         So many of each size are timed, one by one; the 99th percentile of fewer than 100 is the slowest.
 
@@ -134,10 +136,13 @@ def latency_percentiles(
     >>> table.index.tolist()
     [('linear', 1), ('linear', 64)]
     """
+    if batch_sizes is None:
+        check_inputs(inputs)
+        batch_sizes = [size for size in SIZES if size <= len(inputs)]
     batch_sizes = [integer("batch_sizes", size, at_least=1) for size in batch_sizes]
     requests, threads = integer("requests", requests, at_least=1), integer("threads", threads, at_least=1)
     rows = {}
-    with ready(models, inputs, batch_sizes, threads) as answers:
+    with ready(models, inputs, "batch_sizes", batch_sizes, threads) as answers:
         for size in tqdm(batch_sizes, desc="measuring", unit="size", leave=False, disable=not progress):
             asked = {name: answer(inputs[:size].cpu()) for name, answer in answers.items()}
             times: dict[str, list[float]] = {name: [] for name in asked}
@@ -160,6 +165,7 @@ def throughput(
     requests: int = 200,
     batch_size: int = 1,
     threads: int = 1,
+    progress: bool = True,
 ) -> pd.DataFrame:
     """How many requests a second a model answers when several callers ask at once, and how long each then waits.
 
@@ -170,6 +176,8 @@ def throughput(
     ----------
     models, inputs, threads
         As in `latency`.
+    progress : bool
+        Show a progress bar, one step per model and number of callers.
     callers : sequence of int
         How many ask at once, each >= 1.
     requests : int
@@ -190,7 +198,8 @@ def throughput(
 
     Examples
     --------
-    >>> table = throughput({"linear": torch.nn.Linear(784, 10)}, torch.zeros(1, 784), callers=[2], requests=3)
+    >>> model = torch.nn.Linear(784, 10)
+    >>> table = throughput({"linear": model}, torch.zeros(1, 784), callers=[2], requests=3, progress=False)
     >>> table.requests.tolist()
     [6]
     """
@@ -198,14 +207,14 @@ def throughput(
     requests, threads = integer("requests", requests, at_least=1), integer("threads", threads, at_least=1)
     batch_size = integer("batch_size", batch_size, at_least=1)
     rows = {}
-    with ready(models, inputs, [batch_size], threads) as answers:
-        for name, answer in answers.items():
-            asked = answer(inputs[:batch_size].cpu())
-            asked()
-            for count in callers:
-                seconds, times = _together(asked, count, requests, threads)
-                measured = {"requests_per_second": count * requests / seconds} | _percentiles(times, (50, 99))
-                rows[name, count] = measured | {"requests": count * requests, "threads": threads}
+    with ready(models, inputs, "batch_size", [batch_size], threads) as answers:
+        asked = {name: answer(inputs[:batch_size].cpu()) for name, answer in answers.items()}
+        steps = list(product(asked, callers))
+        for name, count in tqdm(steps, desc="measuring", unit="step", leave=False, disable=not progress):
+            asked[name]()
+            seconds, times = _together(asked[name], count, requests, threads)
+            measured = {"requests_per_second": count * requests / seconds} | _percentiles(times, (50, 99))
+            rows[name, count] = measured | {"requests": count * requests, "threads": threads}
     index = pd.MultiIndex.from_tuples(rows, names=["model", "callers"])
     return pd.DataFrame(list(rows.values()), index=index)
 
@@ -250,7 +259,7 @@ def _row(milliseconds, faster, batch_size):
         "median_ms": median,
         "low_ms": low,
         "high_ms": high,
-        "p99_ms": float(np.quantile(milliseconds, 0.99)),
+        **_percentiles(milliseconds, [99]),
         "rounds": len(milliseconds),
         "requests_per_second": 1000 * batch_size / median,
         "faster": ratio,

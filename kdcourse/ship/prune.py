@@ -22,7 +22,7 @@ def prune_weights(model: nn.Module, share: float) -> nn.Module:
     ----------
     model : nn.Module
     share : float
-        Of the weights of linear layers, convolutions and tables of vectors, in [0, 1); biases stay.
+        Of the weights of nn.Linear, nn.Conv2d and nn.EmbeddingBag, in [0, 1); biases and other layers stay.
 
     Returns
     -------

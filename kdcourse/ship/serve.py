@@ -22,6 +22,7 @@ NUMPY = {
     "tensor(int64)": np.int64,
     "tensor(int32)": np.int32,
 }
+UNREADABLE = (ValueError, TypeError, KeyError, OverflowError, RecursionError)  # also too large, and nested too deep
 
 
 def load(path: str, threads: int = 1) -> Any:
@@ -36,10 +37,15 @@ def load(path: str, threads: int = 1) -> Any:
 def answer(session: Any, request: bytes) -> dict:
     """{"classes": [N], "probabilities": [N, C]} for a request {"inputs": [N, ...]}. ValueError for any other."""
     given = session.get_inputs()[0]
+    whole = given.type.startswith("tensor(int")
     try:
-        inputs = np.array(json.loads(request)["inputs"], dtype=NUMPY[given.type])
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError('send JSON {"inputs": [[...], ...]}, numbers alone, all rows of one length') from error
+        inputs = np.array(json.loads(request)["inputs"], dtype=object)
+        if not {*map(type, inputs.flat)} <= ({int} if whole else {int, float}):  # True is no number, and "1" is none
+            raise TypeError
+        inputs = inputs.astype(NUMPY[given.type])
+    except UNREADABLE as error:
+        numbers = "whole numbers" if whole else "numbers"
+        raise ValueError(f'send JSON {{"inputs": [[...], ...]}}, {numbers} alone, all rows of one length') from error
     wanted = [size if isinstance(size, int) else "N" for size in given.shape]
     if (
         inputs.ndim != len(wanted)

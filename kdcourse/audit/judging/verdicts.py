@@ -151,8 +151,12 @@ def judge(
     above_chance = table["teacher"] - chance
     table["retained"] = (table["student"] - chance) / np.where(above_chance > 0, above_chance, np.nan)
 
+    enough = table["n"] >= min_samples
+    if scored:  # a single example, or one of its class, has a gap, and nothing tells its error
+        unknown_error = (table["why"] == "") & enough & np.isnan(table["standard_error"])
+        table["why"] = np.where(unknown_error, "too few examples to tell its error", table["why"])
     measurable = table["why"] == ""
-    tested = measurable & (table["n"] >= min_samples)
+    tested = measurable & enough
     tested[:: len(counts) // students] = True
     tests = int(tested.sum())
     within = np.flatnonzero(tested).tolist()

@@ -58,7 +58,7 @@ def picture(report: Report, most_rows: int | None = 30, width: float = WIDTH) ->
     ax.axhline(len(rows) - 1.25, color="#cccccc", linewidth=1, zorder=0)
     strokes = np.array([np.array(places) - 0.5, np.array(places) + 0.5])
     ax.vlines(allowed, *strokes, color="#333333", linestyle="--", linewidth=1.2, zorder=1, label="allowed")
-    largest = max(row["n"] for row in rows[:-1])
+    largest = max(1, *(row["n"] for row in rows[:-1]))
     ax.hlines(places, *together.T, color="#777777", linewidth=0.8, zorder=1.5, label="together")
     for place, row, *numbers in zip(places, rows, gap, low, high, strict=True):
         _draw_row(ax, place, row, numbers, ends, min(row["n"] / largest, 1))
