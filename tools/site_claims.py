@@ -130,7 +130,7 @@ def _page(claim, found, lessons):
         ("Measured", html.escape(claim.measured)),
     ]
     facts += [("Revised", html.escape(claim.revised))] * bool(claim.revised)
-    facts += [("Budget", budget(found))] * bool(found and budget(found))
+    facts += [("Budget", budget(found))] * bool(budget(found))
     if claim.measure:
         facts += [
             ("What would change our mind", html.escape(claims.would_change(claim, found))),

@@ -31,7 +31,7 @@ def describe(name: str) -> str:
         lines.append(f"  It {standing(claim, found)}.")
     lines += [f"  Taught in: {claim.taught_in}. Lesson {claim.lesson}.", f"  Measured: {claim.measured}"]
     lines += [f"  Revised: {claim.revised}"] * bool(claim.revised)
-    lines += [f"  Budget: {budget(measured)}"] * bool(budget(measured))
+    lines += [f"  Budget: {budget(found)}"] * bool(budget(found))
     for setting, about in measured["settings"].items():
         lines += ["", f"  {setting}: {about['date']}, {_minutes(about['seconds'])}"]
         parts = [part for part in measured["parts"] if setting_of(part) == setting]
@@ -42,13 +42,13 @@ def describe(name: str) -> str:
     return "\n".join(lines)
 
 
-def budget(found: dict) -> str:
+def budget(found: dict | None) -> str:
     """A sentence about the epochs of a result whose arms chose them, or "".
 
-    >>> budget({"parts": []})
+    >>> budget(None)
     ''
     """
-    arms = [arm for part in found["parts"] for arm in part["arms"].values()]
+    arms = [arm for part in (found["parts"] if found else ()) for arm in part["arms"].values()]
     if not any("epochs" in (arm["chosen"] or {}) for arm in arms):
         return ""
     return (

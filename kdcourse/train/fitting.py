@@ -136,10 +136,11 @@ def distill(
     only_one(loss, temperature=temperature, soft_weight=soft_weight, direction=direction, class_weight=class_weight)
     temperature, soft_weight = number("temperature", temperature), number("soft_weight", soft_weight)
     terms = {}
+    logits = check_teacher_logits(teacher_logits, direction)
     if loss is None:
+        check_teaches("teacher_logits", logits)
         loss = blended(temperature, soft_weight, direction=direction, class_weight=class_weight)
         terms["soft"] = blended(temperature, direction=direction)
-    check_teaches("teacher_logits", check_teacher_logits(teacher_logits, direction))
     examples = Examples(inputs, labels, teacher_logits.detach()).fit(student)
     if terms and examples.has_labels:
         terms["hard"] = blended(soft_weight=0, class_weight=class_weight)
