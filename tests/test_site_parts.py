@@ -3,13 +3,14 @@
 import base64
 import io
 import json
+import re
 
 import pytest
 from course_site import build_site, claims_forest, site_claims, site_landing, site_links, site_notebooks
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from kdcourse import claims
+from kdcourse import claims, data
 from kdcourse.stats import Comparison
 from kdcourse.widgets._explorer import explorers
 
@@ -293,6 +294,16 @@ def test_tables_of_the_site_have_minus_signs_and_none_before_a_zero(monkeypatch)
     assert "| **−1.52\u00a0[−3.00,\u00a0−0.04]** | 80.0 |" in site_claims.where_soft_labels_help()
     last = site_claims.what_wrong_labels_do().splitlines()[-1]
     assert last == "| garments | −1.52 [−3.00, −0.04] | +0.49 [−0.02, +1.00] |"
+
+
+def test_what_a_random_split_pretends_is_what_the_teachers_card_says():
+    card = (data.folder() / "flights" / "teacher-card.md").read_text(encoding="utf-8")
+    at_random = re.search(r"flights at random: .*? \| (0\.\d+) ", card)[1]
+    honest = re.search(r"whole days, as here \| (0\.\d+) ", card)[1]
+    said = site_claims.what_days_tell()
+    assert [float(one) for one in re.findall(r"0\.\d+", said)] == pytest.approx(
+        [float(honest), float(at_random)], abs=0.0006
+    )
 
 
 # ---- pages ----

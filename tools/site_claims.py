@@ -5,8 +5,9 @@ import re
 
 import claims_forest
 from site_pages import lesson_pages
+from sklearn.metrics import roc_auc_score
 
-from kdcourse import claims
+from kdcourse import claims, data, store
 from kdcourse.claims import quotes
 from kdcourse.claims.describe import budget
 from kdcourse.claims.record import PLACES
@@ -90,6 +91,14 @@ def what_wrong_labels_do():
             ]
             lines.append(f"| {PLACES[setting]} | {' | '.join(map(_gain, parts))} |")
     return "\n".join(lines)
+
+
+def what_days_tell():
+    """How well the teacher of flights ranks test flights, of days that it has not seen and of days that it has."""
+    _, about = store.load_tensors(data.folder() / "flights" / "teacher-logits.safetensors")
+    test = data.load("flights").test
+    honest = roc_auc_score(test.labels, test.teacher_logits[:, 1] - test.teacher_logits[:, 0])
+    return f"{honest:.3f} on days that are new to it, {about['ways']['rows']['auroc']:.3f} with days in all parts"
 
 
 def _gain(part):

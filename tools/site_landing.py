@@ -8,7 +8,7 @@ from pathlib import Path
 
 import build_readme
 import claims_forest
-from site_claims import summary, what_wrong_labels_do, where_soft_labels_help
+from site_claims import summary, what_days_tell, what_wrong_labels_do, where_soft_labels_help
 
 from kdcourse import quiz
 from kdcourse.widgets._explorer import explorers as known_explorers
@@ -41,6 +41,7 @@ def values(lessons, explorers, known):
         "citation": (ROOT / "CITATION.cff").read_text(encoding="utf-8").strip(),
         "where soft labels help": where_soft_labels_help(),
         "what wrong labels do": what_wrong_labels_do(),
+        "what days tell": what_days_tell(),
         "lesson pages": "\n".join(f"{title} <lessons/{stem}>" for stem, title, *_ in lessons),
     }
     opened = {
