@@ -51,9 +51,7 @@ def budget(found: dict | None) -> str:
     arms = [arm for part in (found["parts"] if found else ()) for arm in part["arms"].values()]
     if not any("epochs" in (arm["chosen"] or {}) for arm in arms):
         return ""
-    return (
-        "Epochs were chosen within a budget that both arms share; what longer training would change was not measured."
-    )
+    return "Epochs were chosen within a budget that both arms share; longer training was not measured."
 
 
 def _part(claim, part):

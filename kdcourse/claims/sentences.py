@@ -65,9 +65,9 @@ def would_change(claim: Claim, found: dict | None = None) -> str:
     """
     inside, outside, sign = {
         "better": ("above", "below", "+"),
-        "worse": ("below", "above", "-"),
+        "worse": ("below", "above", "−"),
         "equivalent": ("within", "outside", "±"),
-        "not worse": ("above", "below", "-"),
+        "not worse": ("above", "below", "−"),
     }[claim.supports]
     margins = {(part["margin"], part["unit"]) for part in found["parts"]} if found else {(0, "points")}
     limits = {f"{sign}{_amount(*one)}" if one[0] else "zero" for one in margins}
