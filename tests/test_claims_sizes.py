@@ -273,10 +273,17 @@ def test_without_pictures_there_are_no_cnns(monkeypatch):
     monkeypatch.setattr(lesson_04, "ladder", lambda run: pytest.fail("it was trained"))
     bench = world(flat, setting="wordnet-glosses")
     assert set(students(found("above-20x-gap", bench))) == {"MLP"}
+    hashed, before = [], len(bench.seen)
+    monkeypatch.setattr(lesson_04, "load", lambda name, features: hashed.append((name, features)) or bench.data)
     result = found("95-percent-at-10x", bench)
+    cheap = [f"linear model, {size} n-grams" for size in (4_096, 32_768)]
     assert [(one["key"], set(one["beside"])) for one in result["parts"]] == [
-        ({"ratio": 10, "examples": n}, {"teacher", "students on labels"}) for n in (ALL, BLOCK)
+        ({"ratio": 10, "examples": n}, {"teacher", "students on labels", *cheap}) for n in (ALL, BLOCK)
     ]
+    assert hashed == [("wordnet-glosses", 4_096), ("wordnet-glosses", 32_768)] * 2
+    linear = [one for one in bench.seen[before:] if (one.grid["hidden_layers"] == 0).all()]
+    assert {len(one.data.train) for one in linear} == {ALL, BLOCK}
+    assert all((one.grid["soft_weight"] == 0).all() for one in linear)
     ratios = [one["key"]["ratio"] for one in found("sweet-spot-5-20", bench)["parts"]]
     assert ratios == [[10, ratio] for ratio in (50, 100, 200, 500)] * 2
 

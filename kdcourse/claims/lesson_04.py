@@ -5,6 +5,7 @@ answer 256 requests. No students are trained for that. The other settings ship n
 """
 
 import math
+from dataclasses import replace
 
 from tqdm.auto import tqdm
 
@@ -29,6 +30,8 @@ from kdcourse.claims.arms import (
 from kdcourse.claims.ladder import faster, ladder
 from kdcourse.claims.record import claim, label
 from kdcourse.claims.settings import BLOCK
+from kdcourse.data import load
+from kdcourse.data.wordnet_glosses import FEATURES
 from kdcourse.models import width_for_ratio
 from kdcourse.sweep.blocks import merit
 from kdcourse.train import distill
@@ -38,6 +41,7 @@ EVERYTHING = 50_000
 SOFT = {"temperature": [1, 2, 4], "lr": [0.003, 0.01, 0.03]}
 HARD = {"soft_weight": 0, "lr": [0.001, 0.003, 0.01], "weight_decay": [0, 0.03, 0.1, 0.3, 1, 3]}
 MLPS = {"soft": SOFT, "labels": HARD}
+CHEAP = {"soft_weight": 0, "lr": [0.01, 0.03, 0.1], "hidden_layers": 0}
 DIRECT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01, 0.03]}  # with assistants of two sizes, SOFT is twice
 NAMES = {"labels": "labels", "arg-max": "arg-max labels"}
 ASSISTANTS = [5, 20]  # how many times smaller than the teacher
@@ -143,7 +147,7 @@ def keeps_95_percent(run):
     """Accuracy on test of students on soft labels, minus 95 % of the teacher's, at a size ratio of 10. CNNs of the
     teacher's shape and MLPs, each on blocks of 5,000 pictures and on all 50,000; MLPs on as many glosses. By latency,
     the CNN nearest to 10 times faster, where one is 5 to 20 times faster. Not of flights, where who always says "on
-    time" keeps that much.
+    time" keeps that much. Beside glosses stands what a linear model learns from labels.
     """
     parts, teacher = [], of_teacher(run)
     for which, n, students_of, times in by_size(run, "soft", "labels", "arg-max"):
@@ -152,6 +156,7 @@ def keeps_95_percent(run):
             continue
         others = {arm: rungs[ten] for arm, rungs in students_of.items() if arm != "soft" and ten in rungs}
         beside = {f"students on {NAMES[arm]}": on_test(run, table).mean() for arm, table in others.items()}
+        beside |= linear(run, n)
         soft = students_of["soft"][ten]
         kept = sized(students("student", soft, on_test(run, soft)), which, times[ten])
         limit = constant("95 % of the teacher", 0, kept.values)._replace(values=0 * kept.values + 0.95 * teacher)
@@ -220,6 +225,18 @@ def by_size(run, *arms):
         yield {"student": "CNN", "by": "latency"}, BLOCK, cnns[BLOCK], faster()
     for n, found in sizes(run, *arms).items():
         yield {}, n, {arm: found.get(arm, {}) for arm in arms}, smaller
+
+
+def linear(run, n):
+    """{name: mean accuracy on test} of linear models on labels, where inputs are ids: of as many as the students have,
+    and of eight times as many. They have 0.1 and 0.8 million weights, and cost next to nothing.
+    """
+    found = {}
+    for size in (FEATURES, 8 * FEATURES) if run.data.vocabulary else ():
+        wide = replace(run, data=load("wordnet-glosses", features=size))
+        table = best_everywhere(wide, repetitions(wide, n), 1, CHEAP, options(run, n), f"{n:,}, linear")
+        found[f"linear model, {size} n-grams"] = on_test(wide, table).mean()
+    return found
 
 
 def nearest_to_10(ratios, times):
