@@ -110,11 +110,6 @@ def test_every_explorer_is_stored_in_its_own_lesson():
         assert name in stored
 
 
-def _open_answers(output):
-    text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
-    return text.count("inconclusive") + text.count("cannot tell")
-
-
 def measures(notebook, lesson):
     """How a learner meets a lesson, counted on the notebook that is opened."""
     prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
@@ -127,14 +122,13 @@ def measures(notebook, lesson):
     questions = sum(len(quiz.load(name).questions) for name in re.findall(r'quiz\.show\("(\w+)"\)', code))
     measured = store.load_json(ROOT / "benchmarks/results/lessons.json")["lessons"]
     computes = measured[lesson]["full"]["seconds"] if lesson in measured else 0  # a new lesson, before `make bench`
-    # An answer that a cell shows in a figure and says in words counts once.
-    said = [max((_open_answers(one) for one in cell.get("outputs", ())), default=0) for cell in notebook.cells]
+    said = "".join(one.get("text", "") + one.get("data", {}).get("text/plain", "") for one in outputs(notebook))
     return {
         "words": sum(words),
         "code lines": sum(lines),
         "median words of a cell": statistics.median(words),
         "median lines of a cell": statistics.median(lines),
-        "cannot tell": sum(said),
+        "cannot tell": said.count("inconclusive") + said.count("cannot tell"),
         "minutes": sum(words) / 200 + sum(lines) / 20 + figures / 3 + exercises + 0.75 * questions + computes / 60,
     }
 
