@@ -103,6 +103,9 @@ def claims(
         list[str] | None,
         typer.Option("--setting", help="Only in this data set, as flights. May be given again."),
     ] = None,
+    choose: Annotated[
+        bool, typer.Option("--choose", help="With --run: choose temperatures, rates and so on again, not only train.")
+    ] = False,
 ) -> None:
     """Show what the last full run found, everything of the claims that are named, or run their experiments again.
 
@@ -115,6 +118,8 @@ def claims(
         raise typer.BadParameter(f"no setting {unknown[0]!r}; there are {', '.join(known)}", param_hint="--setting")
     with _said("CLAIM"), _closest("claim", names or [], [claim.name for claim in claims.CLAIMS]):
         jobs: list = [(claim, None) for claim in claims.CLAIMS]
+        if choose and not run:
+            raise typer.BadParameter("only a --run can choose again", param_hint="--choose")
         if run or settings:
             jobs = claims.planned(*names or [], settings=settings)
         if not run and names:
@@ -127,7 +132,7 @@ def claims(
             found = ((claim, at, claims.plain(claim, claims.result(claim.name), at)) for claim, at in jobs)
             print("\n".join(f"{one.name}{f', {at}' if at else ''}: {one.wording}\n  {said}" for one, at, said in found))
             return
-        results, start = claims.run(*names or [], settings=settings), time.monotonic()
+        results, start = claims.run(*names or [], settings=settings, choose=choose), time.monotonic()
         for number, (claim, setting) in enumerate(jobs, 1):
             minutes = (time.monotonic() - start) / 60
             print(f"{number} of {len(jobs)}: {claim.name}, {setting} ({minutes:.0f} minutes so far)", flush=True)

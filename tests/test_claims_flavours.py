@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from kdcourse import claims, data, store
 from kdcourse.claims import flavours, ladder
+from kdcourse.claims.choices import Choices
 from kdcourse.claims.evaluation import evaluate
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.train import load_teacher
@@ -39,7 +40,7 @@ def run(monkeypatch, tmp_path):
     some = data.DataSet(
         "few", whole.train[:100], whole.validation[:30], whole.test[:40], whole.class_names, whole.teacher_parameters
     )
-    return SimpleNamespace(data=some, setting=SETTINGS["fashion-mnist"], device="cpu")
+    return SimpleNamespace(data=some, setting=SETTINGS["fashion-mnist"], device="cpu", choices=Choices())
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import torch
 
 from kdcourse import data
 from kdcourse.claims import ladder
+from kdcourse.claims.choices import Choices
 from kdcourse.models import cnn
 
 pytestmark = pytest.mark.slow  # whole experiments
@@ -63,7 +64,7 @@ def bench():
         # On test, all that is not best on validation is better.
         return grid.assign(validation_accuracy=validation, test_accuracy=0.9 + 0.01 * away, epochs=epochs)
 
-    run = SimpleNamespace(data=garments, sweep=sweep, device="cpu")
+    run = SimpleNamespace(data=garments, sweep=sweep, device="cpu", choices=Choices())
     return SimpleNamespace(found=ladder.ladder(run), seen=seen, garments=garments)
 
 

@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 
 from kdcourse import data, lm
 from kdcourse.claims import phonemes, ways
+from kdcourse.claims.choices import Choices
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.data.cmudict import END, PAD
 from kdcourse.stats.calibration import confidence_gap, expected_calibration_error
@@ -146,12 +147,15 @@ def test_a_warm_start_is_half_the_budget_of_soft_targets(world, monkeypatch):
     assert own["flops"] == pytest.approx(4e8 - cost)  # nothing was really spent on training here
     phonemes.trained("reverse on the dictionary", 0.001, 1.0, 0, 0.004)
     assert fitted[-1]["flops"] == own["flops"]  # what the teacher says is paid for once
+    assert {one["device"] for one in fitted} == {"cpu"}
+    phonemes.trained("half on-policy", 0.001, 1.0, 0, 0.003, "cuda")
+    assert [one["device"] for one in fitted[-2:]] == ["cuda", "cuda"]
 
 
 def test_settings_are_chosen_on_validation_and_no_learning_rate_lies_on_an_edge(monkeypatch):
     asked = []
 
-    def on_validation(name, lr, share, block, warm):
+    def on_validation(name, lr, share, block, warm, device):
         asked.append((lr, share, block))
         return 0.9 - abs(np.log2(lr / 0.024)) / 10 + (0.05 if share == 0.25 else 0)
 
@@ -165,7 +169,7 @@ def test_parts_are_paired_by_block_in_every_metric(world, monkeypatch):
     monkeypatch.setattr(phonemes, "chosen", lambda *_: (0.003, 1.0))
     monkeypatch.setattr(phonemes, "BLOCKS", 2)
     monkeypatch.setattr(phonemes.devices, "machine", lambda: {"cores": 1})
-    run = SimpleNamespace(setting=SETTINGS["cmudict"], data=world.words, device="cpu")
+    run = SimpleNamespace(setting=SETTINGS["cmudict"], data=world.words, device="cpu", choices=Choices())
     found = phonemes.arms(run, ["labels", "soft targets"])
     part = phonemes.against(run, found, "soft targets", "labels", {"examples": BLOCK})
     groups = world.words.test.about["group"].nunique()

@@ -19,6 +19,10 @@ PART = {
     "covers": {"block": 40, "example": 10_000}, "arms": {"a": {"mean": 0.8126}, "b": {"mean": 0.825}}, "pairs": None,
     "beside": {"a linear model": 0.7},
 }  # fmt: skip
+ALSO = [
+    {"metric": "word accuracy", "unit": "points", "scale": 100.0, "mean": 2.0, "low": 1.0, "high": 3.0},
+    {"metric": "calibration", "unit": "points", "scale": 100.0, "mean": 2.0, "low": -1.0, "high": 5.0},
+]
 WHERE = "soft-beats-hard fashion-mnist examples=500"
 
 
@@ -29,7 +33,7 @@ def ledger(tmp_path, monkeypatch):
         tmp_path,
         {},
         {"setting": "spam-assassin", "high": 0.04},
-        {"setting": "flights", "metric": "log-likelihood", "unit": "nats", "mean": 0.01234, "scale": 1.0},
+        {"setting": "flights", "metric": "log-likelihood", "unit": "nats", "mean": 0.01234, "scale": 1.0, "also": ALSO},
     )
 
 
@@ -45,6 +49,8 @@ def ledger(tmp_path, monkeypatch):
         (f"beside:a_linear_model {WHERE}", "70.0"),
         ("size soft-beats-hard flights examples=500,metric=log-likelihood", "0.012"),
         ("gain soft-beats-hard flights examples=500,metric=log-likelihood", "+0.012 nats [−2.040, −0.060]"),
+        ("gain soft-beats-hard flights examples=500,metric=word_accuracy is better", "+2.0 points [+1.0, +3.0]"),
+        ("size soft-beats-hard flights examples=500,metric=calibration is inconclusive", "2.0"),
         ("gain soft-beats-hard spam-assassin examples=500", "−1.26 points [−2.04, +0.04]"),
         ("a soft-beats-hard flights examples=500,metric=log-likelihood", "0.8"),
     ],

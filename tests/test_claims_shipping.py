@@ -8,6 +8,7 @@ import torch
 
 from kdcourse import claims, data, ship
 from kdcourse.claims import ladder, shipping
+from kdcourse.claims.choices import Choices
 from kdcourse.claims.evaluation import evaluate
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.models import channels_for_ratio
@@ -28,7 +29,7 @@ def run(monkeypatch, tmp_path):
     some = data.DataSet(
         "few", whole.train[:900], whole.validation[:200], whole.test[:200], whole.class_names, whole.teacher_parameters
     )
-    return SimpleNamespace(data=some, setting=SETTINGS["fashion-mnist"], device="cpu")
+    return SimpleNamespace(data=some, setting=SETTINGS["fashion-mnist"], device="cpu", choices=Choices())
 
 
 @pytest.fixture

@@ -284,8 +284,12 @@ def test_without_pictures_there_are_no_cnns(monkeypatch):
     linear = [one for one in bench.seen[before:] if (one.grid["hidden_layers"] == 0).all()]
     assert {len(one.data.train) for one in linear} == {ALL, BLOCK}
     assert all((one.grid["soft_weight"] == 0).all() for one in linear)
-    ratios = [one["key"]["ratio"] for one in found("sweet-spot-5-20", bench)["parts"]]
-    assert ratios == [[10, ratio] for ratio in (50, 100, 200, 500)] * 2
+    ratios = {
+        name: [one["key"]["ratio"] for one in found(name, bench)["parts"]]
+        for name in ("sweet-spot-5-20", "below-5x-use-small")
+    }
+    assert ratios["sweet-spot-5-20"] == [[10, ratio] for ratio in (2, 50, 100, 200, 500)] * 2
+    assert ratios["below-5x-use-small"] == [2, 2]
 
 
 def test_the_sizes_are_those_of_the_ratios_and_soft_labels_have_no_more_chances_at_any():

@@ -70,6 +70,7 @@ def test_doctor_names_all_that_is_wrong_and_goes_on(monkeypatch, capsys, tmp_pat
         (["quiz", "intervew"], "no quiz 'intervew'; closest: interview"),
         (["glossary", "Temp"], "no entry 'Temp'; closest: temperature"),
         (["claims", "--setting", "flights", "soft-beat-hard"], "no claim 'soft-beat-hard'; closest: soft-beats-hard"),
+        (["claims", "--choose", "soft-beats-hard"], "only a --run can choose again"),
         (["claims", "--setting", "nowhere"], "no setting 'nowhere'; there are fashion-mnist, wordnet-glosses, flights"),
         (["claims", "--setting", "cmudict", "omitted-class-is-learned"], "is measured in fashion-mnist, got settings"),
     ],

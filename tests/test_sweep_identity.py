@@ -1,12 +1,15 @@
 """The name of a function: the same code has the same, whatever it is called; other code, or other values, another."""
 
+import ast
 import functools
 import importlib
 import os
 import shutil
 import subprocess
 import sys
+import time
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,7 @@ import torch.nn.functional as F
 
 import kdcourse
 from kdcourse import losses
-from kdcourse.sweep.identity import code_behind, identity
+from kdcourse.sweep.identity import code_behind, code_of, identity
 
 HEAD = "import functools, torch, helpers\nimport torch.nn.functional as F\n"
 PLAIN = """
@@ -265,3 +268,21 @@ def test_what_moves_to_another_module_keeps_its_name_and_what_changes_there_does
     before = room(ROOM)
     assert room(moved) == room(moved, "kdcourse.room.elsewhere") == before
     assert room(moved | {"under.py": there}) == room(ROOM | {"back.py": there}) != before
+
+
+def test_threads_parse_one_after_the_other(monkeypatch):
+    """In Python 3.11, two at once could end in `SystemError: AST constructor recursion depth mismatch`."""
+    parse, inside, most = ast.parse, [], []
+
+    def slowly(source):
+        inside.append(source)
+        time.sleep(0.01)
+        most.append(len(inside))
+        inside.remove(source)
+        return parse(source)
+
+    monkeypatch.setattr(ast, "parse", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        named = list(threads.map(code_of.__wrapped__, [f"x = {k}  # a comment" for k in range(8)]))
+    assert named == [f"x = {k}" for k in range(8)]
+    assert most == [1] * 8

@@ -3,7 +3,7 @@
 import functools
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from kdcourse import claims, data
+from kdcourse.claims.choices import Choices
 from kdcourse.claims.settings import SETTINGS, Setting
 
 NAMES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -30,6 +31,7 @@ class Bench:
     sweep: Callable
     seen: list
     device: str = "cpu"
+    choices: Choices = field(default_factory=Choices)
 
 
 def world(effect, *, setting="fashion-mnist", teacher=0.9, examples=50_000, says=None):
@@ -172,10 +174,10 @@ def speaker(some, models):
     return None
 
 
-def found(name, bench):
-    """What the claim of this name comes to on this bench."""
+def found(name, bench, choices=None):
+    """What the claim of this name comes to on this bench; `choices` are taken, and added to, where they are given."""
     (claim,) = claims.find(name)
-    return claims.evaluate(claim, claim.measure(bench))
+    return claims.evaluate(claim, claim.measure(replace(bench, choices=choices or Choices())))
 
 
 def ids(result):

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from kdcourse import claims, data, store
 from kdcourse.claims import quotes
-from kdcourse.claims.describe import budget
+from kdcourse.claims.describe import budget, chosen_again
 from kdcourse.claims.record import PLACES
 from kdcourse.claims.verdicts import measured_settings
 
@@ -33,7 +33,8 @@ down before it was measured; what was revised after a first run stands on its pa
 {picture}
 
 A positive number means that the option named first won. Within a claim and a setting, all intervals hold jointly at
-95 %. No result is pooled over settings. `make claims` measures everything again.
+95 %. No result is pooled over settings. `make claims` measures everything again, with the settings that were chosen;
+`make claims CHOOSE=1` chooses these again, too.
 
 ## Every claim
 
@@ -143,7 +144,7 @@ def _page(claim, found, lessons):
     if claim.measure:
         facts += [
             ("What would change our mind", html.escape(claims.would_change(claim, found))),
-            ("Measure it again", f"<code>kdcourse claims --run {claim.name}</code>"),
+            ("Measure it again", f"<code>kdcourse claims --run {claim.name}</code>{chosen_again(found)}"),
         ]
     listed = "\n".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)
     sections = "\n\n".join(_setting(claim, found, setting) for setting in measured_settings(claim, found))

@@ -3,6 +3,7 @@
 claims.show("soft-beats-hard", {"examples=100": found}, title="...")   # in a lesson: over what the full run found
 kdcourse claims NAME                                                   # in a terminal: everything about one claim
 kdcourse claims --run                                                  # run all experiments again
+kdcourse claims --run --choose                                         # and choose all settings again, too
 
 A claim is one function in `lesson_NN.py`, with `@claim(...)` above it; a `Claim(...)` there has no experiment yet.
 """

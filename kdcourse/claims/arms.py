@@ -2,7 +2,7 @@
 
 Everything is chosen on validation data; test data are read once, for what was chosen. All settings of an arm are tried
 on the first few repetitions; the others train only what was chosen. Where the choice lies on the edge of what was
-tried, more is tried beyond it, until it does not.
+tried, more is tried beyond it, until it does not. A choice stays in the record of its claim (`claims.choices`).
 """
 
 from dataclasses import replace
@@ -78,6 +78,7 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
     repetitions  (data set, init seeds, order seed) each
     arm          a dict for `grid`, or a list of them: what the arm may choose among
     options      of the sweep. Every arm may train less long, if validation likes that better, and none longer
+    what         is chosen here, in words that nothing else with such an arm has in this experiment
     fixed        settings that define the arm: nothing is tried beyond their edges
     loss         a function of a repetition's data set that gives the `loss` of its sweep
     predictions  what the sweep keeps of the students that are returned; None: what their scores are made of
@@ -123,8 +124,14 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
             settings, found = widened(settings, sooner, epochs)
         return found
 
-    found = max(map(chosen, arm if isinstance(arm, list) else [arm]), key=lambda found: merit(found, choose).mean())
-    choices, epochs = found.iloc[:1][["width", "hidden_layers", *CHOSEN]], int(found["epochs"].iloc[0])
+    def search(_):
+        of_arms = map(chosen, arm if isinstance(arm, list) else [arm])
+        found = max(of_arms, key=lambda found: merit(found, choose).mean())
+        yield found.iloc[0][["hidden_layers", *CHOSEN, "epochs", "edges"]].to_dict()
+
+    among = {"settings": arm, "fixed": [*fixed], **{name: options[name] for name in ("epochs", "batch_size")}}
+    (found,) = run.choices({what: among}, search)
+    choices, epochs = grid(width=width, **{name: found[name] for name in ("hidden_layers", *CHOSEN)}), found["epochs"]
     # One small stack each, on one thread: so they run side by side. A GPU takes them one after the other.
     threads = torch.get_num_threads() if str(run.device) in ("auto", "cpu") and not torch.cuda.is_available() else 1
     finished = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator")(
@@ -132,7 +139,7 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
         for one in repetitions
     )
     table = pd.concat(list(tqdm(finished, total=len(repetitions), **bar)))
-    return table.sort_values(["order_seed", "init_seed"]).assign(edges=found["edges"].iloc[0], epochs=epochs)
+    return table.sort_values(["order_seed", "init_seed"]).assign(edges=found["edges"], epochs=epochs)
 
 
 # ---- what is repeated, and what learns ----
@@ -193,9 +200,9 @@ def options(run, n):
     return {"schedule": cosine, **run.setting.training[n]}
 
 
-def by_block(run, n, width, *arms, fixed=(), **repeats):
+def by_block(run, n, width, *arms, what="", fixed=(), **repeats):
     """For each arm, the students with its best settings, on n examples; `repeats` as `repetitions` has them."""
-    places, what = repetitions(run, n, **repeats), label({"width": width, "examples": n}, run.setting.name)
+    places, what = repetitions(run, n, **repeats), what or label({"width": width, "examples": n}, run.setting.name)
     return [best_everywhere(run, places, width, arm, options(run, n), what, fixed=fixed) for arm in arms]
 
 
@@ -266,7 +273,8 @@ def pairs(run, key, a, b, **looks):
 
 def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=(), **repeats):
     """As `pairs`, of two arms {name: what it may choose among} that `by_block` trains on key["examples"] examples."""
-    tables = by_block(run, key["examples"], width, *arms.values(), fixed=fixed, **repeats)
+    what = label(key, run.setting.name)
+    tables = by_block(run, key["examples"], width, *arms.values(), what=what, fixed=fixed, **repeats)
     return pairs(run, key, *zip(arms, tables, strict=True), margin=margin)
 
 

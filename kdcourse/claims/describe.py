@@ -38,8 +38,18 @@ def describe(name: str) -> str:
         lines += [f"    {line}" for part in parts for line in _part(claim, part)]
     if claim.measure:
         lines += ["", f"  What would change our mind: {would_change(claim, found)}"]
-        lines.append(f"  Measure it again: kdcourse claims --run {claim.name}")
+        lines.append(f"  Measure it again: kdcourse claims --run {claim.name}{chosen_again(found)}")
     return "\n".join(lines)
+
+
+def chosen_again(found: dict | None) -> str:
+    """What is to be said behind the command that measures a result again, or "" where nothing was chosen for it.
+
+    >>> chosen_again(None)
+    ''
+    """
+    chose = found and any("choices" in about for about in found["settings"].values())
+    return "; with --choose, it chooses its settings again, too" if chose else ""
 
 
 def budget(found: dict | None) -> str:

@@ -250,7 +250,10 @@ def arms(run: Any) -> dict[str, Arm]:
     then = [name for name, way in WAYS.items() if way.after]
     how: dict[str, dict] = {}
     for names in (first, then):  # the second ask what the first chose
-        picks = in_threads(run, functools.partial(chosen, run), [(name,) for name in names], "settings")
+        picks = run.choices(
+            {name: WAYS[name].start for name in names},
+            lambda missing: in_threads(run, functools.partial(chosen, run), [(name,) for name in missing], "settings"),
+        )
         how |= dict(zip(names, picks, strict=True))
     rows = [(name, k, how[name]) for name, k in itertools.product(WAYS, range(BLOCKS))]
     right = [values for values, _ in in_threads(run, functools.partial(trained, run), rows, "students")]

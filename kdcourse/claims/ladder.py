@@ -78,7 +78,11 @@ def ladder(run) -> dict[int, dict[str, dict[int, pd.DataFrame]]]:
         for rung, ratios in RUNGS.items()
         if repetitions.keys() & ratios
     ]
-    how = in_threads(run, partial(_chosen, run), choosing, "settings")
+    asked = {f"{arm}, near {rung}×, {n:,} pictures": (n, arm, rung) for n, arm, rung in choosing}
+    how = run.choices(
+        {what: ARMS[arm] | {"epochs": EPOCHS[n]} for what, (n, arm, _) in asked.items()},
+        lambda missing: in_threads(run, partial(_chosen, run), [asked[what] for what in missing], "settings"),
+    )
     rows = [
         (n, arm, ratio, k, settings)
         for (n, arm, rung), settings in zip(choosing, how, strict=True)

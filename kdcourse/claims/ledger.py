@@ -7,11 +7,12 @@ import pkgutil
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
 from kdcourse import _course, data, devices, store
+from kdcourse.claims.choices import Choices
 from kdcourse.claims.evaluation import evaluate
 from kdcourse.claims.record import Claim, Key, part_id
 from kdcourse.claims.settings import SETTINGS, Setting
@@ -22,12 +23,15 @@ from kdcourse.sweep import sweep
 
 @dataclass(frozen=True)
 class Bench:
-    """What an experiment gets: a setting and its data, `sweep` with where it keeps its chunks filled in, the device."""
+    """What an experiment gets: a setting and its data, `sweep` with where it keeps its chunks filled in, the device,
+    and what it chose before.
+    """
 
     setting: Setting
     data: DataSet
     sweep: Callable
     device: str
+    choices: Choices = field(default_factory=Choices)
 
 
 def _discovered() -> Iterator[Claim]:
@@ -87,15 +91,24 @@ def planned(*names: str, settings: Sequence[str] | None = None) -> list[tuple[Cl
 
 
 def run(
-    *names: str, settings: Sequence[str] | None = None, resume: str | bool | None = None, device: str = "auto"
+    *names: str,
+    settings: Sequence[str] | None = None,
+    choose: bool = False,
+    resume: str | bool | None = None,
+    device: str = "auto",
 ) -> Iterator[dict]:
     """Run the experiments of these claims, or of all that have one, and write `data/results/<name>.json`.
+
+    They take the settings that were chosen on validation data when they were measured before; where none were, and
+    with `choose`, they choose.
 
     Parameters
     ----------
     *names : str
     settings : sequence of str, optional
         Names of data sets; without, every setting of each claim. What is stored of others is kept.
+    choose : bool
+        Choose everything again, which takes three times as long.
     resume : str, bool or None
         As in `sweep`: what was trained by an earlier call is not trained again.
     device : str
@@ -116,19 +129,22 @@ def run(
     jobs = planned(*names, settings=settings)
     if data.folder().is_relative_to(_course.CARRIED):
         raise _course.CourseError(f"the results of claims are written into a clone of the course: {_course.CLONE}")
-    return _results(jobs, functools.partial(sweep, resume=resume, device=device, progress=False), device)
+    return _results(jobs, functools.partial(sweep, resume=resume, device=device, progress=False), device, choose)
 
 
-def _results(jobs, students, device):
+def _results(jobs, students, device, choose):
     load = functools.cache(data.load)
     for claim, setting in jobs:
         assert claim.measure is not None  # `planned` leaves these out
         start = time.perf_counter()
-        bench = Bench(SETTINGS[setting], load(setting), students, device)
+        old = result(claim.name)
+        before = (old["settings"] if old else {}).get(setting, {}).get("choices", [])
+        bench = Bench(SETTINGS[setting], load(setting), students, device, Choices(() if choose else before))
         parts = [part._replace(setting=setting) for part in claim.measure(bench)]
         seconds = round(time.perf_counter() - start, 1)
         about = {"date": str(datetime.date.today()), "machine": devices.machine(), "seconds": seconds}
-        measured = _merged(claim, result(claim.name), evaluate(claim, parts), setting, about)
+        about |= {"choices": bench.choices.made} if bench.choices.made else {}
+        measured = _merged(claim, old, evaluate(claim, parts), setting, about)
         _save(measured)
         yield measured
 
@@ -151,8 +167,9 @@ def result(name: str) -> dict | None:
     Returns
     -------
     dict or None
-        `claim`; `settings`, each with `date`, `machine` and `seconds` (without what it took from earlier runs, or from
-        claims that share its students); and `parts`. A part has its `setting`, `key` and
+        `claim`; `settings`, each with `date`, `machine`, `seconds` (without what it took from earlier runs, or from
+        claims that share its students) and `choices` as `Choices` makes them; and `parts`. A part has its `setting`,
+        `key` and
         `metric`; `mean`, `low`, `high` and `margin` in `unit`, which are `scale` times the values; `n`, the number of
         independent units of training; `verdict` and `note`; the `arms` a and b, each with its name, its mean, the
         settings that were chosen where they are known, and `edges` where some of these lie on one; and the `pairs`: one
@@ -190,8 +207,9 @@ def part(found: dict, key: Key, setting: str | None = None, metric: str | None =
 
 
 def _save(measured):
-    """Write a result, each list of numbers on a line of its own."""
+    """Write a result, each list of numbers and each choice on a line of its own."""
     text = json.dumps(measured, indent=1, ensure_ascii=False, allow_nan=False)
     text = re.sub(r"\[[\s\d.,e+-]+\]", lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
+    text = re.sub(r'\{\s*"what":.*?"date": "[\d-]+"\s*\}', lambda found: " ".join(found[0].split()), text, flags=re.S)
     with store.replacing(data.folder() / "results" / f"{measured['claim']}.json") as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

@@ -165,7 +165,9 @@ def smoothed_teacher(run):
     parts = []
     for t in (1, 4, 10):
         arm = {**SOFT, "temperature": t}
-        plain, smoothed = (best_everywhere(run, taught[a], 64, arm, options(run, BLOCK), f"T = {t}") for a in taught)
+        plain, smoothed = (
+            best_everywhere(run, taught[a], 64, arm, options(run, BLOCK), f"T = {t}, smoothed by {a:g}") for a in taught
+        )
         arms = ("students of a smoothed teacher", smoothed), ("students of a plain teacher", plain)
         parts.append(pairs(run, {"temperature": t}, *arms, repeated="teacher"))
     return parts

@@ -39,7 +39,7 @@ def wrong_distribution_ruins(run):
         students = {}
         for what, signal in shown.items():
             places = repetitions(run, pool, signal=signal, **planned(run, MANY))
-            students[what] = best_everywhere(run, places, run.setting.width, SOFT, how, what)
+            students[what] = best_everywhere(run, places, run.setting.width, SOFT, how, f"{what}, {n:,}")
         own = OWN, students.pop(OWN)
         parts += [pairs(run, {"shown": arm[0], "examples": n}, arm, own, margin=RUIN) for arm in students.items()]
     return parts

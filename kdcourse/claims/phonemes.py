@@ -90,7 +90,9 @@ def _kept_source(find, name, *about):
     return Source(**tensors, **known)
 
 
-def trained(name: str, lr: float, share: float, block: int, warm: float | None = None) -> tuple[Transformer, dict]:
+def trained(
+    name: str, lr: float, share: float, block: int, warm: float | None = None, device: str = "cpu"
+) -> tuple[Transformer, dict]:
     """The student of one arm on one block of words, and what it cost: from the cache, or trained now.
 
     Training gets a share of what the teacher has left of the budget, at the rate `lr`. Where there is a warm start, it
@@ -102,7 +104,7 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
         way = WAYS[name]
         source, spent = _source(name, block), 0.0
         if way.warm:
-            before, about = trained("soft targets", warm, 0.5, block)
+            before, about = trained("soft targets", warm, 0.5, block, None, device)
             model.load_state_dict(before.state_dict())
             spent = about["flops"]
         paid = 0.0 if way.warm else source.flops  # a warm start has paid for what the teacher says
@@ -118,7 +120,7 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
             lr=lr,
             batch_size=BATCH_SIZE,
             order_seed=block,
-            device="cpu",
+            device=device,
             progress=False,
         )
         seconds = sum(row["seconds"] for row in history.rows)
@@ -131,26 +133,28 @@ def trained(name: str, lr: float, share: float, block: int, warm: float | None =
     return model, about
 
 
-def on_validation(name: str, lr: float, share: float, block: int, warm: float | None = None) -> float:
+def on_validation(
+    name: str, lr: float, share: float, block: int, warm: float | None = None, device: str = "cpu"
+) -> float:
     """Share of the phonemes of the validation words that a student gets right."""
-    words, (model, _) = _words().validation, trained(name, lr, share, block, warm)
+    words, (model, _) = _words().validation, trained(name, lr, share, block, warm, device)
     with arithmetic_threads(1):
         return 1 - pronunciation_errors(spelled(greedy(model, words.letters)), words.pronunciations).phoneme_rate
 
 
-def chosen(name: str, warm: float | None = None) -> tuple[float, float]:
+def chosen(name: str, warm: float | None = None, device: str = "cpu") -> tuple[float, float]:
     """(learning rate, share of the budget) of an arm, best on validation for the first block.
 
     Learning rates go on, by factors of two, until the best is none of the outermost.
     """
     lrs = list(LRS["on-policy" if WAYS[name].warm else "offline"])
-    found = {lr: on_validation(name, lr, 1.0, 0, warm) for lr in lrs}
+    found = {lr: on_validation(name, lr, 1.0, 0, warm, device) for lr in lrs}
     while (best := max(found, key=found.__getitem__)) in (min(found), max(found)):
         further = best / 2 if best == min(found) else best * 2
-        found[further] = on_validation(name, further, 1.0, 0, warm)
+        found[further] = on_validation(name, further, 1.0, 0, warm, device)
     share = 1.0
     for sooner in SOONER:
-        right = on_validation(name, best, sooner, 0, warm)
+        right = on_validation(name, best, sooner, 0, warm, device)
         if right <= found[best]:
             break
         share, found[best] = sooner, right
@@ -161,12 +165,12 @@ def chosen(name: str, warm: float | None = None) -> tuple[float, float]:
 
 
 def measured(
-    name: str, lr: float, share: float, block: int, warm: float | None = None
+    name: str, lr: float, share: float, block: int, warm: float | None = None, device: str = "cpu"
 ) -> tuple[dict[str, np.ndarray], dict]:
     """What a student makes of the test words, float [N] each: see `lm.scores`."""
 
     def made():
-        model, about = trained(name, lr, share, block, warm)
+        model, about = trained(name, lr, share, block, warm, device)
         return scores(model, _words().test), about
 
     with arithmetic_threads(1):
@@ -177,14 +181,30 @@ def measured(
 def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
     """{arm: {metric: Arm}} on all blocks, with what each chose on validation.
 
-    Students train side by side, one a core.
+    Students train side by side, one a core; a GPU takes them one after the other.
     """
-    each = joblib.Parallel(n_jobs=1 if str(run.device) == "cuda" else devices.machine()["cores"])
+    device = str(devices.resolve_device(run.device))
+    each = joblib.Parallel(n_jobs=devices.machine()["cores"] if device == "cpu" else 1)
     if any(WAYS[name].more for name in names):
         _more()
-    starts = {name: chosen("soft targets")[0] if WAYS[name].warm else None for name in names}
-    picks = dict(zip(names, each(joblib.delayed(chosen)(name, starts[name]) for name in names), strict=True))
-    students = [(name, *picks[name], block, starts[name]) for name in names for block in range(BLOCKS)]
+    picks: dict[str, tuple] = {}
+
+    def start(name):
+        return picks["soft targets"][0] if WAYS[name].warm else None
+
+    def pick(names):
+        asked = {
+            name: {"lr": LRS["on-policy" if WAYS[name].warm else "offline"], "share": [1, *SOONER]} for name in names
+        }
+        found = run.choices(
+            asked, lambda missing: each(joblib.delayed(chosen)(name, start(name), device) for name in missing)
+        )
+        picks.update(zip(names, map(tuple, found), strict=True))
+
+    warm = [name for name in names if WAYS[name].warm]
+    pick(list(dict.fromkeys([name for name in names if name not in warm] + ["soft targets"] * bool(warm))))
+    pick(warm)
+    students = [(name, *picks[name], block, start(name), device) for name in names for block in range(BLOCKS)]
     tables = each(joblib.delayed(measured)(*student) for student in tqdm(students, desc="arms", leave=False))
     found = {}
     for name in names:

@@ -23,8 +23,8 @@ def quote(request: str) -> str:
     ----------
     request : str
         `KIND CLAIM SETTING PART is VERDICT`. SETTING is a data set, and PART an id as of `part_id`, with its metric if
-        that is not the accuracy, and `_` for spaces. A sentence that counts on a verdict names it, and an error says
-        when it no longer is. KIND is one of
+        that is not the accuracy, and `_` for spaces; other metrics of a part are there as well. A sentence that counts
+        on a verdict names it, and an error says when it no longer is. KIND is one of
 
         - `gain`: the difference with its interval, "+2.5 points [+1.9, +3.1]"
         - `effect`: the same with what the interval covers, "(40 blocks × 10,000 pictures)"
@@ -52,7 +52,7 @@ def quote(request: str) -> str:
         if kind == "plain" and len(where) < 2 and not expected:
             return plain(claim, found, *where)
         setting, wanted = where
-        one = next(one for one in found["parts"] if setting_of(one) == setting and _id(one) == wanted)
+        one = next(one for one in _all(found["parts"]) if setting_of(one) == setting and _id(one) == wanted)
         kind, _, other = kind.partition(":")
         said = KINDS[kind](one, other.replace("_", " ")) if other else KINDS[kind](one)
     except (KeyError, TypeError, StopIteration, ValueError) as error:
@@ -101,6 +101,15 @@ KINDS: dict[str, Callable[..., str]] = {
     "b": lambda one: mean_of(one, one["arms"]["b"]["mean"]),
     "beside": lambda one, name: mean_of(one, one["beside"][name]),
 }
+
+
+def _all(parts):
+    """Every part, and behind it those with its other metrics, of which the interval is the verdict."""
+    for part in parts:
+        yield part
+        for other in part.get("also", ()):
+            verdict = "better" if other["low"] > 0 else "worse" if other["high"] < 0 else "inconclusive"
+            yield part | other | {"margin": 0.0, "verdict": verdict}
 
 
 def _id(one):

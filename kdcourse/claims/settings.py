@@ -124,7 +124,7 @@ SETTINGS = {
                 50_000: {"epochs": 8, "batch_size": 128},
             },
             widths=(32, 128),
-            ratios=(10, 20, 50, 100, 200, 500),
+            ratios=(2, 10, 20, 50, 100, 200, 500),
         ),
         Setting(
             "flights",

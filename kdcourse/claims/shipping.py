@@ -168,11 +168,20 @@ def steps(run: Any) -> list[Part]:
 
 
 def _steps(run, kind):
-    rows = [(kind, arm, start) for arm, start in ARMS.items()]
-    picks = in_threads(run, functools.partial(chosen, run), rows, "settings")
-    how = dict(zip(ARMS, picks, strict=True))
+    def choices(begins):
+        """{arm: its settings} of {arm: what `chosen` asks for of it}."""
+        asked = {f"{kind}, {arm}": (kind, arm, *begin) for arm, begin in begins.items()}
+        found = run.choices(
+            {what: start for what, (_, _, start, *_) in asked.items()},
+            lambda missing: in_threads(
+                run, functools.partial(chosen, run), [asked[what] for what in missing], "settings"
+            ),
+        )
+        return dict(zip(begins, found, strict=True))
+
+    how = choices({arm: (start,) for arm, start in ARMS.items()})
     gentle = {**how["distilled"], "lr": how["distilled"]["lr"] / 2}
-    (how["again"],) = in_threads(run, functools.partial(chosen, run), [(kind, "again", gentle, how["distilled"])], "")
+    how |= choices({"again": (gentle, how["distilled"])})
     blocks = range(BLOCKS[kind])
     ready = [(kind, arm, k, how[arm]) for arm in ARMS for k in blocks]
     in_threads(run, functools.partial(trained, run), ready, "students")

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import sys
 import sysconfig
+import threading
 import types
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from kdcourse import store
 
 _STDLIB = sysconfig.get_path("stdlib")
 CHECKS = "kdcourse._arguments"  # what is given to training, or refused: no result depends on how
+_PARSING = threading.Lock()  # two threads that parse at once can end in a SystemError
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(...), torch.dtype, torch.device, range, slice)
 
 
@@ -112,7 +114,12 @@ def _source(module):
 
 
 def _stripped(source):
-    return _Stripped().visit(ast.parse(source))
+    return _Stripped().visit(_parsed(source))
+
+
+def _parsed(source):
+    with _PARSING:
+        return ast.parse(source)
 
 
 class _Stripped(ast.NodeTransformer):
@@ -241,7 +248,7 @@ class _Described:
         code = code_of(_source(module))
         if module.__name__.split(".")[0] == "kdcourse":
             return ["module", code, *sorted({part for one in _all_of(module) for part in code_behind(*one)})]
-        imports = [one for one in ast.walk(ast.parse(code)) if isinstance(one, (ast.Import, ast.ImportFrom))]
+        imports = [one for one in ast.walk(_parsed(code)) if isinstance(one, (ast.Import, ast.ImportFrom))]
         names = {(alias.asname or alias.name).split(".")[0] for one in imports for alias in one.names}
         used = sorted(vars(module)) if "*" in names else sorted(names & vars(module).keys())
         return ["module", code, *([name, self.value(vars(module)[name])] for name in used if name[:2] != "__")]

@@ -12,7 +12,7 @@
 # **The words matter more than the loss.** A student that also learns its teacher's answers to 70,000 words without labels gets more phonemes (speech sounds) right than one with soft targets on 2,000 words alone, for the same compute: {{ gain more-unlabelled-data-beats-a-better-loss cmudict against=soft_targets_for_longer,metric=phoneme_accuracy is better }}.
 
 # %% [markdown]
-# **Among losses, a teacher's probabilities teach more than its answers.** For the same compute, a student on its probabilities for listed pronunciations gets more phonemes right than one on four of the teacher's own answers to each word: {{ gain soft-beats-sampled cmudict against=4_samples,metric=phoneme_accuracy is better }}.
+# **On the same words, a teacher's probabilities teach more than its answers.** For the same compute, a student on its probabilities for listed pronunciations gets more phonemes right than one on four of the teacher's own answers to each word: {{ gain soft-beats-sampled cmudict against=4_samples,metric=phoneme_accuracy is better }}.
 #
 # ![Who writes and who scores. Soft targets: the dictionary writes, the teacher scores. Samples: the teacher writes, nobody scores. On-policy: the student writes, the teacher scores.](pictures/writers.svg)
 
@@ -60,7 +60,7 @@ for k, word in enumerate(some.about["word"]):
 # The direction matters to a student that cannot match its teacher. *Doused* ends in S T or in Z D.
 
 # %% [markdown]
-# A student that picks the two phonemes independently mixes them. Drag from forward to reverse KL: what does it make up, what does it give up?
+# A toy student that picks the two phonemes independently mixes them. (Ours sees what it has written, and need not.) Drag from forward to reverse KL: what does it make up, what does it give up?
 
 # %%
 from kdcourse.widgets import forward_reverse
@@ -154,10 +154,10 @@ sequence_loss = check.sequence_loss(sequence_loss).use()
 # Teacher forcing leads the student back to the right path at every step. Alone, the student must go on from its own slips, which it never saw: **exposure bias**.
 
 # %% [markdown]
-# The student *slips* when it writes a phoneme that the teacher gives less than 5 %. One to three phonemes later, how far apart are the two?
+# The student *slips* when it writes a phoneme that the teacher gives less than 5 %. One to three phonemes later, how far is the student from its teacher, in KL?
 
 # %% [markdown]
-# For comparison, we measure at the same place of the same word, after the dictionary's tokens. (The teacher never saw slips either, so its advice there may be poor, too.)
+# We compare with the same place of the same word, after the dictionary's tokens. (The teacher never saw slips either, so its advice there may be poor, too.)
 
 # %%
 from kdcourse import lm, plots
@@ -253,7 +253,7 @@ letters, targets, _ = words.train[:2_000].examples()
 batch = lm.trimmed(letters[:128]), lm.trimmed(targets[:128])
 one_pass = lm.forward_flops(student, *batch)
 asked = lm.forward_flops(teacher, *batch) / one_pass
-print("labels             3.0, forward and backward")
+print("labels             3.0 passes, forward and backward")
 print(f"soft targets       3.0, and once {asked:.1f} for the teacher")
 writing = lm.forward_flops(teacher, *batch, count=16) / one_pass
 print(f"16 samples         3.0, and once {writing:.0f} to write them")
@@ -301,13 +301,13 @@ def go_on(loss, lr=0.002):
     return pupil
 
 
-own, listed = go_on(own_loss), go_on(listed_loss)
+on_own, on_listed = go_on(own_loss), go_on(listed_loss)
 
 # %%
 test = words.test[: 300 if FAST else 3_000]
 accuracy = [
     lm.scores(pupil, test, samples=1)["phoneme accuracy"].numpy()
-    for pupil in (own, listed)
+    for pupil in (on_own, on_listed)
 ]
 result = compare(*accuracy)
 plots.differences(
@@ -322,7 +322,7 @@ plots.differences(
 )
 
 # %% [markdown]
-# Our interval covers the choice of test words, not a repeat of the training. The full run trains each way five times, for many more steps, at equal *compute*; ours has equal steps. There, own words win, by {{ gain on-policy-helps cmudict arm=on-policy,against=reverse_on_the_dictionary,metric=phoneme_accuracy is better }}.
+# The full run trains each way five times, for many more steps, at equal *compute*. There, own words win: {{ gain on-policy-helps cmudict arm=on-policy,against=reverse_on_the_dictionary,metric=phoneme_accuracy is better }}. Ours is one short run with equal *steps*, and its interval covers the choice of test words alone.
 
 # %% [markdown]
 # ## The whole table
@@ -352,7 +352,7 @@ arms = against_soft_targets()
 close = [name for name, one in arms.items() if one.verdict != "worse"]
 plots.differences(
     arms,
-    title=f"Of these, only {' and '.join(close)} may keep up with soft targets"
+    title=f"In phonemes, only {' and '.join(close)} may keep up"
     if close
     else "Nothing keeps up with soft targets",
     xlabel="phonemes right, arm − soft targets (points)",
@@ -365,10 +365,10 @@ plots.differences(
 # The samples' students never read the dictionary, though. And sixteen samples cost so much that little is left to learn with.
 
 # %% [markdown]
-# **The student's own words** beat the dictionary's, with the same loss and the same start. But soft targets, for which the teacher is asked once, are as good, or better. Against them, on-policy training stands at {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}. They differ in the divergence, too; on-policy with the forward one we have not measured.
+# **The student's own words** beat the dictionary's, with the same loss and the same start. But nothing beats soft targets, for which the teacher is asked once. Against them, on-policy training gets fewer words right, {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=word_accuracy is worse }}; in phonemes it may tie, {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}. They differ in the divergence, too; on-policy with the forward one we have not measured.
 
 # %% [markdown]
-# Without a warm start, the teacher scores nonsense. Against soft targets, such a student stands at {{ gain on-policy-helps cmudict arm=on-policy_from_scratch,against=soft_targets,metric=phoneme_accuracy is worse }}. And scoring the sampled token alone, not the whole distribution, leaves on-policy training surely behind them: {{ gain on-policy-helps cmudict arm=on-policy_by_sampled_tokens,against=soft_targets,metric=phoneme_accuracy is worse }}.
+# Without a warm start, dear steps go into scoring nonsense. Against soft targets, such a student stands at {{ gain on-policy-helps cmudict arm=on-policy_from_scratch,against=soft_targets,metric=phoneme_accuracy is worse }}. Scoring the sampled token alone, not the whole distribution, is behind in phonemes, too: {{ gain on-policy-helps cmudict arm=on-policy_by_sampled_tokens,against=soft_targets,metric=phoneme_accuracy is worse }}.
 
 # %% [markdown]
 # Such a gradient is right on average, and noisy. For the four words above, in the student's logits:
@@ -381,7 +381,7 @@ ratio = (noise[mask].sum() / exact.square().sum(1)[mask].sum()).item()
 print(f"its variance: {ratio:.1f} times the gradient's squared length")
 
 # %% [markdown]
-# Your guess? 2 comes first, with {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right, and 4 may tie. Labels, over and over, get {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %.
+# Your guess? 2 comes first, with {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right; 4 comes next. Labels, over and over, get {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %.
 
 # %% [markdown]
 # **The larger lever.** The same teacher can be asked about words that nobody has labelled. With more compute for all, 1,125 such passes:
@@ -427,7 +427,7 @@ plots.dashboard(
 # - `"healthy"`
 # - `"end-of-sequence mismatch"`: the teacher ends with `<start>`, the student with `<end>`
 # - `"no warm start"`: random weights: at first, all 68 tokens are about equally likely
-# - `"pad = end"`: END is taken for padding, so no loss sees it; this run goes on with labels, the dictionary's phonemes
+# - `"pad = end"`: END is taken for padding, so no loss sees it; this run goes on with the dictionary's phonemes, since on its own words the teacher's probabilities would still teach the end
 # - `"wrong vocabulary"`: the teacher has other numbers for the same tokens
 
 
@@ -492,7 +492,7 @@ quiz.show("08_language_models")
 #
 # - Ask a teacher for probabilities first: on the same words and budget, none of its written answers taught more.
 # - Training on its own words takes a warm start, and a teacher that is paid at every step.
-# - More words for the teacher to answer did more than any loss. Collect inputs first.
+# - More words for the teacher to answer did more than a better loss. Collect inputs first.
 #
 # Each claim in full: `kdcourse claims soft-beats-sampled`, `on-policy-helps`, `more-unlabelled-data-beats-a-better-loss`.
 

@@ -1,0 +1,111 @@
+"""What was chosen on validation stays in the records, and measuring again takes it from there."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toy_bench import found, world
+
+from kdcourse import claims
+from kdcourse.claims import flavours, ledger, phonemes
+from kdcourse.claims.choices import Choices
+from kdcourse.claims.record import Arm, Part
+
+
+def never(missing):
+    raise AssertionError(f"searched for {missing}")
+
+
+def test_what_is_known_is_taken_and_the_rest_is_searched_for():
+    known = [{"what": "rate", "among": [1, 2], "chosen": 2, "date": "2026-01-01"}]
+    choices, asked = Choices(known), []
+    chosen = choices({"rate": (1, 2), "width": {"units": np.int64(8)}}, lambda missing: asked.append(missing) or [8.0])
+    assert chosen == [2, 8.0]
+    assert asked == [["width"]]
+    assert choices.made[0] == known[0]  # with the day on which it was chosen
+    assert [choices.made[1][name] for name in ("what", "among", "chosen")] == ["width", {"units": 8}, 8.0]
+    assert Choices(json.loads(json.dumps(choices.made)))({"width": {"units": 8}}, never) == [8.0]
+
+
+@pytest.mark.parametrize("asked", [{"rate": [1, 2, 3]}, {"a rate": [1, 2]}])
+def test_other_words_and_other_values_to_choose_among_are_another_choice(asked):
+    choices = Choices([{"what": "rate", "among": [1, 2], "chosen": 2, "date": "2026-01-01"}])
+    assert choices(asked, lambda missing: [1]) == [1]
+
+
+def test_two_searches_of_an_experiment_do_not_share_a_choice():
+    choices = Choices()
+    choices({"rate": [1, 2]}, lambda _: [1])
+    choices({"rate": [1, 3]}, lambda _: [3])
+    with pytest.raises(ValueError, match=r"got 'rate' twice, among \[1, 2\]"):
+        choices({"rate": [1, 2]}, lambda _: [2])
+
+
+def test_a_search_must_choose_for_each():
+    with pytest.raises(ValueError, match="zip"):
+        Choices()({"a": 1, "b": 2}, lambda _: [1])
+
+
+def by_rate(row, some):
+    """Soft labels like another temperature than the edges, and nothing lies on one."""
+    off = abs(np.log10(row.lr / 0.01)) + abs(np.log(row.temperature / 2)) * row.soft_weight + row.weight_decay
+    return 0.8 - 0.1 * off, 0.7 + 0.05 * row.soft_weight - 0.1 * off
+
+
+@pytest.mark.parametrize("name", ["soft-beats-hard", "blend-beats-either", "above-20x-gap", "assistant-bridges-gap"])
+def test_measuring_with_what_was_chosen_trains_fewer_students_and_finds_the_same(name, monkeypatch):
+    monkeypatch.setattr("kdcourse.claims.lesson_04.distill", lambda *_, **__: None)
+    first, made = world(by_rate), Choices()
+    before = found(name, first, made)
+    again, taken = world(by_rate), Choices(json.loads(json.dumps(made.made)))
+    assert found(name, again, taken) == before
+    assert taken.made == made.made
+    assert sum(len(one.grid) for one in again.seen) < 0.7 * sum(len(one.grid) for one in first.seen)
+
+
+@pytest.fixture
+def one_claim(tmp_path, monkeypatch):
+    """A claim that chooses a rate; it counts how often, and its results lie in a folder of their own."""
+    (tmp_path / "results").mkdir()
+    searched = []
+
+    def measure(run):
+        (rate,) = run.choices({"rate": [1, 2]}, lambda _: searched.append(1) or [len(searched)])
+        values = np.array([0.1, 0.2, 0.3])
+        seeds = {"init_seed": np.arange(3), "order_seed": np.arange(3)}
+        return [Part({"examples": 5}, Arm("a", values + rate, {"lr": rate}), Arm("b", values[::-1]), **seeds)]
+
+    (claim,) = claims.find("soft-beats-hard")
+    claim = replace(claim, name="toy", settings=("flights",), measure=measure)
+    monkeypatch.setattr(ledger, "CLAIMS", (claim,))
+    monkeypatch.setattr(ledger.data, "folder", lambda: tmp_path)
+    monkeypatch.setattr(ledger.data, "load", lambda name: None)
+    return searched
+
+
+def rates(result):
+    assert [one["what"] for one in result["settings"]["flights"]["choices"]] == ["rate"]
+    return result["settings"]["flights"]["choices"][0]["chosen"], result["parts"][0]["arms"]["a"]["chosen"]["lr"]
+
+
+def test_a_run_takes_what_its_record_holds_unless_it_is_to_choose(one_claim, tmp_path):
+    assert rates(*claims.run("toy")) == (1, 1)
+    text = (tmp_path / "results" / "toy.json").read_text()
+    assert sum('"what": "rate"' in line and '"date"' in line for line in text.splitlines()) == 1  # on one line
+    assert rates(*claims.run("toy")) == (1, 1)
+    assert rates(claims.result("toy")) == (1, 1)
+    assert len(one_claim) == 1
+    assert rates(*claims.run("toy", choose=True)) == (2, 2)
+    assert rates(*claims.run("toy")) == (2, 2)
+
+
+def test_the_records_of_lessons_07_and_08_hold_a_choice_for_each_arm():
+    ways = claims.result("features-beat-logits")["settings"]["fashion-mnist"]["choices"]
+    assert sorted(one["what"] for one in ways) == sorted(flavours.WAYS)
+    arms = {
+        one["what"]: one["chosen"]
+        for name in ("soft-beats-hard", *(claim.name for claim in claims.CLAIMS if claim.lesson == "08"))
+        for one in claims.result(name)["settings"]["cmudict"]["choices"]
+    }
+    assert sorted(arms) == sorted(phonemes.WAYS)
