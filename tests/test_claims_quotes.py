@@ -20,8 +20,24 @@ PART = {
     "beside": {"a linear model": 0.7},
 }  # fmt: skip
 ALSO = [
-    {"metric": "word accuracy", "unit": "points", "scale": 100.0, "mean": 2.0, "low": 1.0, "high": 3.0},
-    {"metric": "calibration", "unit": "points", "scale": 100.0, "mean": 2.0, "low": -1.0, "high": 5.0},
+    {
+        "metric": "word accuracy",
+        "unit": "points",
+        "scale": 100.0,
+        "mean": 2.0,
+        "low": 1.0,
+        "high": 3.0,
+        "verdict": "better",
+    },
+    {
+        "metric": "calibration",
+        "unit": "points",
+        "scale": 100.0,
+        "mean": 2.0,
+        "low": -1.0,
+        "high": 5.0,
+        "verdict": "inconclusive",
+    },
 ]
 WHERE = "soft-beats-hard fashion-mnist examples=500"
 

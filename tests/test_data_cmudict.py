@@ -4,12 +4,14 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from kdcourse import data
 from kdcourse.data import cmudict, load
+from kdcourse.data.cmudict import related
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -100,6 +102,34 @@ def test_inflections_and_words_that_are_said_alike_stay_together(everything):
     crossing = homophones.groupby(["stressed", "letters"])["split"].nunique()
     assert len(crossing) < len(homophones) - 1000
     assert crossing.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [
+        ("cats", "cat"), ("cat", "cats"), ("walked", "walking"), ("hope", "hoping"), ("tries", "try"),
+        ("big", "biggest"), ("aaron's", "aaron"), ("ann", "ann's"), ("garter", "barter"), ("garter", "gartner"),
+    ],
+)  # fmt: skip
+def test_relatives_are_inflections_and_long_words_that_one_letter_parts(word, other):
+    assert related([word, "zzz"], [other]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("word", "other"), [("bat", "bet"), ("garter", "market"), ("is", "i"), ("ring", "r")])
+def test_others_are_no_relatives(word, other):
+    assert related([word], [other]).tolist() == [False]
+
+
+@slow
+def test_the_relatives_of_many_words_are_those_found_pair_by_pair(words):
+    some, others = (list(split.about["word"][:400]) for split in (words.test, words.unlabelled))
+    others += [word + "s" for word in some[:20]] + [word[1:] for word in some[20:40]]
+    close = [
+        any(builder.distance(word, other) == 1 and min(len(word), len(other)) >= 6 for other in others) for word in some
+    ]
+    found = related(some, others)
+    assert found[np.array(close)].all()
+    assert 20 < sum(close) <= found.sum() < 200
 
 
 @slow

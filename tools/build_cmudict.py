@@ -18,15 +18,11 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from kdcourse import data, store
+from kdcourse.data.cmudict import SHORTEST_TWIN, bases
 
 LONGEST = 20  # letters, and phonemes of a pronunciation
-SHORTEST_TWIN = 6  # letters; of shorter words nearly all are within one letter of another, "bat" of "bet"
 SHARES = {"test": 0.08, "validation": 0.04}  # of the groups
 COLUMNS = ("split", "word", "group", "tier", "kind", "pronunciations")
-SUFFIXES = (
-    "s", "es", "'s", "s'", "'", "ed", "d", "ing", "in'", "er", "r", "ers", "rs", "or", "est", "st", "ly", "ness",
-    "able", "ment", "ments", "less", "ful", "er's", "ings", "y", "ies", "ied", "ier", "iest", "ily", "iness",
-)  # fmt: skip
 CATEGORIES = ("english", "american")  # of SCOWL
 COMMON_ENOUGH = 70  # SCOWL's sizes up to here give the words without a label; beyond are "huge" and "insane"
 VOWELS = {"AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"}
@@ -74,18 +70,9 @@ def skeleton(pronunciation):
 def inflections(words):
     """Pairs (base, word): the word is the base and a suffix, and one begins to be said as the other is."""
     for word, said in words.items():
-        for suffix in SUFFIXES:
-            if not word.endswith(suffix):
-                continue
-            stem = word[: -len(suffix)]
-            bases = {stem, stem + "e", stem + "y"}
-            if len(stem) > 2 and stem[-1] == stem[-2]:
-                bases.add(stem[:-1])
-            shortest = 1 if "'" in suffix else 2 if suffix in ("s", "es", "ing") else 3
-            for base in bases:
-                known = words.get(base, []) if len(base) >= shortest else []
-                if any(begins(one, other) for one in said for other in known):
-                    yield base, word
+        for base in bases(word):
+            if any(begins(one, other) for one in said for other in words.get(base, [])):
+                yield base, word
 
 
 def begins(long, short):

@@ -15,7 +15,7 @@ from kdcourse.claims.arms import part
 from kdcourse.claims.record import Arm, Part
 from kdcourse.claims.settings import METRICS
 from kdcourse.claims.ways import BATCH_SIZE, WAYS, Source, dictionary, scored
-from kdcourse.data.cmudict import WORDS
+from kdcourse.data.cmudict import WORDS, related
 from kdcourse.lm import Transformer, fit, greedy, load_teacher, on_policy, pronunciation_errors, scores, spelled
 from kdcourse.lm.teacher import CHECKPOINT
 from kdcourse.stats.calibration import confidence_gap
@@ -32,6 +32,7 @@ SLICES = {
     "rare words": ("rarity", "SCOWL 70 to 95, rare"),
     "words that SCOWL lacks": ("rarity", "not in SCOWL, mostly surnames"),
 }
+UNTOLD = "words without relatives"  # among the words without labels
 
 
 # ---- training ----
@@ -206,14 +207,16 @@ def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
     pick(warm)
     students = [(name, *picks[name], block, start(name), device) for name in names for block in range(BLOCKS)]
     tables = each(joblib.delayed(measured)(*student) for student in tqdm(students, desc="arms", leave=False))
+    slices = {what: (_words().test.slices[column] == level).to_numpy() for what, (column, level) in SLICES.items()}
+    if any(WAYS[name].more for name in names):  # were their relatives told, whose split is that of the labels?
+        slices[UNTOLD] = ~related(_words().test.about["word"], _words().unlabelled.about["word"])
     found = {}
     for name in names:
         own = [table for (whose, *_), (table, _) in zip(students, tables, strict=True) if whose == name]
         values = {metric: np.stack([table[metric] for table in own]) for metric in own[0]}
         sure, right, long = values.pop("confidence"), values["word accuracy"], values.pop("phonemes")
         values["calibration"] = np.array([-confidence_gap(*pair) for pair in zip(sure, right, strict=True)])
-        for what, (column, level) in SLICES.items():
-            inside = (_words().test.slices[column] == level).to_numpy()
+        for what, inside in slices.items():
             wrong = (1 - values["phoneme accuracy"][:, inside]) * long.mean(1, keepdims=True)
             values[f"phoneme accuracy, {what}"] = 1 - wrong / long[:, inside].mean(1, keepdims=True)
         settings = dict(zip(("lr", "share"), picks[name], strict=True))

@@ -104,12 +104,10 @@ KINDS: dict[str, Callable[..., str]] = {
 
 
 def _all(parts):
-    """Every part, and behind it those with its other metrics, of which the interval is the verdict."""
+    """Every part, and behind it the same in its other metrics."""
     for part in parts:
         yield part
-        for other in part.get("also", ()):
-            verdict = "better" if other["low"] > 0 else "worse" if other["high"] < 0 else "inconclusive"
-            yield part | other | {"margin": 0.0, "verdict": verdict}
+        yield from (part | other for other in part.get("also", ()))
 
 
 def _id(one):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["Pronunciations", "Words", "encode", "load", "read_words"]
+__all__ = ["Pronunciations", "Words", "bases", "encode", "load", "read_words", "related"]
 
 PAD, START, END = 0, 1, 2  # START stands between letters and phonemes, END behind the phonemes
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz'")
@@ -32,6 +32,11 @@ TOKENS = ("<pad>", "<start>", "<end>", *LETTERS, *PHONEMES)
 LONGEST = 20  # letters of a word, and phonemes of a pronunciation
 SPLITS = ("train", "validation", "test", "unlabelled")
 WORDS = "cmudict/words.tsv.xz"
+SUFFIXES = (
+    "s", "es", "'s", "s'", "'", "ed", "d", "ing", "in'", "er", "r", "ers", "rs", "or", "est", "st", "ly", "ness",
+    "able", "ment", "ments", "less", "ful", "er's", "ings", "y", "ies", "ied", "ier", "iest", "ily", "iness",
+)  # fmt: skip
+SHORTEST_TWIN = 6  # letters; of shorter words nearly all are within one letter of another, "bat" of "bet"
 _NUMBER = {token: number for number, token in enumerate(TOKENS)}
 
 
@@ -141,6 +146,53 @@ class Pronunciations:
     def vocabulary(self) -> int:
         """How many tokens there are."""
         return len(self.tokens)
+
+
+def bases(word: str) -> set[str]:
+    """What a word may be an inflection of, by its letters: itself without a suffix, and with what that may have taken.
+
+    >>> sorted(bases("cats"))
+    ['cat', 'cate', 'caty']
+    """
+    found = set()
+    for suffix in SUFFIXES:
+        if word.endswith(suffix):
+            stem = word[: -len(suffix)]
+            forms = {stem, stem + "e", stem + "y"} | ({stem[:-1]} if len(stem) > 2 and stem[-1] == stem[-2] else set())
+            shortest = 1 if "'" in suffix else 2 if suffix in ("s", "es", "ing") else 3
+            found |= {form for form in forms if len(form) >= shortest}
+    return found
+
+
+def related(words: Iterable[str], others: Iterable[str]) -> np.ndarray:
+    """Which words have a relative among the others, by their letters alone: some that are none count as one.
+
+    A relative is the word, or an inflection of it, or one of the same word; or, from `SHORTEST_TWIN` letters on, a word
+    that has one letter more, less or in place of another.
+
+    Parameters
+    ----------
+    words, others : iterables of str
+
+    Returns
+    -------
+    bool array [N]
+
+    Examples
+    --------
+    >>> related(["tries", "cart", "garter", "zebra"], ["try", "card", "barter"]).tolist()
+    [True, False, True, False]
+    """
+    others = {*others}
+    kin = others.union(*map(bases, others))
+    near = {form for other in others for form in _shortened(other)}
+    return np.array([bool(kin & {word, *bases(word)} or near & _shortened(word)) for word in words])
+
+
+def _shortened(word):
+    """A long word, and it without any one of its letters: two that share one of these are at most one edit apart, or
+    have one letter moved."""
+    return {word, *(word[:k] + word[k + 1 :] for k in range(len(word)))} if len(word) >= SHORTEST_TWIN else set()
 
 
 def load(with_teacher: bool = True) -> Pronunciations:
