@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from toy_bench import found, world
 
-from kdcourse import claims
+from kdcourse import claims, store
 from kdcourse.claims import flavours, ledger, phonemes
 from kdcourse.claims.choices import Choices
 from kdcourse.claims.record import Arm, Part
+
+SAID = ("temperature", "soft_weight", "lr", "weight_decay", "epochs", "weight", "stop", "share")
 
 
 def never(missing):
@@ -80,6 +82,7 @@ def one_claim(tmp_path, monkeypatch):
     claim = replace(claim, name="toy", settings=("flights",), measure=measure)
     monkeypatch.setattr(ledger, "CLAIMS", (claim,))
     monkeypatch.setattr(ledger.data, "folder", lambda: tmp_path)
+    store.save_json(tmp_path / "checksums.json", {"flights/test": {"sha256": "a"}, "cmudict/test": {"sha256": "b"}})
     monkeypatch.setattr(ledger.data, "load", lambda name: None)
     return searched
 
@@ -98,6 +101,68 @@ def test_a_run_takes_what_its_record_holds_unless_it_is_to_choose(one_claim, tmp
     assert len(one_claim) == 1
     assert rates(*claims.run("toy", choose=True)) == (2, 2)
     assert rates(*claims.run("toy")) == (2, 2)
+
+
+def test_what_was_chosen_for_other_data_is_not_taken(one_claim, tmp_path):
+    assert rates(*claims.run("toy")) == (1, 1)
+    store.save_json(tmp_path / "checksums.json", {"flights/test": {"sha256": "a"}, "cmudict/test": {"sha256": "c"}})
+    assert rates(*claims.run("toy")) == (1, 1)
+    store.save_json(tmp_path / "checksums.json", {"flights/test": {"sha256": "c"}, "cmudict/test": {"sha256": "c"}})
+    assert rates(*claims.run("toy")) == (2, 2)
+
+
+def test_what_is_stored_while_an_experiment_runs_is_not_lost(one_claim, monkeypatch):
+    list(claims.run("toy"))
+    (claim,) = ledger.CLAIMS
+
+    def measure(run):
+        stored = claims.result("toy")
+        stored["settings"]["cmudict"] = stored["settings"]["flights"]
+        ledger._save(stored)
+        return claim.measure(run)
+
+    monkeypatch.setattr(ledger, "CLAIMS", (replace(claim, measure=measure),))
+    assert {"flights", "cmudict"} == next(claims.run("toy"))["settings"].keys()
+
+
+RECORDS = [
+    (claim.name, setting)
+    for claim in claims.CLAIMS
+    for setting, about in (claims.result(claim.name) or {"settings": {}})["settings"].items()
+    if "choices" in about
+]
+
+
+@pytest.mark.parametrize(("name", "setting"), RECORDS)
+def test_what_a_record_says_of_its_arms_is_what_was_chosen_for_these_data(name, setting):
+    result = claims.result(name)
+    about = result["settings"][setting]
+    assert about["files"] == ledger._files(setting)
+    choices = [one["chosen"] for one in about["choices"]]
+    choices = [dict(zip(("lr", "share"), one, strict=True)) if isinstance(one, list) else one for one in choices]
+    arms = [arm["chosen"] for part in result["parts"] if part["setting"] == setting for arm in part["arms"].values()]
+    said = 0
+    for arm in filter(None, arms):
+        for of in ("", " of the others"):
+            found = {key.removesuffix(of): value for key, value in arm.items() if key.endswith(of)}
+            found = {key: value for key, value in found.items() if key in SAID and key + of in arm}
+            if "lr" in found:
+                # What is not to choose on the ladder is not in its choices.
+                assert any(all(one.get(key, value) == value for key, value in found.items()) for one in choices), found
+                said += 1
+    assert said
+
+
+def test_one_question_has_one_answer():
+    """The sizes of lesson 04 are trained once for all of its claims."""
+    answers = {}
+    for claim in claims.CLAIMS:
+        if claim.lesson == "04":
+            for setting, about in claims.result(claim.name)["settings"].items():
+                for one in about["choices"]:
+                    asked = json.dumps([setting, one["what"], one["among"]], sort_keys=True)
+                    assert answers.setdefault(asked, one["chosen"]) == one["chosen"], asked
+    assert len(answers) > 60
 
 
 def test_the_records_of_lessons_07_and_08_hold_a_choice_for_each_arm():

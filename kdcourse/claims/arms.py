@@ -129,7 +129,8 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
         found = max(of_arms, key=lambda found: merit(found, choose).mean())
         yield found.iloc[0][["hidden_layers", *CHOSEN, "epochs", "edges"]].to_dict()
 
-    among = {"settings": arm, "fixed": [*fixed], **{name: options[name] for name in ("epochs", "batch_size")}}
+    among = {"settings": arm, "fixed": [*fixed], "width": width, "examples": len(first[0][0].train)}
+    among |= {name: options[name] for name in ("epochs", "batch_size")}
     (found,) = run.choices({what: among}, search)
     choices, epochs = grid(width=width, **{name: found[name] for name in ("hidden_layers", *CHOSEN)}), found["epochs"]
     # One small stack each, on one thread: so they run side by side. A GPU takes them one after the other.

@@ -58,10 +58,18 @@ def budget(found: dict | None) -> str:
     >>> budget(None)
     ''
     """
-    arms = [arm for part in (found["parts"] if found else ()) for arm in part["arms"].values()]
-    if not any("epochs" in (arm["chosen"] or {}) for arm in arms):
-        return ""
-    return "Epochs were chosen within a budget that both arms share; longer training was not measured."
+    parts = [
+        part
+        for part in (found["parts"] if found else ())
+        if any("epochs" in (arm["chosen"] or {}) for arm in part["arms"].values())
+    ]
+    ladder = [part for part in parts if part["key"].get("student") == "CNN"]
+    said = ""
+    if len(ladder) < len(parts):
+        said = "Epochs were chosen within a budget that both arms share; longer training was not measured."
+    if ladder:  # see `ladder._chosen`
+        said += " Of CNNs, each arm doubled its own until that added less than half a point on validation."
+    return said.strip()
 
 
 def _part(claim, part):

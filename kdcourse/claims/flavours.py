@@ -226,20 +226,23 @@ def trained(run, name: str, k: int, how: Mapping[str, float]) -> tuple[np.ndarra
     return values[:-1], float(values[-1])
 
 
-def chosen(run, name: str) -> dict[str, float]:
-    """The settings of a way, best on validation on average over the first blocks."""
-    way = WAYS[name]
-    fixed = {"temperature": chosen(run, way.after)["temperature"]} if way.after else {}
+def chosen(run, name: str, fixed: Mapping[str, float]) -> dict[str, float]:
+    """The settings of a way, best on validation on average over the first blocks, and those that are fixed."""
 
     @functools.cache
     def kept(*how):
-        return np.mean([trained(run, name, k, dict(how) | fixed)[1] for k in range(CHOOSE_ON)])
+        return np.mean([trained(run, name, k, {**dict(how), **fixed})[1] for k in range(CHOOSE_ON)])
 
-    begins: list[dict] = [{"lr": LR, **way.start}]
-    if "stop" in way.start:  # a few stops, each with a climb of its own
-        begins = [{"lr": LR, "stop": stop} for stop in STOPS]
-    found = [climb(begin, lambda how: kept(*how.items())) for begin in begins]
-    return max(found, key=lambda how: kept(*how.items())) | fixed
+    best = max(
+        (climb(begin, lambda how: kept(*how.items())) for begin in begins(name)), key=lambda how: kept(*how.items())
+    )
+    return {**best, **fixed}
+
+
+def begins(name: str) -> list[dict]:
+    """Where the climbs of a way begin; of a teacher that stops early, one for each stop."""
+    start = WAYS[name].start
+    return [{"lr": LR, "stop": stop} for stop in STOPS] if "stop" in start else [{"lr": LR, **start}]
 
 
 def arms(run: Any) -> dict[str, Arm]:
@@ -250,9 +253,13 @@ def arms(run: Any) -> dict[str, Arm]:
     then = [name for name, way in WAYS.items() if way.after]
     how: dict[str, dict] = {}
     for names in (first, then):  # the second ask what the first chose
+        after = {name: WAYS[name].after for name in names}
+        fixed = {name: {"temperature": how[way]["temperature"]} if way else {} for name, way in after.items()}
         picks = run.choices(
-            {name: WAYS[name].start for name in names},
-            lambda missing: in_threads(run, functools.partial(chosen, run), [(name,) for name in missing], "settings"),
+            {name: {"begins": begins(name), "fixed": fixed[name]} for name in names},
+            lambda missing, fixed=fixed: in_threads(
+                run, functools.partial(chosen, run), [(name, fixed[name]) for name in missing], "settings"
+            ),
         )
         how |= dict(zip(names, picks, strict=True))
     rows = [(name, k, how[name]) for name, k in itertools.product(WAYS, range(BLOCKS))]

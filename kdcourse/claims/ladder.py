@@ -80,7 +80,7 @@ def ladder(run) -> dict[int, dict[str, dict[int, pd.DataFrame]]]:
     ]
     asked = {f"{arm}, near {rung}×, {n:,} pictures": (n, arm, rung) for n, arm, rung in choosing}
     how = run.choices(
-        {what: ARMS[arm] | {"epochs": EPOCHS[n]} for what, (n, arm, _) in asked.items()},
+        {what: {"begins": ARMS[arm] | {"epochs": EPOCHS[n]}} for what, (n, arm, _) in asked.items()},
         lambda missing: in_threads(run, partial(_chosen, run), [asked[what] for what in missing], "settings"),
     )
     rows = [

@@ -137,16 +137,24 @@ def _results(jobs, students, device, choose):
     for claim, setting in jobs:
         assert claim.measure is not None  # `planned` leaves these out
         start = time.perf_counter()
-        old = result(claim.name)
-        before = (old["settings"] if old else {}).get(setting, {}).get("choices", [])
-        bench = Bench(SETTINGS[setting], load(setting), students, device, Choices(() if choose else before))
+        before, files = (result(claim.name) or {"settings": {}})["settings"].get(setting, {}), _files(setting)
+        known = before.get("choices", ()) if before.get("files") == files and not choose else ()
+        bench = Bench(SETTINGS[setting], load(setting), students, device, Choices(known))
         parts = [part._replace(setting=setting) for part in claim.measure(bench)]
         seconds = round(time.perf_counter() - start, 1)
         about = {"date": str(datetime.date.today()), "machine": devices.machine(), "seconds": seconds}
-        about |= {"choices": bench.choices.made} if bench.choices.made else {}
-        measured = _merged(claim, old, evaluate(claim, parts), setting, about)
+        about |= {"files": files, "choices": bench.choices.made} if bench.choices.made else {}
+        measured = _merged(claim, result(claim.name), evaluate(claim, parts), setting, about)
         _save(measured)
         yield measured
+
+
+def _files(setting):
+    """Names what a data set and its teacher are made of: what was chosen for others is not taken."""
+    known = store.load_json(data.folder() / "checksums.json")
+    return store.fingerprint(
+        [[name, known[name]["sha256"]] for name in sorted(known) if name.startswith(f"{setting}/")]
+    )
 
 
 def _merged(claim, old, new, setting, about):
@@ -168,8 +176,8 @@ def result(name: str) -> dict | None:
     -------
     dict or None
         `claim`; `settings`, each with `date`, `machine`, `seconds` (without what it took from earlier runs, or from
-        claims that share its students) and `choices` as `Choices` makes them; and `parts`. A part has its `setting`,
-        `key` and
+        claims that share its students) and `choices` as `Choices` makes them, which hold for the `files` of that data
+        set; and `parts`. A part has its `setting`, `key` and
         `metric`; `mean`, `low`, `high` and `margin` in `unit`, which are `scale` times the values; `n`, the number of
         independent units of training; `verdict` and `note`; the `arms` a and b, each with its name, its mean, the
         settings that were chosen where they are known, and `edges` where some of these lie on one; and the `pairs`: one

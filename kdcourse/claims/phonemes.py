@@ -195,7 +195,13 @@ def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
 
     def pick(names):
         asked = {
-            name: {"lr": LRS["on-policy" if WAYS[name].warm else "offline"], "share": [1, *SOONER]} for name in names
+            name: {
+                "begins": LRS["on-policy" if WAYS[name].warm else "offline"],
+                "shares": [1, *SOONER],
+                "warm": start(name),
+                "budget": WAYS[name].budget,
+            }
+            for name in names
         }
         found = run.choices(
             asked, lambda missing: each(joblib.delayed(chosen)(name, start(name), device) for name in missing)

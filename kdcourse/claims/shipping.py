@@ -172,7 +172,7 @@ def _steps(run, kind):
         """{arm: its settings} of {arm: what `chosen` asks for of it}."""
         asked = {f"{kind}, {arm}": (kind, arm, *begin) for arm, begin in begins.items()}
         found = run.choices(
-            {what: start for what, (_, _, start, *_) in asked.items()},
+            {what: {"begins": start, "training": TRAINING[kind]} for what, (_, _, start, *_) in asked.items()},
             lambda missing: in_threads(
                 run, functools.partial(chosen, run), [asked[what] for what in missing], "settings"
             ),
