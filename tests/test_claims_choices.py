@@ -10,6 +10,7 @@ from toy_bench import found, world
 from kdcourse import claims, store
 from kdcourse.claims import flavours, ledger, phonemes
 from kdcourse.claims.choices import Choices
+from kdcourse.claims.describe import budget
 from kdcourse.claims.record import Arm, Part
 
 SAID = ("temperature", "soft_weight", "lr", "weight_decay", "epochs", "weight", "stop", "share")
@@ -174,3 +175,12 @@ def test_the_records_of_lessons_07_and_08_hold_a_choice_for_each_arm():
         for one in claims.result(name)["settings"]["cmudict"]["choices"]
     }
     assert sorted(arms) == sorted(phonemes.WAYS)
+
+
+def test_the_budget_of_the_ladder_is_that_of_each_arm():
+    arms = {"a": {"chosen": {"epochs": 8}}, "b": {"chosen": None}}
+    network, cnn = {"key": {"ratio": 2}, "arms": arms}, {"key": {"student": "CNN"}, "arms": arms}
+    shared, own = "that both arms share", "Of CNNs, each arm doubled its own epochs"
+    for parts, said in [([network], [True, False]), ([cnn], [False, True]), ([network, cnn], [True, True])]:
+        assert [one in budget({"parts": parts}) for one in (shared, own)] == said
+    assert budget({"parts": [{"key": {}, "arms": {"a": {"chosen": {"lr": 1}}}}]}) == ""

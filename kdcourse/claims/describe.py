@@ -68,7 +68,7 @@ def budget(found: dict | None) -> str:
     if len(ladder) < len(parts):
         said = "Epochs were chosen within a budget that both arms share; longer training was not measured."
     if ladder:  # see `ladder._chosen`
-        said += " Of CNNs, each arm doubled its own until that added less than half a point on validation."
+        said += " Of CNNs, each arm doubled its own epochs until that added less than half a point on validation."
     return said.strip()
 
 
