@@ -22,6 +22,8 @@ RECIPE = {"lr": 6e-3, "batch_size": 256, "weight_decay": 0.05, "order_seed": 0}
 EPOCHS = 15
 GATE = 0.07  # phoneme error on test, greedy: what was asked for before there was a teacher
 WATCHED = 1_000  # validation words whose errors are printed after every epoch
+SPEEDS = {"training": "training", "greedy": "writing greedily", "beam of 4": "with a beam of four, of which all count,"}
+MEASURED = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "language-models.json"
 KEPT = Path("runs/cmudict-teacher.safetensors")
 
 
@@ -67,6 +69,9 @@ def card(path):
         for split in ("validation", "test")
         for how in ("greedy", "beam of 4")
     ]
+    per_second = store.load_json(MEASURED)["tokens_per_second"]
+    speed = ", ".join(f"{name} {round(per_second[f'teacher: {key}'], -2):,.0f}" for key, name in SPEEDS.items())
+    speed += " tokens a second on one thread (`benchmarks/language_models.py`)"
     parts = [line(f"{column}: {level}", rates) for column, level, rates in found["test"]["slices"]]
     return f"""# CMUdict's teacher
 
@@ -85,9 +90,11 @@ batches of {training["batch_size"]} words of about one length ({training["paddin
 learning rate up to {training["lr"]} in the first twentieth, then down as half a cosine, \
 weight decay {training["weight_decay"]}, dropout {shape["dropout"]}, seed {training["seed"]} |
 | Took | {training["seconds"] / 60:.0f} minutes on {training["device"]} \
-({training["threads"]} threads, busy with other work for a part of it; torch {training["torch"]}) |
+({training["threads"]} thread{"s"[: training["threads"] > 1]}, busy with other work for a part of it; \
+torch {training["torch"]}) |
 | Chosen by | the weights after the last epoch. Learning rate and optimiser by short trials on validation; \
 the test words were looked at once |
+| Speed | {speed} |
 | Made again by | `make cmudict` |
 
 ## What it gets wrong
@@ -114,10 +121,13 @@ On the test words, greedy:
 | Yao and Zweig 2015 (arXiv:1506.00196), bidirectional LSTM with alignments | 5.45% | 23.55% |
 | Rao et al. 2015 (ICASSP), LSTM with an n-gram model | – | 21.3% |
 | Sun et al. 2019 (arXiv:1904.03446), ensemble distilled into a transformer, with unlabelled words | 4.6% | 19.88% |
+| CMUSphinx g2p-seq2seq (README of 2017), LSTM of 2 × 512 units, selection of 2007 | – | 23.3% |
+| the same on the dictionary of 2017, without stress | – | about 31% |
+| Phonetisaurus there: selection of 2007; dictionary of 2017, without stress | – | 24.4%; 33.89% |
 
-They split at random, so that inflections and near-twins of a test word (*aaron's* of *aaron*) stand in their
-training words; here no such group crosses. Their selections of the dictionary differ as well. The numbers are not
-to be compared one by one.
+The papers split an older selection at random, so that inflections and near-twins of a test word (*aaron's* of
+*aaron*) stand in their training words; here no such group crosses. The newer dictionary, which is used here, is
+harder: the lines of CMUSphinx suggest by how much. The numbers are not to be compared one by one.
 
 ## Use
 
