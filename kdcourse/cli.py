@@ -136,7 +136,9 @@ def claims(
         for number, (claim, setting) in enumerate(jobs, 1):
             minutes = (time.monotonic() - start) / 60
             print(f"{number} of {len(jobs)}: {claim.name}, {setting} ({minutes:.0f} minutes so far)", flush=True)
-            print(f"  {claims.plain(claim, next(results), setting)}", flush=True)
+            measured = next(results)
+            said = [claims.plain(claim, measured, setting), claims.choices_made(measured, setting)]
+            print("\n".join(f"  {one}" for one in said if one), flush=True)
 
 
 @app.command()

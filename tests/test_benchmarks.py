@@ -39,6 +39,25 @@ def test_the_benchmark_of_stacks_checks_its_ways_and_writes_whole_tables(tmp_pat
             assert len({line.count("|") for line in part.splitlines()}) == 1, part
 
 
+def test_measuring_a_claim_again_finds_what_is_stored_says_how_long_it_took_and_is_not_done_twice(tmp_path):
+    where = ["--kept", str(tmp_path / "kept"), "--results", str(tmp_path / "claims.json")]
+    folder = ROOT / "data" / "results"
+    before = (folder / "t-squared-keeps-gradients.json").read_bytes()
+    done = run("benchmarks/claims.py", *where, "--only", "t-squared-keeps-gradients", OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    first = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
+    (found,) = first.values()
+    stored = json.loads(before)["parts"]
+    counted = [found[name] for name in ("parts", "same_verdict", "inside", "opposite", "unmatched", "changed")]
+    assert counted == [len(stored)] * 3 + [0, 0, []]
+    assert found["seconds"] > 0
+    assert (folder / "t-squared-keeps-gradients.json").read_bytes() == before
+    assert (tmp_path / "kept" / "data" / "results" / "t-squared-keeps-gradients.json").exists()
+    again = run("benchmarks/claims.py", *where, "--only", "t-squared-keeps-gradients", OMP_NUM_THREADS="1")
+    assert again.returncode == 0, again.stderr
+    assert json.loads((tmp_path / "claims.json").read_text(encoding="utf-8")) == first
+
+
 @pytest.mark.parametrize("script", ["tools/gpu.py", "benchmarks/stack.py --device cuda"])
 def test_without_a_card_it_says_so_in_one_sentence(script):
     done = run(*script.split(), CUDA_VISIBLE_DEVICES="")

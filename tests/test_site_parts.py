@@ -10,7 +10,7 @@ from course_site import build_site, claims_forest, site_claims, site_landing, si
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from kdcourse import claims, data
+from kdcourse import claims, data, store
 from kdcourse.stats import Comparison
 from kdcourse.widgets._explorer import explorers
 
@@ -283,6 +283,17 @@ def test_a_ledger_without_results_has_a_page_without_a_picture(monkeypatch):
     index = site_claims.claims_page({})
     assert "<svg" not in index
     assert f"0 of {len(claims.CLAIMS)} claims are measured so far." in index
+
+
+def test_what_was_measured_again_is_summed_up_beside_the_ledger(tmp_path, monkeypatch):
+    monkeypatch.setattr(site_claims, "AGAIN", tmp_path / "claims.json")
+    assert site_claims.measured_again() == ""
+    job = {"seconds": 1800, "parts": 4, "same_verdict": 4, "opposite": 0, "machine": {"cores": 2}}
+    store.save_json(tmp_path / "claims.json", {"one": job, "other": job | {"same_verdict": 3}})
+    said = site_claims.measured_again()
+    assert f"Of {len(claims.planned())} experiments (a claim on a data set), 2 were run once more" in said
+    assert "on 2 cores, in 1.0 hours: 7 of 8 comparisons came to the same verdict, none to the opposite one." in said
+    assert said in site_claims.claims_page({})
 
 
 def test_tables_of_the_site_have_minus_signs_and_none_before_a_zero(monkeypatch):

@@ -2,6 +2,7 @@
 
 import html
 import re
+from pathlib import Path
 
 import claims_forest
 from site_pages import lesson_pages
@@ -13,6 +14,7 @@ from kdcourse.claims.describe import budget, chosen_again
 from kdcourse.claims.record import PLACES
 from kdcourse.claims.verdicts import measured_settings
 
+AGAIN = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "claims.json"
 SIGNS = {"yes": "✓", "no": "✗", "depends": "±", "cannot tell": "?", "not measured": "…"}
 
 
@@ -35,6 +37,8 @@ down before it was measured; what was revised after a first run stands on its pa
 A positive number means that the option named first won. Within a claim and a setting, all intervals hold jointly at
 95 %. No result is pooled over settings. `make claims` measures everything again, with the settings that were chosen;
 `make claims CHOOSE=1` chooses these again, too.
+
+{measured_again()}
 
 ## Every claim
 
@@ -59,6 +63,22 @@ def summary():
     measured = sum(claims.result(claim.name) is not None for claim in claims.CLAIMS)
     verb, found = "is" if measured == 1 else "are", f" {claims_forest.finding()}." if measured else ""
     return f"{measured} of {len(claims.CLAIMS)} claims {verb} measured so far.{found}"
+
+
+def measured_again():
+    """A sentence about what `benchmarks/claims.py` found when it measured claims once more, or "" where it did not."""
+    if not AGAIN.exists():
+        return ""
+    jobs = store.load_json(AGAIN)
+    seconds, parts, same, opposite = (
+        sum(job[name] for job in jobs.values()) for name in ("seconds", "parts", "same_verdict", "opposite")
+    )
+    cores = ", ".join(sorted({str(job["machine"]["cores"]) for job in jobs.values()}))
+    return (
+        f"Is it found again? Of {len(claims.planned())} experiments (a claim on a data set), {len(jobs)} were run once "
+        f"more with the stored choices, from an empty cache on {cores} cores, in {seconds / 3600:.1f} hours: "
+        f"{same} of {parts} comparisons came to the same verdict, {opposite or 'none'} to the opposite one."
+    )
 
 
 def where_soft_labels_help():
@@ -170,7 +190,8 @@ def _setting(claim, found, setting):
     head = "<thead><tr><th>part</th><th>effect [interval]</th><th>answer</th><th>compared</th></tr></thead>"
     table = frame(f"<table>\n{head}\n<tbody>\n{parts}\n</tbody>\n</table>", f"What was found on {place}")
     minutes = max(1, round(about["seconds"] / 60))
-    when = f"Measured on {about['date']}, in {minutes} minute{'s' * (minutes != 1)}."
+    when = f"Measured on {about['date']}, in {minutes} minute{'s' * (minutes != 1)}. "
+    when += claims.choices_made(found, setting)
     return f"""## On {place}
 
 {said}{claims_forest.inline(rows, plain)}

@@ -8,7 +8,7 @@ kdcourse claims --run --choose                                         # and cho
 A claim is one function in `lesson_NN.py`, with `@claim(...)` above it; a `Claim(...)` there has no experiment yet.
 """
 
-from kdcourse.claims.describe import beside, covered, describe, effect, effects, part_label
+from kdcourse.claims.describe import beside, choices_made, covered, describe, effect, effects, part_label
 from kdcourse.claims.evaluation import evaluate
 from kdcourse.claims.ledger import CLAIMS, find, part, planned, result, run
 from kdcourse.claims.quotes import filled, quote
@@ -27,6 +27,7 @@ __all__ = [
     "Shown",
     "answer",
     "beside",
+    "choices_made",
     "claim",
     "conclude",
     "covered",

@@ -34,6 +34,7 @@ def describe(name: str) -> str:
     lines += [f"  Budget: {budget(found)}"] * bool(budget(found))
     for setting, about in measured["settings"].items():
         lines += ["", f"  {setting}: {about['date']}, {_minutes(about['seconds'])}"]
+        lines += [f"    {said}" for said in [choices_made(measured, setting)] if said]
         parts = [part for part in measured["parts"] if setting_of(part) == setting]
         lines += [f"    {line}" for part in parts for line in _part(claim, part)]
     if claim.measure:
@@ -50,6 +51,23 @@ def chosen_again(found: dict | None) -> str:
     """
     chose = found and any("choices" in about for about in found["settings"].values())
     return "; with --choose, it chooses its settings again, too" if chose else ""
+
+
+def choices_made(found: dict, setting: str) -> str:
+    """A sentence about what was chosen on validation for a result in one setting: how much, when, and what lies on an
+    edge of what was tried; "" where nothing was.
+
+    >>> choices_made({"settings": {"flights": {}}, "parts": []}, "flights")
+    ''
+    """
+    days = sorted(one["date"] for one in found["settings"][setting].get("choices", ()))
+    if not days:
+        return ""
+    ends = " to ".join(dict.fromkeys([days[0], days[-1]]))
+    parts = [part for part in found["parts"] if setting_of(part) == setting]
+    edges = {name for part in parts for arm in part["arms"].values() for name in arm.get("edges", ())}
+    on_edge = f"on an edge: {', '.join(sorted(edges))}" if edges else "none on an edge of what was tried"
+    return f"{len(days)} choice{'s' * (len(days) > 1)} made on validation, {ends}; {on_edge}."
 
 
 def budget(found: dict | None) -> str:
