@@ -95,6 +95,47 @@ def test_of_flights_the_area_under_the_curve_is_compared_and_days_are_what_is_dr
         assert part["example_error"] > 0
 
 
+def says_late(row, some, name):
+    """Logits that are better with more examples, and with soft labels; no two students are alike."""
+    split, n = getattr(some, name), len(some.train)
+    random = np.random.default_rng([row.init_seed, int(row.soft_weight), int(row.temperature), n, int(row.width)])
+    margin = random.normal(size=len(split)) + split.labels.numpy() * (1 + 0.5 * row.soft_weight + n / 20_000)
+    return np.stack([np.zeros_like(margin), margin], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "metrics"),
+    [
+        ("low-data-gains-most", ["log-likelihood", "accuracy"]),
+        ("best-temperature-moves", ["log-likelihood", "accuracy"]),
+        ("sweet-spot-5-20", ["log-likelihood", "accuracy"]),
+        ("below-5x-use-small", ["accuracy"]),
+        ("above-20x-gap", ["accuracy"]),
+        ("gap-is-not-uniform", ["accuracy"]),
+        ("rare-and-hard-lose-most", ["accuracy"]),
+    ],
+)
+def test_beside_the_metric_of_flights_stand_others(name, metrics):
+    parts = found(name, world(flat, setting="flights", says=says_late))["parts"]
+    assert [[one["metric"] for one in part["also"]] for part in parts] == [metrics] * len(parts)
+    assert all(one["mean"] != part["mean"] for part in parts for one in part["also"])
+
+
+def test_a_difference_of_gains_is_one_of_accuracies_too():
+    bench = world(flat, setting="flights", says=says_late)
+    part, *_ = found("low-data-gains-most", bench)["parts"]
+    (accuracy,) = (one for one in part["also"] if one["metric"] == "accuracy")
+    labels, right = bench.data.test.labels.numpy(), {}
+    for one in bench.seen:
+        for row in one.grid.itertuples() if one.predictions else ():
+            where = len(one.data.train), row.soft_weight
+            right.setdefault(where, []).append((says_late(row, one.data, "test").argmax(1) == labels).mean())
+    mean = {where: 100 * np.mean(values) for where, values in right.items()}
+    by_hand = (mean[500, 1] - mean[500, 0]) - (mean[5_000, 1] - mean[5_000, 0])
+    assert part["key"] == {"examples": [500, 5_000]}
+    assert accuracy["mean"] == pytest.approx(by_hand, abs=1e-3)
+
+
 # ---- lesson 01 ----
 
 
@@ -283,5 +324,4 @@ def test_a_teacher_of_noisy_labels_trains_as_fast_and_for_as_long_as_validation_
     monkeypatch.setattr(lesson_03, "train", train)
     monkeypatch.setattr(lesson_03, "teacher_logits", says)
     bench = world(flat, examples=600)
-    teacher = lesson_03._teacher(bench, bench.data, 0)
-    assert (teacher.lr, teacher.epochs) == (0.03, 10)
+    assert lesson_03._best_teacher(bench, bench.data, 0) == (0.03, 10)

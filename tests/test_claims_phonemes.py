@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,8 +12,9 @@ import torch
 from sklearn.metrics import log_loss
 
 from kdcourse import data, lm
-from kdcourse.claims import phonemes, ways
+from kdcourse.claims import find, lesson_08, phonemes, ways
 from kdcourse.claims.choices import Choices
+from kdcourse.claims.record import Arm, Part
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.data.cmudict import END, PAD
 from kdcourse.stats.calibration import confidence_gap, expected_calibration_error
@@ -84,7 +86,7 @@ def test_a_pass_is_what_a_student_spends_on_the_words_of_a_block():
 def test_each_arm_learns_from_what_its_name_says(name, world):
     source, words = phonemes._source(name, 1), world.words.train[BLOCK : 2 * BLOCK]
     letters, listed, _ = words.examples()
-    count = {"1 sample": 1, "4 samples": 4, "16 samples": 16}.get(name)
+    count = {"1 sample": 1, "4 samples": 4, "16 samples": 16}.get(name.removeprefix("soft targets on "))
     if count:
         assert torch.equal(source.prefixes, words.letters.repeat_interleave(count, 0))
         again = lm.sample(world.teacher, words.letters, count, seed=0)
@@ -188,6 +190,41 @@ def test_parts_are_paired_by_block_in_every_metric(world, monkeypatch):
     assert also["phoneme accuracy, rare words"][1].mean() == pytest.approx(1 - errors[rare].phoneme_rate, abs=1e-4)
     several = sum(len(said) > 1 for said in test.pronunciations)
     assert also["pronunciations said"].shape == (2, several)
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs"),
+    [
+        ("on-policy-needs-warm-start", [("on-policy", "on-policy from scratch")]),
+        ("whole-distribution-beats-sampled-token", [("on-policy", "on-policy by sampled tokens")]),
+        (
+            "soft-beats-sampled",
+            [
+                *[("soft targets", f"{written}") for written in ("1 sample", "4 samples", "16 samples", "beam of 4")],
+                ("soft targets on 1 sample", "1 sample"),
+            ],
+        ),
+        ("more-unlabelled-data-beats-a-better-loss", [("pseudo-labels of more words", "soft targets for longer")]),
+    ],
+)
+def test_a_claim_compares_the_arms_that_its_sentence_names_and_both_spend_the_same(name, pairs, monkeypatch):
+    trained = {}
+
+    def arms(run, names):
+        trained.update((name, {"phoneme accuracy": Arm(name, np.full((5, 3), 0.5))}) for name in names)
+        return trained
+
+    def against(run, found, one, other, key):
+        return Part(key, *(found[name]["phoneme accuracy"] for name in (one, other)), np.arange(5), np.arange(5))
+
+    for module_name, function in (("arms", arms), ("against", against)):
+        monkeypatch.setattr(lesson_08, module_name, function)
+    (claim,) = find(name)
+    parts = claim.measure(SimpleNamespace(setting=SETTINGS["cmudict"]))
+    assert [(part.a.name, part.b.name) for part in parts] == pairs
+    assert len({str(part.key) for part in parts}) == len(parts)
+    assert all(ways.WAYS[part.a.name].budget == ways.WAYS[part.b.name].budget for part in parts)
+    assert {*trained} == {*chain(*pairs), *chain(*((part.beside or {}).keys() for part in parts))}
 
 
 # ---- what is measured of a model ----

@@ -1,6 +1,7 @@
 """The experiments of lesson 05: students whose mistakes are known, slice by slice, are found to make just those."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -162,6 +163,37 @@ def test_of_glosses_the_rarest_third_of_the_classes_is_compared():
     wrong = errs(bench.data.test, loses).argmax(1) != labels
     assert rare["mean"] == pytest.approx(100 * (wrong[labels >= 7].mean() - wrong[labels < 7].mean()), abs=1e-3)
     assert (rare["key"], rare["setting"]) == ({"slice": "rarest third of classes"}, "wordnet-glosses")
+
+
+def test_beside_the_temperatures_of_glosses_stands_what_they_do_to_the_rarest_third_of_the_classes():
+    """Students at 4, 7 and 10 call more of the rare classes wrong, and fewer of the others."""
+    rare, others = 0.5, 0.1
+
+    def students(row, some, name):
+        inside = 4 <= row.temperature <= 10
+        return errs(getattr(some, name), [others - 0.05 * inside] * 7 + [rare + 0.2 * inside] * 3)
+
+    bench = sure_world(flat, setting="wordnet-glosses", says=students)
+    parts = found("t-4-to-10", bench)["parts"]
+    assert [tuple(one["key"].values()) for one in parts] == [
+        *[(width, n) for width in (32, 128) for n in (500, 5_000)],
+        (64, 50_000, 32),
+    ]
+    epochs = {one.options["epochs"] for one in bench.seen if len(one.data.train) == 50_000}
+    assert {8, 32} <= epochs  # sooner, too
+    labels, everywhere = bench.data.test.labels.numpy(), np.bincount(bench.data.train.labels)
+    assert {*everywhere.argsort()[:3]} == {7, 8, 9}
+    right = {
+        inside: students(SimpleNamespace(temperature=4 if inside else 1), bench.data, "test").argmax(1) == labels
+        for inside in (True, False)
+    }
+    for one in parts:
+        (beside,) = one["also"]
+        assert beside["metric"] == "accuracy, rarest third of the classes"
+        recall = [100 * right[inside][labels >= 7].mean() for inside in (True, False)]
+        assert beside["mean"] == pytest.approx(recall[0] - recall[1], abs=1e-3)
+        assert one["mean"] == pytest.approx(100 * (right[True].mean() - right[False].mean()), abs=1e-3)
+    assert {len(one.data.train) for one in bench.seen} == {500, 5_000, 50_000}
 
 
 # ---- flights: slices of the log-likelihood ----

@@ -30,9 +30,10 @@ def values(phonemes, words=0.5, likelihood=-1.0, calibration=-0.1, said=0.5):
 def ledger(monkeypatch):
     soft, few = ("soft targets", values(0.9)), ("1 sample", values(0.8, words=0.25, calibration=-0.2))
     own = ("on-policy", values(0.95, likelihood=-2.0))
+    longer = stored(("soft targets for longer", values(0.99)), ("pseudo-labels of more words", values(0.98)), 1, 0, 2)
     garments = stored(("CNN", {"accuracy": 1}), ("MLP", {"accuracy": 0}), 1, 0, 2, "fashion-mnist")
     results = {
-        "first": {"parts": [stored(soft, few, 10.0, 9.0, 11.0), garments]},
+        "first": {"parts": [stored(soft, few, 10.0, 9.0, 11.0), garments, longer]},
         "second": {"parts": [stored(own, soft, 5.0, 4.0, 6.0), stored(own, few, 15.0, 14.0, 16.0)]},
     }
     monkeypatch.setattr(spoken, "CLAIMS", [SimpleNamespace(name=name) for name in ("first", "second", "third")])
@@ -47,6 +48,8 @@ def test_every_arm_stands_once_with_all_that_is_measured_the_best_first(ledger):
     assert table["log-likelihood, nats"].tolist() == [-2.0, -1.0, -1.0]
     assert table["calibration error, points"].tolist() == pytest.approx([10.0, 10.0, 20.0])
     assert table["pronunciations said, %"].tolist() == [50.0] * 3
+    assert table.iloc[:, 5].tolist() == ["+5.0 [+4.0, +6.0]", "", "−10.0 [−11.0, −9.0]"]
+    assert table["verdict"].tolist() == ["better", "", "worse"]
 
 
 def test_differences_are_all_taken_from_soft_targets(ledger):

@@ -201,10 +201,14 @@ def options(run, n):
     return {"schedule": cosine, **run.setting.training[n]}
 
 
-def by_block(run, n, width, *arms, what="", fixed=(), **repeats):
-    """For each arm, the students with its best settings, on n examples; `repeats` as `repetitions` has them."""
+def by_block(run, n, width, *arms, what="", fixed=(), epochs=None, **repeats):
+    """For each arm, the students with its best settings, on n examples; `repeats` as `repetitions` has them.
+
+    epochs  instead of those that are usual in this setting
+    """
     places, what = repetitions(run, n, **repeats), what or label({"width": width, "examples": n}, run.setting.name)
-    return [best_everywhere(run, places, width, arm, options(run, n), what, fixed=fixed) for arm in arms]
+    how = options(run, n) | ({"epochs": epochs} if epochs else {})
+    return [best_everywhere(run, places, width, arm, how, what, fixed=fixed) for arm in arms]
 
 
 # ---- arms ----
@@ -230,6 +234,13 @@ def on_slice(values, chosen):
     counts = chosen.sum(1, keepdims=True)
     means = (values * chosen).sum(1, keepdims=True) / counts
     return means + chosen * (values - means) * (values.shape[1] / counts)
+
+
+def rarest_third(run):
+    """[test examples]: which belong to the third of the classes that have the fewest training examples."""
+    classes = len(run.data.class_names)
+    counts = torch.bincount(run.data.train.labels, minlength=classes)
+    return torch.isin(run.data.test.labels, counts.argsort()[: classes // 3]).numpy()
 
 
 def students(name, table, values):
@@ -259,24 +270,43 @@ def part(run, key, a, b, shared, **looks):
     return Part(key, a, b, **seeds(*shared), **looks)
 
 
-def pairs(run, key, a, b, **looks):
-    """The part that compares two arms, each (name, table of students), with the same seeds, on test."""
+def in_every_metric(run, build, *arguments, but=()):
+    """The part `build(run, *arguments)`; beside it, the same in the setting's other metrics, except those in `but`."""
+    others = [one for one in run.setting.also if one not in {run.setting.metric, *but}]
+    runs = [replace(run, setting=replace(run.setting, metric=metric)) for metric in others]
+    also = tuple(build(other, *arguments)._replace(beside=None) for other in runs)
+    return build(run, *arguments)._replace(also=also)
+
+
+def pairs(run, key, a, b, slices=None, **looks):
+    """The part that compares two arms, each (name, table of students), with the same seeds, on test.
+
+    Beside it stands what they come to in other metrics, and on `slices`, {name: [test examples] which are inside}.
+    """
     seeds(a[1], b[1])
 
-    def in_metric(metric, **more):
-        its = replace(run, setting=replace(run.setting, metric=metric))
-        arms = [students(name, table, on_test(its, table)) for name, table in (a, b)]
-        return part(its, key, *arms, [a[1], b[1]], **{**looks, **more})
+    def looked(metric, inside=None, **more):
+        its = replace(run, setting=replace(run.setting, metric=metric.partition(",")[0]))
+        values = [on_test(its, table) for _, table in (a, b)]
+        if inside is not None:
+            values = [on_slice(one, inside) for one in values]
+        arms = [students(name, table, one) for (name, table), one in zip((a, b), values, strict=True)]
+        return part(its, key, *arms, [a[1], b[1]], **{**looks, **more, "metric": metric})
 
-    also = tuple(in_metric(metric, margin=0.0, beside=None) for metric in run.setting.also)
-    return in_metric(run.setting.metric, also=also)
+    main, apart = run.setting.metric, {"margin": 0.0, "beside": None}
+    also = [looked(metric, **apart) for metric in run.setting.also]
+    also += [looked(f"{main}, {name}", inside, **apart) for name, inside in (slices or {}).items()]
+    return looked(main, also=tuple(also))
 
 
-def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=(), **repeats):
-    """As `pairs`, of two arms {name: what it may choose among} that `by_block` trains on key["examples"] examples."""
-    what = label(key, run.setting.name)
-    tables = by_block(run, key["examples"], width, *arms.values(), what=what, fixed=fixed, **repeats)
-    return pairs(run, key, *zip(arms, tables, strict=True), margin=margin)
+def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=(), slices=None, **repeats):
+    """As `pairs`, of two arms {name: what it may choose among} that `by_block` trains on key["examples"] examples.
+
+    For key["epochs"], if that is there.
+    """
+    what, same = label(key, run.setting.name), {"fixed": fixed, "epochs": key.get("epochs"), **repeats}
+    tables = by_block(run, key["examples"], width, *arms.values(), what=what, **same)
+    return pairs(run, key, *zip(arms, tables, strict=True), slices, margin=margin)
 
 
 def gain(run, soft, hard, name="gain of soft labels over labels"):

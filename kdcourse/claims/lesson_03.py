@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from kdcourse import controls
 from kdcourse.claims.arms import ARMS, FEW, HARD, MANY, SOFT, network, pairs_by_block, planned
-from kdcourse.claims.record import claim
+from kdcourse.claims.record import claim, label
 from kdcourse.claims.settings import BLOCK
 from kdcourse.train import cosine, teacher_logits, train
 
@@ -16,7 +16,8 @@ BLENDS = {"soft_weight": [0.1, 0.5, 0.9], "temperature": [1, 4, 10], "lr": [0.00
 MARGIN = 0.0025  # a quarter of a point
 NOISE = 0.3
 SMALL = 500  # validation examples that a team might have
-RATES, EPOCHS = (0.001, 0.003, 0.01, 0.03, 0.1), (2, 5, 10, 20)  # of teachers on wrong labels
+# Of teachers on wrong labels: what they choose among, and their hidden units.
+RATES, EPOCHS, TEACHER_WIDTH = (0.001, 0.003, 0.01, 0.03, 0.1), (2, 5, 10, 20), 256
 
 
 @claim(
@@ -64,12 +65,12 @@ def soft_labels_resist_noise(run):
         (FEW, "clean", SMALL),
     ]:
         key = {"examples": n, "teacher": teacher} | ({"validation": validation} if validation else {})
-        signal = functools.partial(_signal, run, teacher, validation)
+        signal = functools.partial(_signal, run, label(key, run.setting.name), teacher, validation)
         parts.append(pairs_by_block(run, key, run.setting.width, ARMS, signal=signal, inits=2))
     return parts
 
 
-def _signal(run, teacher, validation, data, block):
+def _signal(run, what, teacher, validation, data, block):
     noisy = controls.noisy_labels(data, NOISE, seed=block)
     if validation:
         noisy = replace(noisy, validation=noisy.validation[:validation])
@@ -80,17 +81,27 @@ def _signal(run, teacher, validation, data, block):
         learned_from = controls.noisy_labels(others, NOISE, seed=block)
     else:
         learned_from = noisy
-    return controls.taught_by(noisy, _teacher(run, learned_from, block))
+    among = {"lr": RATES, "epochs": EPOCHS, "width": TEACHER_WIDTH, "examples": len(learned_from.train)}
+    ((lr, epochs),) = run.choices(
+        {f"{what}, block {block}": among}, lambda _: [_best_teacher(run, learned_from, block)]
+    )
+    return controls.taught_by(noisy, _teacher(run, learned_from, block, lr, epochs))
 
 
-def _teacher(run, data, block):
-    """A network with 256 hidden units, trained on labels as fast and for as long as validation likes best."""
-    trained = []
-    for lr, epochs in itertools.product(RATES, EPOCHS):
-        teacher = network(data, 256, 1_000 + block)
-        same = {"batch_size": 128, "schedule": cosine, "order_seed": block, "device": run.device, "progress": False}
-        train(teacher, data.train.inputs, data.train.labels, lr=lr, epochs=epochs, **same)
-        said, labels = teacher_logits(teacher, data.validation.inputs), data.validation.labels
+def _teacher(run, data, block, lr, epochs):
+    """A network that has learned from the labels of a data set."""
+    teacher = network(data, TEACHER_WIDTH, 1_000 + block)
+    same = {"batch_size": 128, "schedule": cosine, "order_seed": block, "device": run.device, "progress": False}
+    train(teacher, data.train.inputs, data.train.labels, lr=lr, epochs=epochs, **same)
+    return teacher
+
+
+def _best_teacher(run, data, block):
+    """(learning rate, epochs) of the teacher that validation likes best."""
+
+    def liked(how):
+        said, labels = teacher_logits(_teacher(run, data, block, *how), data.validation.inputs), data.validation.labels
         right, likelihood = (said.argmax(1) == labels).double().mean().item(), -F.cross_entropy(said, labels).item()
-        trained.append((likelihood if run.setting.choose.endswith("_nll") else right, -epochs, teacher))
-    return max(trained, key=lambda one: one[:2])[2]
+        return likelihood if run.setting.choose.endswith("_nll") else right, -how[1]
+
+    return max(itertools.product(RATES, EPOCHS), key=liked)

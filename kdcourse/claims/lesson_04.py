@@ -16,6 +16,7 @@ from kdcourse.claims.arms import (
     best_everywhere,
     constant,
     gain,
+    in_every_metric,
     inputs,
     near,
     network,
@@ -46,6 +47,7 @@ DIRECT = {"temperature": [1, 2, 4, 7, 10, 20], "lr": [0.003, 0.01, 0.03]}  # wit
 NAMES = {"labels": "labels", "arg-max": "arg-max labels"}
 ASSISTANTS = [5, 20]  # how many times smaller than the teacher
 LIMIT, POINT = 0.05, 0.01
+NATS = ("log-likelihood",)  # for which no limit is set
 FEWER = 4  # seeds on all pictures, where training takes up to 41 times as long
 LADDER = (
     "The CNNs, flights and sizes by latency are new since a first run, which had MLPs on pictures alone; intervals of "
@@ -75,14 +77,19 @@ def sweet_spot(run):
     parts = []
     for which, n, students_of, times in by_size(run, "soft", "labels", "arg-max"):
         soft, hard, arg_max = (students_of[arm] for arm in ("soft", "labels", "arg-max"))
-        gains = {ratio: sized(gain(run, soft[ratio], hard[ratio]), which, times[ratio]) for ratio in hard}
         beside = {"gain over arg-max labels, 10×": gain(run, soft[10], arg_max[10]).values.mean()} if arg_max else None
-        ten = nearest_to_10(gains, times)
-        for ratio in gains if ten else ():
+        ten = nearest_to_10(hard, times)
+        for ratio in hard if ten else ():
             if not 5 <= times[ratio] <= 20:
                 key = {**which, "ratio": [ten, ratio], "examples": n}
-                parts.append(part(run, key, gains[ten], gains[ratio], [soft[ten], soft[ratio]], beside=beside))
+                parts.append(in_every_metric(run, _gains_differ, key, times, soft, hard)._replace(beside=beside))
     return distinct(parts)
+
+
+def _gains_differ(run, key, times, soft, hard):
+    """The part that compares what soft labels gain over labels at one ratio and at another."""
+    gains = [sized(gain(run, soft[ratio], hard[ratio]), key, times[ratio]) for ratio in key["ratio"]]
+    return part(run, key, *gains, [soft[ratio] for ratio in key["ratio"]])
 
 
 @claim(
@@ -103,11 +110,17 @@ def below_5x(run):
         soft, hard = students_of["soft"], students_of["labels"]
         # At 5, soft labels alone may have been trained.
         for ratio in (one for one in hard if times[one] < 5):
-            won, key = gain(run, soft[ratio], hard[ratio]), {**which, "side": "under", "ratio": ratio, "examples": n}
-            beside = {name: on_test(run, of[ratio]).mean() for name, of in [("soft labels", soft), ("labels", hard)]}
-            limit = constant("limit", POINT, won.values)
-            parts.append(part(run, key, limit, sized(won, which, times[ratio]), [soft[ratio]], beside=beside))
+            key = {**which, "side": "under", "ratio": ratio, "examples": n}
+            tables = soft[ratio], hard[ratio]
+            parts.append(in_every_metric(run, _under_a_point, key, times[ratio], *tables, but=NATS))
     return distinct(parts)
+
+
+def _under_a_point(run, key, times, soft, hard):
+    """The part that compares what soft labels gain over labels with a limit of 1 point."""
+    won, means = gain(run, soft, hard), {"soft labels": soft, "labels": hard}
+    beside = {name: on_test(run, table).mean() for name, table in means.items()}
+    return part(run, key, constant("limit", POINT, won.values), sized(won, key, times), [soft], beside=beside)
 
 
 @claim(
@@ -124,15 +137,19 @@ def above_20x(run):
     above 20, and under it up to 20. Of pictures, CNNs of the teacher's shape, by latency as well where that puts them
     on the other side of 20; of pictures, glosses and flights, small MLPs.
     """
-    parts, teacher = [], of_teacher(run)
+    parts = []
     for which, n, students_of, times in by_size(run, "soft"):
         for ratio, table in students_of["soft"].items():
-            gap = students("gap to the teacher", table, teacher - on_test(run, table))
-            gap, limit = sized(gap, which, times[ratio]), constant("limit", LIMIT, gap.values)
-            over = times[ratio] > 20
-            key = {**which, "side": "over" if over else "under", "ratio": ratio, "examples": n}
-            parts.append(part(run, key, *((gap, limit) if over else (limit, gap)), [table]))
+            key = {**which, "side": "over" if times[ratio] > 20 else "under", "ratio": ratio, "examples": n}
+            parts.append(in_every_metric(run, _gap_and_limit, key, times[ratio], table, but=NATS))
     return distinct(parts)
+
+
+def _gap_and_limit(run, key, times, table):
+    """The part that compares the gap to the teacher with a limit of 5 points, over it or under it."""
+    gap = students("gap to the teacher", table, of_teacher(run) - on_test(run, table))
+    gap, limit = sized(gap, key, times), constant("limit", LIMIT, gap.values)
+    return part(run, key, *((gap, limit) if key["side"] == "over" else (limit, gap)), [table])
 
 
 @claim(

@@ -3,17 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
-import torch
 
 from kdcourse import controls
 from kdcourse.claims.arms import (
     MANY,
     best_everywhere,
     constant,
+    in_every_metric,
     of_teacher,
     on_slice,
     on_test,
     part,
+    rarest_third,
     repetitions,
     students,
 )
@@ -156,6 +157,10 @@ def _by_example(run):
 
 def _inside_out(run, name, table, inside, **looks):
     """The part that compares students' gap to their teacher inside a slice, [N] or [students, N], with that outside."""
+    return in_every_metric(run, _gaps, name, table, inside, looks)
+
+
+def _gaps(run, name, table, inside, looks):
     gap = of_teacher(run) - on_test(run, table)
     arms = [
         students(f"gap {where}", table, on_slice(gap, chosen))
@@ -197,10 +202,3 @@ def spam_filters(run, **options):
 def hard_ham(run):
     """[test mails]: which are real mail that looks like spam."""
     return run.data.test.about["group"].to_numpy() == "hard-ham-1"
-
-
-def rarest_third(run):
-    """[test examples]: which belong to the third of the classes that have the fewest training examples."""
-    classes = len(run.data.class_names)
-    counts = torch.bincount(run.data.train.labels, minlength=classes)
-    return torch.isin(run.data.test.labels, counts.argsort()[: classes // 3]).numpy()

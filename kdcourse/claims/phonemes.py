@@ -31,6 +31,8 @@ SLICES = {
     "long words": ("length", "9 letters and more"),
     "rare words": ("rarity", "SCOWL 70 to 95, rare"),
     "words that SCOWL lacks": ("rarity", "not in SCOWL, mostly surnames"),
+    "names": ("kind", "name"),
+    "words with several pronunciations": ("pronunciations", "several"),
 }
 UNTOLD = "words without relatives"  # among the words without labels
 

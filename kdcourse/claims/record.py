@@ -18,6 +18,7 @@ WORDS = {
     "by": ("", "by {}", ""),
     "class": ("for ", "{}", ""),
     "compute": ("at compute ", "{}", ""),
+    "epochs": ("within ", "{}", " epochs"),
     "examples": ("with ", "{:,}", " {examples}"),
     "method": ("by ", "{}", ""),
     "metric": ("in ", "{}", ""),

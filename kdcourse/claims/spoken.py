@@ -4,10 +4,11 @@ import pandas as pd
 
 from kdcourse.claims.ledger import CLAIMS, result
 from kdcourse.claims.verdicts import setting_of
+from kdcourse.claims.ways import BUDGET, WAYS
+from kdcourse.plots.base import signed
 from kdcourse.stats import Comparison
 
 SETTING, REFERENCE = "cmudict", "soft targets"
-LARGER = "more-unlabelled-data-beats-a-better-loss"  # its arms spend more: they belong into no table with the others
 # A metric of the ledger, in which more is better -> what a reader is told, and how it is made of that.
 TOLD = {
     "phoneme accuracy": ("phonemes right, %", lambda value: 100 * value),
@@ -26,7 +27,8 @@ def measured_arms() -> pd.DataFrame:
     DataFrame
         Indexed by arm: phonemes right and words right (percent), log-likelihood (nats per token of a listed
         pronunciation), calibration error (points), and of words with several pronunciations the share that is among 16
-        samples (percent). Empty, if there was no such run.
+        samples (percent). Then in words what is compared with soft targets: the difference in phonemes right, with its
+        interval, and the verdict. Empty, if there was no such run.
 
     Examples
     --------
@@ -43,7 +45,14 @@ def measured_arms() -> pd.DataFrame:
                 mean = one["arms"][side]
                 rows.setdefault(arm["name"], {})[name] = told(mean["mean"] if isinstance(mean, dict) else mean)
     columns = [name for name, _ in TOLD.values()]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).sort_values(columns[0], ascending=False)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).sort_values(columns[0], ascending=False)
+    against = against_soft_targets()
+    pairs = [against.get(name) for name in table.index]
+    table["against soft targets, points"] = [
+        f"{signed(one.mean, 1)} [{signed(one.low, 1)}, {signed(one.high, 1)}]" if one else "" for one in pairs
+    ]
+    table["verdict"] = [one.verdict if one else "" for one in pairs]
+    return table
 
 
 def against_soft_targets() -> dict[str, Comparison]:
@@ -67,9 +76,8 @@ def against_soft_targets() -> dict[str, Comparison]:
 
 
 def _parts():
+    """Those of arms that spend the same; some of the ledger's spend more, and belong into no table with the others."""
     for claim in CLAIMS:
-        if claim.name == LARGER:
-            continue
         for part in (result(claim.name) or {"parts": []})["parts"]:
-            if setting_of(part) == SETTING:
+            if setting_of(part) == SETTING and all(WAYS[arm["name"]].budget == BUDGET for arm in part["arms"].values()):
                 yield part

@@ -68,13 +68,17 @@ def scored(teacher, words, more):
     return Source(letters, said, teacher_logits(teacher, letters, said), cost(teacher, letters, said))
 
 
-def sampled(count):
-    """So many completions of the teacher for each word, in place of the listed ones."""
+def sampled(count, soft=False):
+    """So many completions of the teacher for each word, in place of the listed ones: with what it says there, or not.
+
+    What it says comes along as it writes, so it costs nothing more.
+    """
 
     def source(teacher, words, more):
         written = sample(teacher, words.letters, count, seed=0)
-        repeated = words.letters.repeat_interleave(count, 0)
-        return Source(repeated, written.flatten(0, 1), None, cost(teacher, words.letters, written.amax(1), count))
+        repeated, targets = words.letters.repeat_interleave(count, 0), written.flatten(0, 1)
+        logits = teacher_logits(teacher, repeated, targets) if soft else None
+        return Source(repeated, targets, logits, cost(teacher, words.letters, written.amax(1), count))
 
     return source
 
@@ -115,6 +119,7 @@ FORWARD, REVERSE = blended(), blended(direction="reverse")
 WAYS = {
     "labels": Way(dictionary, blended(soft_weight=0)),
     "soft targets": Way(scored, FORWARD),
+    "soft targets on 1 sample": Way(sampled(1, soft=True), FORWARD),
     "1 sample": Way(sampled(1), blended(soft_weight=0)),
     "4 samples": Way(sampled(4), blended(soft_weight=0)),
     "16 samples": Way(sampled(16), blended(soft_weight=0)),
