@@ -274,7 +274,7 @@ def in_every_metric(run, build, *arguments, but=()):
     """The part `build(run, *arguments)`; beside it, the same in the setting's other metrics, except those in `but`."""
     others = [one for one in run.setting.also if one not in {run.setting.metric, *but}]
     runs = [replace(run, setting=replace(run.setting, metric=metric)) for metric in others]
-    also = tuple(build(other, *arguments)._replace(beside=None) for other in runs)
+    also = tuple(build(other, *arguments)._replace(margin=0.0, beside=None) for other in runs)
     return build(run, *arguments)._replace(also=also)
 
 
@@ -285,18 +285,19 @@ def pairs(run, key, a, b, slices=None, **looks):
     """
     seeds(a[1], b[1])
 
-    def looked(metric, inside=None, **more):
-        its = replace(run, setting=replace(run.setting, metric=metric.partition(",")[0]))
-        values = [on_test(its, table) for _, table in (a, b)]
+    def looked(run, inside=None):
+        values = [on_test(run, table) for _, table in (a, b)]
         if inside is not None:
             values = [on_slice(one, inside) for one in values]
         arms = [students(name, table, one) for (name, table), one in zip((a, b), values, strict=True)]
-        return part(its, key, *arms, [a[1], b[1]], **{**looks, **more, "metric": metric})
+        return part(run, key, *arms, [a[1], b[1]], **looks)
 
-    main, apart = run.setting.metric, {"margin": 0.0, "beside": None}
-    also = [looked(metric, **apart) for metric in run.setting.also]
-    also += [looked(f"{main}, {name}", inside, **apart) for name, inside in (slices or {}).items()]
-    return looked(main, also=tuple(also))
+    main = in_every_metric(run, looked)
+    apart = {
+        name: looked(run, inside)._replace(margin=0.0, beside=None, metric=f"{main.metric}, {name}")
+        for name, inside in (slices or {}).items()
+    }
+    return main._replace(also=(*main.also, *apart.values()))
 
 
 def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=(), slices=None, **repeats):

@@ -84,7 +84,7 @@ def budget(found: dict | None) -> str:
     ladder = [part for part in parts if part["key"].get("student") == "CNN"]
     said = ""
     if len(ladder) < len(parts):
-        said = "Epochs were chosen within a budget that both arms share; longer training was not measured."
+        said = "Epochs were chosen within a budget that both arms share; training beyond it was not measured."
     if ladder:  # see `ladder._chosen`
         said += " Of CNNs, each arm doubled its own epochs until that added less than half a point on validation."
     return said.strip()
