@@ -13,7 +13,7 @@ from scipy import stats as scipy_stats
 from toy_bench import by_order, flat, found, settings, which, world
 
 from kdcourse import data
-from kdcourse.claims import arms, lesson_03
+from kdcourse.claims import arms, lesson_03, tuning
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.losses import kd_loss
 from kdcourse.sweep import best_on_validation
@@ -29,8 +29,8 @@ BY_BLOCK += ["distillation-lifts-the-tail-over-hard-labels"]
 @pytest.fixture(autouse=True)
 def as_long_as_planned(monkeypatch):
     """What is tried after the grid, stopping sooner and weight decays, has tests of its own."""
-    monkeypatch.setattr(arms, "SOONER", ())
-    monkeypatch.setattr(arms, "THEN", {})
+    monkeypatch.setattr(tuning, "SOONER", ())
+    monkeypatch.setattr(tuning, "THEN", {})
 
 
 @functools.cache
@@ -84,11 +84,11 @@ def test_at_the_highest_temperature_the_loss_is_all_but_its_limit(name):
     logits = data.load(name).test.teacher_logits[:2_000].double()
     generator = torch.Generator().manual_seed(0)
     student = (logits.std() * torch.randn(logits.shape, dtype=torch.double, generator=generator)).requires_grad_()
-    (reached,) = torch.autograd.grad(kd_loss(student, logits, max(arms.STEPS["temperature"])), student)
+    (reached,) = torch.autograd.grad(kd_loss(student, logits, max(tuning.STEPS["temperature"])), student)
     apart = student - logits
     limit = (apart - apart.mean(1, keepdim=True)) / (logits.shape[1] * len(logits))
     assert 0 < (reached - limit).norm() / limit.norm() < 0.02
-    assert arms.NATURAL_EDGES["temperature"] == max(arms.STEPS["temperature"])
+    assert tuning.NATURAL_EDGES["temperature"] == max(tuning.STEPS["temperature"])
 
 
 SOFT = {"temperature": [1, 2, 4], "lr": [0.003, 0.01, 0.03]}
@@ -115,14 +115,14 @@ def test_more_is_tried_beyond_an_edge_until_no_choice_lies_on_one(arm, best_at, 
     best_at = dict(zip(["temperature", "lr", "weight_decay"], best_at, strict=True))
 
     def effect(row, some):
-        if row.order_seed >= arms.TRIED_ON:  # from the fourth block on, others would look better
+        if row.order_seed >= tuning.TRIED_ON:  # from the fourth block on, others would look better
             return 0.9 * (row.lr != best_at["lr"]), 0.5
         far = sum(abs(np.log((getattr(row, name) + 0.1) / (at + 0.1))) for name, at in best_at.items())
         return 0.8 - 0.02 * far, 0.5
 
     bench = world(effect)
     places = arms.repetitions(bench, 500, inits=2)
-    students = arms.best_everywhere(bench, places, 64, arm, arms.options(bench, 500), "students", fixed=fixed)
+    students = tuning.best_everywhere(bench, places, 64, arm, arms.options(bench, 500), "students", fixed=fixed)
     expected = {"soft_weight": 1, **best_at, **arm, **chosen} | {k: v for k, v in best_at.items() if k not in chosen}
     found = arms.students("arm", students, None)
     assert (found.chosen, found.edges) == (expected | {"epochs": 40}, edges)
@@ -141,7 +141,7 @@ def test_more_is_tried_beyond_an_edge_until_no_choice_lies_on_one(arm, best_at, 
 
 @pytest.mark.parametrize(("best_at", "chosen"), [(200, 40), (40, 40), (10, 10), (1, 2)])
 def test_an_arm_stops_sooner_where_validation_likes_that_better_and_never_later(monkeypatch, best_at, chosen):
-    monkeypatch.setattr(arms, "SOONER", (4, 16))
+    monkeypatch.setattr(tuning, "SOONER", (4, 16))
     seen = world(flat)
 
     def sweep(grid, some, *, epochs, **options):
@@ -150,7 +150,7 @@ def test_an_arm_stops_sooner_where_validation_likes_that_better_and_never_later(
 
     bench = replace(seen, sweep=sweep)
     places = arms.repetitions(bench, 500)
-    students = arms.best_everywhere(bench, places, 64, SOFT, {"epochs": 40, "batch_size": 64}, "students")
+    students = tuning.best_everywhere(bench, places, 64, SOFT, {"epochs": 40, "batch_size": 64}, "students")
     assert set(students["epochs"]) == {chosen}
     assert {one.options["epochs"] for one in seen.seen if one.predictions == "right"} == {chosen}
     assert arms.students("arm", students, None).chosen["epochs"] == chosen
@@ -158,22 +158,22 @@ def test_an_arm_stops_sooner_where_validation_likes_that_better_and_never_later(
 
 @pytest.mark.parametrize(("best_at", "also"), [(0, [0.1, 1]), (0.1, [0.1, 1]), (3, [0.1, 1, 3, 10])])
 def test_an_arm_without_a_weight_decay_of_its_own_then_chooses_one(monkeypatch, best_at, also):
-    monkeypatch.setattr(arms, "THEN", {"weight_decay": [0.1, 1]})
+    monkeypatch.setattr(tuning, "THEN", {"weight_decay": [0.1, 1]})
     bench = world(lambda row, some: (0.8 - 0.1 * abs(np.log((row.weight_decay + 0.1) / (best_at + 0.1))), 0.5))
     places = arms.repetitions(bench, 500)
-    students = arms.best_everywhere(bench, places, 64, SOFT, arms.options(bench, 500), "students")
+    students = tuning.best_everywhere(bench, places, 64, SOFT, arms.options(bench, 500), "students")
     assert set(students["weight_decay"]) == {best_at}
     tried = {decay for one in bench.seen for decay in one.grid["weight_decay"]}
     assert tried == {0, *also}
     hard = world(lambda row, some: (0.8 - abs(row.lr - 0.01) - 0.1 * abs(row.weight_decay - 0.1), 0.5))
-    arms.best_everywhere(hard, places, 64, HARD, arms.options(hard, 500), "students")
+    tuning.best_everywhere(hard, places, 64, HARD, arms.options(hard, 500), "students")
     assert len(settings(hard.seen)) == 9  # it has one in its grid
 
 
 def test_beyond_an_edge_only_what_is_near_the_choice_is_tried():
     chosen = {"temperature": 4, "soft_weight": 1, "lr": 0.01}
     tried = {"temperature": [1, 2, 4], "soft_weight": 1, "lr": [0.001, 0.003, 0.01, 0.03, 0.1]}
-    assert arms.near(tried, chosen) == {"temperature": [2, 4], "soft_weight": [1], "lr": [0.003, 0.01, 0.03]}
+    assert tuning.near(tried, chosen) == {"temperature": [2, 4], "soft_weight": [1], "lr": [0.003, 0.01, 0.03]}
 
 
 # ---- blocks ----

@@ -11,7 +11,7 @@ import torch
 from scipy import stats
 from toy_bench import by_order, flat, found, means, positions, settings, speaker, spy, trap, which, width, world
 
-from kdcourse.claims import arms, ladder, lesson_04
+from kdcourse.claims import ladder, lesson_04, tuning
 
 pytestmark = pytest.mark.slow  # whole experiments
 SLOW = {2: 1.4, 5: 2.1, 10: 2.9, 20: 3.3, 50: 3.8, 100: 3.9, 200: 3.9}  # how many times faster CNNs are
@@ -28,8 +28,8 @@ def as_long_as_planned():
     """What is tried after the grid, stopping sooner and weight decays, has tests of its own, as has latency."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lesson_04, "faster", lambda: {ratio: float(ratio) for ratio in GAINS})
-        patch.setattr(arms, "SOONER", ())
-        patch.setattr(arms, "THEN", {})
+        patch.setattr(tuning, "SOONER", ())
+        patch.setattr(tuning, "THEN", {})
         yield
 
 

@@ -1,5 +1,7 @@
 """Splits and data sets: rows stay together, whatever is picked, mirrored or left out."""
 
+import copy
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -95,6 +97,18 @@ def test_arrays_and_labels_that_are_no_indices_are_refused_by_name(rows, message
 def numbers():
     values = torch.randn(6, 3, generator=torch.Generator().manual_seed(1))
     return {"labels": torch.arange(6) % 3, "teacher_logits": values, "inputs": values.repeat(1, 2) / 3}
+
+
+@pytest.mark.parametrize("kind", ["pictures", "numbers"])
+def test_a_slice_travels_alone_and_arrives_whole(kind):
+    split = pictures(600) if kind == "pictures" else Split(torch.arange(600) % 3, inputs=torch.rand(600, 784))
+    assert len(split.inputs) == 600  # made now, if they are not there
+    part = split[100:106]
+    sent = pickle.dumps(part)
+    assert len(sent) < 1.5 * 6 * 784 * (1 if kind == "pictures" else 4) + 2_000
+    for arrived in (pickle.loads(sent), copy.copy(part), copy.deepcopy(part)):
+        assert arrived.fingerprint() == part.fingerprint()
+        assert torch.equal(arrived.labels, part.labels)
 
 
 def test_the_same_content_has_the_same_fingerprint():

@@ -11,6 +11,7 @@ from tiny import INPUTS, LABELS, LOGITS, QUIET, C, D, N, close, refusals, same, 
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from kdcourse._examples import check_examples
 from kdcourse.data import Split
 from kdcourse.devices import resolve_device
 from kdcourse.train import accuracy, distill, teacher_logits, train
@@ -158,6 +159,14 @@ def test_a_model_that_cannot_be_trained_is_refused_as_it_came(model, error, mess
         train(model, INPUTS, LABELS, epochs=1, batch_size=16, **QUIET)
     assert same(model, before)
     assert torch.equal(torch.get_rng_state(), generator)
+
+
+def test_inputs_may_be_so_large_that_their_sum_is_not_finite_and_infinities_must_not_cancel():
+    check_examples(student(), torch.full_like(INPUTS, 3e38), teacher_logits=LOGITS, labels=LABELS)
+    opposite = INPUTS.clone()
+    opposite[3, 0], opposite[4, 0] = math.inf, -math.inf
+    with pytest.raises(ValueError, match="inputs must be finite, got inf in row 3"):
+        check_examples(student(), opposite, teacher_logits=LOGITS, labels=LABELS)
 
 
 def test_an_example_alone_in_the_last_batch_is_refused_where_it_has_no_variance():

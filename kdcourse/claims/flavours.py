@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from kdcourse import data, features, store
 from kdcourse._process import arithmetic_threads
 from kdcourse.claims.arms import part
-from kdcourse.claims.ladder import climb, in_threads
+from kdcourse.claims.ladder import climb
+from kdcourse.claims.parallel import side_by_side
 from kdcourse.claims.record import Arm, Part
 from kdcourse.losses import (
     attention_loss,
@@ -248,7 +249,7 @@ def begins(name: str) -> list[dict]:
 def arms(run: Any) -> dict[str, Arm]:
     """{way: its students on all blocks, with what they chose on validation}, values [blocks, test pictures]."""
     seeds = [(seed, TEACHER_EPOCHS) for seed in range(MEMBERS)] + [(0, stop) for stop in STOPS]
-    in_threads(run, functools.partial(own_teacher, run), seeds, "teachers")
+    side_by_side(run, functools.partial(own_teacher, run), seeds, "teachers")
     first = [name for name, way in WAYS.items() if not way.after]
     then = [name for name, way in WAYS.items() if way.after]
     how: dict[str, dict] = {}
@@ -257,13 +258,13 @@ def arms(run: Any) -> dict[str, Arm]:
         fixed = {name: {"temperature": how[way]["temperature"]} if way else {} for name, way in after.items()}
         picks = run.choices(
             {name: {"begins": begins(name), "fixed": fixed[name]} for name in names},
-            lambda missing, fixed=fixed: in_threads(
+            lambda missing, fixed=fixed: side_by_side(
                 run, functools.partial(chosen, run), [(name, fixed[name]) for name in missing], "settings"
             ),
         )
         how |= dict(zip(names, picks, strict=True))
     rows = [(name, k, how[name]) for name, k in itertools.product(WAYS, range(BLOCKS))]
-    right = [values for values, _ in in_threads(run, functools.partial(trained, run), rows, "students")]
+    right = [values for values, _ in side_by_side(run, functools.partial(trained, run), rows, "students")]
     return {name: Arm(name, np.stack(right[place * BLOCKS :][:BLOCKS]), how[name]) for place, name in enumerate(WAYS)}
 
 

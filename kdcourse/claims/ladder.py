@@ -7,17 +7,14 @@ less than half a point. Both are done once for each arm, in the first repetition
 near each take what it chose.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from typing import Any
 
-import joblib
 import pandas as pd
-import torch
-from tqdm.auto import tqdm
 
 from kdcourse import controls, data, store
+from kdcourse.claims.parallel import side_by_side
 from kdcourse.models import channels_for_ratio, cnn
 from kdcourse.sweep import grid
 from kdcourse.train import cosine
@@ -81,7 +78,7 @@ def ladder(run) -> dict[int, dict[str, dict[int, pd.DataFrame]]]:
     asked = {f"{arm}, near {rung}×, {n:,} pictures": (n, arm, rung) for n, arm, rung in choosing}
     how = run.choices(
         {what: {"begins": ARMS[arm] | {"epochs": EPOCHS[n]}} for what, (n, arm, _) in asked.items()},
-        lambda missing: in_threads(run, partial(_chosen, run), [asked[what] for what in missing], "settings"),
+        lambda missing: side_by_side(run, partial(_chosen, run), [asked[what] for what in missing], "settings"),
     )
     rows = [
         (n, arm, ratio, k, settings)
@@ -90,7 +87,8 @@ def ladder(run) -> dict[int, dict[str, dict[int, pd.DataFrame]]]:
         for k in range(PLAN[n][arm].get(ratio, 0))
     ]
     found: dict = {n: {arm: {} for arm in arms} for n, arms in PLAN.items()}
-    for (n, arm, ratio, *_), table in zip(rows, in_threads(run, partial(_trained, run), rows, "ladder"), strict=True):
+    tables = side_by_side(run, partial(_trained, run), rows, "ladder")
+    for (n, arm, ratio, *_), table in zip(rows, tables, strict=True):
         found[n][arm].setdefault(ratio, []).append(table)
     return {
         n: {arm: {ratio: pd.concat(tables) for ratio, tables in rungs.items()} for arm, rungs in arms.items()}
@@ -175,10 +173,3 @@ def _trained(run, n, arm, ratio, k, how):
 def _student(build, channels, row):
     """What builds it is an argument, so that its code is part of the name under which a finished student is kept."""
     return build(channels, seed=row["init_seed"])
-
-
-def in_threads(run: Any, function: Callable, rows: Sequence[tuple], what: str) -> list:
-    """The function of each row. One student trains on one thread; a GPU takes them one after the other."""
-    threads = torch.get_num_threads() if str(run.device) in ("auto", "cpu") and not torch.cuda.is_available() else 1
-    parallel = joblib.Parallel(n_jobs=threads, backend="threading", return_as="generator")
-    return list(tqdm(parallel(joblib.delayed(function)(*row) for row in rows), total=len(rows), desc=what, leave=False))

@@ -7,9 +7,10 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from kdcourse import controls
-from kdcourse.claims.arms import ARMS, LINEAR, by_block, of_teacher, on_test, pairs, planned, seeds, students
+from kdcourse.claims.arms import by_block, of_teacher, on_test, pairs, planned, seeds, students
 from kdcourse.claims.phonemes import BLOCK, against, arms
 from kdcourse.claims.record import Part, claim
+from kdcourse.claims.tuning import ARMS, LINEAR
 from kdcourse.stats.calibration import fit_bias
 from kdcourse.sweep import grid
 

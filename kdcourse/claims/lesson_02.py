@@ -12,10 +12,7 @@ from tqdm.auto import tqdm
 from kdcourse import controls
 from kdcourse.claims.arms import (
     FEW,
-    HARD,
     MANY,
-    SOFT,
-    best_everywhere,
     by_block,
     gain,
     in_every_metric,
@@ -29,6 +26,7 @@ from kdcourse.claims.arms import (
 )
 from kdcourse.claims.record import Arm, Part, claim
 from kdcourse.claims.settings import BLOCK
+from kdcourse.claims.tuning import HARD, SOFT, best_everywhere
 from kdcourse.losses import kd_loss
 from kdcourse.models import StudentStack
 from kdcourse.stack import distill_stack, logits_of_stack

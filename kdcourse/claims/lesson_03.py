@@ -7,9 +7,10 @@ from dataclasses import replace
 import torch.nn.functional as F
 
 from kdcourse import controls
-from kdcourse.claims.arms import ARMS, FEW, HARD, MANY, SOFT, network, pairs_by_block, planned
+from kdcourse.claims.arms import FEW, MANY, network, pairs_by_block, planned
 from kdcourse.claims.record import claim, label
 from kdcourse.claims.settings import BLOCK
+from kdcourse.claims.tuning import ARMS, HARD, SOFT
 from kdcourse.train import cosine, teacher_logits, train
 
 BLENDS = {"soft_weight": [0.1, 0.5, 0.9], "temperature": [1, 4, 10], "lr": [0.003, 0.01, 0.03]}

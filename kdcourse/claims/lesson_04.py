@@ -12,13 +12,10 @@ from tqdm.auto import tqdm
 from kdcourse import controls
 from kdcourse.claims.arms import (
     MANY,
-    STEPS,
-    best_everywhere,
     constant,
     gain,
     in_every_metric,
     inputs,
-    near,
     network,
     of_teacher,
     on_test,
@@ -31,6 +28,7 @@ from kdcourse.claims.arms import (
 from kdcourse.claims.ladder import faster, ladder
 from kdcourse.claims.record import claim, label
 from kdcourse.claims.settings import BLOCK
+from kdcourse.claims.tuning import STEPS, best_everywhere, near
 from kdcourse.data import load
 from kdcourse.data.wordnet_glosses import FEATURES
 from kdcourse.models import width_for_ratio

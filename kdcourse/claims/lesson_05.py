@@ -7,7 +7,6 @@ import numpy as np
 from kdcourse import controls
 from kdcourse.claims.arms import (
     MANY,
-    best_everywhere,
     constant,
     in_every_metric,
     of_teacher,
@@ -19,6 +18,7 @@ from kdcourse.claims.arms import (
     students,
 )
 from kdcourse.claims.record import claim
+from kdcourse.claims.tuning import best_everywhere
 from kdcourse.train import cosine
 
 WIDTH = 32  # hidden units

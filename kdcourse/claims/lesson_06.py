@@ -7,9 +7,10 @@ The opposite claim, that distillation always makes a model much worse, is answer
 from dataclasses import replace
 
 from kdcourse import transfer
-from kdcourse.claims.arms import FEW, MANY, SOFT, best_everywhere, options, pairs, planned, repetitions
+from kdcourse.claims.arms import FEW, MANY, options, pairs, planned, repetitions
 from kdcourse.claims.record import claim
 from kdcourse.claims.settings import BLOCK
+from kdcourse.claims.tuning import SOFT, best_everywhere
 from kdcourse.train import load_teacher
 
 # About half of a block, which leaves half of the classes as many; and as many flights of one carrier as there are.

@@ -3,15 +3,14 @@
 import functools
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from kdcourse import data, devices, store
 from kdcourse._process import arithmetic_threads
 from kdcourse.claims import ways
 from kdcourse.claims.arms import part
+from kdcourse.claims.parallel import side_by_side
 from kdcourse.claims.record import Arm, Part
 from kdcourse.claims.settings import METRICS
 from kdcourse.claims.ways import BATCH_SIZE, WAYS, Source, dictionary, scored
@@ -184,10 +183,9 @@ def measured(
 def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
     """{arm: {metric: Arm}} on all blocks, with what each chose on validation.
 
-    Students train side by side, one a core; a GPU takes them one after the other.
+    Students train side by side.
     """
     device = str(devices.resolve_device(run.device))
-    each = joblib.Parallel(n_jobs=devices.machine()["cores"] if device == "cpu" else 1)
     if any(WAYS[name].more for name in names):
         _more()
     picks: dict[str, tuple] = {}
@@ -206,7 +204,8 @@ def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
             for name in names
         }
         found = run.choices(
-            asked, lambda missing: each(joblib.delayed(chosen)(name, start(name), device) for name in missing)
+            asked,
+            lambda missing: side_by_side(run, chosen, [(name, start(name), device) for name in missing], "settings"),
         )
         picks.update(zip(names, map(tuple, found), strict=True))
 
@@ -214,7 +213,7 @@ def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
     pick(list(dict.fromkeys([name for name in names if name not in warm] + ["soft targets"] * bool(warm))))
     pick(warm)
     students = [(name, *picks[name], block, start(name), device) for name in names for block in range(BLOCKS)]
-    tables = each(joblib.delayed(measured)(*student) for student in tqdm(students, desc="arms", leave=False))
+    tables = side_by_side(run, measured, students, "arms")
     slices = {what: (_words().test.slices[column] == level).to_numpy() for what, (column, level) in SLICES.items()}
     if any(WAYS[name].more for name in names):  # were their relatives told, whose split is that of the labels?
         slices[UNTOLD] = ~related(_words().test.about["word"], _words().unlabelled.about["word"])

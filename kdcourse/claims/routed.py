@@ -7,18 +7,9 @@ is compared with are as many examples drawn at random.
 import numpy as np
 from scipy.special import softmax
 
-from kdcourse.claims.arms import (
-    MANY,
-    best_everywhere,
-    of_teacher,
-    on_slice,
-    on_test,
-    part,
-    rarest_third,
-    repetitions,
-    students,
-)
+from kdcourse.claims.arms import MANY, of_teacher, on_slice, on_test, part, rarest_third, repetitions, students
 from kdcourse.claims.lesson_05 import SOFT, TRAINING, WIDTH, hard_ham, spam_filters
+from kdcourse.claims.tuning import best_everywhere
 from kdcourse.ship import fit_cascade
 
 SHARES = [0.1, 0.2]  # of the validation examples, that may go to the teacher

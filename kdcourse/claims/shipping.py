@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from tqdm.auto import tqdm
 
 from kdcourse import data, store
 from kdcourse._process import arithmetic_threads
 from kdcourse.claims import arms
 from kdcourse.claims.arms import on_slice, part
-from kdcourse.claims.ladder import climb, in_threads
+from kdcourse.claims.ladder import climb
+from kdcourse.claims.parallel import side_by_side
 from kdcourse.claims.record import Arm, Part
 from kdcourse.models import channels_for_ratio, cnn
 from kdcourse.ship import export_onnx, onnx_logits, processor, prune_units, prune_weights, quantize_int8
@@ -173,7 +173,7 @@ def _steps(run, kind):
         asked = {f"{kind}, {arm}": (kind, arm, *begin) for arm, begin in begins.items()}
         found = run.choices(
             {what: {"begins": start, "training": TRAINING[kind]} for what, (_, _, start, *_) in asked.items()},
-            lambda missing: in_threads(
+            lambda missing: side_by_side(
                 run, functools.partial(chosen, run), [asked[what] for what in missing], "settings"
             ),
         )
@@ -184,8 +184,8 @@ def _steps(run, kind):
     how |= choices({"again": (gentle, how["distilled"])})
     blocks = range(BLOCKS[kind])
     ready = [(kind, arm, k, how[arm]) for arm in ARMS for k in blocks]
-    in_threads(run, functools.partial(trained, run), ready, "students")
-    tables = [measured(run, kind, k, how) for k in tqdm(blocks, desc="steps", leave=False)]
+    side_by_side(run, functools.partial(trained, run), ready, "students")
+    tables = side_by_side(run, functools.partial(measured, run, kind), [(k, how) for k in blocks], "steps")
     found = {name: np.stack([table[name] for table in tables]).astype(np.float32) for name in tables[0]}
     return [_part(run, kind, step, found, how["again" if "again" in pair[0] else "distilled"], pair)
             for step, pair in STEPS.items()]  # fmt: skip

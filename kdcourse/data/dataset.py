@@ -94,6 +94,12 @@ class Split:
         mean, deviation = self.scale
         return self.pixels.to(torch.float32).sub_(mean).div_(deviation)
 
+    def __getstate__(self):
+        """What is copied, and sent to other processes: not the inputs where pixels make them, and of a slice its rows
+        alone, where torch would send all that it was cut from."""
+        made = {"inputs"} if self.pixels is not None else set()
+        return {name: _own(value) for name, value in vars(self).items() if name not in made}
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -200,6 +206,11 @@ class DataSet:
         if class_name not in self.class_names:
             raise ValueError(f"class_name must be one of {', '.join(self.class_names)}; got {class_name!r}")
         return self.class_names.index(class_name)
+
+
+def _own(value):
+    cut = isinstance(value, torch.Tensor) and value.untyped_storage().nbytes() > value.nbytes
+    return value.clone() if cut else value
 
 
 def _for_numpy(index):

@@ -1,6 +1,5 @@
 """What a sweep refuses before anything is trained: data, and a loss of one's own, that cannot be trained on."""
 
-import copy
 from dataclasses import replace
 from functools import partial
 
@@ -51,7 +50,7 @@ def taught_by_nobody(data, settings, loss):
         return data
     if loss is not None or (settings["soft_weight"] != 0).any():
         return data  # which is refused
-    parts = {name: copy.copy(getattr(data, name)) for name in splits}
+    parts = {name: getattr(data, name)[:] for name in splits}
     for part in parts.values():
         part.teacher_logits = torch.zeros(len(part), len(data.class_names))
     return replace(data, **parts)
