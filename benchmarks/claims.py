@@ -19,6 +19,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from kdcourse import claims, data, devices, store
+from kdcourse.ship import processor
 
 ROOT = Path(__file__).resolve().parents[1]
 OPPOSITE = {"better", "worse"}
@@ -104,7 +105,8 @@ def main():
             continue
         work = partial(next, claims.run(claim.name, settings=[setting]))
         result, seconds = timed(job, work, kept / "seconds.json")
-        about = {"date": str(datetime.date.today()), "machine": devices.machine(), "seconds": round(seconds, 1)}
+        machine = devices.machine() | {"processor": processor().name}
+        about = {"date": str(datetime.date.today()), "machine": machine, "seconds": round(seconds, 1)}
         measured[job] = about | compared(parts_of(stored[claim.name], setting), parts_of(result, setting))
         store.save_json(results, measured)
         done.parent.mkdir(exist_ok=True)

@@ -58,6 +58,17 @@ def test_measuring_a_claim_again_finds_what_is_stored_says_how_long_it_took_and_
     assert json.loads((tmp_path / "claims.json").read_text(encoding="utf-8")) == first
 
 
+def test_a_random_split_of_cmudict_leaves_relatives_on_both_sides(tmp_path):
+    where = ["--kept", str(tmp_path / "kept.safetensors"), "--results", str(tmp_path / "split.json")]
+    done = run("benchmarks/cmudict_split.py", "--quick", *where, OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "split.json").read_text(encoding="utf-8"))
+    assert found["words"] == 100
+    assert 0 < found["with_relatives"] < 0.3  # of 512 training words; of all, most have one
+    assert 0.3 < found["errors"]["phonemes"] <= found["errors"]["words"] <= 1  # after two steps
+    assert found["recipe"]["epochs"] == 1
+
+
 @pytest.mark.parametrize("script", ["tools/gpu.py", "benchmarks/stack.py --device cuda"])
 def test_without_a_card_it_says_so_in_one_sentence(script):
     done = run(*script.split(), CUDA_VISIBLE_DEVICES="")

@@ -101,6 +101,7 @@ def temperature_4_to_10(run):
     holds="all",
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     revised="Its parts were judged one by one in a first run; since then, all of them must hold.",
+    smallest=1.0,
 )
 def best_temperature_moves(run):
     """What T = 4 gains over T = 1 on test, in large students minus in small ones, and with 500 training examples minus
@@ -159,6 +160,7 @@ def t_squared_keeps_gradients(run):
     supports="worse",
     parts="temperatures",
     revised="A first interval, too short for six pairs of teachers, called T = 4 worse.",
+    smallest=0.5,
 )
 def smoothed_teacher(run):
     """Test accuracy of students of a smoothed teacher minus those of a plain one, at low and high temperature; six

@@ -29,6 +29,7 @@ RATES, EPOCHS, TEACHER_WIDTH = (0.001, 0.003, 0.01, 0.03, 0.1), (2, 5, 10, 20), 
     parts="transfer-set sizes",
     revised="The margin was set after a first run, which had none, had found less than that; the second run has fresh "
     "weights and, of 500, fresh pictures. Where a choice lay on an edge, that case chose again from a wider grid.",
+    smallest=0.5,
 )
 def blend_beats_either(run):
     """On test, the best blend (soft weight between 0 and 1) minus the better of the two pure losses; weight,
@@ -50,6 +51,7 @@ def blend_beats_either(run):
     revised="In a first run, teachers on wrong labels had one learning rate, too low for glosses and flights, where "
     "they did harm in five cases. Now they choose it. Where a choice lay on an edge, that case chose again from a "
     "wider grid.",
+    smallest=0.5,
 )
 def soft_labels_resist_noise(run):
     """On test, soft labels minus labels, with 30 % of the transfer set's labels wrong. The teacher saw clean labels, or
