@@ -49,7 +49,10 @@ def on_policy_helps(run):
     return [against(run, found, one, other, {"arm": one, "against": other}) for one, other in pairs]
 
 
-AFTERWARDS = "It was written after its arms had been measured against soft targets."
+AFTERWARDS = (
+    "It was written after its arms had been measured against soft targets. In a first run, on another processor, "
+    "the arms were tuned once more and chose other learning rates; now they are those of `on-policy-helps`."
+)
 
 
 @claim(
