@@ -60,8 +60,8 @@ def would_change(claim: Claim, found: dict | None = None) -> str:
     --------
     >>> from kdcourse.claims import find
     >>> part = {"key": {}, "low": 0.6, "high": 0.9, "margin": 0.5, "unit": "points"}
-    >>> would_change(find("best-temperature-moves")[0], {"parts": [part]})
-    'An interval wholly below +0.5 points in any one of its comparisons would turn yes into no.'
+    >>> would_change(find("low-data-gains-most")[0], {"parts": [part]})
+    'An interval wholly below +0.5 points in any one of its steps would turn yes into no.'
     """
     inside, outside, sign = {
         "better": ("above", "below", "+"),
