@@ -25,7 +25,7 @@ help:
 	@echo "make site        build the static site into build/site, without a network"
 	@echo "make slides      build slides of the lessons into build/slides (LESSON=01 for one), without a network"
 	@echo "make notebooks   build and execute the notebooks from notebooks/source (LESSON=01 for one, FORM=solved)"
-	@echo "make claims      run the experiments behind the claims again (four to five hours on two cores; resumes), and draw them in the README; CHOOSE=1 chooses their settings again (half a day)"
+	@echo "make claims      run the experiments behind the claims again (three to six hours on two cores, by their speed; resumes), and draw them in the README; CHOOSE=1 chooses their settings again (half a day)"
 	@echo "make bench       measure every lesson, and write the table in the README"
 	@echo "make gpu         with a CUDA card: its tests and the benchmark of stacks, kept under the card's name"
 	@echo "make lint        ruff, lint and format, and the types"
