@@ -13,8 +13,8 @@ from kdcourse.devices import resolve_device
 def side_by_side(run: Any, function: Callable, rows: Sequence[tuple], what: str) -> list:
     """The function of each row, in their order, as many at a time as torch has threads; a GPU takes one after another.
 
-    In processes of one thread each: threads that train small students wait for each other, since Python has one lock,
-    and took a third longer on two cores. What function and rows hold is copied to the process.
+    In processes of one thread each: threads that train small students wait for each other, since Python has one lock.
+    What function and rows hold is copied to the process.
 
     Parameters
     ----------
