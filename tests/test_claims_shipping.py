@@ -165,3 +165,12 @@ def test_settings_are_climbed_on_validation_and_the_gentle_start_is_that_of_the_
     again = [(how, before) for kind, name, _, how, before in world.tried if (kind, name) == ("MLP", "again")]
     assert again[0][1] == pytest.approx({"temperature": 2.0, "lr": 0.004})
     assert again[0][0] == pytest.approx({"temperature": 2.0, "lr": 0.002})
+
+
+def test_every_stored_arm_shows_what_was_chosen_for_it():
+    stored = claims.result("pruning-and-int8-stack-with-distillation")
+    for part in stored["parts"]:
+        chosen = {one["what"]: one["chosen"] for one in stored["settings"][part["setting"]]["choices"]}
+        for arm in part["arms"].values():
+            of = "again" if arm["name"].startswith("again") else "distilled"
+            assert arm["chosen"] == chosen[f"{part['key']['student']}, {of}"]

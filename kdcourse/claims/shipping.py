@@ -187,15 +187,14 @@ def _steps(run, kind):
     side_by_side(run, functools.partial(trained, run), ready, "students")
     tables = side_by_side(run, functools.partial(measured, run, kind), [(k, how) for k in blocks], "steps")
     found = {name: np.stack([table[name] for table in tables]).astype(np.float32) for name in tables[0]}
-    return [_part(run, kind, step, found, how["again" if "again" in pair[0] else "distilled"], pair)
-            for step, pair in STEPS.items()]  # fmt: skip
+    return [_part(run, kind, step, found, how, pair) for step, pair in STEPS.items()]
 
 
 def _part(run, kind, step, found, how, pair):
     key = {"student": kind, "step": step}
     seeds = [pd.DataFrame(dict.fromkeys(("init_seed", "order_seed"), np.arange(BLOCKS[kind])))]
     worst = run.data.test.labels.numpy() == _worst(run, found, *pair)
-    a, b = (Arm(name, found[f"{name}, test"], dict(how)) for name in pair)
+    a, b = (Arm(name, found[f"{name}, test"], how["again" if "again" in name else "distilled"]) for name in pair)
     on_worst = [arm._replace(values=on_slice(arm.values, worst)) for arm in (a, b)]
     looks = {"metric": f"{run.setting.metric}, worst class", "how_many": int(worst.sum())}
     beside = {name: float(found[f"{name}, test"].mean()) for name in ("small", "labels", "labels, int8")}
