@@ -29,6 +29,14 @@ def test_the_card_says_what_the_checkpoint_holds():
     assert (PATH.parent / "teacher-card.md").read_text(encoding="utf-8") == train_cmudict_teacher.card(PATH)
 
 
+def test_the_network_of_a_random_split_was_trained_as_this_one(about):
+    other = store.load_json(train_cmudict_teacher.SPLIT)
+    recipe = {*about["transformer"], "lr", "batch_size", "weight_decay", "order_seed", "epochs"}
+    own = about["transformer"] | about["training"]
+    assert other["recipe"] == {name: own[name] for name in recipe}
+    assert other["words"] == about["errors"]["test"]["greedy"]["count"]
+
+
 def test_the_teacher_is_good_enough_to_learn_from_and_small(about):
     wrong = about["errors"]["test"]["greedy"]["phonemes"]
     assert wrong <= WORST
