@@ -204,7 +204,13 @@ def test_parts_are_paired_by_block_in_every_metric(world, monkeypatch):
                 ("soft targets on 1 sample", "1 sample"),
             ],
         ),
-        ("more-unlabelled-data-beats-a-better-loss", [("pseudo-labels of more words", "soft targets for longer")]),
+        (
+            "more-unlabelled-data-beats-a-better-loss",
+            [
+                ("pseudo-labels of more words", "soft targets for longer"),
+                ("soft targets of more words", "soft targets for longer"),
+            ],
+        ),
     ],
 )
 def test_a_claim_compares_the_arms_that_its_sentence_names_and_both_spend_the_same(name, pairs, monkeypatch):

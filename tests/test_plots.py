@@ -10,7 +10,7 @@ import torch
 
 from kdcourse import plots
 from kdcourse.data import DataSet, Split
-from kdcourse.stats import compare
+from kdcourse.stats import Comparison, compare
 
 
 def test_show_sends_the_words_with_the_picture_and_closes_it(monkeypatch):
@@ -145,3 +145,12 @@ def test_differences_say_mean_interval_and_verdict(drawn):
     plots.differences({"big − small": result}, title="big wins", xlabel="points", scale=100, margin=0.01, pairs=pairs)
     assert f"{100 * result.mean:+.2f} [" in drawn()[1]
     assert "n = 3, better" in drawn()[1]
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"), [([5, 5], "5 pairs"), ([9, 5], "5 or 9 pairs"), ([802, 707, 545], "545 to 802 pairs")]
+)
+def test_differences_say_of_how_many_pairs_they_are_the_mean(drawn, counts, said):
+    several = {str(k): Comparison(0.0, -1.0, 1.0, n, "inconclusive") for k, n in enumerate(counts)}
+    plots.differences(several, title="None wins", xlabel="points")
+    assert drawn()[0].axes[0].get_xlabel() == f"points\nmean and 95 % interval of {said}"

@@ -143,11 +143,12 @@ def differences(
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     counts = sorted({result.n for result in comparisons.values()})
+    several = f"{counts[0]} to {counts[-1]}" if len(counts) > 2 else " or ".join(map(str, counts))
     dots = "; each dot is one pair" if pairs is not None else ""
     grey = f"\ngrey: within ±{scale * margin:g}, too small to matter" if margin else ""
     bars = "\nblue bar: the full run" if full else ""
     now = "just now: " if full else ""
-    ax.set_xlabel(f"{xlabel}\n{now}mean and 95 % interval of {' or '.join(map(str, counts))} pairs{dots}{bars}{grey}")
+    ax.set_xlabel(f"{xlabel}\n{now}mean and 95 % interval of {several} pairs{dots}{bars}{grey}")
     set_title(ax, title)
     limit = f" Within ±{scale * margin:g} is too small to matter." if margin else ""
     show(fig, f"{title}. Paired differences with 95 % intervals, {xlabel}.{limit} " + "; ".join(words) + ".")

@@ -9,7 +9,7 @@
 # - compare ways at equal compute, the teacher's included.
 
 # %% [markdown]
-# **The words matter more than the loss.** A student that also learns its teacher's answers to 70,000 words without labels gets more phonemes (speech sounds) right than one with soft targets on 2,000 words alone, for the same compute: {{ gain more-unlabelled-data-beats-a-better-loss cmudict against=soft_targets_for_longer,metric=phoneme_accuracy is better }}.
+# **The words matter more than the loss.** A student that also learns its teacher's answers to 70,000 words without labels gets more phonemes (speech sounds) right than one with soft targets on 2,000 words alone, for the same compute: {{ gain more-unlabelled-data-beats-a-better-loss cmudict arm=pseudo-labels_of_more_words,metric=phoneme_accuracy is better }}.
 
 # %% [markdown]
 # **A teacher's probabilities teach more than its answers.** Two students learn from the same sampled answer to each word, for the same compute. The one that is told the teacher's probabilities, too, gets more phonemes right: {{ gain soft-beats-sampled cmudict against=the_same_sample,metric=phoneme_accuracy is better }}.
@@ -23,12 +23,12 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # %% [markdown]
 # ## Predict
 #
-# A student learns to say English words, from 2,000 words and a fixed budget of compute. The teacher's work is paid out of it. What buys most?
+# A student learns to say English words, from 2,000 words and a fixed budget of compute. The teacher is there, trained on the whole training set; its answers are paid for. What buys most?
 #
 # 1. the dictionary's pronunciations, over and over
 # 2. the teacher's probabilities for each phoneme of those pronunciations
 # 3. sixteen pronunciations of each word, sampled from the teacher
-# 4. the teacher's probabilities for what the student itself writes
+# 4. half of the budget for 2, then the teacher's probabilities for what the student itself writes
 
 # %%
 my_guess = 4  # ours: change it to yours
@@ -54,21 +54,18 @@ for k, word in enumerate(some.about["word"]):
         print(f"{word:12} {name:8}", *phonemes[k])
 
 # %% [markdown]
-# The student has 17 times fewer parameters, and has spent about half its budget on soft targets: the **warm start** of what follows.
+# The student has 17 times fewer parameters, and has spent half its budget on soft targets: the **warm start** of what follows.
 
 # %% [markdown]
-# The direction matters to a student that cannot match its teacher. *Doused* ends in S T or in Z D.
+# A student that cannot match its teacher has to give something up. **Forward** KL(teacher ‖ student) punishes what the student leaves out, so it covers every mode (likely answer). **Reverse** KL(student ‖ teacher) punishes what it makes up, so it settles on one.
 
 # %% [markdown]
-# A toy student that picks the two phonemes independently mixes them. (Ours sees what it has written, and need not.) Drag from forward to reverse KL: what does it make up, what does it give up?
+# *Doused* ends in S T or in Z D. A toy student that picks the two phonemes independently mixes them. (Ours sees what it has written, and need not.) Drag from forward to reverse KL: what does it make up, what does it give up?
 
 # %%
 from kdcourse.widgets import forward_reverse
 
 forward_reverse()
-
-# %% [markdown]
-# **Forward**, KL(teacher ‖ student), punishes what the student leaves out, so it covers every mode (likely answer). **Reverse**, KL(student ‖ teacher), punishes what it makes up, so it settles on one.
 
 # %% [markdown]
 # **Exercise 1** · 5 minutes · medium. `loss(student_logits, teacher_logits, labels)` is a divergence times an unknown factor, one value per row; it ignores the labels. Tell its direction, `"forward"` or `"reverse"`, from its values on logits that you choose.
@@ -128,7 +125,8 @@ with torch.no_grad():
     kl = blended()  # soft weight 1, T = 1
     values, mask = token_losses(student, letters, targets, kl, teacher)
 lesson_02 = kd_loss(student_logits, teacher_logits, mask=targets != PAD)
-print(torch.allclose(lesson_02, values.sum() / mask.sum(), rtol=1e-4))
+alike = torch.allclose(lesson_02, values.sum() / mask.sum(), rtol=1e-4)
+print("the mean is lesson 02's loss:", alike)
 
 # %% [markdown]
 # **Exercise 2** · 3 minutes · easy. Average the losses of a batch: `values` has one per token, [B, P], `targets` has the tokens that they belong to. Padding is 0, and END is 2.
@@ -207,9 +205,9 @@ first = found["1 phoneme later"]
 plots.differences(
     found,
     title=first.say(
-        better=f"After a slip, {means[0]:.2f} nats apart instead of "
-        f"{means[1]:.2f}",
-        worse="After a slip, the student is nearer to its teacher",
+        better=f"Right after a slip, the student is {means[0]:.2f} nats from "
+        f"its teacher, not {means[1]:.2f}",
+        worse="Right after a slip, the student is nearer to its teacher",
         inconclusive="How far a slip throws the student off is not shown",
     ),
     xlabel="KL to the teacher, after a slip − after the right tokens (nats)",
@@ -220,7 +218,7 @@ plots.differences(
 # **On-policy** distillation trains exactly there: the student writes, and the teacher gives its probabilities at each token.
 
 # %% [markdown]
-# **Exercise 3** · 7 minutes · hard. Return the loss of one on-policy step. The student writes, `lm.sample(student, letters, seed=seed)[:, 0]`; both models are told what stands before each written token; the loss is the mean of KL(student ‖ teacher) over the written tokens. No gradient may reach the teacher.
+# **Exercise 3** · 7 minutes · hard. Return the loss of one on-policy step. The student writes, `lm.sample(student, letters, seed=seed)[:, 0]`; both models are told what stands before each written token; the loss is the mean of KL(student ‖ teacher), `blended(direction="reverse")`, over the written tokens. No gradient may reach the teacher.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -261,7 +259,7 @@ every = 3 + 1 + asked
 print(f"on-policy         {every:.1f}, writing and teacher at every step")
 
 # %% [markdown]
-# A sample costs about half a scoring: the letters are read once. We count operations, not seconds.
+# Each of 16 samples costs about half a scoring: the letters are read once.
 
 # %% [markdown]
 # ## Measure: two ways to go on
@@ -322,7 +320,7 @@ plots.differences(
 )
 
 # %% [markdown]
-# The full run trains each way five times, for many more steps, at equal *compute*. There, own words win: {{ gain on-policy-helps cmudict arm=on-policy,against=reverse_on_the_dictionary,metric=phoneme_accuracy is better }}. Ours is one short run with equal *steps*, and its interval covers the choice of test words alone.
+# The full run trains each way five times, at equal *compute*. There, own words win: {{ gain on-policy-helps cmudict arm=on-policy,against=reverse_on_the_dictionary,metric=phoneme_accuracy is better }}. Ours is one short run with equal *steps*, and its interval covers the choice of test words alone.
 
 # %% [markdown]
 # ## The whole table
@@ -330,10 +328,10 @@ plots.differences(
 # Every arm may spend the compute of 180 student passes over its 2,000 words, the teacher's work included, and picks its learning rate and an early stop on validation words.
 
 # %% [markdown]
-# A warm start takes half of that compute. The table shows means over five sets of words.
+# The table shows means over five sets of words.
 
 # %% [markdown]
-# *Beam*: the best sequence of four that the teacher tries. *Half on-policy*: every other batch is the student's own. *By sampled tokens*: scored at the written token alone, as in reinforcement learning. *From scratch*: no warm start.
+# *Soft targets on 1 sample*: for a sampled pronunciation, not the dictionary's. *Beam*: the best sequence of four that the teacher tries. *Half on-policy*: every other batch is the student's own. *By sampled tokens*: scored at the written token alone, as in reinforcement learning. *From scratch*: no warm start.
 
 # %% [markdown]
 # *Calibration error*: how far a word's confidence is from the share of words that are right.
@@ -360,46 +358,46 @@ plots.differences(
 )
 
 # %% [markdown]
-# **Soft targets beat what the teacher writes**: one sample by {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points, a beam by {{ size soft-beats-sampled cmudict against=beam_of_4,metric=phoneme_accuracy is better }}. Four samples may come close: {{ gain soft-beats-sampled cmudict against=4_samples,metric=phoneme_accuracy is inconclusive }}.
+# **Soft targets beat what the teacher writes**: one sample by {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points, a beam by {{ size soft-beats-sampled cmudict against=beam_of_4,metric=phoneme_accuracy is better }}. Over four samples the lead may be luck: {{ gain soft-beats-sampled cmudict against=4_samples,metric=phoneme_accuracy is inconclusive }}.
 
 # %% [markdown]
-# That their students never read the dictionary is not why: see the same sample, above. Sixteen cost so much that little is left to learn with.
+# Missing the dictionary is not why: with its probabilities, one sample teaches {{ a soft-beats-sampled cmudict against=the_same_sample,metric=phoneme_accuracy is better }} %. Sixteen cost so much that little is left to learn with.
 
 # %% [markdown]
-# **The student's own words** beat the dictionary's, with the same loss and the same start. But nothing beats soft targets, for which the teacher is asked once. On-policy training may tie with them, {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}; its calibration is {{ size on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=calibration is worse }} points worse. They differ in the divergence, too; forward on-policy is not measured.
+# **The student's own words** beat the dictionary's, with the same loss and the same start. But no arm beats soft targets, for which the teacher is asked once. On-policy training may tie with them, {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}; its calibration is {{ size on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=calibration is worse }} points worse. They differ in the divergence, too; forward on-policy is not measured.
 
 # %% [markdown]
 # Without a warm start, dear steps go into scoring nonsense. It is worth {{ gain on-policy-needs-warm-start cmudict against=on-policy_from_scratch,metric=phoneme_accuracy is better }}; the teacher's whole distribution, instead of its score of the sampled token, {{ gain whole-distribution-beats-sampled-token cmudict against=on-policy_by_sampled_tokens,metric=phoneme_accuracy is better }}.
 
 # %% [markdown]
-# Scoring one token is right on average, and noisy. For the four words above, in the student's logits:
+# Scoring one token is right on average, and noisy. For the four words above, its gradient in the student's logits has
 
 # %%
 both = student_logits, teacher_logits
 exact, _ = lm.gradient_noise(reverse, *both)
 _, noise = lm.gradient_noise(lm.sampled_reverse_loss, *both)
 ratio = (noise[mask].sum() / exact.square().sum(1)[mask].sum()).item()
-print(f"its variance: {ratio:.1f} times the gradient's squared length")
+print(f"a variance of {ratio:.1f} times the exact one's squared length")
 
 # %% [markdown]
-# Your guess? 2 comes first, with {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right; 4 comes next. Labels, over and over, get {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %.
+# Your guess? 2 comes first, with {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right; 4 comes next. 1 gets {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %, and 3 {{ b soft-beats-sampled cmudict against=16_samples,metric=phoneme_accuracy is better }} %.
 
 # %% [markdown]
 # **The larger lever.** The same teacher can be asked about words that nobody has labelled. With more compute for all, 1,125 such passes:
 #
 # | the student learns from | phonemes right |
 # |---|---|
-# | soft targets of its 2,000 words, for longer | {{ b more-unlabelled-data-beats-a-better-loss cmudict against=soft_targets_for_longer,metric=phoneme_accuracy is better }} % |
-# | these words, and the teacher's answers to 70,000 more | {{ a more-unlabelled-data-beats-a-better-loss cmudict against=soft_targets_for_longer,metric=phoneme_accuracy is better }} % |
-# | the same with the teacher's probabilities | {{ beside:soft_targets_of_more_words more-unlabelled-data-beats-a-better-loss cmudict against=soft_targets_for_longer,metric=phoneme_accuracy is better }} % |
+# | soft targets of its 2,000 words, for longer | {{ b more-unlabelled-data-beats-a-better-loss cmudict arm=pseudo-labels_of_more_words,metric=phoneme_accuracy is better }} % |
+# | these words, and the teacher's answers to 70,000 more | {{ a more-unlabelled-data-beats-a-better-loss cmudict arm=pseudo-labels_of_more_words,metric=phoneme_accuracy is better }} % |
+# | the same with the teacher's probabilities | {{ a more-unlabelled-data-beats-a-better-loss cmudict arm=soft_targets_of_more_words,metric=phoneme_accuracy is better }} % |
 
 # %% [markdown]
-# Some of the 70,000 are inflections of test words. On test words without such a relative, the gain is {{ gain more-unlabelled-data-beats-a-better-loss cmudict against=soft_targets_for_longer,metric=phoneme_accuracy,_words_without_relatives is better }}.
+# Some of the 70,000 are inflections of test words. On test words without such a relative, the gain is {{ gain more-unlabelled-data-beats-a-better-loss cmudict arm=pseudo-labels_of_more_words,metric=phoneme_accuracy,_words_without_relatives is better }}.
 
 # %% [markdown]
 # ## Where it goes wrong
 #
-# Such bugs rarely crash. The loss stays finite while the student forgets what it knew. Four curves tell you early, and none needs a label:
+# The loss stays finite while the student forgets. Four curves tell you early, and none needs a label:
 
 # %% [markdown]
 # - **length**: tokens per sample; the limit is 21
@@ -408,7 +406,7 @@ print(f"its variance: {ratio:.1f} times the gradient's squared length")
 # - **reward**: log p (teacher) − log q (student) of a written token; its mean is the on-policy loss, negated
 
 # %% [markdown]
-# Five runs, one of them healthy. All but one start from the student above.
+# Five runs, one of them healthy. All but one start from the student above, and all but one train on their own words.
 
 # %%
 from kdcourse.check.exercises import diagnose_runs as lab
@@ -440,7 +438,7 @@ def diagnose_runs(run):
 # %% tags=["solution"]
 def diagnose_runs(run):
     return {
-        "A": "wrong vocabulary",  # sure of itself, no overlap, at step 0
+        "A": "wrong vocabulary",  # sure of itself, little overlap: step 0
         "B": "pad = end",  # begins as C does; then longer, step by step
         "C": "healthy",
         "D": "no warm start",  # ln 68 = 4.2 nats at step 0
@@ -452,10 +450,10 @@ def diagnose_runs(run):
 check.diagnose_runs(diagnose_runs)
 
 # %% [markdown]
-# Three of the four show at step 0, beside a healthy run: log it. They happen in public: [another end](https://github.com/modelscope/ms-swift/issues/9526), [pad = end](https://github.com/huggingface/trl/pull/6357), [another vocabulary](https://github.com/huggingface/trl/pull/4561).
+# Three of the four show at step 0: log it. They happen in public: [another end](https://github.com/modelscope/ms-swift/issues/9526), [pad = end](https://github.com/huggingface/trl/pull/6357), [another vocabulary](https://github.com/huggingface/trl/pull/4561).
 
 # %% [markdown]
-# **The student that never stops**, produced and repaired. One line takes END for padding. An epoch on the same words, with END in the loss again, teaches it to stop:
+# **The student that never stops**, produced and repaired. One line takes END for padding. An epoch with END in the loss again teaches it to stop:
 
 # %%
 endless = copy.deepcopy(student)
@@ -468,17 +466,17 @@ for name, given in {"END masked": without_end, "END back": phonemes}.items():
     print(f"{name}: {seen['length']:.1f} tokens, reward {seen['reward']:.2f}")
 
 # %% [markdown]
-# If END is masked while training on labels, no target says “stop”. So if your student never stops, look at the mask of its warm start first.
+# If END is masked while training on labels, no target says “stop”. So if a student never stops, look at that mask first.
 
 # %% [markdown]
 # ## On Monday
 #
 # - Collect inputs that your users send, and have the teacher answer them. Train on these answers, or on its probabilities for them, if you can store those. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget it did not.
 # - Watch length, entropy, overlap and reward from step 0.
-# - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One library's default can cut off the gradient; another's loss becomes a thousand times smaller between β = 0 and 0.001.
+# - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One library's default can cut off the gradient.
 
 # %% [markdown]
-# Real models bring more: long texts, other tokenizers, licences, a disk full of logits, and cases where labels alone are better. The same page has them.
+# That page has what real models bring: long texts, other tokenizers, licences, stored logits, and when labels alone are better.
 
 # %% [markdown]
 # ## Check yourself
