@@ -20,6 +20,8 @@ DEVICE = "auto"  # CUDA if you have it, then MPS, then the CPU
 # Two small networks learn to tell garments apart. Neither is ever shown a **sneaker**. One learns from labels. The other learns from **soft labels**: what a big network, which knows sneakers, says about the same pictures, such as "an ankle boot, though a little like a sneaker".
 
 # %%
+import torch
+
 from kdcourse import controls, plots
 from kdcourse.data import load
 
@@ -33,6 +35,7 @@ from kdcourse.models import mlp
 from kdcourse.train import distill, train
 
 soft_student, hard_student = (mlp([784, 128, 10], seed=0) for _ in range(2))
+# What these lines do, and every word in them, comes below.
 same = {"epochs": 6, "batch_size": 250, "lr": 0.002, "device": DEVICE}
 train(hard_student, shown.inputs, shown.labels, **same)
 distill(
@@ -43,10 +46,8 @@ print(f"two students, {len(shown):,} pictures, not one sneaker")
 # %% [markdown]
 # Now each picks, from 10,000 new pictures, the twelve that look most like a sneaker to it. One picture in ten is a sneaker. How many of each student's twelve picks will be sneakers? Guess both numbers.
 
+
 # %%
-import torch
-
-
 def most_like_a_sneaker(student):
     """The pictures whose sneaker score exceeds all others by most."""
     with torch.no_grad():
@@ -60,16 +61,19 @@ picked = {
     "soft labels": most_like_a_sneaker(soft_student),
     "labels": most_like_a_sneaker(hard_student),
 }
-right = (garments.test.labels[picked["soft labels"]] == sneaker).sum()
+right, other = (
+    (garments.test.labels[rows] == sneaker).sum() for rows in picked.values()
+)
 plots.picks(
     garments,
     picked,
     "sneaker",
-    title=f"Never shown a sneaker, and {right} of 12 picks are right",
+    title=f"Never shown a sneaker: soft labels pick {right} of 12, "
+    f"labels {other}",
 )
 
 # %% [markdown]
-# One lucky pair? The course stores a **full run** of every experiment, with many students. In the one behind this picture, students on soft labels name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test sneakers, once one number, the bias of the sneaker output, is corrected on labelled validation pictures. Students that learn only the big network's first choice get the same correction, and name {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %.
+# One lucky pair? The course stores a **full run** of every experiment, with many students. In the one behind this picture, students on soft labels name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test sneakers, once one number, the bias of the sneaker output, is corrected on labelled validation pictures, and next to none before. Students that learn only the big network's first choice get the same correction, and name {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %.
 
 # %% [markdown]
 # When shirts are left out instead, soft labels find only {{ a omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} % of the shirts. [Lesson 01](01_soft_labels.ipynb) asks why.
@@ -86,23 +90,9 @@ plots.picks(
 # ![The teacher and the student see the same picture. The teacher's logits are softened into soft labels; the loss compares the student's answer with them, and only the student is changed.](pictures/distillation.svg)
 
 # %% [markdown]
-# ## First, the words
-#
-# A quiz about the words of the trade. Every answer is explained, right or wrong, and what you miss comes again.
-
-# %% [markdown]
-# What you do is kept on your
-# machine and nowhere else; `kdcourse progress` shows it, and `kdcourse glossary` explains a word.
-
-# %%
-from kdcourse import quiz
-
-quiz.show("vocabulary")
-
-# %% [markdown]
 # ## The whole idea on one page
 #
-# A toy that learns right here: points in a plane, three classes. The teacher has seen 600 points. Two students start from the same weights and see the same 40: one their labels, the other mostly the teacher's answers.
+# A toy that learns right here: points in a plane, three classes. The teacher has seen 600 points. Two students start from the same weights and see the same 40 (the transfer set): one learns their labels, the other mostly the teacher's answers (soft weight: their share of the loss).
 
 # %% [markdown]
 # Press **Next step** and read what each step says; without a kernel, you see the last one. Which student will be better, and would you bet on it for another seed?
@@ -211,7 +201,7 @@ _ = check.distill_epoch(lambda *anything: None)
 def distill_epoch(
     student, optimizer, inputs, teacher_logits, batches, temperature
 ):
-    return ...  # your code here: a loop, and nothing to return
+    return ...  # replace this line by your loop
 
 
 # %% tags=["solution"]
@@ -232,7 +222,7 @@ def distill_epoch(
 distill_epoch = check.distill_epoch(distill_epoch).use()
 
 # %% [markdown]
-# That is all of distillation. The course's `distill` is this loop with checks around it. Same weights, same batches: do they agree?
+# That is the whole loop. The course's `distill` is this loop with checks around it. Same weights, same batches: do they agree?
 
 # %%
 for epochs in [1, 5, 30]:
@@ -347,7 +337,7 @@ print(
 )
 
 # %% [markdown]
-# The verdict comes from the interval and a **margin**, the difference too small to matter, set beforehand. Here it is zero, so nothing can be *equivalent*.
+# The title's verdict comes from the interval and a **margin**, the difference too small to matter, set beforehand. Here it is zero, so nothing can be *equivalent*.
 #
 # | verdict | the whole interval lies |
 # |---|---|
@@ -357,13 +347,13 @@ print(
 # | inconclusive | in none of these places: the runs cannot tell |
 
 # %% [markdown]
-# The interval covers the luck that was varied: pictures, weights, batches. It holds for this one teacher, which itself learned from 50,000 labels, those of our pictures among them.
+# Your interval covers the luck that was varied: training pictures, weights, batches; that of the full run also test pictures. Both hold for this one teacher, which itself learned from 50,000 labels, those of our pictures among them.
 
 # %% [markdown]
 # ## Why pairs?
 #
 # **Exercise** · 6 minutes · medium · many right answers. Make up accuracies for which the *pairs* tell that soft labels win, while the
-# two *averages* cannot. `shared_luck(pairs)` returns two lists of so many accuracies: labels, then soft labels.
+# two *averages* cannot. `shared_luck(pairs)` returns two lists of `pairs` accuracies: labels, then soft labels.
 
 
 # %% tags=["exercise", "skip-execution", "nbval-skip"]
@@ -415,7 +405,7 @@ print("pairs: ±{:.2f} points; averages: ±{:.2f}".format(*halves))
 # %% [markdown]
 # ## Where it goes wrong
 #
-# **Four loops.** One is right. The others forget `zero_grad`, forget T², or read the teacher's logits in another order. Which letter is which?
+# **Four loops.** One is right. The others forget `zero_grad`, forget T², or read the teacher's logits in another order. Which letter is which, and which two look alike?
 
 # %%
 wrong = ["no zero_grad", "teacher's rows in another order", "no T²"]
@@ -429,7 +419,7 @@ curves = {
 fine = sum(curve[-1] > 0.7 for curve in curves.values())
 plots.learning(
     curves,
-    title=f"Nothing crashes, and {fine} of four curves look right",
+    title=f"Nothing crashes: {fine} of 4 curves look right, one loop is",
     ylabel="accuracy on validation",
     percent=True,
 )
@@ -480,6 +470,16 @@ plots.learning(
 # - Run both arms on the same data, initial weights and order, several times, and compare pair by pair.
 # - Write down before the run which difference would be too small to matter.
 # - Store the teacher's logits under each example's id, and look them up by id, never by position.
+
+# %% [markdown]
+# ## Check yourself
+#
+# Every answer is explained, right or wrong, and what you miss comes again. What you do is kept on your machine and nowhere else; `kdcourse progress` shows it.
+
+# %%
+from kdcourse import quiz
+
+quiz.show("vocabulary")
 
 # %% [markdown]
 # ## Take away
