@@ -220,8 +220,9 @@ def test_another_unit_has_an_axis_of_its_own():
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [
-        ([["yes"]], "Of 1 claim, 1 holds wherever it was measured"),
-        ([["yes"], ["yes", "yes"]], "Of 2 claims, 2 hold wherever they were measured"),
+        ([["yes"]], "Of 1 claim, 1 holds wherever it was measured (on one data set)"),
+        ([["yes"], ["yes", "yes"]], "Of 2 claims, 2 hold wherever they were measured (1 of them on one data set)"),
+        ([["yes", "yes"]], "Of 1 claim, 1 holds wherever it was measured"),
         ([["no"]], "Of 1 claim, none holds wherever it was measured and 1 holds nowhere"),
         ([["no"], ["no", "no"]], "Of 2 claims, none holds wherever it was measured and 2 hold nowhere"),
         (
@@ -231,8 +232,8 @@ def test_another_unit_has_an_axis_of_its_own():
         ),
         (
             [["yes"], ["yes"], ["yes", "no"], ["no"], ["depends"], ["cannot tell"], ["cannot tell"]],
-            "Of 7 claims, 2 hold wherever they were measured, 1 is shown on some data sets only, 1 holds nowhere, "
-            "1 depends on the case, and 2 we cannot tell",
+            "Of 7 claims, 2 hold wherever they were measured (each on one data set), 1 is shown on some data sets "
+            "only, 1 holds nowhere, 1 depends on the case, and 2 we cannot tell",
         ),
     ],
 )

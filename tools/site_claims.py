@@ -34,9 +34,10 @@ down before it was measured; what was revised after a first run stands on its pa
 
 {picture}
 
-A positive number means that the option named first won. Within a claim and a setting, all intervals hold jointly at
-95 %. No result is pooled over settings. `make claims` measures everything again, with the settings that were chosen;
-`make claims CHOOSE=1` chooses these again, too.
+A positive number means that the option named first won; with a margin, the claim may ask no more than not to lose by
+that. Students of one *block* share their training examples; other blocks have others. Within a claim and a setting, all
+intervals hold jointly at 95 %. No result is pooled over settings. `make claims` measures everything again, with the
+settings that were chosen; `make claims CHOOSE=1` chooses these again, too.
 
 {measured_again()}
 
@@ -93,8 +94,9 @@ def where_soft_labels_help():
             gain = _gain(part).replace(" ", "\u00a0")
             teacher, *linear = shown[2:] or ["–", "–"]
             soft, labels, *others = numbers.values()
-            closed = f"{100 * (soft - labels) / (others[0] - labels):.0f} %" if others else "–"
-            cells = [PLACES[setting], f"{part['key']['examples']:,}", f"**{gain}**", *shown[:2]]
+            better = part["verdict"] == "better"
+            closed = f"{100 * (soft - labels) / (others[0] - labels):.0f} %" if others and better else "–"
+            cells = [PLACES[setting], f"{part['key']['examples']:,}", f"**{gain}**" if better else gain, *shown[:2]]
             cells += [*linear, teacher, closed]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

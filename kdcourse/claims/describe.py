@@ -5,6 +5,7 @@ import numpy as np
 from kdcourse.claims.ledger import find, result
 from kdcourse.claims.record import EXAMPLES, PLACES, Claim, label
 from kdcourse.claims.sentences import plain, would_change
+from kdcourse.claims.settings import SETTINGS
 from kdcourse.claims.verdicts import answer, key_of, measured_settings, setting_of, standing
 from kdcourse.plots.base import signed
 
@@ -54,20 +55,20 @@ def chosen_again(found: dict | None) -> str:
 
 
 def choices_made(found: dict, setting: str) -> str:
-    """A sentence about what was chosen on validation for a result in one setting: how much, when, and what lies on an
-    edge of what was tried; "" where nothing was.
+    """A sentence about what was chosen on validation for a result in one setting: how much, by what, and what lies on
+    an edge of what was tried, and could have gone on; "" where nothing was.
 
     >>> choices_made({"settings": {"flights": {}}, "parts": []}, "flights")
     ''
     """
-    days = sorted(one["date"] for one in found["settings"][setting].get("choices", ()))
-    if not days:
+    count = len(found["settings"][setting].get("choices", ()))
+    if not count:
         return ""
-    ends = " to ".join(dict.fromkeys([days[0], days[-1]]))
     parts = [part for part in found["parts"] if setting_of(part) == setting]
     edges = {name for part in parts for arm in part["arms"].values() for name in arm.get("edges", ())}
-    on_edge = f"on an edge: {', '.join(sorted(edges))}" if edges else "none on an edge of what was tried"
-    return f"{len(days)} choice{'s' * (len(days) > 1)} made on validation, {ends}; {on_edge}."
+    on_edge = f"on an edge: {', '.join(sorted(edges))}" if edges else "none on an edge that could be moved"
+    by = " by log-likelihood" * (SETTINGS[setting].choose == "validation_nll")
+    return f"{count} choice{'s' * (count > 1)} made on validation{by}; {on_edge}."
 
 
 def budget(found: dict | None) -> str:

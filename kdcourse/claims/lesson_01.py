@@ -22,7 +22,7 @@ from kdcourse.sweep import grid
     settings=("fashion-mnist", "wordnet-glosses", "flights", "cmudict"),
     parts="transfer-set sizes",
     revised="In a first run, labels could choose a weight decay and soft labels could not; since then, both can. Words "
-    "are new since then, in five blocks, which are too few for an effect of 1 point.",
+    "are new since then; there alone, in five blocks, an effect of 1 point may be hidden.",
     smallest=1.0,
 )
 def soft_beats_hard(run):

@@ -123,7 +123,7 @@ def _under_a_point(run, key, times, soft, hard):
 
 @claim(
     "above-20x-gap",
-    "Above 20 times smaller, the gap to the teacher becomes too large.",
+    "Above 20 times smaller, and only there, the gap to the teacher is too large.",
     taught_in="practitioners' guides, as a rule of thumb; Mirzadeh et al. 2020 on the capacity gap",
     holds="all",
     settings=("fashion-mnist", "wordnet-glosses", "flights"),

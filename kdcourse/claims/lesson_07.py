@@ -11,7 +11,7 @@ OF_MLPS = {"hints": "hints", "hints first": "hints first", "relations": "relatio
 
 @claim(
     "features-beat-logits",
-    "Matching features beats matching logits.",
+    "Matching features, or another way to distil, beats matching logits.",
     taught_in="Romero et al. 2015 (FitNets), section 4; Tian et al. 2020 (CRD), table 1, where plain logits beat most "
     "ways to match features",
     parts="methods",

@@ -136,6 +136,9 @@ def listed(words: list[str]) -> str:
     """
     >>> listed(["a", "b", "c"])
     'a, b and c'
+    >>> listed(["a", "b and c", "d"])
+    'a, b and c, and d'
     """
     *others, last = words
-    return f"{', '.join(others)} and {last}" if others else last
+    comma = "," * any(" and " in word for word in words)
+    return f"{', '.join(others)}{comma} and {last}" if others else last

@@ -73,8 +73,11 @@ def finding(answers: Mapping[str, Sequence[str]]) -> str:
     'Of 3 claims, 1 holds wherever it was measured, 1 is shown on some data sets only, and 1 holds nowhere'
     """
     kinds = Counter(map(over_settings, answers.values()))
+    single = sum(len(several) == 1 for several in answers.values() if over_settings(several) == "everywhere")
+    which = f"{single} of them " if single < kinds["everywhere"] else "each " * (single > 1)
+    alone = f" ({which}on one data set)" * bool(single)
     said = [
-        f"{kinds[kind] or 'none'} {several if kinds[kind] > 1 else one}"
+        f"{kinds[kind] or 'none'} {several if kinds[kind] > 1 else one}{alone * (kind == 'everywhere')}"
         for kind, (one, several) in KINDS.items()
         if kinds[kind] or kind == "everywhere"
     ]
