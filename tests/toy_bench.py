@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from kdcourse import claims, data
+from kdcourse._examples.losses import only_one
 from kdcourse.claims.choices import Choices
 from kdcourse.claims.settings import SETTINGS, Setting
 
@@ -72,6 +73,8 @@ def world(effect, *, setting="fashion-mnist", teacher=0.9, examples=50_000, says
     seen = []
 
     def sweep(grid, some, *, epochs, batch_size, schedule=None, predictions=False, loss=None, student=None):
+        for temperature, soft_weight in zip(grid["temperature"], grid["soft_weight"], strict=True):
+            only_one(loss, temperature=temperature, soft_weight=soft_weight)  # as a real sweep has it
         columns = {name: grid[name].to_numpy() for name in grid} | {"loss": np.full(len(grid), loss is not None)}
         options = {"epochs": epochs, "batch_size": batch_size, "schedule": schedule}
         shown = {"grid": pd.DataFrame(columns), "data": some, "options": options}
