@@ -110,15 +110,18 @@ def best_everywhere(run, repetitions, width, arm, options, what, *, fixed=(), lo
             settings, found = widened(settings, sooner, epochs)
         return found
 
+    # A loss of its own has neither temperature nor soft weight to choose.
+    names = [name for name in ("hidden_layers", *CHOSEN) if loss is None or name not in ("temperature", "soft_weight")]
+
     def search(_):
         of_arms = map(chosen, arm if isinstance(arm, list) else [arm])
         found = max(of_arms, key=lambda found: merit(found, choose).mean())
-        yield found.iloc[0][["hidden_layers", *CHOSEN, "epochs", "edges"]].to_dict()
+        yield found.iloc[0][[*names, "epochs", "edges"]].to_dict()
 
     among = {"settings": arm, "fixed": [*fixed], "width": width, "examples": len(first[0][0].train)}
     among |= {name: options[name] for name in ("epochs", "batch_size")}
     (found,) = run.choices({what: among}, search)
-    choices, epochs = grid(width=width, **{name: found[name] for name in ("hidden_layers", *CHOSEN)}), found["epochs"]
+    choices, epochs = grid(width=width, **{name: found[name] for name in names}), found["epochs"]
     last = {**options, "epochs": epochs, "predictions": predictions or run.setting.predictions}
     train = partial(_trained, run.sweep, loss, choices, last)
     table = pd.concat(side_by_side(run, train, [(one,) for one in repetitions], what))
