@@ -1,16 +1,18 @@
 """What was chosen on validation stays in the records, and measuring again takes it from there."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats as scipy_stats
 from toy_bench import found, world
 
 from kdcourse import claims, store
 from kdcourse.claims import flavours, ledger, phonemes
 from kdcourse.claims.choices import Choices
-from kdcourse.claims.describe import budget
+from kdcourse.claims.describe import budget, enough_pairs
 from kdcourse.claims.record import Arm, Part
 
 SAID = ("temperature", "soft_weight", "lr", "weight_decay", "epochs", "weight", "stop", "share")
@@ -187,3 +189,34 @@ def test_the_budget_of_the_ladder_is_that_of_each_arm():
     for parts, said in [([network], [True, False]), ([cnn], [False, True]), ([network, cnn], [True, True])]:
         assert [one in budget({"parts": parts}) for one in (shared, own)] == said
     assert budget({"parts": [{"key": {}, "arms": {"a": {"chosen": {"lr": 1}}}}]}) == ""
+
+
+def open_part(deviation, name, unit="points", low=-1.0):
+    """A part of eight blocks in two trainings each, whose gains in a block deviate by this much."""
+    blocks = np.repeat(scipy_stats.zscore(np.arange(8.0), ddof=1) * deviation, 2)
+    pairs = {"a": (blocks + np.tile([5.0, -5.0], 8)) / 100, "b": np.zeros(16), "order_seed": np.repeat(np.arange(8), 2)}
+    return {"key": {"class": name}, "setting": "flights", "metric": "accuracy", "unit": unit, "scale": 100.0,
+            "low": low, "high": 1.0, "margin": 0.0, "pairs": pairs}  # fmt: skip
+
+
+def test_what_luck_in_training_may_hide_is_shown_by_four_of_five_runs():
+    (claim,) = claims.find("low-data-gains-most")
+    parts = [open_part(0.2, "shirt"), open_part(2.0, "bag"), open_part(9, "bag", "nats")]
+    said = enough_pairs(claim, {"parts": parts})
+    (size,) = re.findall(r"in 1 of 3 steps, up to (\S+) points \(flights: bag\)\.$", said)
+    draws = np.random.default_rng(0).normal(float(size), 2.0, size=(40_000, 8))
+    found = scipy_stats.ttest_1samp(draws, 0, axis=1).pvalue < 0.05 / 3
+    assert found.mean() == pytest.approx(0.8, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("parts", "ending"),
+    [
+        ([open_part(0.2, "shirt")], "Effects from 1 point up are of interest; luck in training hides none of them."),
+        ([open_part(2.0, "shirt", low=0.1)], "Effects from 1 point up are of interest; no result in points is open."),
+    ],
+)
+def test_what_is_decided_or_has_pairs_enough_hides_nothing(parts, ending):
+    (claim,) = claims.find("low-data-gains-most")
+    assert enough_pairs(claim, {"parts": parts}) == ending
+    assert enough_pairs(claim, None) == ""

@@ -358,9 +358,9 @@ def test_every_combination_of_answers_in_several_settings_is_english_and_names_t
          "An interval wholly above −0.5 points in every one of its garments would turn yes into no."),
         ({"holds": "any", "supports": "equivalent"}, "nn",
          "An interval wholly within ±0.5 points in any one of its garments would turn no into yes."),
-        ({"holds": "all", "supports": "not worse", "smallest": 1}, "yc",
+        ({"holds": "all", "supports": "not worse"}, "yc",
          "An interval wholly above −0.5 points says yes, and one wholly below it no; it takes a yes in every one of "
-         "its garments; there are enough pairs for luck in training not to hide an effect of 1 point."),
+         "its garments."),
     ],
 )  # fmt: skip
 def test_what_would_change_our_mind_follows_from_region_margin_and_verdict(record, answers, sentence):

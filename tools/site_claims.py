@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from kdcourse import claims, data, store
 from kdcourse.claims import quotes
-from kdcourse.claims.describe import budget, chosen_again
+from kdcourse.claims.describe import budget, chosen_again, enough_pairs
 from kdcourse.claims.record import PLACES
 from kdcourse.claims.verdicts import measured_settings
 
@@ -166,6 +166,7 @@ def _page(claim, found, lessons):
     if claim.measure:
         facts += [
             ("What would change our mind", html.escape(claims.would_change(claim, found))),
+            ("Enough pairs?", html.escape(enough_pairs(claim, found))),
             ("Measure it again", f"<code>kdcourse claims --run {claim.name}</code>{chosen_again(found)}"),
         ]
     listed = "\n".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts)

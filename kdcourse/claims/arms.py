@@ -50,7 +50,7 @@ def planned(run, n):
     """How often an experiment on n examples is repeated, so that it shows the smallest effect that is of interest.
 
     The deviations of a first run asked for forty sets of a few hundred examples, and for all there are of 5,000
-    (`stats.detectable_difference`). A test holds the stored pairs to the effect that a claim names.
+    (`stats.detectable_difference`). Whether they were enough, `describe.enough_pairs` says.
     """
     count = min(len(run.data.train) // BLOCK, MOST_BLOCKS)
     return {"sets": -(-40 // count)} if n <= FEW else {"inits": 2 if count < MOST_BLOCKS else 1}

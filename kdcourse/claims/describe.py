@@ -1,13 +1,15 @@
 """All there is to say about a claim, for a terminal: the sentence, the record, every part, and what would change it."""
 
 import numpy as np
+import pandas as pd
 
 from kdcourse.claims.ledger import find, result
 from kdcourse.claims.record import EXAMPLES, PLACES, Claim, label
-from kdcourse.claims.sentences import plain, would_change
+from kdcourse.claims.sentences import amount, plain, would_change
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.claims.verdicts import answer, key_of, measured_settings, setting_of, standing
 from kdcourse.plots.base import signed
+from kdcourse.stats import detectable_difference
 
 COUNTED = {"init": "initialisations", "order": "orders of batches", "teacher": "pairs of teachers"}
 
@@ -40,6 +42,7 @@ def describe(name: str) -> str:
         lines += [f"    {line}" for part in parts for line in _part(claim, part)]
     if claim.measure:
         lines += ["", f"  What would change our mind: {would_change(claim, found)}"]
+        lines += [f"  Enough pairs? {enough_pairs(claim, found)}"] * bool(enough_pairs(claim, found))
         lines.append(f"  Measure it again: kdcourse claims --run {claim.name}{chosen_again(found)}")
     return "\n".join(lines)
 
@@ -89,6 +92,39 @@ def budget(found: dict | None) -> str:
     if ladder:  # see `ladder._chosen`
         said += " Of CNNs, each arm doubled its own epochs until that added less than half a point on validation."
     return said.strip()
+
+
+def enough_pairs(claim: Claim, found: dict | None) -> str:
+    """A sentence about what luck in training may hide where a result cannot tell, beside what would be of interest.
+
+    It may hide a true effect that such a run would show in fewer than four of five repetitions, were all test examples
+    known (`stats.detectable_difference`). Parts in another unit than the first are left out.
+
+    >>> enough_pairs(find("soft-beats-hard")[0], None)
+    ''
+    """
+    if claim.smallest is None or not found:
+        return ""
+    unit = found["parts"][0]["unit"]
+    open_parts = [part for part in found["parts"] if part["unit"] == unit and answer(claim, part) == "cannot tell"]
+    hidden = {part_label(claim, part): _hidden(part, found) for part in open_parts if part["pairs"]}
+    hidden = {name: size for name, size in hidden.items() if size > claim.smallest}
+    said = f"Effects from {amount(claim.smallest, unit)} up are of interest"
+    if not open_parts:
+        return f"{said}; no result in {unit} is open."
+    if not hidden:
+        return f"{said}; luck in training hides none of them."
+    largest = max(hidden, key=hidden.__getitem__)
+    where = f"{len(hidden)} of {len(found['parts'])} {claim.parts}"
+    return f"{said}; luck in training may hide larger ones in {where}, up to {hidden[largest]:.1f} {unit} ({largest})."
+
+
+def _hidden(part, found):
+    """The largest effect that luck in training may hide in a part, in its unit, with as many parts at once."""
+    gain = part["scale"] * np.subtract(part["pairs"]["a"], part["pairs"]["b"])
+    units = pd.Series(gain).groupby(part["pairs"]["order_seed"]).mean()
+    together = sum(setting_of(other) == setting_of(part) for other in found["parts"])
+    return detectable_difference(units.std(), len(units), confidence=1 - 0.05 / together)
 
 
 def _part(claim, part):

@@ -22,7 +22,7 @@ from kdcourse.sweep import grid
     settings=("fashion-mnist", "wordnet-glosses", "flights", "cmudict"),
     parts="transfer-set sizes",
     revised="In a first run, labels could choose a weight decay and soft labels could not; since then, both can. Words "
-    "are new since then; there alone, in five blocks, an effect of 1 point may be hidden.",
+    "are new since then.",
     smallest=1.0,
 )
 def soft_beats_hard(run):
@@ -49,6 +49,7 @@ def soft_beats_hard(run):
     parts="garments",
     revised="A first run crossed four initial weights with four orders of batches, too few of each to tell; "
     "since then, sixteen students share neither.",
+    smallest=5.0,
 )
 def omitted_class(run):
     """Recall of the left-out garment on test, soft labels minus the teacher's arg-max labels, both after one bias was

@@ -45,6 +45,7 @@ EVERYTHING = 50_000
     parts="steps",
     revised="Its parts were judged one by one in a first run; since then, all of them must hold. Since a second, soft "
     "labels, too, may choose a weight decay. Glosses and flights chose again, since their choices had not been kept.",
+    smallest=1.0,
 )
 def low_data_gains_most(run):
     """The gain of soft labels over labels with few examples, minus the gain with five or ten times as many; nested sets
@@ -125,6 +126,7 @@ def best_temperature_moves(run):
     holds="all",
     parts="pairs of temperatures",
     revised="Its parts were judged one by one in a first run; since then, all of them must hold.",
+    smallest=0.1,
 )
 def t_squared_keeps_gradients(run):
     """Base-2 logarithm of the ratio of gradient norms at two temperatures, T² included, for students after one epoch;

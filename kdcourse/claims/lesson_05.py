@@ -40,6 +40,7 @@ FEWEST = 100  # validation examples of a slice that can be the worst
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     parts="slices",
     revised="In a first run soft labels had no weight decay to choose.",
+    smallest=2.0,
 )
 def gap_is_not_uniform(run):
     """Gap between teacher and student in the slice where it is largest on validation, minus the gap on the rest, on
@@ -63,6 +64,7 @@ def gap_is_not_uniform(run):
     settings=("fashion-mnist", "wordnet-glosses", "flights", "spam-assassin"),
     parts="slices",
     revised="In a first run soft labels had no weight decay to choose.",
+    smallest=2.0,
 )
 def rare_and_hard_lose_most(run):
     """Gap on hard or rare slices minus the gap on the rest, on test. Hard: where the teacher is least sure (a quarter,
@@ -92,6 +94,7 @@ def rare_and_hard_lose_most(run):
     settings=("spam-assassin",),
     parts="halves",
     revised="Its parts were judged one by one in a first run; since then, all of them must hold.",
+    smallest=2.0,
 )
 def average_hides_slices(run):
     """A spam filter's gap against a limit of 3 points fixed beforehand: all mail under it, and hard ham, real mail that
@@ -122,6 +125,7 @@ def average_hides_slices(run):
     taught_in="Menon et al. 2021 by implication; contested by Lukasik et al. 2022",
     parts="slices",
     revised="Weighted labels, and a weight decay for soft labels, came after a first run.",
+    smallest=5.0,
 )
 def distillation_lifts_the_tail(run):
     """Recall on test, soft labels minus labels, of the rarest class (5 pictures) and of the three rarest, with a tail

@@ -27,6 +27,7 @@ OWN = "the task's own"
     settings=("fashion-mnist", "flights"),
     parts="transfer sets",
     revised="A temperature of 320, the highest, counted as an edge at first: beyond it, soft labels only match logits.",
+    smallest=2.0,
 )
 def wrong_distribution_ruins(run):
     """On test, students of the same teacher that were shown other examples minus those shown the task's own, as many of

@@ -16,6 +16,7 @@ PLAN = (
     settings=("cmudict",),
     revised=f"{PLAN} What is learned from the same sample came last: the other parts were known. All were measured "
     "again with it; in the first run, with the narrower intervals of four parts, 4 samples had lost.",
+    smallest=1.0,
 )
 def soft_beats_sampled(run):
     """Phoneme accuracy on test at equal compute, soft targets minus what the teacher wrote: 1, 4 or 16 samples of each
@@ -38,6 +39,7 @@ def soft_beats_sampled(run):
     revised=f"{PLAN} In a first run, the arm with the same loss had no warm start; since then, it has the same one. "
     "A first interval, too short for 5 seeds, called half on-policy worse. All were measured again for two slices; "
     "before, sampled tokens had lost to soft targets.",
+    smallest=1.0,
 )
 def on_policy_helps(run):
     """Phoneme accuracy on test at equal compute, students scored on their own output minus students scored on the
@@ -61,6 +63,7 @@ AFTERWARDS = (
     taught_in="Agarwal et al. 2023, who begin with a student that was trained on sequences",
     settings=("cmudict",),
     revised=AFTERWARDS,
+    smallest=1.0,
 )
 def needs_warm_start(run):
     """Phoneme accuracy on test at equal compute, students scored on their own output by reverse divergence: after a
@@ -75,6 +78,7 @@ def needs_warm_start(run):
     taught_in="Gu et al. 2023, who compute the expectation over the next token to lower the variance",
     settings=("cmudict",),
     revised=AFTERWARDS,
+    smallest=1.0,
 )
 def whole_distribution(run):
     """Phoneme accuracy on test at equal compute, on-policy after the same warm start: by the reverse divergence at each
@@ -93,9 +97,9 @@ def _on_policy_against(run, other):
     "More unlabelled data beats a better loss.",
     taught_in="Sun et al. 2019, section 3.3 (grapheme to phoneme); practitioners' guides",
     settings=("cmudict",),
-    revised="Five blocks were planned for an effect of 1 point, which they may hide. Soft targets of more words had "
-    "been a number beside the other part. Once both were known, they became a part of their own, and two slices were "
-    "added.",
+    revised="Soft targets of more words had been a number beside the other part. Once both were known, they became a "
+    "part of their own, and two slices were added.",
+    smallest=1.0,
 )
 def more_unlabelled_data(run):
     """Phoneme accuracy on test at equal compute: 2,000 words with labels and 71,532 words that the teacher said, by

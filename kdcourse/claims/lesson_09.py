@@ -11,6 +11,7 @@ from kdcourse.claims.record import claim
     supports="not worse",
     settings=("fashion-mnist", "wordnet-glosses"),
     parts="steps",
+    smallest=1.0,
 )
 def stack_with_distillation(run):
     """Test accuracy of a distilled student after a step minus before it; a cost below 1 point is little. Steps: int8 by
@@ -26,6 +27,7 @@ def stack_with_distillation(run):
     taught_in="deployment guides; Chow 1970 on the rule of rejection; Viola and Jones 2001 on cascades",
     settings=("spam-assassin", "wordnet-glosses"),
     parts="slices and shares",
+    smallest=2.0,
 )
 def cascade_recovers_the_tail(run):
     """Test accuracy of a cascade minus that of the student with half of its loss against the teacher won back, and as a

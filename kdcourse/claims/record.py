@@ -165,8 +165,8 @@ class Claim:
     revised : str
         What of this record was changed after a first result had been seen, and why; "" if nothing was.
     smallest : float or None
-        The smallest effect of interest, in the unit in which it is shown: there are so many pairs that luck in
-        training does not hide it (`stats.detectable_difference`). Where test examples are few, they may.
+        The smallest effect of interest, in the unit in which it is shown; None only where nothing is measured. Whether
+        there are enough pairs for it, `describe.enough_pairs` says.
     lesson : str
         Two digits; filled in when the claim is found: those of its module.
     """

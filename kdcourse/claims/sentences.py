@@ -70,7 +70,7 @@ def would_change(claim: Claim, found: dict | None = None) -> str:
         "not worse": ("above", "below", "−"),
     }[claim.supports]
     margins = {(part["margin"], part["unit"]) for part in found["parts"]} if found else {(0, "points")}
-    limits = {f"{sign}{_amount(*one)}" if one[0] else "zero" for one in margins}
+    limits = {f"{sign}{amount(*one)}" if one[0] else "zero" for one in margins}
     limit = limits.pop() if len(limits) == 1 else "its margin"
     verdict = conclude(claim, found).verdict
     if claim.holds != "each" and verdict in ("yes", "no"):
@@ -84,11 +84,6 @@ def would_change(claim: Claim, found: dict | None = None) -> str:
             "any": f"; it takes a yes in any one of its {claim.parts}",
             "each": f", for each of its {claim.parts} alone",
         }[claim.holds]
-    if claim.smallest is not None:
-        unit = min(unit for _, unit in margins)
-        said += (
-            f"; there are enough pairs for luck in training not to hide an effect of {_amount(claim.smallest, unit)}"
-        )
     return f"{said}."
 
 
@@ -243,10 +238,15 @@ def _excluded(claim, parts):
         return ""
     digits = 1 - math.floor(math.log10(size))
     some = "" if len(told) == len(sizes) else f"for {_number(len(told))} of {_number(len(sizes))}, "
-    return f" ({some}{what}{_amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded)"
+    return f" ({some}{what}{amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded)"
 
 
-def _amount(value, unit):
+def amount(value: float, unit: str) -> str:
+    """A size with its unit: three digits, and "1 point".
+
+    >>> amount(1.0, "points"), amount(0.5, "points")
+    ('1 point', '0.5 points')
+    """
     return f"{float(f'{value:.3g}'):,.10g} {unit.removesuffix('s') if value == 1 else unit}"
 
 
