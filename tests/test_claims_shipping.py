@@ -150,7 +150,7 @@ def test_each_step_is_compared_with_what_it_began_with(world):
         assert one["covers"] == {"block": 3 if "MLP" in name else 2, "example": 2_000}
         (worst,) = one["also"]  # the class is that of validation, which pays no more than others on test
         assert worst["mean"] == pytest.approx(cost, abs=3)
-        assert one["beside"].keys() == {"small", "labels", "labels, int8"}
+        assert one["beside"].keys() == {"half as wide from the start", "labels alone", "labels alone in int8"}
     assert result["student=MLP,step=int8"]["verdict"] != "worse"
     assert result["student=MLP,step=half of the units cut"]["verdict"] == "worse"
 

@@ -47,6 +47,7 @@ CALIBRATE_ON = 256
 # Where settings begin; `ladder.STEPS` says which are climbed in.
 SOFT, HARD = {"temperature": 4.0, "lr": 0.008}, {"lr": 0.004, "weight_decay": 0.25}
 ARMS = {"distilled": SOFT, "small": SOFT, "labels": HARD}
+BESIDE = {"half as wide from the start": "small", "labels alone": "labels", "labels alone in int8": "labels, int8"}
 EPOCHS = {"distilled": 1.0, "labels": 1.0, "again": 0.5, "small": 1.5}  # times those of `TRAINING`
 # {step: (after it, before it)}
 STEPS = {
@@ -197,7 +198,7 @@ def _part(run, kind, step, found, how, pair):
     a, b = (Arm(name, found[f"{name}, test"], how["again" if "again" in name else "distilled"]) for name in pair)
     on_worst = [arm._replace(values=on_slice(arm.values, worst)) for arm in (a, b)]
     looks = {"metric": f"{run.setting.metric}, worst class", "how_many": int(worst.sum())}
-    beside = {name: float(found[f"{name}, test"].mean()) for name in ("small", "labels", "labels, int8")}
+    beside = {said: float(found[f"{state}, test"].mean()) for said, state in BESIDE.items()}
     also = (part(run, key, *on_worst, seeds, **looks),)
     return part(run, key, a, b, seeds, margin=MARGIN, beside=beside, also=also)
 
