@@ -168,6 +168,7 @@ def test_the_bias_of_the_left_out_class_is_the_one_that_validation_asks_for():
     sneaker, *others = found("omitted-class-is-learned", bench)["parts"]
     assert sneaker["mean"] == pytest.approx(100)  # chosen on test, both arms would have found all
     assert [one["mean"] for one in others] == [0, 0, 0]
+    assert [one["beside"]["before the correction"] for one in (sneaker, *others)] == [0, 1, 1, 1]
     assert sneaker["covers"]["example"] == (bench.data.test.labels == 7).sum()
 
 

@@ -78,13 +78,20 @@ def clearness(claim, part):
 
 
 def answers():
-    """{what a claim says: its answers, one for each setting}, of those that are measured."""
+    """{what a claim says: its answers, one for each setting}, of those that are measured.
+
+    Where cases differ and none speaks for the claim, we cannot tell.
+    """
     results = {claim: claims.result(claim.name) for claim in claims.CLAIMS}
     return {
-        claim.wording: [claims.conclude(claim, found, setting).verdict for setting in measured_settings(claim, found)]
+        claim.wording: [_answer(claims.conclude(claim, found, setting)) for setting in measured_settings(claim, found)]
         for claim, found in results.items()
         if found
     }
+
+
+def _answer(conclusion):
+    return "cannot tell" if conclusion.verdict == "depends" and not conclusion.yes else conclusion.verdict
 
 
 def finding():

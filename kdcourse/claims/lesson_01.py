@@ -54,7 +54,8 @@ def soft_beats_hard(run):
 def omitted_class(run):
     """Recall of the left-out garment on test, soft labels minus the teacher's arg-max labels, both after one bias was
     corrected on validation data. Left out: what label or teacher's first choice calls by that name. For comparison,
-    students on soft labels that were shown all garments, in as many pictures.
+    students on soft labels that were shown all garments, in as many pictures, and those on soft labels before the
+    correction.
     """
     garments, parts = run.data, []
     options = {"epochs": 6, "batch_size": 250, "predictions": True}
@@ -67,22 +68,26 @@ def omitted_class(run):
         soft = run.sweep(settings, data, **options)
         hard = run.sweep(settings.assign(temperature=1.0), controls.arg_max(data), **options)
         a, b = (
-            students(arm, table, _repaired_recall(table, garments, label))
+            students(arm, table, _recall(table, garments, label))
             for arm, table in [("soft labels", soft), ("arg-max labels", hard)]
         )
-        ceiling = float(_repaired_recall(shown, garments, label).mean())
-        looks = {"repeated": "seed", "metric": "recall", "example": "pictures", "beside": {"shown to it": ceiling}}
+        others = {
+            "shown to it": _recall(shown, garments, label),
+            "before the correction": _recall(soft, garments, label, repaired=False),
+        }
+        beside = {of: float(recall.mean()) for of, recall in others.items()}
+        looks = {"repeated": "seed", "metric": "recall", "example": "pictures", "beside": beside}
         parts.append(Part({"class": name}, a, b, **seeds(soft, hard), **looks))
     return parts
 
 
-def _repaired_recall(table, garments, label):
-    """[students, test pictures of a class]: is it called by its name, after the bias of its output was raised to what
-    is best on validation?
+def _recall(table, garments, label, repaired=True):
+    """[students, test pictures of a class]: is it called by its name? `repaired`: after the bias of its output was
+    raised to what is best on validation.
     """
     recalls, test = [], garments.test.labels.numpy()
     one = np.eye(len(garments.class_names), dtype=np.float32)[label]
     for before, after in zip(table["validation_logits"], table["test_logits"], strict=True):
-        bias = fit_bias(before, garments.validation.labels, label)
+        bias = fit_bias(before, garments.validation.labels, label) if repaired else 0
         recalls.append(((after + bias * one).argmax(1) == test)[test == label])
     return np.array(recalls, dtype=float)

@@ -12,7 +12,7 @@ KINDS = {  # of claims, by their answers in all settings: how one is said, and s
     "somewhere": ("is shown on some data sets only", "are shown on some data sets only"),
     "nowhere": ("holds nowhere", "hold nowhere"),
     "depends": ("depends on the case", "depend on the case"),
-    "cannot tell": ("we cannot tell", "we cannot tell"),
+    "open": ("is nowhere shown to hold", "are nowhere shown to hold"),
 }
 
 
@@ -90,11 +90,11 @@ def over_settings(answers: Sequence[str]) -> str:
     """Which of `KINDS` a claim is, by its answers in all settings.
 
     >>> over_settings(["cannot tell", "no"])
-    'depends'
+    'open'
     """
     if len({*answers}) == 1:
-        return {"yes": "everywhere", "no": "nowhere"}.get(answers[0], answers[0])
-    return "somewhere" if "yes" in answers else "depends"
+        return {"yes": "everywhere", "no": "nowhere", "cannot tell": "open"}.get(answers[0], answers[0])
+    return "somewhere" if "yes" in answers else "depends" if "depends" in answers else "open"
 
 
 def words(rows: Sequence[Row]) -> str:

@@ -73,7 +73,7 @@ plots.picks(
 )
 
 # %% [markdown]
-# One lucky pair? The course stores a **full run** of every experiment, with many students. In the one behind this picture, students on soft labels name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test sneakers, once one number, the bias of the sneaker output, is corrected on labelled validation pictures, and next to none before. Students that learn only the big network's first choice get the same correction, and name {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %.
+# One lucky pair? The course stores a **full run** of every experiment, with many students. In the one behind this picture, students on soft labels name {{ a omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % of all test sneakers, once one number, the bias of the sneaker output, is corrected on labelled validation pictures, and {{ beside:before_the_correction omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} % before. Students that learn only the big network's first choice get the same correction, and name {{ b omitted-class-is-learned fashion-mnist class=sneaker,metric=recall is better }} %.
 
 # %% [markdown]
 # When shirts are left out instead, soft labels find only {{ a omitted-class-is-learned fashion-mnist class=shirt,metric=recall is better }} % of the shirts. [Lesson 01](01_soft_labels.ipynb) asks why.

@@ -244,7 +244,7 @@ plots.panels(
 )
 
 # %% [markdown]
-# In the full run, where every arm has its own tuned settings, *glosses*, short texts in 25 classes, say the same: T = 4 gains {{ gain best-temperature-moves wordnet-glosses examples=500:5000,width=32 is better }} more with 500 than with 5,000.
+# In the full run, where every arm has its own tuned settings, *glosses*, short texts in 24 classes, say the same: T = 4 gains {{ gain best-temperature-moves wordnet-glosses examples=500:5000,width=32 is better }} more with 500 than with 5,000.
 
 # %% [markdown]
 # On garments with 5,000 pictures, a large student gains more from T = 4 than a small one, by {{ gain best-temperature-moves fashion-mnist width=256:32,examples=5000 is better }}. With 500 we cannot tell, nor on glosses, nor on *flights* (late or not).
@@ -514,7 +514,7 @@ quiz.show("02_temperature")
 # ## Take away
 #
 # - T changes the direction of the gradient: low T compares shares, high T compares logits.
-# - With more garments or glosses, T = 4 gains less over T = 1; with 50,000 glosses, 4 to 10 does harm.
+# - With 5,000 garments or glosses, T = 4 gains less over T = 1 than with 500; with 50,000 glosses, 4 to 10 does harm.
 # - T² keeps the size of the soft gradient, and so the balance of a blend, only where T is large against the logits.
 
 # %% [markdown]

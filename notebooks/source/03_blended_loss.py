@@ -297,7 +297,7 @@ plots.curves(
 # We treat a difference below a quarter of a point as too small to matter. We set this *margin* after a first run, but before this one.
 
 # %% [markdown]
-# In the full run, the best blend differed from the better part by {{ gain blend-beats-either fashion-mnist examples=500 is equivalent }} with 500 garments, and by {{ gain blend-beats-either flights examples=500,metric=AUROC is equivalent }} with 500 flights. Both times validation took the largest weight below 1 that it tried: the best blend of the full run hardly blends.
+# In the full run, the best blend differed from the better part by {{ gain blend-beats-either fashion-mnist examples=500 is equivalent }} with 500 garments, and by {{ gain blend-beats-either flights examples=500,metric=AUROC is equivalent }} with 500 flights. Both times validation took a weight so close to 1 that the best blend hardly blends.
 
 # %% [markdown]
 # Does a blend beat the better of its parts by more than the margin? {{ plain blend-beats-either }}

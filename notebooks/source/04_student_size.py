@@ -340,7 +340,7 @@ claims.show(
 )
 
 # %% [markdown]
-# For MLPs, the full run settles no comparison. With 5,000 pictures, 10× gains {{ gain sweet-spot-5-20 fashion-mnist ratio=10:50,examples=5000 is inconclusive }} more than 50×, and {{ gain sweet-spot-5-20 fashion-mnist ratio=10:2,examples=5000 is inconclusive }} more than 2×.
+# For MLPs on pictures, the full run settles no comparison. With 5,000 pictures, 10× gains {{ gain sweet-spot-5-20 fashion-mnist ratio=10:50,examples=5000 is inconclusive }} more than 50×, and {{ gain sweet-spot-5-20 fashion-mnist ratio=10:2,examples=5000 is inconclusive }} more than 2×.
 
 # %% [markdown]
 # For CNNs, some are settled: 10× gains {{ gain sweet-spot-5-20 fashion-mnist student=CNN,ratio=10:50,examples=50000 is better }} more than 50× with 50,000 pictures, and {{ gain sweet-spot-5-20 fashion-mnist student=CNN,ratio=10:200,examples=5000 is better }} more than 200× with 5,000. Compared with 2×, the gain at 10× is {{ gain sweet-spot-5-20 fashion-mnist student=CNN,ratio=10:2,examples=5000 is inconclusive }}, so no peak is shown. On dictionary glosses the rule fails: with 5,000, 10× gains {{ size sweet-spot-5-20 wordnet-glosses ratio=10:500,examples=5000 is worse }} points *less* than 500×.
@@ -348,7 +348,7 @@ claims.show(
 # %% [markdown]
 # The other rules, in the full run:
 #
-# - *Below 5, use labels.* Not where data are few. With 5,000 examples, soft labels gain {{ b below-5x-use-small fashion-mnist student=CNN,side=under,ratio=2,examples=5000 is worse }} points for a 2× CNN on pictures and {{ b below-5x-use-small wordnet-glosses side=under,ratio=2,examples=5000 is worse }} for a 2× MLP on dictionary glosses. With 50,000, use labels: 2× MLPs gain {{ b below-5x-use-small fashion-mnist side=under,ratio=2,examples=50000 is better }} on pictures and {{ b below-5x-use-small wordnet-glosses side=under,ratio=2,examples=50000 is better }} on glosses.
+# - *Below 5, use labels.* Not where data are few. With 5,000 examples, soft labels gain {{ b below-5x-use-small fashion-mnist student=CNN,side=under,ratio=2,examples=5000 is worse }} points for a 2× CNN on pictures and {{ b below-5x-use-small wordnet-glosses side=under,ratio=2,examples=5000 is worse }} for a 2× MLP on dictionary glosses. With 50,000 pictures or glosses, use labels: 2× MLPs gain {{ b below-5x-use-small fashion-mnist side=under,ratio=2,examples=50000 is better }} on pictures and {{ b below-5x-use-small wordnet-glosses side=under,ratio=2,examples=50000 is better }} on glosses. On flights we cannot tell.
 
 # %% [markdown]
 # - *Above 20, the gap is too large.* Let “too large” mean more than five points. With 5,000 pictures, CNNs lose {{ b above-20x-gap fashion-mnist student=CNN,side=under,ratio=10,examples=5000 is better }} at 10× and {{ a above-20x-gap fashion-mnist student=CNN,side=over,ratio=50,examples=5000 is better }} at 50×, as the rule has it; MLPs lose {{ b above-20x-gap fashion-mnist side=under,ratio=2,examples=5000 is worse }} at 2× already. With 50,000, CNNs lose {{ a above-20x-gap fashion-mnist student=CNN,side=over,ratio=100,examples=50000 is worse }} even at 100×. Dictionary glosses, counts of word pieces against a transformer, lose {{ b above-20x-gap wordnet-glosses side=under,ratio=10,examples=50000 is worse }} at 10× and {{ a above-20x-gap wordnet-glosses side=over,ratio=200,examples=50000 is better }} at 200×, with 50,000: twenty times the parameters win back little.

@@ -164,7 +164,7 @@ claims.show(
 )
 
 # %% [markdown]
-# More of the wrong does not repair it. In the full run, from 500 to 2,400 pictures: one photograph {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=2400 is worse }} %, half the classes {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=2400 is worse }} %, the task's own {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} to {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=2400 is worse }} %.
+# More of these does not repair it. In the full run, from 500 to 2,400 pictures: one photograph {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=2400 is worse }} %, half the classes {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=2400 is worse }} %, the task's own {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} to {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=2400 is worse }} %.
 
 # %% [markdown]
 # **Repair**, with no new labels for the student: swap a tenth of the pictures for some of the other half, and let the teacher answer. In the digits, we swap a tenth for garments.

@@ -364,7 +364,7 @@ plots.differences(
 # Missing the dictionary is not why: with its probabilities, one sample teaches {{ a soft-beats-sampled cmudict against=the_same_sample,metric=phoneme_accuracy is better }} %. Sixteen cost so much that little is left to learn with.
 
 # %% [markdown]
-# **The student's own words** beat the dictionary's, with the same loss and the same start. But no arm beats soft targets, for which the teacher is asked once. On-policy training may tie with them, {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}; its calibration is {{ size on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=calibration is worse }} points worse. They differ in the divergence, too; forward on-policy is not measured.
+# **The student's own words** beat the dictionary's, with the same loss and the same start. But none is shown to beat soft targets, for which the teacher is asked once. On-policy training may tie with them, {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}; its calibration is {{ size on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=calibration is worse }} points worse. They differ in the divergence, too; forward on-policy is not measured.
 
 # %% [markdown]
 # Without a warm start, dear steps go into scoring nonsense. It is worth {{ gain on-policy-needs-warm-start cmudict against=on-policy_from_scratch,metric=phoneme_accuracy is better }}; the teacher's whole distribution, instead of its score of the sampled token, {{ gain whole-distribution-beats-sampled-token cmudict against=on-policy_by_sampled_tokens,metric=phoneme_accuracy is better }}.
@@ -380,7 +380,7 @@ ratio = (noise[mask].sum() / exact.square().sum(1)[mask].sum()).item()
 print(f"a variance of {ratio:.1f} times the exact one's squared length")
 
 # %% [markdown]
-# Your guess? 2 comes first, with {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right; 4 comes next. 1 gets {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %, and 3 {{ b soft-beats-sampled cmudict against=16_samples,metric=phoneme_accuracy is better }} %.
+# Your guess? 2 has the highest mean, {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right; 4 may tie with it. 1 gets {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %, and 3 {{ b soft-beats-sampled cmudict against=16_samples,metric=phoneme_accuracy is better }} %.
 
 # %% [markdown]
 # **The larger lever.** The same teacher can be asked about words that nobody has labelled. With more compute for all, 1,125 such passes:
@@ -471,7 +471,7 @@ for name, given in {"END masked": without_end, "END back": phonemes}.items():
 # %% [markdown]
 # ## On Monday
 #
-# - Collect inputs that your users send, and have the teacher answer them. Train on these answers, or on its probabilities for them, if you can store those. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget it did not.
+# - Collect inputs that your users send, and have the teacher answer them. Train on these answers, or on its probabilities for them, if you can store those. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget that was not shown.
 # - Watch length, entropy, overlap and reward from step 0.
 # - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One library's default can cut off the gradient.
 

@@ -114,7 +114,7 @@ right = 1 if slow > 2 else 2 if slow > 0.9 else 3
 print(f"You said {my_guess}; here {right} is right.")
 
 # %% [markdown]
-# One picture at a time, integers paid in the wide MLP alone. Integers also need rounding and scaling, which weighs more in small products. Why the CNN is slow, we have not tested.
+# One picture at a time, integers paid much in the wide MLP alone. Integers also need rounding and scaling, which weighs more in small products. Why the CNN is slow, we have not tested.
 
 # %% [markdown]
 # ## Stack the steps
@@ -389,7 +389,7 @@ plots.routes(routes, title=found)
 # On all glosses it wins {{ gain cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=random_routing is better }}, on the rare third of the classes {{ gain cascade-recovers-the-tail wordnet-glosses slice=rarest_third_of_classes,share=0.1,against=random_routing is better }}.
 
 # %% [markdown]
-# **Does it win back most of what the student loses against its teacher?** On mails, yes: it goes from {{ beside:student cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }} to {{ a cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }} % right, and the teacher has {{ beside:teacher cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }} %.
+# **Does it win back most of what the student loses against its teacher?** On all mails, yes: it goes from {{ beside:student cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }} to {{ a cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }} % right, and the teacher has {{ beside:teacher cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }} %.
 
 # %% [markdown]
 # On glosses it wins back less than half: it goes from {{ beside:student cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} to {{ a cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} % right, and the teacher has {{ beside:teacher cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} %. With a fifth asked, it is still {{ size cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.2,against=half_of_the_loss_won_back is worse }} points below half-way.
