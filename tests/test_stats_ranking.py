@@ -3,7 +3,9 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
@@ -63,7 +65,13 @@ def test_compare_gives_delongs_interval_of_two_models_trained_without_luck():
 def test_only_the_order_of_the_scores_counts():
     labels, scores = np.array([0, 1, 0, 1, 1]), np.array([-1.0, 0.5, 0.5, 2.0, -3.0])
     assert auroc_contributions(labels, np.exp(scores)).tolist() == auroc_contributions(labels, scores).tolist()
-    assert auroc_contributions(labels == 1, scores).tolist() == auroc_contributions(labels, scores).tolist()
+
+
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor, lambda labels: pd.Series(labels, dtype="boolean")])
+def test_labels_may_be_booleans_of_any_kind(kind):
+    scores = [-1.0, 0.5, 0.5, 2.0]
+    expected = auroc_contributions([0, 1, 0, 1], scores).tolist()
+    assert auroc_contributions(kind([False, True, False, True]), scores).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,10 @@ def test_only_the_order_of_the_scores_counts():
         ({"labels": [0, 1, 1, 1]}, ValueError, "labels must hold at least 2 positives and 2 negatives, got 3 and 1"),
         ({"labels": [0, 0, 0, 0]}, ValueError, "labels must hold .* got 0 and 4"),
         ({"labels": [0, 1, 2, 1]}, ValueError, "labels must be booleans, or integers 0 and 1, got 2"),
+        ({"labels": [-1, 0, 1, 1]}, ValueError, "labels must be booleans, or integers 0 and 1, got -1"),
         ({"labels": [0.0, 1.0, 0.0, 1.0]}, TypeError, "labels must be booleans"),
+        ({"labels": [True, None, False, True]}, TypeError, "labels must be booleans, .* got ndarray of object"),
+        ({"labels": []}, ValueError, r"labels must hold at least 1 value in one dimension, got shape \[0\]"),
         ({"scores": [1.0, 2.0]}, ValueError, "scores must be as long as labels, got 2 and 4"),
         ({"scores": [1.0, 2.0, math.nan, 3.0]}, ValueError, "scores must be finite, got nan at index 2"),
         ({"scores": np.zeros((4, 2))}, ValueError, r"scores must hold .* got shape \[4, 2\]"),

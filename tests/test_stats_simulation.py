@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from kdcourse.stats import holm, mcnemar, proportion_interval
+from kdcourse.stats import holm, proportion_interval
 from kdcourse.stats.bootstrap import with_examples
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
@@ -120,17 +120,6 @@ def test_wilsons_interval_covers_as_often_as_it_says_on_average(total):
     covered = (scipy_stats.binom.pmf(np.arange(total + 1), total, proportions[:, None]) * inside).sum(1)
     assert 0.945 <= covered.mean() <= 0.96
     assert covered.min() > 0.8
-
-
-@pytest.mark.parametrize("accuracy", [0.6, 0.9])
-def test_mcnemar_seldom_tells_apart_models_of_one_accuracy(accuracy):
-    random = np.random.default_rng(0)
-    found = 0
-    for _ in range(EXPERIMENTS):
-        hard = random.random(200) < 0.5  # examples that both find hard: the models are not independent
-        chance = np.where(hard, 2 * accuracy - 1, 1.0)
-        found += mcnemar(*(random.random((2, 200)) < chance)).p_value <= 0.05
-    assert 0.01 < found / EXPERIMENTS <= 0.05
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.7])

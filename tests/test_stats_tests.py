@@ -1,22 +1,18 @@
-"""Holm's and McNemar's tests and the detectable difference: against statsmodels, and written out by hand."""
+"""Holm's test and the detectable difference: against statsmodels, and written out by hand."""
 
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
-from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from kdcourse.stats import detectable_difference, holm, mcnemar
+from kdcourse.stats import detectable_difference, holm
 
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
-answers = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
 
 
 @pytest.mark.slow
@@ -65,67 +61,6 @@ def test_holm_does_not_change_its_argument():
 def test_holm_names_what_it_refuses(p, error, message):
     with pytest.raises(error, match=message):
         holm(p)
-
-
-@given(answers)
-def test_mcnemar_agrees_with_statsmodels(pairs):
-    a, b = (np.array(arm) for arm in zip(*pairs, strict=True))
-    table = [[(a & b).sum(), (a & ~b).sum()], [(~a & b).sum(), (~a & ~b).sum()]]
-    result = mcnemar(a, b)
-    if table[0][1] + table[1][0]:
-        assert result.p_value == pytest.approx(statsmodels_mcnemar(table, exact=True).pvalue)
-    assert result[:4] == (pytest.approx(a.mean() - b.mean()), table[0][1], table[1][0], len(a))
-
-
-@given(answers)
-def test_swapping_the_models_mirrors_the_gap(pairs):
-    a, b = (np.array(arm) for arm in zip(*pairs, strict=True))
-    one, other = mcnemar(a, b), mcnemar(b, a)
-    assert (one.gap, one.only_a, one.only_b, one.p_value) == (-other.gap, other.only_b, other.only_a, other.p_value)
-
-
-def test_mcnemar_by_hand():
-    # Only the first model is right on 5 examples, only the second on none: 2 · 0.5^5.
-    result = mcnemar([1] * 5 + [1, 0, 0], [0] * 5 + [1, 0, 0])
-    assert result == (5 / 8, 5, 0, 8, 2 * 0.5**5)
-    assert str(result) == "+0.625 (n = 8; only a right: 5, only b: 0): p = 0.0625"
-
-
-@pytest.mark.parametrize("right", [[True, False, True], [0], [1, 1]])
-def test_models_that_agree_everywhere_do_not_differ(right):
-    assert mcnemar(right, right) == (0, 0, 0, len(right), 1.0)
-
-
-def nullable(values):
-    return pd.Series(values, dtype="boolean")
-
-
-@pytest.mark.parametrize(
-    "kind", [list, np.array, torch.tensor, pd.Series, nullable, lambda v: torch.tensor(v).to(torch.uint8), np.int64]
-)
-def test_mcnemar_takes_booleans_of_any_kind(kind):
-    a, b = [True, False, True, True], [False, False, True, False]
-    assert mcnemar(kind(a), kind(b)) == (0.5, 2, 0, 4, 0.5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"a_correct": []}, ValueError, r"a_correct must hold at least 1 value in one dimension, got shape \[0\]"),
-        ({"b_correct": True}, ValueError, r"b_correct must hold .* got shape \[\]"),
-        ({"b_correct": [[True, False]]}, ValueError, r"b_correct must hold .* got shape \[1, 2\]"),
-        ({"b_correct": [True]}, ValueError, "b_correct must be as long as a_correct .* got 1 and 2"),
-        ({"a_correct": [0, 2]}, ValueError, "a_correct must be booleans, or integers 0 and 1, got 2"),
-        ({"a_correct": [-1, 0]}, ValueError, "a_correct must be booleans, or integers 0 and 1, got -1"),
-        # Probabilities, or accuracies, are not answers.
-        ({"a_correct": [0.5, 1.0]}, TypeError, "a_correct must be booleans, .* got ndarray of float64 of shape"),
-        ({"b_correct": ["yes", "no"]}, TypeError, "b_correct must be booleans, .* got ndarray of <U3"),
-        ({"b_correct": [True, None]}, TypeError, "b_correct must be booleans, .* got ndarray of object"),
-    ],
-)
-def test_mcnemar_names_what_it_refuses(arguments, error, message):
-    with pytest.raises(error, match=message):
-        mcnemar(**{"a_correct": [True, False], "b_correct": [False, False], **arguments})
 
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])

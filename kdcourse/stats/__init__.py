@@ -8,17 +8,15 @@ from kdcourse.stats.best import expected_best
 from kdcourse.stats.comparison import Comparison, compare
 from kdcourse.stats.intervals import mean_interval, proportion_interval
 from kdcourse.stats.ranking import auroc_contributions
-from kdcourse.stats.significance import McNemar, detectable_difference, holm, mcnemar
+from kdcourse.stats.significance import detectable_difference, holm
 
 __all__ = [
     "Comparison",
-    "McNemar",
     "auroc_contributions",
     "compare",
     "detectable_difference",
     "expected_best",
     "holm",
-    "mcnemar",
     "mean_interval",
     "proportion_interval",
 ]

@@ -1,7 +1,6 @@
-"""Tests: of two models on the same examples, of many hypotheses at once; and how many pairs a test needs."""
+"""Tests of many hypotheses at once, and how many pairs a test needs."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,7 +8,7 @@ from scipy import optimize, special
 
 from kdcourse._arguments import confidence_level, integer, not_negative, number
 from kdcourse.stats.bootstrap import with_examples
-from kdcourse.stats.columns import booleans, values
+from kdcourse.stats.columns import values
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
@@ -43,68 +42,6 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     adjusted = np.empty_like(p_values)
     adjusted[order] = np.maximum.accumulate(np.arange(len(order), 0, -1) * p_values[order]).clip(max=1)
     return adjusted
-
-
-class McNemar(NamedTuple):
-    """What `mcnemar` returns.
-
-    Attributes
-    ----------
-    gap : float
-        In accuracy, a - b, a share.
-    only_a, only_b : int
-        Examples that only one of the two gets right.
-    n : int
-        All examples.
-    p_value : float
-        Two-sided, of no gap.
-    """
-
-    gap: float
-    only_a: int
-    only_b: int
-    n: int
-    p_value: float
-
-    def __str__(self):
-        only = f"only a right: {self.only_a}, only b: {self.only_b}"
-        return f"{self.gap:+.4g} (n = {self.n}; {only}): p = {self.p_value:.3g}"
-
-
-def mcnemar(a_correct: ArrayLike, b_correct: ArrayLike) -> McNemar:
-    """Do two models differ in accuracy on the same examples? McNemar's (1947) test, in its exact form.
-
-    It asks about these two models and more such examples; `compare` asks about more seeds.
-
-    Parameters
-    ----------
-    a_correct, b_correct : array_like [n]
-        Is the model right? Booleans, or integers 0 and 1, of one example each.
-
-    Returns
-    -------
-    McNemar
-        Its p-value is the two-sided binomial one of a fair coin on the examples that only one model gets right, 1.0
-        where there are none.
-
-    Raises
-    ------
-    TypeError
-        For what are no booleans.
-    ValueError
-        For lengths that differ, and for no examples.
-
-    Examples
-    --------
-    >>> print(mcnemar([1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 1, 0]))
-    +0.6667 (n = 6; only a right: 4, only b: 0): p = 0.125
-    """
-    a, b = (booleans(name, value) for name, value in [("a_correct", a_correct), ("b_correct", b_correct)])
-    if len(a) != len(b):
-        raise ValueError(f"b_correct must be as long as a_correct (the same examples), got {len(b)} and {len(a)}")
-    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    tail = float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5))
-    return McNemar((only_a - only_b) / len(a), only_a, only_b, len(a), min(1.0, 2 * tail))
 
 
 def detectable_difference(
