@@ -1,4 +1,4 @@
-"""How often the paired intervals and tests of `kdcourse.paired` are right, beside Tango's without their correction.
+"""How often the intervals and tests of `kdcourse.stats.paired` are right, beside Tango's without their correction.
 
     python benchmarks/paired.py [--quick]
 

@@ -16,7 +16,7 @@ import build_readme  # noqa: E402
 FLOORS = {
     0: ["_arguments", "_course", "_javascript", "_pages", "_process", "devices", "store"],
     1: ["_examples", "data", "losses", "models", "stats"],
-    2: ["api", "calibration", "paired", "plots", "spam", "stack", "train"],
+    2: ["api", "plots", "stack", "train"],
     3: ["audit", "bring", "controls", "features", "gallery", "lm", "ship", "sweep", "transfer"],
     4: ["claims", "lab", "memo", "progress"],
     5: ["check", "doctor", "lessons", "quiz", "widgets"],

@@ -49,8 +49,7 @@ def test_there_is_a_page_for_everything(site):
 
 def test_every_public_module_has_a_page():
     found = {module.name for module in pkgutil.iter_modules(kdcourse.__path__) if not module.name.startswith("_")}
-    old_paths = {"calibration", "paired", "spam"}
-    assert {name for name in site_api.modules(ROOT / "kdcourse") if "." not in name} == found - old_paths - {"cli"}
+    assert {name for name in site_api.modules(ROOT / "kdcourse") if "." not in name} == found - {"cli"}
 
 
 def test_a_module_inside_a_package_has_a_page_if_it_offers_names_of_its_own(tmp_path):

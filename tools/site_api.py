@@ -8,7 +8,7 @@ def modules(package):
     """{name of a public module, such as "stats.paired": first line of its docstring}, of the package in this folder.
 
     Public is every module of the package itself; inside of its packages one with `__all__`, unless the package offers
-    the names itself. Not public are names with an underscore, the command, and what only keeps an old path alive.
+    the names itself. Not public are names with an underscore, and the command.
     """
     package = Path(package)
     found = {}
@@ -25,8 +25,7 @@ def _is_public(tree, path, package):
     if path.name == "__init__.py":
         return True
     if path.parent == package:
-        defines = any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in tree.body)
-        return defines and path.stem != "cli"  # which has a page of its own, about the command
+        return path.stem != "cli"  # which has a page of its own, about the command
     offers = any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__" for node in tree.body)
     return offers and f".{path.stem} import" not in (path.parent / "__init__.py").read_text(encoding="utf-8")
 

@@ -221,7 +221,7 @@ plots.differences(
 # Repair: ask for log-probabilities, or for several samples. Ask what your teacher was trained on. Fit *its* temperature on validation labels:
 
 # %%
-from kdcourse.calibration import fit_temperature
+from kdcourse.stats.calibration import fit_temperature
 
 held = garments.validation
 fitted = fit_temperature(4 * held.teacher_logits, held.labels)
