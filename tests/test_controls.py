@@ -53,7 +53,7 @@ def slipped(data):
 
 CONTROLS = [
     slipped, controls.sampled,
-    controls.arg_max, controls.smoothed_labels, controls.shuffled, controls.random_teacher, taught_by_another,
+    controls.arg_max, controls.smoothed_labels, controls.shuffled, taught_by_another,
     squared, self_taught, half_noisy, tail, never_first,
 ]  # fmt: skip
 PARTS = ("inputs", "labels", "teacher_logits")
@@ -171,7 +171,6 @@ def test_shuffling_deals_the_soft_labels_out_again_and_nobody_keeps_their_own(da
     "draw",
     [
         lambda data, seed: controls.shuffled(data, seed).train.teacher_logits,
-        lambda data, seed: controls.random_teacher(data, seed).train.teacher_logits,
         lambda data, seed: controls.noisy_labels(data, 0.3, seed).train.labels,
     ],
 )
@@ -182,34 +181,6 @@ def test_another_seed_gives_other_data_and_what_is_no_seed_is_refused(draw, data
     for seed in (-1, 1.5, None, "0", True):
         with pytest.raises(ValueError, match=f"seed must be an integer >= 0, got {seed!r}"):
             draw(data, seed)
-
-
-def spread(logits):
-    """The standard deviation of logits about their mean in each row, by numpy."""
-    return np.sqrt(np.mean(np.var(logits.double().numpy(), axis=1)))
-
-
-@pytest.mark.parametrize("width", [1, 16, 128])
-def test_a_random_teacher_is_as_confident_as_the_teacher(data, width):
-    for factor in (0.01, 1.0, 50.0):
-        teacher = data.train.teacher_logits * factor + 7
-        scaled = replace(data, train=Split(data.train.labels, teacher, inputs=data.train.inputs))
-        logits = controls.random_teacher(scaled, width=width).train.teacher_logits
-        assert spread(logits) == pytest.approx(spread(teacher), rel=1e-4)
-        np.testing.assert_allclose(logits.mean(1).numpy(), 0, atol=1e-4 * spread(teacher))
-
-
-def test_a_random_teacher_is_a_function_of_the_input_and_of_nothing_else(data):
-    logits = controls.random_teacher(data, seed=3).train.teacher_logits
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        first, last = nn.Linear(data.train.inputs.shape[1], 128), nn.Linear(128, C)
-    with torch.no_grad():
-        said = last(first(data.train.inputs).clamp(min=0))
-    said = said - said.mean(1, keepdim=True)
-    ratio = logits / said
-    torch.testing.assert_close(ratio, torch.full_like(ratio, ratio.median().item()), rtol=1e-3, atol=0)
-    assert not logits.requires_grad
 
 
 # ---- another teacher ----
@@ -405,7 +376,7 @@ def test_what_is_no_data_set_with_a_teacher_is_refused(control, data):
     (lambda data: controls.with_soft_labels(data, torch.ones(300, 4) / 4, 0), ValueError, "temperature must be > 0"),
     (lambda data: controls.never_shown(data, "hat"), ValueError, "class_name must be one of"),
     (lambda data: controls.smoothed_labels(data, 0), ValueError, r"amount must be in \(0, 1\], got 0"),
-    (lambda data: controls.random_teacher(data, width=0), ValueError, "width must be an integer >= 1, got 0"),
+    (lambda data: controls.self_taught(data, width=0), ValueError, "width must be an integer >= 1, got 0"),
     (lambda data: controls.long_tail(data, 0), ValueError, "rarest must be an integer >= 1, got 0"),
     (lambda data: controls.long_tail(data, 5, C), ValueError, "first must be one of the 4 classes, 0 to 3, got 4"),
     (

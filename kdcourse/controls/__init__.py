@@ -11,14 +11,13 @@ Each raises TypeError or ValueError that names the argument.
 
 from kdcourse.controls.examples import long_tail, never_shown, noisy_labels, weighted_labels
 from kdcourse.controls.signals import arg_max, sampled, shuffled, slipped, smoothed_labels, with_soft_labels
-from kdcourse.controls.teachers import random_teacher, self_taught, taught_by, told
+from kdcourse.controls.teachers import self_taught, taught_by, told
 
 __all__ = [
     "arg_max",
     "long_tail",
     "never_shown",
     "noisy_labels",
-    "random_teacher",
     "sampled",
     "self_taught",
     "shuffled",

@@ -16,25 +16,6 @@ from kdcourse.train import accuracy, cosine, distill, teacher_logits, train
 TINY = 1e-30  # of a probability that may not be zero
 
 
-def random_teacher(data: DataSet, seed: int = 0, width: int = 128) -> DataSet:
-    """What a network that was never trained says, made as confident as the teacher: does *any* smooth function teach?
-
-    Its logits are scaled to the teacher's standard deviation about their mean in each row.
-
-    >>> round(random_teacher(tiny()).train.teacher_logits.square().mean().item(), 3)  # (1.5² + 0.5²) / 2
-    1.25
-    """
-    logits = signal_of(data)
-    width = integer("width", width, at_least=1)
-    seed = integer("seed", seed, at_least=0)
-    stranger = mlp([data.train.inputs.shape[1], width, logits.shape[1]], seed)
-    with torch.no_grad():
-        said = stranger(data.train.inputs)
-    said = said - said.mean(1, keepdim=True)
-    spread = (logits - logits.mean(1, keepdim=True)).square().mean().sqrt()
-    return with_signal(data, said * (spread / said.square().mean().sqrt()))
-
-
 def taught_by(data: DataSet, teacher: torch.nn.Module) -> DataSet:
     """The same examples with another teacher, [N, D] -> logits [N, C]: an assistant, one that was trained otherwise.
 
