@@ -68,7 +68,7 @@ claims: $(VENV)/ready
 	@$(BIN)/kdcourse claims --run $(if $(CHOOSE),--choose) && $(BIN)/python tools/build_readme.py
 
 bench: $(VENV)/ready
-	@$(BIN)/python benchmarks/load.py && $(BIN)/python benchmarks/lessons.py && $(BIN)/python tools/build_readme.py
+	@$(BIN)/python benchmarks/lessons.py && $(BIN)/python tools/build_readme.py
 
 gpu: $(VENV)/ready
 	@$(BIN)/python tools/gpu.py

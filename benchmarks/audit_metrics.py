@@ -9,13 +9,13 @@ not tell the peak memory of a process. Writes benchmarks/results/audit-metrics.j
 
 import argparse
 import datetime
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
-
-from audit import audit
 
 from kdcourse import devices, store
 
@@ -53,7 +53,7 @@ def main():
         subprocess.run([sys.executable, __file__, "--make", folder, "--rows", str(rows)], check=True)
         for number in range(runs):  # in turns: a slow minute of the machine does not hit one of them alone
             for name, options in ASKED.items():
-                measured[name].append(audit(folder, "predictions.parquet", [], f"{options} {SLICES}"))
+                measured[name].append(audit(folder, f"{options} {SLICES}"))
                 print(f"[{number + 1}/{runs}] {name}: {measured[name][-1][0]:.1f} s", flush=True)
     medians = {name: [statistics.median(one) for one in zip(*found, strict=True)] for name, found in measured.items()}
     base = medians["accuracy"]
@@ -106,6 +106,20 @@ def make(folder, rows):
         "length": rng.lognormal(5, 1, rows).round(3),
     }
     parquet.write_table(pyarrow.table(columns), folder / "predictions.parquet")
+
+
+def audit(folder, asked):
+    """(seconds, seconds of the processor, peak bytes) of one audit in a process of its own."""
+    command = [sys.executable, "-m", "kdcourse.cli", "audit", "predictions.parquet", *asked.split()]
+    command += ["--json", "report.json", "--markdown", "report.md"]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 1):
+        raise SystemExit(f"the audit {asked} ended with status {process.returncode}")
+    return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":
