@@ -11,7 +11,6 @@ import pytest
 pytestmark = pytest.mark.slow  # whole benchmarks
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "benchmarks"
 
 
 def run(script, *arguments, **environment):

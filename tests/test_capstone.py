@@ -10,7 +10,6 @@ from kdcourse.data import load
 
 SOURCE = Path(__file__).resolve().parent.parent / "notebooks" / "source" / "10_capstone.py"
 CELL = re.compile(r"^# %%([^\n]*)\n", re.M)
-HEADING = "# ## Your project"
 
 
 def cells():

@@ -12,6 +12,7 @@ import torch
 from kdcourse import data
 from kdcourse.data import cmudict, load
 from kdcourse.data.cmudict import related
+from kdcourse.lm import edit_distance
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -125,7 +126,7 @@ def test_the_relatives_of_many_words_are_those_found_pair_by_pair(words):
     some, others = (list(split.about["word"][:400]) for split in (words.test, words.unlabelled))
     others += [word + "s" for word in some[:20]] + [word[1:] for word in some[20:40]]
     close = [
-        any(builder.distance(word, other) == 1 and min(len(word), len(other)) >= 6 for other in others) for word in some
+        any(edit_distance(word, other) == 1 and min(len(word), len(other)) >= 6 for other in others) for word in some
     ]
     found = related(some, others)
     assert found[np.array(close)].all()
@@ -254,8 +255,3 @@ def test_the_script_reads_the_dictionary_groups_words_and_keeps_groups_whole(tmp
     read = cmudict.read_words(path)
     assert sum(map(len, read.values())) == len(rows)
     assert {word for split in LABELLED for word in read[split]["word"]} == {*table.index} - {"zebra"}
-
-
-@pytest.mark.parametrize(("one", "other", "expected"), [("flour", "flower", 2), ("", "ab", 2), ("smith", "smyth", 1)])
-def test_the_scripts_distance_of_spellings(one, other, expected):
-    assert builder.distance(one, other) == builder.distance(other, one) == expected

@@ -21,7 +21,6 @@ from kdcourse.data import Split, load, spam_assassin
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import build_spam_assassin as builder  # noqa: E402
-import train_spam_teacher as trainer  # noqa: E402
 
 pytestmark = pytest.mark.slow  # the whole data sets
 
@@ -291,15 +290,6 @@ def test_the_card_has_the_accuracy_of_every_group(lines, stored_logits):
     for group in GROUPS:
         chosen = right[[line["group"] == group for line in held_out]]
         assert f"| {group} | {len(chosen)} | {100 * chosen.mean():.1f}% |" in card
-
-
-def test_temperature_undoes_a_scale():
-    generator = np.random.default_rng(0)
-    logits = generator.normal(0, 2, (4000, 2))
-    chance = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
-    labels = (generator.random(4000) < chance).astype(int)
-    assert trainer.best_temperature(logits, labels) == pytest.approx(1, abs=0.1)
-    assert trainer.best_temperature(3 * logits, labels) == pytest.approx(3, abs=0.3)
 
 
 # ---- how it is built ----

@@ -13,8 +13,6 @@ from kdcourse.claims.arms import teacher_accuracy
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.widgets import student_size
 
-RATIOS = list(SETTINGS["fashion-mnist"].ratios)
-
 # 36 per hour is 0.01 per second, so that 10 ms cost 0.0001: 1,000 requests of the teacher cost 0.1.
 TEACHER = {"accuracy": 0.8, "ms": 10.0}
 SIZES = pd.DataFrame(

@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from kdcourse import data, store
 from kdcourse.data.cmudict import SHORTEST_TWIN, bases
+from kdcourse.lm import edit_distance
 
 LONGEST = 20  # letters, and phonemes of a pronunciation
 SHARES = {"test": 0.08, "validation": 0.04}  # of the groups
@@ -104,7 +105,7 @@ def twins(words):
     for alike in said_alike.values():
         for place, word in enumerate(alike):
             for other in alike[:place]:
-                if distance(word, other) <= 2:
+                if edit_distance(word, other) <= 2:
                     yield other, word
 
 
@@ -117,16 +118,6 @@ def near(said, other):
                 if sum(a != b for a, b in pairs) <= 1:
                     return True
     return False
-
-
-def distance(one, other):
-    """Levenshtein distance of two short strings."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        last, row[0] = row[0], i
-        for j, b in enumerate(other, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (a != b))
-    return row[-1]
 
 
 def groups(words):

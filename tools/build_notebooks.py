@@ -3,7 +3,6 @@
     python tools/build_notebooks.py                       # all lessons: minutes
     python tools/build_notebooks.py 01                    # the lessons whose name starts so
     python tools/build_notebooks.py --form solved 01      # with the exercises solved, into notebooks/solutions/
-    python tools/build_notebooks.py --check               # execute nothing; fail where a notebook is not its source's
 
 `kdcourse.lessons.build` says what the two forms are. The learner form is committed, with the outputs of a full run and
 a picture of every explorer, so that it can be read without a kernel; the solved form is built where one wants it.
@@ -14,7 +13,6 @@ import ast
 import base64
 import io
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -115,15 +113,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lessons", nargs="*", help="beginnings of lesson names; none means all")
     parser.add_argument("--form", choices=["learner", "solved"], default="learner")
-    parser.add_argument("--check", action="store_true", help="execute nothing, only report drift")
     arguments = parser.parse_args()
     chosen = [s for s in sources() if not arguments.lessons or s.stem.startswith(tuple(arguments.lessons))]
     if not chosen:
         parser.error(f"no lesson starts with {', '.join(arguments.lessons)}")
-    if arguments.check:
-        problems = [problem for source in chosen for problem in drift(source, target(source))]
-        print("\n".join(problems) or f"{len(chosen)} notebooks are what their sources make")
-        sys.exit(1 if problems else 0)
     for number, source in enumerate(chosen, 1):
         path = target(source, arguments.form)
         print(f"[{number}/{len(chosen)}] {source.stem} ({arguments.form})", end=" ", flush=True)

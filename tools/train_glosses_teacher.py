@@ -18,11 +18,12 @@ from checksums import record
 from minilm import Tokens, depth, embedded, layer, mean_of_tokens, padded
 from torch import nn
 from torch.nn import functional as F
-from train_spam_teacher import best_temperature, report
+from train_spam_teacher import report
 
 from kdcourse import data, store
 from kdcourse.data import wordnet_glosses
 from kdcourse.stats import proportion_interval
+from kdcourse.stats.calibration import fit_temperature
 
 SEED = 0
 TUNED = 2  # upper layers that are tuned with the head
@@ -189,7 +190,7 @@ def card(folder):
         low, high = proportion_interval(right, n)
         recall.append(f"| {name} | {n} | {right / n:.1%} | {low:.1%} to {high:.1%} |")
     validation = glosses.validation
-    temperature = best_temperature(validation.teacher_logits.double().numpy(), validation.labels.numpy())
+    temperature = fit_temperature(validation.teacher_logits.double(), validation.labels)
     trials = ", ".join(f"{float(rate):g}: {nll:.3f}" for rate, nll in facts["trials"].items())
     return f"""# The glosses' teacher
 

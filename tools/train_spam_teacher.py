@@ -13,7 +13,6 @@ import time
 import numpy as np
 import torch
 from checksums import record
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer, TfidfVectorizer
@@ -24,7 +23,7 @@ from sklearn.svm import LinearSVC
 from kdcourse import data, store
 from kdcourse.data import spam_assassin
 from kdcourse.stats import proportion_interval
-from kdcourse.stats.calibration import expected_calibration_error
+from kdcourse.stats.calibration import expected_calibration_error, fit_temperature
 
 SEED = 0
 FOLDS = 5
@@ -129,12 +128,6 @@ def report(logits, labels):
     }
 
 
-def best_temperature(logits, labels):
-    """The temperature at which `logits` have the least negative log-likelihood; 1 if they are calibrated."""
-    found = minimize_scalar(lambda log: report(logits / np.exp(log), labels)["nll"], bounds=(-2, 2), method="bounded")
-    return float(np.exp(found.x))
-
-
 def clues(table, how_many=25):
     """The words that a logistic regression on the training mails weighs most: (for ham, for spam)."""
     vectorizer = TfidfVectorizer(min_df=5, sublinear_tf=True)
@@ -166,7 +159,7 @@ def card(folder):
         for name, result in facts["members"].items()
     ]
     validation = mails.validation
-    temperature = best_temperature(validation.teacher_logits.double().numpy(), validation.labels.numpy())
+    temperature = fit_temperature(validation.teacher_logits.double(), validation.labels)
     ham, spam_words = (" · ".join(f"`{word}`" for word in words) for words in clues(tables["train"]))
     return f"""# The spam teacher
 
