@@ -213,7 +213,11 @@ def test_what_luck_in_training_may_hide_is_shown_by_four_of_five_runs():
     ("parts", "ending"),
     [
         ([open_part(0.2, "shirt")], "Effects from 1 point up are of interest; luck in training hides none of them."),
-        ([open_part(2.0, "shirt", low=0.1)], "Effects from 1 point up are of interest; no result in points is open."),
+        ([open_part(2.0, "shirt", low=0.1)], "Effects from 1 point up are of interest; no result is open."),
+        (
+            [open_part(2.0, "shirt", low=0.1), open_part(2.0, "bag", "nats")],
+            "Effects from 1 point up are of interest; no result in points is open.",
+        ),
     ],
 )
 def test_what_is_decided_or_has_pairs_enough_hides_nothing(parts, ending):

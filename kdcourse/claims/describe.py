@@ -111,7 +111,8 @@ def enough_pairs(claim: Claim, found: dict | None) -> str:
     hidden = {name: size for name, size in hidden.items() if size > claim.smallest}
     said = f"Effects from {amount(claim.smallest, unit)} up are of interest"
     if not open_parts:
-        return f"{said}; no result in {unit} is open."
+        others = {part["unit"] for part in found["parts"]} - {unit}
+        return f"{said}; no result{f' in {unit}' * bool(others)} is open."
     if not hidden:
         return f"{said}; luck in training hides none of them."
     largest = max(hidden, key=hidden.__getitem__)
