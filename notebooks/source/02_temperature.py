@@ -514,7 +514,7 @@ quiz.show("02_temperature")
 # ## Take away
 #
 # - T changes the direction of the gradient: low T compares shares, high T compares logits.
-# - With 5,000 garments or glosses, T = 4 gains less over T = 1 than with 500; with 50,000 glosses, 4 to 10 does harm.
+# - With 5,000 garments or glosses, T = 4 gains less than with 500; with 50,000 glosses, 4 to 10 does harm.
 # - T² keeps the size of the soft gradient, and so the balance of a blend, only where T is large against the logits.
 
 # %% [markdown]

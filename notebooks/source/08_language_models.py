@@ -380,10 +380,10 @@ ratio = (noise[mask].sum() / exact.square().sum(1)[mask].sum()).item()
 print(f"a variance of {ratio:.1f} times the exact one's squared length")
 
 # %% [markdown]
-# Your guess? 2 has the highest mean, {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of the phonemes right; 4 may tie with it. 1 gets {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %, and 3 {{ b soft-beats-sampled cmudict against=16_samples,metric=phoneme_accuracy is better }} %.
+# Your guess? 2 has the highest mean, {{ a soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} % of phonemes right; 4 may tie. 1 gets {{ b soft-beats-hard cmudict examples=2000,metric=phoneme_accuracy is better }} %, and 3 {{ b soft-beats-sampled cmudict against=16_samples,metric=phoneme_accuracy is better }} %.
 
 # %% [markdown]
-# **The larger lever.** The same teacher can be asked about words that nobody has labelled. With more compute for all, 1,125 such passes:
+# **The larger lever.** The teacher can be asked about words that nobody labelled. With more compute for all, 1,125 such passes:
 #
 # | the student learns from | phonemes right |
 # |---|---|
@@ -471,7 +471,7 @@ for name, given in {"END masked": without_end, "END back": phonemes}.items():
 # %% [markdown]
 # ## On Monday
 #
-# - Collect inputs that your users send, and have the teacher answer them. Train on these answers, or on its probabilities for them, if you can store those. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget that was not shown.
+# - Collect what your users send, and have the teacher answer it. Train on these answers, or on its probabilities for them, if you can store those. Go on-policy only from there, count what the teacher costs, and check that it beats more of the same: with our budget that was not shown.
 # - Watch length, entropy, overlap and reward from step 0.
 # - Look up what your library's β (forward 0, reverse 1), T and mask mean: [our losses beside TRL's, NVIDIA's and Keras's](../site/language_models.md). One library's default can cut off the gradient.
 
