@@ -37,7 +37,8 @@ down before it was measured; what was revised after a first run stands on its pa
 A positive number means that the option named first won; with a margin, the claim may ask no more than not to lose by
 that. Students of one *block* share their training examples; other blocks have others. Within a claim and a setting, all
 intervals hold jointly at 95 %. No result is pooled over settings. `make claims` measures everything again, with the
-settings that were chosen; `make claims CHOOSE=1` chooses these again, too.
+settings that were chosen; `make claims CHOOSE=1` chooses these again, too. From which size on an effect would be of
+interest was for most claims stated after a first run: it plans the next one.
 
 {measured_again()}
 
