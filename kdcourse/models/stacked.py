@@ -58,9 +58,7 @@ class StudentStack(nn.Module):
         if self.ids:
             outputs = _Means.apply(weight, inputs).transpose(1, 2)
         else:
-            # The copy is small, and the large product beside it is faster for it.
-            columns = inputs.T.contiguous()
-            outputs = (weight.flatten(0, 1) @ columns).unflatten(0, weight.shape[:2]) + biases.pop(0)
+            outputs = (weight.flatten(0, 1) @ inputs.T).unflatten(0, weight.shape[:2]) + biases.pop(0)
         for weight, bias in zip(later, biases, strict=True):
             outputs = torch.baddbmm(bias, weight, outputs.relu())
         return outputs
