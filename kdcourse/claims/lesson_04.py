@@ -6,8 +6,7 @@ answer 256 requests. No students are trained for that. The other settings ship n
 
 import math
 from dataclasses import replace
-
-from tqdm.auto import tqdm
+from functools import partial
 
 from kdcourse import controls
 from kdcourse.claims.arms import (
@@ -26,6 +25,7 @@ from kdcourse.claims.arms import (
     students,
 )
 from kdcourse.claims.ladder import faster, ladder
+from kdcourse.claims.parallel import side_by_side
 from kdcourse.claims.record import claim, label
 from kdcourse.claims.settings import BLOCK
 from kdcourse.claims.tuning import STEPS, best_everywhere, near
@@ -198,10 +198,11 @@ def assistant_bridges_gap(run):
         # An assistant is trained as validation liked students of its size best.
         chosen = {size: _how(same_size[n]["soft"][size]) for size in ASSISTANTS}
         for size, how in chosen.items():
-            bar = tqdm(places, desc="assistants", leave=False)
+            train = partial(_assistant, run.device, size, {**usual, **how})
+            trained = side_by_side(run, train, [(data, order) for data, _, order in places], "assistants")
             helped[size] = [
-                (controls.taught_by(data, _assistant(run, data, size, order, {**usual, **how})), inits, order)
-                for data, inits, order in bar
+                (controls.taught_by(data, assistant), inits, order)
+                for assistant, (data, inits, order) in zip(trained, places, strict=True)
             ]
         for ratio in [50, 100, 200]:
             width, key = _width(run.data, ratio), {"ratio": ratio, "examples": n}
@@ -295,9 +296,9 @@ def _places(run):
     return {n: repetitions(run, n) for n in (EVERYTHING, MANY)}
 
 
-def _assistant(run, data, ratio, seed, how):
+def _assistant(device, ratio, how, data, seed):
     assistant = network(data, _width(data, ratio), 100 + seed)
-    same = {"order_seed": 100 + seed, "device": run.device, "progress": False}
+    same = {"order_seed": 100 + seed, "device": device, "progress": False}
     distill(assistant, data.train.inputs, data.train.teacher_logits, **how, **same)
     return assistant
 
