@@ -29,8 +29,8 @@ def claims_page(known):
     below = "\n".join(f"{claim.name} <claims/{claim.name}>" for claim in claims.CLAIMS)
     return f"""# Claims
 
-What is usually said about distillation, and what came out when this course put it to the test. Each claim was written
-down before it was measured; what was revised after a first run stands on its page. {summary()}
+What is usually said about distillation, and what came out when this course put it to the test. Claims were written
+down before they were measured; what was not, or was revised after a first run, stands on its claim's page. {summary()}
 
 {picture}
 
