@@ -182,3 +182,13 @@ def test_what_is_shown_is_escaped_wherever_it_comes_from(full_run, drawn):
     page = shown._repr_mimebundle_()["text/html"]
     assert "<script" not in page
     assert page.count("&lt;script&gt;") == str(shown).count("<script>") == len(re.findall("<script>", repr(shown))) > 2
+
+
+def test_a_mark_is_hollow_where_the_claim_is_open_whatever_the_verdict(drawn, monkeypatch):
+    looks = []
+    monkeypatch.setattr(claims.shown.plots, "differences", lambda *_, unclear, **__: looks.append(unclear))
+    close = Comparison(0.003, 0.0004, 0.0054, 5, "inconclusive")  # against a margin of half a point: no worse for sure
+    for mean in (0.0, -0.008):
+        measured = {"width=32,examples=500": Comparison(*(mean + value for value in close[:3]), 5, "inconclusive")}
+        (part,) = claims.show("t-4-to-10", measured, title="T from 4 to 10").data["parts"]
+        assert (part["now"]["answer"] == "cannot tell") == (part["label"] in looks[-1]) == (mean < 0)

@@ -147,6 +147,14 @@ def test_differences_say_mean_interval_and_verdict(drawn):
     assert "n = 3, better" in drawn()[1]
 
 
+@pytest.mark.parametrize(("unclear", "faces"), [(None, ["white", "black"]), ({"b"}, ["black", "white"])])
+def test_a_difference_is_hollow_where_it_cannot_tell(drawn, unclear, faces):
+    several = {"a": Comparison(0.0, -1.0, 1.0, 5, "inconclusive"), "b": Comparison(2.0, 1.0, 3.0, 5, "better")}
+    plots.differences(several, title="b wins", xlabel="points", unclear=unclear)
+    marks = [line for line in drawn()[0].axes[0].lines if line.get_marker() == "o"]
+    assert [line.get_markerfacecolor() for line in marks] == faces
+
+
 @pytest.mark.parametrize(
     ("counts", "said"), [([5, 5], "5 pairs"), ([9, 5], "5 or 9 pairs"), ([802, 707, 545], "545 to 802 pairs")]
 )

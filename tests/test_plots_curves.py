@@ -59,7 +59,7 @@ def test_curves_draw_and_say_every_run_and_the_mean_and_interval_of_every_arm_at
     assert_nothing_is_cut_off(figure)
     assert title_of(ax) == finding
     assert alt.startswith(f"{finding}. Means with 95 % intervals, 3 runs each.")
-    assert ax.get_xlabel() == "T\nmean and 95 % interval; each dot is one run"
+    assert ax.get_xlabel() == "T\nmean and 95 % interval; each small dot is one run"
     assert ax.get_ylabel() == "accuracy on test" + percent * " (%)"
     (line,) = [line for line in ax.lines if line.get_label() == "teacher"]
     assert line.get_ydata() == pytest.approx([scale * 0.921] * 2)

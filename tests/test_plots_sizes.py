@@ -84,12 +84,15 @@ def test_what_could_be_shipped_is_shaded_and_the_choice_is_circled(drawn):
 def test_names_of_students_at_the_same_cost_stand_in_the_order_of_the_students(drawn):
     cnns = LADDER[LADDER["kind"] == "CNN"].head(2)
     same = cnns.assign(
-        name=["lower", "upper"], arm="soft labels", cost=200.0, accuracy=[0.915, 0.918], low=0.9, high=0.93
+        name=["lower", "upper"], arm="soft labels", cost=200.0, accuracy=[0.9175, 0.918], low=0.9, high=0.93
     )
     decision(pd.concat([LADDER[LADDER["kind"] == "teacher"], same]))
     (ax,) = drawn()[0].axes
-    height = {text.get_text(): text.xy[1] for text in ax.texts if hasattr(text, "xy")}
-    assert height["upper"] > height["lower"]
+    names = {text.get_text(): text for text in ax.texts if hasattr(text, "xyann")}
+    assert names["upper"].xyann[1] > names["lower"].xyann[1]
+    # A line leads from the mark to the name that had to make room, and to no other.
+    assert names["lower"].xy == (200, pytest.approx(91.75))
+    assert (names["lower"].arrow_patch is None, names["upper"].arrow_patch is None) == (False, True)
 
 
 def test_a_cost_of_nothing_has_no_place_on_the_axis():

@@ -75,6 +75,7 @@ def show(
             if part["full"]
         },
         said={part["label"]: IN_FIGURE[part["now"]["answer"]] for part in shown.data["parts"]},
+        unclear={part["label"] for part in shown.data["parts"] if part["now"]["answer"] == "cannot tell"},
     )
     return shown
 

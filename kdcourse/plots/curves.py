@@ -91,7 +91,7 @@ def curves(
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)
     ringed = "\nringed: chosen on validation" if marked else ""
-    ax.set_xlabel(f"{xlabel}\nmean and 95 % interval; each dot is one run{ringed}")
+    ax.set_xlabel(f"{xlabel}\nmean and 95 % interval; each small dot is one run{ringed}")
     ax.set_ylabel((ylabel or y) + (" (%)" if percent else ""))
     set_title(ax, title)
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

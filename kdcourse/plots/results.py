@@ -1,6 +1,6 @@
 """Results of runs: every run a dot, every mean with its interval, every comparison with its verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -89,6 +89,7 @@ def differences(
     pairs: Mapping[str, Sequence[float]] | None = None,
     full: Mapping[str, tuple[float, float, float]] | None = None,
     said: Mapping[str, str] | None = None,
+    unclear: Collection[str] | None = None,
 ) -> None:
     """One line per comparison: the paired difference, its interval, and the verdict in words beside it.
 
@@ -111,6 +112,8 @@ def differences(
         What the full run found, as it is displayed: a bar behind the mark.
     said : {name: str}, optional
         What to write in place of the verdicts.
+    unclear : collection of str, optional
+        The names whose marks are hollow; None: those with the verdict "inconclusive".
 
     Examples
     --------
@@ -136,7 +139,8 @@ def differences(
             single = scale * np.asarray(pairs[name])
             ax.plot(single, np.full(len(single), k + 0.3), ".", color="#777777", alpha=0.5, markersize=6)
         style = {"color": "black", "capsize": 4, "markersize": 7, "zorder": 2}
-        style["markerfacecolor"] = "white" if result.verdict == "inconclusive" else "black"
+        hollow = result.verdict == "inconclusive" if unclear is None else name in unclear
+        style["markerfacecolor"] = "white" if hollow else "black"
         ax.errorbar(mean, k, xerr=[[mean - low], [high - mean]], fmt="o", **style)
         ax.text(1.01, k, said[name], transform=ax.get_yaxis_transform(), va="center")
         words.append(f"{name}: {mean:+.2f} [{low:+.2f}, {high:+.2f}], n = {result.n}, {said[name]}{before}")

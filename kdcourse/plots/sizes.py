@@ -147,15 +147,23 @@ def decision(
 def _name(ax, rows, apart):
     """Names beside their marks, in the same order from above: on the left where another mark stands close by.
 
+    A line leads from a mark to a name that had to make room.
+
     apart  the least distance between two names, in percent
     """
+    from matplotlib.transforms import offset_copy
+
     above: dict[str, float] = {}
     for row in rows.sort_values("accuracy", ascending=False).itertuples():
         crowded = ((rows["cost"] > row.cost) & (rows["cost"] < 1.5 * row.cost)).any()
         side, away = ("right", -12) if crowded else ("left", 12)
-        above[side] = min(100 * row.accuracy, above.get(side, float("inf")) - apart)
-        place = {"xytext": (away, 0), "textcoords": "offset points", "ha": side, "va": "center"}
-        ax.annotate(row.name, (row.cost, above[side]), **place, fontsize=9)
+        at = 100 * row.accuracy
+        above[side] = min(at, above.get(side, float("inf")) - apart)
+        beside = offset_copy(ax.transData, ax.figure, x=away, units="points")
+        place = {"xytext": (row.cost, above[side]), "textcoords": beside, "ha": side, "va": "center"}
+        if at - above[side] > apart / 4:
+            place["arrowprops"] = {"arrowstyle": "-", "color": "#777777", "linewidth": 0.8, "shrinkA": 0, "shrinkB": 3}
+        ax.annotate(row.name, (row.cost, at), **place, fontsize=9)
 
 
 def _said(label, row, circled):

@@ -40,7 +40,7 @@ plots.differences(
 # %% [markdown]
 # ## Predict
 #
-# With 500 garments: by how many points does the best blend beat the better of its two parts? And with both parts weighted 0.5, at T = 4: how many percent of the pull come from the teacher?
+# With 500 garments: by how many points does the best blend beat the better of its two parts? And with both parts weighted 0.5, at T = 4: what percentage of the pull comes from the teacher?
 
 # %%
 my_guess_blend = 1.0  # ours: change them to yours, in points

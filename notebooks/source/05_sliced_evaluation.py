@@ -215,7 +215,7 @@ for limit in [0.0, 0.05, 0.10]:
 # %%
 for slices in [1, 10, 50]:
     print(
-        f"slices: {slices:2}, false flags in {1 - 0.975**slices:.0%} of audits"
+        f"slices: {slices:2}, false flags in {1 - 0.975**slices:.1%} of audits"
     )
 
 # %% [markdown]

@@ -57,7 +57,7 @@ plots.strips(
 # %% [markdown]
 # ## Predict
 #
-# Shown 500 pictures of the task, a small student gets nearly four garments in five right. How many percent if it was shown crops of one photograph? And half the classes?
+# Shown 500 pictures of the task, a small student gets nearly four garments in five right. What percentage if it was shown crops of one photograph? And half the classes?
 
 # %%
 my_guess_photograph = 50  # ours: change them to yours, in percent
@@ -164,7 +164,7 @@ claims.show(
 )
 
 # %% [markdown]
-# More of these does not repair it. In the full run, from 500 to 2,400 pictures: one photograph {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=2400 is worse }} %, half the classes {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=2400 is worse }} %, the task's own {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} to {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=2400 is worse }} %.
+# More of most does not repair it. In the full run, from 500 to 2,400 pictures: one photograph {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=one_photograph,examples=2400 is worse }} %, half the classes {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=500 is worse }} to {{ a wrong-distribution-ruins fashion-mnist shown=half_the_classes,examples=2400 is worse }} %, the task's own {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=500 is worse }} to {{ b wrong-distribution-ruins fashion-mnist shown=noise,examples=2400 is worse }} %.
 
 # %% [markdown]
 # **Repair**, with no new labels for the student: swap a tenth of the pictures for some of the other half, and let the teacher answer. In the digits, we swap a tenth for garments.
@@ -543,7 +543,7 @@ for name, term in {"as found": broken_term, "mended": mended_term}.items():
 # %% [markdown]
 # ## The opposite myth
 #
-# "Distillation always makes a model much worse", or "a student keeps 95 % of the teacher at a tenth to a fiftieth of the cost"? The full runs of lessons 01 and 04 test both. There, 95 % of the teacher's accuracy is {{ b 95-percent-at-10x fashion-mnist student=CNN,ratio=10,examples=50000 is better }} %.
+# "Distillation always makes a model much worse", or "a student keeps 95 % of the teacher at a tenth to a fiftieth of the cost"? The full runs of lessons 00 and 04 test both. There, 95 % of the teacher's accuracy is {{ b 95-percent-at-10x fashion-mnist student=CNN,ratio=10,examples=50000 is better }} %.
 #
 # | right on test | 50,000 pictures | 5,000 pictures |
 # |---|---|---|
@@ -553,7 +553,7 @@ for name, term in {"as found": broken_term, "mended": mended_term}.items():
 # 50× smaller, CNNs are {{ a above-20x-gap fashion-mnist student=CNN,side=over,ratio=50,examples=50000 is worse }} and {{ a above-20x-gap fashion-mnist student=CNN,side=over,ratio=50,examples=5000 is better }} points behind their teacher.
 
 # %% [markdown]
-# Neither holds *always*. A smaller copy of the teacher keeps 95 % at 10×, and with all pictures at 50×; another family does not. At the same size, soft labels *beat* labels, in lesson 01 by {{ gain soft-beats-hard fashion-mnist examples=500 is better }} with 500 pictures.
+# Neither holds *always*. A smaller copy of the teacher keeps 95 % at 10×, and with all pictures at 50×; another family does not. At the same size, soft labels *beat* labels, in lesson 00 by {{ gain soft-beats-hard fashion-mnist examples=500 is better }} with 500 pictures.
 
 # %% [markdown]
 # ## From symptom to check

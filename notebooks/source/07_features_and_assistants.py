@@ -93,7 +93,7 @@ def small(inputs):
 
 # %%
 def taught(learner, k, logits, loss, **options):
-    """Train on the k-th thousand pictures; no two students share one."""
+    """Train on the k-th thousand pictures; blocks share none."""
     rows = slice(1_000 * k, 1_000 * (k + 1))
     labels = garments.train[rows].labels
     steps = {"epochs": EPOCHS, "batch_size": 32, "lr": 0.008}

@@ -108,7 +108,7 @@ for name, loss in puzzle.three_losses().items():
 # %% [markdown]
 # ## Derive: a loss for each token
 #
-# At every place both models read the dictionary's earlier tokens (**teacher forcing**; the name does not mean our teacher), and the loss is lesson 02's: classes on axis 1, places on axis 2.
+# At every place both models read the dictionary's earlier tokens (**teacher forcing**; the name does not mean our teacher), and the loss is lesson 03's: classes on axis 1, places on axis 2.
 
 # %% tags=["nbval-check-output"]
 from kdcourse.data.cmudict import END, PAD, START
@@ -124,9 +124,9 @@ with torch.no_grad():
     teacher_logits = teacher(letters, before)
     kl = blended()  # soft weight 1, T = 1
     values, mask = token_losses(student, letters, targets, kl, teacher)
-lesson_02 = kd_loss(student_logits, teacher_logits, mask=targets != PAD)
-alike = torch.allclose(lesson_02, values.sum() / mask.sum(), rtol=1e-4)
-print("the mean is lesson 02's loss:", alike)
+lesson_03 = kd_loss(student_logits, teacher_logits, mask=targets != PAD)
+alike = torch.allclose(lesson_03, values.sum() / mask.sum(), rtol=1e-4)
+print("the mean is lesson 03's loss:", alike)
 
 # %% [markdown]
 # **Exercise 2** · 3 minutes · easy. Average the losses of a batch: `values` has one per token, [B, P], `targets` has the tokens that they belong to. Padding is 0, and END is 2.
@@ -328,7 +328,7 @@ plots.differences(
 # Every arm may spend the compute of 180 student passes over its 2,000 words, the teacher's work included, and picks its learning rate and an early stop on validation words.
 
 # %% [markdown]
-# The table shows means over five sets of words.
+# Means over five sets of words; blank: not compared.
 
 # %% [markdown]
 # *Soft targets on 1 sample*: for a sampled pronunciation, not the dictionary's. *Beam*: the best sequence of four that the teacher tries. *Half on-policy*: every other batch is the student's own. *By sampled tokens*: scored at the written token alone, as in reinforcement learning. *From scratch*: no warm start.
@@ -361,7 +361,7 @@ plots.differences(
 # **Soft targets beat what the teacher writes**: one sample by {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points, a beam by {{ size soft-beats-sampled cmudict against=beam_of_4,metric=phoneme_accuracy is better }}. Over four samples the lead may be luck: {{ gain soft-beats-sampled cmudict against=4_samples,metric=phoneme_accuracy is inconclusive }}.
 
 # %% [markdown]
-# Missing the dictionary is not why: with its probabilities, one sample teaches {{ a soft-beats-sampled cmudict against=the_same_sample,metric=phoneme_accuracy is better }} %. Sixteen cost so much that little is left to learn with.
+# Missing the dictionary is not why: one sample with teacher probabilities teaches {{ a soft-beats-sampled cmudict against=the_same_sample,metric=phoneme_accuracy is better }} %. Sixteen cost so much that little is left to learn with.
 
 # %% [markdown]
 # **The student's own words** beat the dictionary's, with the same loss and the same start. But none is shown to beat soft targets, for which the teacher is asked once. On-policy training may tie with them, {{ gain on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=phoneme_accuracy is inconclusive }}; its calibration is {{ size on-policy-helps cmudict arm=on-policy,against=soft_targets,metric=calibration is worse }} points worse. They differ in the divergence, too; forward on-policy is not measured.

@@ -301,7 +301,7 @@ for name, head in heads.items():
 # Lesson 05's spam filter has a hard slice, *hard ham*: real mail that looks like spam.
 
 # %% [markdown]
-# The other student sorts dictionary glosses by the ends of their words. Its teacher is a transformer, its hard slice the rarest third of the classes.
+# The other student sorts dictionary glosses by both ends of their words. Its teacher is a transformer, its hard slice the rarest third of the classes.
 
 
 # %%
