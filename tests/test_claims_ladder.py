@@ -19,8 +19,8 @@ ALL, BLOCK, TEACHER = 50_000, 5_000, 463_594
 RATIOS = [2, 5, 10, 20, 50, 100, 200]
 # Each arm with its ratios, and how many repetitions these have.
 REPETITIONS = {
-    (BLOCK, "soft"): {2: 4, 5: 3, 10: 4, 20: 4, 50: 4, 100: 4, 200: 4},
-    (BLOCK, "labels"): {2: 4, 10: 4, 50: 4, 100: 4, 200: 4},
+    (BLOCK, "soft"): {2: 4, 5: 4, 10: 4, 20: 4, 50: 4, 100: 4, 200: 4},
+    (BLOCK, "labels"): {2: 4, 5: 4, 10: 4, 20: 4, 50: 4, 100: 4, 200: 4},
     (BLOCK, "arg-max"): {10: 4},
     (ALL, "soft"): {10: 3, 20: 3, 50: 3, 100: 3},
     (ALL, "labels"): {10: 3, 50: 3},

@@ -185,8 +185,8 @@ def cnns(bench):
 @pytest.mark.parametrize(
     ("name", "effect", "slow", "fast"),
     [
-        ("sweet-spot-5-20", lambda _, of: OF_CNNS[of[0]] - OF_CNNS[of[1]], [], [[50, 2], [50, 100], [50, 200]]),
-        ("below-5x-use-small", lambda _, of: 0.01 - OF_CNNS[of], [10, 50, 100, 200], []),
+        ("sweet-spot-5-20", lambda _, of: OF_CNNS[of[0]] - OF_CNNS[of[1]], [], [[20, out] for out in (2, 5, 100, 200)]),
+        ("below-5x-use-small", lambda _, of: 0.01 - OF_CNNS[of], [5, 10, 20, 50, 100, 200], [5]),
         (
             "above-20x-gap",
             lambda teacher, of: 0.05 - teacher + accuracy_of_cnn(of, BLOCK, "soft"),

@@ -80,10 +80,12 @@ def by_block(run, n, width, *arms, what="", fixed=(), epochs=None, **repeats):
     """For each arm, the students with its best settings, on n examples; `repeats` as `repetitions` has them.
 
     epochs  instead of those that are usual in this setting
+    fixed   for each arm the settings that define it
     """
     places, what = repetitions(run, n, **repeats), what or label({"width": width, "examples": n}, run.setting.name)
     how = options(run, n) | ({"epochs": epochs} if epochs else {})
-    return [best_everywhere(run, places, width, arm, how, what, fixed=fixed) for arm in arms]
+    fixed = fixed or [()] * len(arms)
+    return [best_everywhere(run, places, width, arm, how, what, fixed=of) for arm, of in zip(arms, fixed, strict=True)]
 
 
 # ---- arms ----
@@ -175,13 +177,14 @@ def pairs(run, key, a, b, slices=None, **looks):
     return main._replace(also=(*main.also, *apart.values()))
 
 
-def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=(), slices=None, **repeats):
+def pairs_by_block(run, key, width, arms, *, margin=0.0, fixed=None, slices=None, **repeats):
     """As `pairs`, of two arms {name: what it may choose among} that `by_block` trains on key["examples"] examples.
 
     For key["epochs"], if that is there.
     """
-    what, same = label(key, run.setting.name), {"fixed": fixed, "epochs": key.get("epochs"), **repeats}
-    tables = by_block(run, key["examples"], width, *arms.values(), what=what, **same)
+    what, same = label(key, run.setting.name), {"epochs": key.get("epochs"), **repeats}
+    defined = [(fixed or {}).get(name, ()) for name in arms]
+    tables = by_block(run, key["examples"], width, *arms.values(), what=what, fixed=defined, **same)
     return pairs(run, key, *zip(arms, tables, strict=True), slices, margin=margin)
 
 
