@@ -191,15 +191,19 @@ def test_the_budget_of_the_ladder_is_that_of_each_arm():
     assert budget({"parts": [{"key": {}, "arms": {"a": {"chosen": {"lr": 1}}}}]}) == ""
 
 
-def open_part(deviation, name, unit="points", low=-1.0):
+INTEREST = "Effects from 1 point up are of interest, which was stated after a first run"
+
+
+def open_part(deviation, name, unit="points", low=-1.0, example_error=None):
     """A part of eight blocks in two trainings each, whose gains in a block deviate by this much."""
     blocks = np.repeat(scipy_stats.zscore(np.arange(8.0), ddof=1) * deviation, 2)
     pairs = {"a": (blocks + np.tile([5.0, -5.0], 8)) / 100, "b": np.zeros(16), "order_seed": np.repeat(np.arange(8), 2)}
     return {"key": {"class": name}, "setting": "flights", "metric": "accuracy", "unit": unit, "scale": 100.0,
-            "low": low, "high": 1.0, "margin": 0.0, "pairs": pairs}  # fmt: skip
+            "low": low, "high": 1.0, "margin": 0.0, "pairs": pairs, "covers": {"block": 8, "example": 400},
+            "example_error": example_error}  # fmt: skip
 
 
-def test_what_luck_in_training_may_hide_is_shown_by_four_of_five_runs():
+def test_what_luck_may_hide_is_shown_by_four_of_five_runs():
     (claim,) = claims.find("low-data-gains-most")
     parts = [open_part(0.2, "shirt"), open_part(2.0, "bag"), open_part(9, "bag", "nats")]
     said = enough_pairs(claim, {"parts": parts})
@@ -209,14 +213,22 @@ def test_what_luck_in_training_may_hide_is_shown_by_four_of_five_runs():
     assert found.mean() == pytest.approx(0.8, abs=0.015)
 
 
+def test_few_test_examples_hide_what_no_luck_in_training_does():
+    (claim,) = claims.find("low-data-gains-most")
+    said = enough_pairs(claim, {"parts": [open_part(0.0, "shirt", example_error=1.5)]})
+    (size,) = re.findall(r"up to (\S+) points \(flights: shirt\)\.$", said)
+    draws = np.random.default_rng(0).normal(float(size), 1.5, size=40_000)
+    assert (np.abs(draws) > 1.96 * 1.5).mean() == pytest.approx(0.8, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("parts", "ending"),
     [
-        ([open_part(0.2, "shirt")], "Effects from 1 point up are of interest; luck in training hides none of them."),
-        ([open_part(2.0, "shirt", low=0.1)], "Effects from 1 point up are of interest; no result is open."),
+        ([open_part(0.2, "shirt")], f"{INTEREST}; luck hides none of them."),
+        ([open_part(2.0, "shirt", low=0.1)], f"{INTEREST}; no result is open."),
         (
             [open_part(2.0, "shirt", low=0.1), open_part(2.0, "bag", "nats")],
-            "Effects from 1 point up are of interest; no result in points is open.",
+            f"{INTEREST}; no result in points is open.",
         ),
     ],
 )

@@ -35,10 +35,10 @@ down before they were measured; what was not, or was revised after a first run, 
 {picture}
 
 A positive number means that the option named first won; with a margin, the claim may ask no more than not to lose by
-that. Students of one *block* share their training examples; other blocks have others. Within a claim and a setting, all
-intervals hold jointly at 95 %. No result is pooled over settings. `make claims` measures everything again, with the
-settings that were chosen; `make claims CHOOSE=1` chooses these again, too. From which size on an effect would be of
-interest was for most claims stated after a first run: it plans the next one.
+that. Students of one *block* share their training examples; other blocks have others. Within a claim and a setting, the
+intervals of its parts hold jointly at 95 %; those of other metrics and slices, shown beside a part, do not count among
+them. No result is pooled over settings. `make claims` measures everything again, with the settings that were chosen;
+`make claims CHOOSE=1` chooses these again, too.
 
 {measured_again()}
 
@@ -69,9 +69,9 @@ def summary():
 
 def measured_again():
     """A sentence about what `benchmarks/claims.py` found when it measured claims once more, or "" where it did not."""
-    if not AGAIN.exists():
+    jobs = runs_again()
+    if not jobs:
         return ""
-    jobs = store.load_json(AGAIN)
     seconds, parts, same, opposite = (
         sum(job[name] for job in jobs.values()) for name in ("seconds", "parts", "same_verdict", "opposite")
     )
@@ -81,6 +81,19 @@ def measured_again():
         f"more with the stored choices, from an empty cache on {cores} cores, in {seconds / 3600:.1f} hours: "
         f"{same} of {parts} comparisons came to the same verdict, {opposite or 'none'} to the opposite one."
     )
+
+
+def runs_again():
+    """{"claim, setting": its run by `benchmarks/claims.py`}, of those that were run since their record was made."""
+    if not AGAIN.exists():
+        return {}
+    made = {f"{claim.name}, {at}": _dates(claim).get(at) for claim, at in claims.planned()}
+    return {job: one for job, one in store.load_json(AGAIN).items() if made.get(job) and made[job] <= one["date"]}
+
+
+def _dates(claim):
+    """{setting: the day of its record}"""
+    return {at: about["date"] for at, about in (claims.result(claim.name) or {"settings": {}})["settings"].items()}
 
 
 def where_soft_labels_help():
@@ -193,8 +206,12 @@ def _setting(claim, found, setting):
     parts = "\n".join(_part(claim, part) for part in claims_forest.parts_in(found, setting))
     head = "<thead><tr><th>part</th><th>effect [interval]</th><th>answer</th><th>compared</th></tr></thead>"
     table = frame(f"<table>\n{head}\n<tbody>\n{parts}\n</tbody>\n</table>", f"What was found on {place}")
-    minutes = max(1, round(about["seconds"] / 60))
-    when = f"Measured on {about['date']}, in {minutes} minute{'s' * (minutes != 1)}. "
+    when = f"Measured on {about['date']}"
+    again = runs_again().get(f"{claim.name}, {setting}")
+    if again:
+        minutes = max(1, round(again["seconds"] / 60))
+        when += f"; once more on {again['date']}, in {minutes} minute{'s' * (minutes != 1)}"
+    when += ". "
     when += claims.choices_made(found, setting)
     return f"""## On {place}
 

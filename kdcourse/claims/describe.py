@@ -36,7 +36,7 @@ def describe(name: str) -> str:
     lines += [f"  Revised: {claim.revised}"] * bool(claim.revised)
     lines += [f"  Budget: {budget(found)}"] * bool(budget(found))
     for setting, about in measured["settings"].items():
-        lines += ["", f"  {setting}: {about['date']}, {_minutes(about['seconds'])}"]
+        lines += ["", f"  {setting}: {about['date']}, {_minutes(about['seconds'])} beside what was kept from before"]
         lines += [f"    {said}" for said in [choices_made(measured, setting)] if said]
         parts = [part for part in measured["parts"] if setting_of(part) == setting]
         lines += [f"    {line}" for part in parts for line in _part(claim, part)]
@@ -71,7 +71,15 @@ def choices_made(found: dict, setting: str) -> str:
     edges = {name for part in parts for arm in part["arms"].values() for name in arm.get("edges", ())}
     on_edge = f"on an edge: {', '.join(sorted(edges))}" if edges else "none on an edge that could be moved"
     by = " by log-likelihood" * (SETTINGS[setting].choose == "validation_nll")
-    return f"{count} choice{'s' * (count > 1)} made on validation{by}; {on_edge}."
+    longest = sum(map(_took_all, found["settings"][setting]["choices"]))
+    budget = f"; {longest} took all epochs of the budget" if longest else ""
+    return f"{count} choice{'s' * (count > 1)} made on validation{by}; {on_edge}{budget}."
+
+
+def _took_all(choice):
+    """Whether an arm that could stop sooner did not."""
+    may, chosen = choice["among"].get("epochs"), choice["chosen"]
+    return may is not None and isinstance(chosen, dict) and chosen.get("epochs") == may
 
 
 def budget(found: dict | None) -> str:
@@ -95,10 +103,11 @@ def budget(found: dict | None) -> str:
 
 
 def enough_pairs(claim: Claim, found: dict | None) -> str:
-    """A sentence about what luck in training may hide where a result cannot tell, beside what would be of interest.
+    """A sentence about what luck may hide where a result cannot tell, beside what would be of interest.
 
-    It may hide a true effect that such a run would show in fewer than four of five repetitions, were all test examples
-    known (`stats.detectable_difference`). Parts in another unit than the first are left out.
+    It may hide a true effect that such a run would show in fewer than four of five repetitions, with as much luck in
+    training and as many test examples (`stats.detectable_difference`). Parts in another unit than the first are left
+    out.
 
     >>> enough_pairs(find("soft-beats-hard")[0], None)
     ''
@@ -107,25 +116,38 @@ def enough_pairs(claim: Claim, found: dict | None) -> str:
         return ""
     unit = found["parts"][0]["unit"]
     open_parts = [part for part in found["parts"] if part["unit"] == unit and answer(claim, part) == "cannot tell"]
-    hidden = {part_label(claim, part): _hidden(part, found) for part in open_parts if part["pairs"]}
+    hidden = {part_label(claim, part): hidden_by_luck(part, found) for part in open_parts if part["pairs"]}
     hidden = {name: size for name, size in hidden.items() if size > claim.smallest}
     said = f"Effects from {amount(claim.smallest, unit)} up are of interest"
+    said += ", which was stated after a first run" * (not claim.planned)
     if not open_parts:
         others = {part["unit"] for part in found["parts"]} - {unit}
         return f"{said}; no result{f' in {unit}' * bool(others)} is open."
     if not hidden:
-        return f"{said}; luck in training hides none of them."
+        return f"{said}; luck hides none of them."
     largest = max(hidden, key=hidden.__getitem__)
     where = f"{len(hidden)} of {len(found['parts'])} {claim.parts}"
-    return f"{said}; luck in training may hide larger ones in {where}, up to {hidden[largest]:.1f} {unit} ({largest})."
+    return f"{said}; luck may hide larger ones in {where}, up to {hidden[largest]:.1f} {unit} ({largest})."
 
 
-def _hidden(part, found):
-    """The largest effect that luck in training may hide in a part, in its unit, with as many parts at once."""
+def hidden_by_luck(part: dict, found: dict) -> float:
+    """The largest effect that luck may hide in a part, in its unit, with as many parts at once.
+
+    >>> found = result("soft-beats-hard")
+    >>> hidden_by_luck(found["parts"][0], found) < find("soft-beats-hard")[0].smallest
+    True
+    """
     gain = part["scale"] * np.subtract(part["pairs"]["a"], part["pairs"]["b"])
     units = pd.Series(gain).groupby(part["pairs"]["order_seed"]).mean()
     together = sum(setting_of(other) == setting_of(part) for other in found["parts"])
-    return detectable_difference(units.std(), len(units), confidence=1 - 0.05 / together)
+    error, examples = part["example_error"] or 0.0, part["covers"].get("example")
+    return detectable_difference(
+        units.std(),
+        len(units),
+        confidence=1 - 0.05 / together,
+        example_deviation=error * (examples or 0) ** 0.5,
+        examples=examples,
+    )
 
 
 def _part(claim, part):

@@ -16,6 +16,7 @@ OF_MLPS = {"hints": "hints", "hints first": "hints first", "relations": "relatio
     "ways to match features",
     parts="methods",
     smallest=1.0,
+    planned=True,
 )
 def features_beat_logits(run):
     """Test accuracy of students taught by a method minus that of students taught by the teacher's logits alone (KL at a

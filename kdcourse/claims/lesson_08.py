@@ -17,6 +17,7 @@ PLAN = (
     revised=f"{PLAN} What is learned from the same sample came last: the other parts were known. All were measured "
     "again with it; in the first run, with the narrower intervals of four parts, 4 samples had lost.",
     smallest=1.0,
+    planned=True,
 )
 def soft_beats_sampled(run):
     """Phoneme accuracy on test at equal compute, soft targets minus what the teacher wrote: 1, 4 or 16 samples of each
@@ -40,6 +41,7 @@ def soft_beats_sampled(run):
     "A first interval, too short for 5 seeds, called half on-policy worse. All were measured again for two slices; "
     "before, sampled tokens had lost to soft targets.",
     smallest=1.0,
+    planned=True,
 )
 def on_policy_helps(run):
     """Phoneme accuracy on test at equal compute, students scored on their own output minus students scored on the
@@ -100,6 +102,7 @@ def _on_policy_against(run, other):
     revised="Soft targets of more words had been a number beside the other part. Once both were known, they became a "
     "part of their own, and two slices were added.",
     smallest=1.0,
+    planned=True,
 )
 def more_unlabelled_data(run):
     """Phoneme accuracy on test at equal compute: 2,000 words with labels and 71,532 words that the teacher said, by

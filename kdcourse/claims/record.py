@@ -167,6 +167,8 @@ class Claim:
     smallest : float or None
         The smallest effect of interest, in the unit in which it is shown; None only where nothing is measured. Whether
         there are enough pairs for it, `describe.enough_pairs` says.
+    planned : bool
+        Was `smallest` stated before the stored result was known?
     lesson : str
         Two digits; filled in when the claim is found: those of its module.
     """
@@ -182,6 +184,7 @@ class Claim:
     parts: str = "comparisons"
     revised: str = ""
     smallest: float | None = None
+    planned: bool = False
     lesson: str = ""
 
     def __post_init__(self):
@@ -201,6 +204,7 @@ def claim(
     parts: str = "comparisons",
     revised: str = "",
     smallest: float | None = None,
+    planned: bool = False,
 ) -> Callable[[Callable], Claim]:
     """Make an experiment the claim that it tests. Its docstring says what is measured; all else is as in `Claim`.
 
@@ -217,7 +221,7 @@ def claim(
     >>> soft_is_soft.measured, soft_is_soft.supports
     ('The softness of soft labels.', 'better')
     """
-    reading = (supports, holds, settings, parts, revised, smallest)
+    reading = (supports, holds, settings, parts, revised, smallest, planned)
 
     def record(measure):
         return Claim(name, wording, taught_in, " ".join((measure.__doc__ or "").split()), measure, *reading)
