@@ -87,7 +87,8 @@ def _beside(part, confidence):
 def _in_short(one):
     """Of a comparison in another metric: what it came to."""
     means = {name: arm["mean"] for name, arm in one["arms"].items()}
-    return {name: one[name] for name in ("metric", "mean", "low", "high", "unit", "verdict")} | {"arms": means}
+    kept = ("metric", "mean", "low", "high", "margin", "unit", "verdict", "covers")
+    return {name: one[name] for name in kept} | {"arms": means}
 
 
 def covers(repeated: str, n: int, init_seed: list | None, order_seed: list | None) -> dict[str, int]:

@@ -224,8 +224,9 @@ def arms(run, names: list[str]) -> dict[str, dict[str, Arm]]:
         sure, right, long = values.pop("confidence"), values["word accuracy"], values.pop("phonemes")
         values["calibration"] = np.array([-confidence_gap(*pair) for pair in zip(sure, right, strict=True)])
         for what, inside in slices.items():
-            wrong = (1 - values["phoneme accuracy"][:, inside]) * long.mean(1, keepdims=True)
-            values[f"phoneme accuracy, {what}"] = 1 - wrong / long[:, inside].mean(1, keepdims=True)
+            wrong = (1 - values["phoneme accuracy"]) * long.mean(1, keepdims=True)
+            of_slice = 1 - wrong / long[:, inside].mean(1, keepdims=True)
+            values[f"phoneme accuracy, {what}"] = np.where(inside, of_slice, np.nan)
         settings = dict(zip(("lr", "share"), picks[name], strict=True))
         found[name] = {metric: Arm(name, array, settings) for metric, array in values.items()}
     return found
@@ -238,11 +239,12 @@ def against(run, found: dict[str, dict[str, Arm]], one: str, other: str, key: di
     for metric in found[one].keys() - {run.setting.metric}:
         a, b = (found[name][metric] for name in (one, other))
         scale, unit = METRICS[metric.partition(",")[0]]
-        looks: dict[str, Any] = {"metric": metric, "scale": scale, "unit": unit, "example": "words", **seeds}
+        looks: dict[str, Any] = run.setting.looks() | {"metric": metric, "scale": scale, "unit": unit, **seeds}
         if a.values.ndim == 2:
             counted = ~np.isnan(a.values[0])
-            a, b = (arm._replace(values=arm.values[:, counted]) for arm in (a, b))
-        also.append(Part(key, a, b, setting=run.setting.name, **looks))
+            words = _words().test[counted]
+            a, b = (arm._replace(values=run.setting.independent(arm.values[:, counted], words)) for arm in (a, b))
+        also.append(Part(key, a, b, **looks))
     shared = [pd.DataFrame(seeds)]
     first, second = (found[name][run.setting.metric] for name in (one, other))
     return part(run, key, first, second, shared, also=tuple(sorted(also, key=lambda one: one.metric)))
