@@ -31,6 +31,7 @@ from kdcourse.claims import (
 )
 from kdcourse.claims.choices import Choices
 from kdcourse.claims.settings import SETTINGS
+from kdcourse.data.cmudict import Words
 
 pytestmark = pytest.mark.slow  # whole experiments
 
@@ -170,7 +171,7 @@ def test_a_stored_interval_can_be_made_again_from_the_stored_pairs(claim):
 
 def words_bench(monkeypatch):
     """Six words of three groups, and arms that train nothing."""
-    test = SimpleNamespace(about=pd.DataFrame({"group": ["a", "a", "b", "b", "c", "c"]}))
+    test = Words(pd.DataFrame({"group": ["a", "a", "b", "b", "c", "c"]}))
 
     def arms(run, names):
         values = np.random.default_rng(0).random((phonemes.BLOCKS, 6))
@@ -398,12 +399,21 @@ def test_the_ledger_is_read_from_where_the_course_is_carried(tmp_path, monkeypat
         ("fashion-mnist", 1, [], "1 choice made on validation; none on an edge that could be moved."),
         ("fashion-mnist", 3, ["lr"], "3 choices made on validation; on an edge: lr."),
         ("flights", 2, [], "2 choices made on validation by log-likelihood; none on an edge that could be moved."),
+        (
+            "fashion-mnist",
+            6,
+            [],
+            "6 choices made on validation; none on an edge that could be moved; 2 took all epochs of the budget.",
+        ),
     ],
 )
 def test_a_result_says_how_much_was_chosen_by_what_and_what_lies_on_an_edge(setting, count, edges, said):
     own = {"setting": setting, "arms": {"a": {"edges": edges}, "b": {}}}
     others = {"setting": "wordnet-glosses", "arms": {"a": {"edges": ["temperature"]}, "b": {}}}
-    settings = {setting: {"choices": [{}] * count}, "wordnet-glosses": {}}
+    chosen = [{"epochs": 5}, [0.01, 5], {"epochs": 20}, {"lr": 0.1}, {"epochs": 20}, {"epochs": 8}]
+    may = [20, 5, 20, 20, 20, None]
+    choices = [{"among": {"epochs": may[k]} if may[k] else {}, "chosen": chosen[k]} for k in range(count)]
+    settings = {setting: {"choices": choices if count > 3 else choices[:1] * count}, "wordnet-glosses": {}}
     assert claims.choices_made({"settings": settings, "parts": [own, others]}, setting) == said
 
 
@@ -414,7 +424,7 @@ def test_the_command_shows_everything_and_runs_with_progress(ledger_folder):
         (["soft-beats-hard"], 0, ["Not measured yet."]),
         (["--run", "soft-beats-hard", "--setting", "fashion-mnist"], 0,
          ["1 of 1: soft-beats-hard, fashion-mnist (0 minutes so far)", f"{here}.",
-          "9 choices made on validation; none on an edge that could be moved."]),
+          "9 choices made on validation; none on an edge that could be moved"]),
         (["soft-beats-hard"], 0,
          [yes, "Taught in: Hinton", "500 pictures: +2.0",
           "10 blocks × 2 initialisations × 2,000 pictures: better (yes for the claim)",

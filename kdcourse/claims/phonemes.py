@@ -242,7 +242,7 @@ def against(run, found: dict[str, dict[str, Arm]], one: str, other: str, key: di
         looks: dict[str, Any] = run.setting.looks() | {"metric": metric, "scale": scale, "unit": unit, **seeds}
         if a.values.ndim == 2:
             counted = ~np.isnan(a.values[0])
-            words = _words().test[counted]
+            words = run.data.test[counted]
             a, b = (arm._replace(values=run.setting.independent(arm.values[:, counted], words)) for arm in (a, b))
         also.append(Part(key, a, b, **looks))
     shared = [pd.DataFrame(seeds)]
