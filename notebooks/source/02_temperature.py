@@ -289,7 +289,7 @@ claims.show(
 )
 
 # %% [markdown]
-# Here, all students share a learning rate. In the full run, each arm chooses its own, and 7, 20 and more are tried. There, on garments, 4 to 10 costs less than half a point in three of four cases; in the fourth, small students with 5,000 pictures, perhaps more: {{ gain t-4-to-10 fashion-mnist width=32,examples=5000 is inconclusive }}.
+# Here, all share a learning rate; the full run tunes each. On garments, 4 to 10 costs less than half a point in three of four cases; in the fourth, small students with 5,000 pictures, perhaps more: {{ gain t-4-to-10 fashion-mnist width=32,examples=5000 is inconclusive }}.
 
 # %% [markdown]
 # On flights, 4 to 10 is as good as the best of the others. **On glosses it can harm.** With 50,000 of them, 4 to 10 stands at {{ gain t-4-to-10 wordnet-glosses width=64,examples=50000,epochs=32 is worse }}, and for the rarest third of the classes at {{ gain t-4-to-10 wordnet-glosses width=64,examples=50000,epochs=32,metric=accuracy,_rarest_third_of_the_classes is worse }}. Four times the epochs did not help.
