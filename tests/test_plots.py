@@ -155,6 +155,19 @@ def test_a_difference_is_hollow_where_it_cannot_tell(drawn, unclear, faces):
     assert [line.get_markerfacecolor() for line in marks] == faces
 
 
+@pytest.mark.parametrize("name", ["a", "equally misled, 50,000 pictures, all of them by the teacher"])
+def test_a_title_is_wrapped_for_what_long_names_leave_of_the_figure(drawn, name):
+    title = " ".join(["soft labels beat labels by -2 points"] * 4)
+    plots.differences({name: Comparison(2.0, 1.0, 3.0, 5, "better")}, title=title, xlabel="points")
+    figure, _ = drawn()
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    extent = ax._left_title.get_window_extent()
+    assert figure.bbox.x0 <= extent.x0 < extent.x1 <= figure.bbox.x1
+    assert extent.y1 <= figure.bbox.y1
+    assert "−2" in ax.get_title(loc="left")
+
+
 @pytest.mark.parametrize(
     ("counts", "said"), [([5, 5], "5 pairs"), ([9, 5], "5 or 9 pairs"), ([802, 707, 545], "545 to 802 pairs")]
 )

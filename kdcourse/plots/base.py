@@ -7,7 +7,6 @@ import html
 import io
 import re
 import sys
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,8 +114,7 @@ def signed(value: float, digits: int = 2) -> str:
 def set_title(ax: Axes, title: str) -> None:
     """The finding, from the left edge of the axes, wrapped so that the figure does not cut it off."""
     title = re.sub(r"(?<![\w.])-(?=\d)", "−", title)  # a minus sign, not a hyphen
-    characters = int(9 * (ax.figure.get_figwidth() - 0.9))  # type: ignore[union-attr]
-    ax.set_title(textwrap.fill(title, characters), fontsize=12, loc="left")
+    ax.set_title(title, fontsize=12, loc="left", wrap=True)
 
 
 def show(fig: Figure, alt: str) -> None:
