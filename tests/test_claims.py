@@ -418,13 +418,13 @@ def test_a_result_says_how_much_was_chosen_by_what_and_what_lies_on_an_edge(sett
 
 
 def test_the_command_shows_everything_and_runs_with_progress(ledger_folder):
-    here = "Yes, with 100, 500 and 5,000 pictures"
+    here = "Yes, with 100, 500, 5,000 and 50,000 pictures"
     yes = f"{here}; not measured yet on glosses, on flights and on words."
     for words, status, said in [
         (["soft-beats-hard"], 0, ["Not measured yet."]),
         (["--run", "soft-beats-hard", "--setting", "fashion-mnist"], 0,
          ["1 of 1: soft-beats-hard, fashion-mnist (0 minutes so far)", f"{here}.",
-          "9 choices made on validation; none on an edge that could be moved"]),
+          "12 choices made on validation; none on an edge that could be moved"]),
         (["soft-beats-hard"], 0,
          [yes, "Taught in: Hinton", "500 pictures: +2.0",
           "10 blocks × 2 initialisations × 2,000 pictures: better (yes for the claim)",

@@ -50,7 +50,7 @@ def blends(row, some):
 @pytest.mark.parametrize(
     ("name", "effect", "expected", "margin", "units"),
     [
-        ("soft-beats-hard", soft_and_hard, [2, 2, 2], 0, [40, 40, 10]),
+        ("soft-beats-hard", soft_and_hard, [2] * 4, 0, [40, 40, 10, 16]),
         ("low-data-gains-most", few_and_many, [2, 0], 0, [10, 10]),
         ("t-4-to-10", temperatures, [1.5] * 4, 0.5, [40, 10, 40, 10]),
         ("best-temperature-moves", moving_temperature, [1.2, 0.8, 0.7, 1.1], 0, [10] * 4),

@@ -24,7 +24,7 @@ class Setting:
     training : dict
         {training examples: epochs and batch size}: about as many passes as each can use, the same for every arm.
     sizes : tuple of int
-        Training examples with which soft labels are compared with labels. All garments are a matter of lesson 04.
+        Training examples with which soft labels are compared with labels.
     width : int
         Hidden units of the everyday student.
     widths : tuple of int
@@ -111,7 +111,7 @@ SETTINGS = {
                 5_000: {"epochs": 20, "batch_size": 128},
                 50_000: {"epochs": 10, "batch_size": 128},
             },
-            sizes=(100, 500, 5_000),
+            sizes=(100, 500, 5_000, 50_000),
             ratios=(2, 5, 10, 20, 50, 100, 200),
         ),
         Setting("spam-assassin", "mails", {}, sizes=(), width=4),
