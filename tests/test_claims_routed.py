@@ -39,23 +39,27 @@ def test_what_is_won_is_counted_place_by_place(setting):
         slices = [(test.about["group"] == "hard-ham-1").to_numpy(), np.ones(n, dtype=bool)]
     else:
         slices = [(test.labels >= 7).numpy(), np.ones(n, dtype=bool)]  # of ten classes, each rarer than the last
-    wanted, shares = [], []
+    wanted, by_chance, shares = [], [], []
     for budget in (n // 10, n // 5):
         # On validation, too, the student is right up to seven tenths: all that is asked was wrong.
         asks = max(range(budget + 1), key=lambda count: on_validation[n - count :].sum())
-        shares += [asks / n] * 4
+        shares += [asks / n] * 2
         for chosen in slices:
             routed = np.where(np.arange(n) >= n - asks, teacher, student)[chosen].mean()
             own, its = student[chosen].mean(), teacher[chosen].mean()
-            wanted += [100 * (routed - (own + its) / 2), 100 * (routed - own - asks / n * (its - own))]
+            wanted.append(100 * (routed - (own + its) / 2))
+            by_chance.append(100 * (routed - own - asks / n * (its - own)))
     assert means(result) == pytest.approx(wanted, abs=1e-3)
-    assert [part["key"]["share"] for part in result["parts"]] == [0.1] * 4 + [0.2] * 4
+    controls = [control for part in result["parts"] for control in part["also"]]
+    assert [one["mean"] for one in controls] == pytest.approx(by_chance, abs=1e-3)
+    assert {one["metric"] for one in controls} == {"accuracy, over asking at random"}
+    assert [part["key"]["share"] for part in result["parts"]] == [0.1] * 2 + [0.2] * 2
     assert [part["arms"]["a"]["chosen"]["share asked on test"] for part in result["parts"]] == pytest.approx(shares)
-    assert [part["covers"]["example"] for part in result["parts"][::2]] == 2 * [int(one.sum()) for one in slices]
+    assert [part["covers"]["example"] for part in result["parts"]] == 2 * [int(one.sum()) for one in slices]
 
 
 def test_a_student_that_is_always_right_asks_nothing():
     result, _, teacher, _ = measured("spam-assassin", wrong=0.0)
     assert {part["arms"]["a"]["chosen"]["share asked on test"] for part in result["parts"]} == {0.0}
-    assert means(result)[2] == pytest.approx(100 * (1 - teacher.mean()) / 2, abs=1e-3)
-    assert means(result)[1::2] == pytest.approx([0] * 4)
+    assert means(result)[1] == pytest.approx(100 * (1 - teacher.mean()) / 2, abs=1e-3)
+    assert [control["mean"] for part in result["parts"] for control in part["also"]] == pytest.approx([0] * 4)

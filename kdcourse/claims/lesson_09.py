@@ -27,13 +27,14 @@ def stack_with_distillation(run):
     taught_in="deployment guides; Chow 1970 on the rule of rejection; Viola and Jones 2001 on cascades",
     settings=("spam-assassin", "wordnet-glosses"),
     parts="slices and shares",
+    revised="That it beats asking at random was once counted as evidence; since then, it stands beside each part.",
     smallest=2.0,
 )
 def cascade_recovers_the_tail(run):
-    """Test accuracy of a cascade minus that of the student with half of its loss against the teacher won back, and as a
-    control minus that of a router that asks about as many examples at random. Asked is below a threshold of the
-    student's highest probability: on validation, each student chooses the one with the most right answers of those that
-    ask about at most 10 or 20 %. Slices: all, and the hard ones, which are ham that looks like spam, and the rarest
-    third of the classes. The students are those of lesson 05.
+    """Test accuracy of a cascade minus that of the student with half of its loss against the teacher won back; beside
+    it, as a control, minus that of a router that asks about as many examples at random. Asked is below a threshold of
+    the student's highest probability: on validation, each student chooses the one with the most right answers of those
+    that ask about at most 10 or 20 %. Slices: all, and the hard ones, which are ham that looks like spam, and the
+    rarest third of the classes. The students are those of lesson 05.
     """
     return routed.routes(run)

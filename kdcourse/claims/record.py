@@ -23,7 +23,7 @@ WORDS = {
     "method": ("by ", "{}", ""),
     "metric": ("in ", "{}", ""),
     "ratio": ("at ", "{}×", ""),
-    "share": ("with ", "{:.0%}", " asked"),
+    "share": ("with ", "≤ {:.0%}", " asked"),
     "shown": ("on ", "{}", ""),
     "side": ("", "{}", " the limit"),
     "slice": ("for ", "{}", ""),
