@@ -228,12 +228,12 @@ def test_another_unit_has_an_axis_of_its_own():
         (
             [["yes", "no"], ["cannot tell", "yes"], ["depends"], ["no", "depends"], ["no", "cannot tell"]],
             "Of 5 claims, none holds wherever it was measured, 2 are shown on some data sets only, "
-            "2 depend on the case, and 1 is nowhere shown to hold",
+            "2 hold in some cases only, and 1 is nowhere shown to hold",
         ),
         (
             [["yes"], ["yes"], ["yes", "no"], ["no"], ["depends"], ["cannot tell"], ["cannot tell"]],
             "Of 7 claims, 2 hold wherever they were measured (each on one data set), 1 is shown on some data sets "
-            "only, 1 holds nowhere, 1 depends on the case, and 2 are nowhere shown to hold",
+            "only, 1 holds nowhere, 1 holds in some cases only, and 2 are nowhere shown to hold",
         ),
     ],
 )

@@ -124,7 +124,7 @@ def enough_pairs(claim: Claim, found: dict | None) -> str:
         others = {part["unit"] for part in found["parts"]} - {unit}
         return f"{said}; no result{f' in {unit}' * bool(others)} is open."
     if not hidden:
-        return f"{said}; luck hides none of them."
+        return f"{said}; a run like this one shows them four times in five."
     largest = max(hidden, key=hidden.__getitem__)
     where = f"{len(hidden)} of {len(found['parts'])} {claim.parts}"
     return f"{said}; luck may hide larger ones in {where}, up to {hidden[largest]:.1f} {unit} ({largest})."

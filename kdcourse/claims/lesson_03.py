@@ -29,7 +29,7 @@ TEACHER, TEACHER_WIDTH = {"lr": 0.004, "weight_decay": 0.25, "epochs": 8}, 256
     taught_in="Hinton, Vinyals and Dean 2015, section 2; the default of most libraries",
     settings=("fashion-mnist", "wordnet-glosses", "flights"),
     parts="transfer-set sizes",
-    revised="The margin was set after a first run, which had none, had found less than that; the second run has fresh "
+    revised="A first run had no margin; it was set once that run had found a smaller effect. The second run has fresh "
     "weights and, of 500, fresh pictures. Where a choice lay on an edge, that case chose again from a wider grid.",
     smallest=0.5,
 )

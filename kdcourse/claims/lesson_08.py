@@ -3,10 +3,7 @@
 from kdcourse.claims.phonemes import against, arms
 from kdcourse.claims.record import claim
 
-PLAN = (
-    "Five blocks of words were to show an effect of 1 point. They differ more than that plan had assumed, so smaller "
-    "effects than 2 or 3 points may be hidden."
-)
+PLAN = "Five blocks of words were to show an effect of 1 point; they differ more than that plan had assumed."
 
 
 @claim(
@@ -38,8 +35,8 @@ def soft_beats_sampled(run):
     taught_in="Agarwal et al. 2023; Gu et al. 2023",
     settings=("cmudict",),
     revised=f"{PLAN} In a first run, the arm with the same loss had no warm start; since then, it has the same one. "
-    "A first interval, too short for 5 seeds, called half on-policy worse. All were measured again for two slices; "
-    "before, sampled tokens had lost to soft targets.",
+    "A first interval, too short for 5 seeds, called half on-policy worse. All were measured again for two slices: "
+    "sampled tokens had lost to soft targets before, and since then that is open.",
     smallest=1.0,
     planned=True,
 )

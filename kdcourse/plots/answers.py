@@ -11,7 +11,7 @@ KINDS = {  # of claims, by their answers in all settings: how one is said, and s
     "everywhere": ("holds wherever it was measured", "hold wherever they were measured"),
     "somewhere": ("is shown on some data sets only", "are shown on some data sets only"),
     "nowhere": ("holds nowhere", "hold nowhere"),
-    "depends": ("depends on the case", "depend on the case"),
+    "depends": ("holds in some cases only", "hold in some cases only"),
     "open": ("is nowhere shown to hold", "are nowhere shown to hold"),
 }
 
