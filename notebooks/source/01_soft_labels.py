@@ -532,7 +532,7 @@ print(f"loss {losses_seen}, on test {share:.0%} right")
 #
 # - Store the teacher's logits, not only its labels: four bytes per class and example.
 # - A class that the student never sees? Set its bias on validation, in the hard-label model too.
-# - Expect less with more pictures: {{ gain soft-beats-hard fashion-mnist examples=5000 is better }} with 5,000. Before you credit soft labels, run arg-max, label smoothing and a linear model.
+# - Expect less with more pictures: {{ gain soft-beats-hard fashion-mnist examples=5000 is better }} with 5,000; with 50,000, {{ gain soft-beats-hard fashion-mnist examples=50000 is inconclusive }} may be nothing. Before you credit soft labels, run arg-max, label smoothing and a linear model.
 
 # %% [markdown]
 # ## Check yourself

@@ -215,7 +215,7 @@ plots.differences(
 # No loss from being too sure is shown: at T = 4, such a teacher says what the sound one says at T = 1, and validation chooses T. *Smoothed* is compared with its plain twin. There is only one such pair of teachers, so the interval leaves out the luck of training them.
 
 # %% [markdown]
-# The cost depends on the task: in the full run of lesson 08, one sample each costs {{ size soft-beats-sampled cmudict against=1_sample,metric=phoneme_accuracy is better }} points. In another, a smoothed teacher costs {{ size smoothed-teacher-teaches-worse fashion-mnist temperature=10 is worse }} points at T = 10.
+# The cost differs: in the full run of lesson 08, one sample each costs {{ size soft-beats-sampled cmudict against=the_same_sample,metric=phoneme_accuracy is better }} points of phonemes. In another, a smoothed teacher costs {{ size smoothed-teacher-teaches-worse fashion-mnist temperature=10 is worse }} points at T = 10.
 
 # %% [markdown]
 # Repair: ask for log-probabilities, or for several samples. Ask what your teacher was trained on. Fit *its* temperature on validation labels:
@@ -543,7 +543,7 @@ for name, term in {"as found": broken_term, "mended": mended_term}.items():
 # %% [markdown]
 # ## The opposite myth
 #
-# "Distillation always makes a model much worse", or "a student keeps 95 % of the teacher at a tenth to a fiftieth of the cost"? The full runs of lessons 00 and 04 test both. There, 95 % of the teacher's accuracy is {{ b 95-percent-at-10x fashion-mnist student=CNN,ratio=10,examples=50000 is better }} %.
+# "Distillation always makes a model much worse", or "a student keeps 95 % of the teacher at a tenth to a fiftieth of the size"? The full runs of lessons 00 and 04 test both. There, 95 % of the teacher's accuracy is {{ b 95-percent-at-10x fashion-mnist student=CNN,ratio=10,examples=50000 is better }} %.
 #
 # | right on test | 50,000 pictures | 5,000 pictures |
 # |---|---|---|
@@ -553,7 +553,7 @@ for name, term in {"as found": broken_term, "mended": mended_term}.items():
 # 50× smaller, CNNs are {{ a above-20x-gap fashion-mnist student=CNN,side=over,ratio=50,examples=50000 is worse }} and {{ a above-20x-gap fashion-mnist student=CNN,side=over,ratio=50,examples=5000 is better }} points behind their teacher.
 
 # %% [markdown]
-# Neither holds *always*. A smaller copy of the teacher keeps 95 % at 10×, and with all pictures at 50×; another family does not. At the same size, soft labels *beat* labels, in lesson 00 by {{ gain soft-beats-hard fashion-mnist examples=500 is better }} with 500 pictures.
+# Neither holds *always*. A copy of the teacher keeps 95 % with 10× fewer parameters, and with all pictures 50×; another family does not. At the same size, soft labels *beat* labels, in lesson 00 by {{ gain soft-beats-hard fashion-mnist examples=500 is better }} with 500 pictures.
 
 # %% [markdown]
 # ## From symptom to check

@@ -383,16 +383,16 @@ plots.routes(routes, title=found)
 # Dashed is the control: as many examples, drawn at random. Mails stop where asking more gave no more right answers on validation.
 
 # %% [markdown]
-# **The full run** asks about a tenth at most. Over asking at random, the dashed line, the router wins {{ gain cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=random_routing is better }} on all mails. Hard ham is too small a slice to show a difference: {{ gain cascade-recovers-the-tail spam-assassin slice=hard_ham,share=0.1,against=random_routing is inconclusive }}.
+# **The full run** asks about a tenth at most. Over asking at random, the dashed line, the router wins {{ gain cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,metric=accuracy,_over_asking_at_random is better }} on all mails. Hard ham is too small a slice to show a difference: {{ gain cascade-recovers-the-tail spam-assassin slice=hard_ham,share=0.1,metric=accuracy,_over_asking_at_random is inconclusive }}.
 
 # %% [markdown]
-# On all glosses it wins {{ gain cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=random_routing is better }}, on the rare third of the classes {{ gain cascade-recovers-the-tail wordnet-glosses slice=rarest_third_of_classes,share=0.1,against=random_routing is better }}.
+# On all glosses it wins {{ gain cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,metric=accuracy,_over_asking_at_random is better }}, on the rare third of the classes {{ gain cascade-recovers-the-tail wordnet-glosses slice=rarest_third_of_classes,share=0.1,metric=accuracy,_over_asking_at_random is better }}.
 
 # %% [markdown]
-# **Does it win back most of what the student loses against its teacher?** On all mails, yes: it goes from {{ beside:student cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }} to {{ a cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }} % right, and the teacher has {{ beside:teacher cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1,against=half_of_the_loss_won_back is better }} %.
+# **Does it win back most of what the student loses against its teacher?** On all mails, yes: it goes from {{ beside:student cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1 is better }} to {{ a cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1 is better }} % right, and the teacher has {{ beside:teacher cascade-recovers-the-tail spam-assassin slice=all_mail,share=0.1 is better }} %.
 
 # %% [markdown]
-# On glosses it wins back less than half: it goes from {{ beside:student cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} to {{ a cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} % right, and the teacher has {{ beside:teacher cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1,against=half_of_the_loss_won_back is worse }} %. With a fifth asked, it is still {{ size cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.2,against=half_of_the_loss_won_back is worse }} points below half-way.
+# On glosses it wins back less than half: it goes from {{ beside:student cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1 is worse }} to {{ a cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1 is worse }} % right, and the teacher has {{ beside:teacher cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.1 is worse }} %. With a fifth asked, it is still {{ size cascade-recovers-the-tail wordnet-glosses slice=all_glosses,share=0.2 is worse }} points below half-way.
 
 # %% [markdown]
 # **It cannot mend what the teacher does not know.** The mails' teacher gets some hard ham wrong itself, and a student that is confidently wrong never asks.
