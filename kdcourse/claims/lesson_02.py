@@ -75,7 +75,7 @@ def _gains_differ(run, key, *tables, name="gain of soft labels over labels"):
     revised="The margin, that of the lesson, was added after a first run, which could not call two ranges equal. A "
     "second run judged, case by case, whether these temperatures are better; since then, all cases must be no worse. "
     "50,000 glosses came later. Last, the others, 1, 2 and 20 until then, could go on where their choice lay on an "
-    "edge; with 50,000 glosses, they then chose T = 1 again, but all epochs in place of a quarter of them.",
+    "edge.",
     smallest=0.5,
     planned=True,
 )
