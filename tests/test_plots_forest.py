@@ -11,6 +11,7 @@ import pytest
 from PIL import ImageFont
 
 from kdcourse import plots
+from kdcourse.plots.answers import DIFFERENT
 from kdcourse.plots.forest import COLOURS, MIDDLE, NARROW, WIDE
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -140,7 +141,7 @@ def test_an_interval_that_is_too_long_ends_in_an_arrow_with_its_numbers_beside_i
 
 def test_the_first_mark_is_thick_and_where_it_depends_the_first_with_each_answer():
     several = [plots.Mark(k, k - 0.5, k + 0.5, answer) for k, answer in enumerate(["yes", "no", "yes", "no", "yes"])]
-    for answer, thick in [("yes", ["yes main"]), ("depends", ["no main", "yes main"])]:
+    for answer, thick in [("yes", ["yes main"]), *[(one, ["no main", "yes main"]) for one in DIFFERENT]]:
         root = parsed([plots.Row("", "a", "", "points", answer, (0, math.inf), several)])
         drawn = [node.get("class") for node in root.iter(f"{SVG}g")]
         assert len(drawn) == 5
@@ -231,6 +232,18 @@ def test_another_unit_has_an_axis_of_its_own():
             "2 hold in some cases only, and 1 is nowhere shown to hold",
         ),
         (
+            [
+                ["yes in part"],
+                ["yes", "yes in part"],
+                ["yes in part", "no"],
+                ["yes", "yes in part", "cannot tell"],
+                ["no in part"],
+                ["no", "no in part"],
+            ],
+            "Of 6 claims, none holds wherever it was measured, 2 hold in part and fail nowhere, 1 is shown on some "
+            "data sets only, 1 holds in some cases only, and 2 are nowhere shown to hold",
+        ),
+        (
             [["yes"], ["yes"], ["yes", "no"], ["no"], ["depends"], ["cannot tell"], ["cannot tell"]],
             "Of 7 claims, 2 hold wherever they were measured (each on one data set), 1 is shown on some data sets "
             "only, 1 holds nowhere, 1 holds in some cases only, and 2 are nowhere shown to hold",
@@ -247,7 +260,10 @@ def test_bad_rows_are_refused_by_name():
         plots.forest([], title="t")
     with pytest.raises(ValueError, match="marks must not be empty"):
         plots.forest([row._replace(marks=[])], title="t")
-    with pytest.raises(ValueError, match="answer must be one of 'yes', 'no', 'cannot tell', 'depends', got 'maybe'"):
+    with pytest.raises(
+        ValueError,
+        match="answer must be one of 'yes', 'no', 'cannot tell', 'depends', 'yes in part', 'no in part', got 'maybe'",
+    ):
         plots.forest([row._replace(answer="maybe")], title="t")
     with pytest.raises(ValueError, match="answer must be one of 'yes', 'no', 'cannot tell', got 'depends'"):
         plots.forest([row._replace(marks=[row.marks[0]._replace(answer="depends")])], title="t")

@@ -244,6 +244,8 @@ def test_a_row_for_each_setting_and_unit_and_no_mark_with_another_unit(found):
     (row,) = claims_forest.ledger()
     assert row.standing == ""  # of one setting, its answer says it
     assert rows[2].region[0] == -0.01
+    found(NOISE, part(1, 2), part(-1, 2), part(1, 2, "flights"))
+    assert {row.standing for row in claims_forest.ledger()} == {"holds in 1 of 2, in part in 1"}
 
 
 def test_the_page_of_a_claim_in_two_settings(found, tmp_path, monkeypatch):

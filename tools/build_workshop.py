@@ -15,12 +15,6 @@ from kdcourse import claims
 SCHEDULE = ROOT / "workshop" / "schedule.md"
 OUT = ROOT / "build" / "workshop"
 HEADINGS = ("Say", "Run while you talk", "Stop and ask", "Likely questions", "Late")
-OPTIONS = {
-    "yes": "**Yes**, in all that was measured",
-    "no": "**No**",
-    "depends": "**It depends** on the data, the size, the teacher",
-    "cannot tell": "**We cannot tell** from these runs",
-}
 
 
 def clock(minutes):

@@ -21,7 +21,9 @@ def ledger(link="{}"):
     for claim in claims.CLAIMS:
         found = claims.result(claim.name)
         settings = measured_settings(claim, found)
-        standing = claims.standing(claim, found).partition(" setting")[0] if len(settings) > 1 else ""
+        verdicts = [claims.conclude(claim, found, setting).verdict for setting in settings]
+        standing = f"holds in {verdicts.count('yes')} of {len(settings)}" if len(settings) > 1 else ""
+        standing += f", in part in {verdicts.count('yes in part')}" if standing and "yes in part" in verdicts else ""
         for setting in settings:
             for unit in dict.fromkeys(part["unit"] for part in parts_in(found, setting)):
                 parts = [part for part in parts_in(found, setting) if part["unit"] == unit]
@@ -78,20 +80,13 @@ def clearness(claim, part):
 
 
 def answers():
-    """{what a claim says: its answers, one for each setting}, of those that are measured.
-
-    Where cases differ and none speaks for the claim, we cannot tell.
-    """
+    """{what a claim says: its answers, one for each setting}, of those that are measured."""
     results = {claim: claims.result(claim.name) for claim in claims.CLAIMS}
     return {
-        claim.wording: [_answer(claims.conclude(claim, found, setting)) for setting in measured_settings(claim, found)]
+        claim.wording: [claims.conclude(claim, found, setting).verdict for setting in measured_settings(claim, found)]
         for claim, found in results.items()
         if found
     }
-
-
-def _answer(conclusion):
-    return "cannot tell" if conclusion.verdict == "depends" and not conclusion.yes else conclusion.verdict
 
 
 def finding():

@@ -16,6 +16,7 @@ from kdcourse.claims.verdicts import measured_settings
 
 AGAIN = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "claims.json"
 SIGNS = {"yes": "✓", "no": "✗", "depends": "±", "cannot tell": "?", "not measured": "…"}
+SIGNS |= {"yes in part": "✓?", "no in part": "✗?"}
 
 
 def claims_page(known):

@@ -7,7 +7,8 @@ from kdcourse.claims.record import PLACES, Claim, values_of, words
 from kdcourse.claims.verdicts import answer, conclude, key_of, listed, measured_settings, setting_of
 
 ANSWERS = ("yes", "no", "cannot tell")
-HEADS = {"yes": "Yes", "no": "No", "cannot tell": "We cannot tell", "depends": "It depends"}
+HEADS = {"yes": "Yes", "no": "No", "cannot tell": "We cannot tell"}
+HEADS |= {"depends": "It depends", "yes in part": "Yes in part", "no in part": "No in part"}
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 NO_ARTICLE = ("all mail", "hard ham")  # slices that are no "the"
 LONGEST = 100  # characters in which parts are named; where it takes more they are counted
@@ -141,8 +142,8 @@ def _body(claim, setting, parts):
             counted = one == most and len(keys[one]) > 2 and one != verdict
             where = _where(claim, keys[one], len(parts), setting, counted)
             clauses.append(_clause(claim.holds == "each", one, where) + (excluded if one == "cannot tell" else ""))
-    each = claim.holds == "each" and not {"yes", "no"} <= keys.keys()  # "Yes for ...; for ... we cannot tell"
-    return _Body(None if each else verdict, clauses, None, excluded)
+    begun = claim.holds == "each" and verdict != "depends"  # "Yes for ...; for ... we cannot tell"
+    return _Body(None if begun else verdict, clauses, None, excluded)
 
 
 def _telling_apart(parts):

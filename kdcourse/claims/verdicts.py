@@ -53,8 +53,9 @@ def answer(claim: Claim, part: dict) -> str:
 class Conclusion(NamedTuple):
     """The keys of a claim's parts by their answers, and the one answer of the claim: its verdict.
 
-    `verdict` is "yes", "no" or "cannot tell"; "depends" where each part stands on its own and they differ; and
-    "not measured" where there are none.
+    `verdict` is "yes", "no" or "cannot tell". Where each part stands on its own and they differ, it is "depends" if
+    some say yes and others no, and "yes in part" or "no in part" if the others cannot tell. It is "not measured" where
+    there are none.
     """
 
     yes: list[Key]
@@ -66,8 +67,8 @@ class Conclusion(NamedTuple):
 def conclude(claim: Claim, found: dict | None, setting: str | None = None) -> Conclusion:
     """What a result says about its claim in one setting; without one, in all of them.
 
-    Nothing is pooled: over settings, the verdict is the one that all of them have, or else "depends". So it is over
-    what a size is judged by: a student may be 50 times smaller, and 4 times faster.
+    Nothing is pooled: settings stand each on their own, and so does what a size is judged by: a student may be 50 times
+    smaller, and 4 times faster.
 
     Examples
     --------
@@ -75,7 +76,7 @@ def conclude(claim: Claim, found: dict | None, setting: str | None = None) -> Co
     >>> numbers = [{"low": 0.1, "high": 0.3}, {"low": -0.3, "high": 0.2}]
     >>> parts = [{"key": {"examples": n}, "margin": 0, **one} for n, one in zip((100, 500), numbers, strict=True)]
     >>> conclude(find("soft-beats-hard")[0], {"parts": parts}).verdict
-    'depends'
+    'yes in part'
     """
     keys: dict[str, list[Key]] = {"yes": [], "no": [], "cannot tell": []}
     answers: dict[tuple, list[str]] = {}
@@ -84,18 +85,24 @@ def conclude(claim: Claim, found: dict | None, setting: str | None = None) -> Co
             one = answer(claim, part)
             keys[one].append(key_of(part))
             answers.setdefault((setting_of(part), part["key"].get("by")), []).append(one)
-    verdicts = {_verdict(claim.holds, several) for several in answers.values()}
-    verdict = "depends" if len(verdicts) > 1 else "".join(verdicts) or "not measured"
-    return Conclusion(keys["yes"], keys["no"], keys["cannot tell"], verdict)
+    verdicts = [one for several in answers.values() for one in _verdicts(claim.holds, several)]
+    return Conclusion(*keys.values(), _in_one(verdicts) if verdicts else "not measured")
 
 
-def _verdict(holds, answers):
-    first, other = {"all": ("no", "yes"), "any": ("yes", "no"), "each": ("", "")}[holds]
-    if first in answers:
-        return first
-    if len(set(answers)) == 1:
-        return answers[0]
-    return "cannot tell" if other else "depends"
+def _verdicts(holds, answers):
+    """What parts say: together, or each on its own."""
+    if holds == "each" or len({*answers}) == 1:
+        return answers
+    decisive = {"all": "no", "any": "yes"}[holds]
+    return [decisive if decisive in answers else "cannot tell"]
+
+
+def _in_one(verdicts):
+    if len({*verdicts}) == 1:
+        return verdicts[0]
+    if {"yes", "no"} <= {*verdicts}:
+        return "depends"
+    return "yes in part" if "yes" in verdicts else "no in part"
 
 
 def measured_settings(claim: Claim, found: dict | None) -> list[str]:
@@ -105,7 +112,9 @@ def measured_settings(claim: Claim, found: dict | None) -> list[str]:
 
 
 def standing(claim: Claim, found: dict | None) -> str:
-    """In how many settings a claim holds, and in which; nothing is pooled.
+    """In how many settings a claim holds, and in which; where the rest is open, also in which it holds in part.
+
+    Nothing is pooled.
 
     Examples
     --------
@@ -116,9 +125,13 @@ def standing(claim: Claim, found: dict | None) -> str:
     'holds in 2 of 3 settings: garments and flights'
     """
     settings = measured_settings(claim, found)
-    held = [PLACES.get(one, one) for one in settings if conclude(claim, found, one).verdict == "yes"]
-    names = f": {listed(held)}" if held else ""
-    return f"holds in {len(held)} of {len(settings)} setting{'s' * (len(settings) != 1)}{names}" if settings else ""
+    held, partly = (
+        [PLACES.get(one, one) for one in settings if conclude(claim, found, one).verdict == verdict]
+        for verdict in ("yes", "yes in part")
+    )
+    said = f"holds in {len(held)} of {len(settings)} setting{'s' * (len(settings) != 1)}"
+    said += (f": {listed(held)}" if held else "") + (f"; in part on {listed(partly)}" if partly else "")
+    return said if settings else ""
 
 
 def setting_of(part: dict) -> str:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 from kdcourse.plots.base import signed
 
 ANSWERS = {"yes": "all in the shaded part", "no": "none in it", "cannot tell": "across its edge"}
+DIFFERENT = ("depends", "yes in part", "no in part")  # of a row whose marks differ
 KINDS = {  # of claims, by their answers in all settings: how one is said, and several
     "everywhere": ("holds wherever it was measured", "hold wherever they were measured"),
+    "partly": ("holds in part and fails nowhere", "hold in part and fail nowhere"),
     "somewhere": ("is shown on some data sets only", "are shown on some data sets only"),
     "nowhere": ("holds nowhere", "hold nowhere"),
     "depends": ("holds in some cases only", "hold in some cases only"),
@@ -37,11 +39,12 @@ class Row(NamedTuple):
     unit : str
         Rows whose units begin with the same word share an axis.
     answer : str
-        What the marks come to: "yes", "no", "cannot tell", or "depends" where each has an answer of its own.
+        What the marks come to: "yes", "no", "cannot tell"; or "depends" (on yes or no), "yes in part" or "no in part"
+        (the rest is open), where each has an answer of its own.
     region : (float, float)
         Where the claim says that the effect lies, as (0.5, inf).
     marks : sequence of Mark
-        The first is drawn thick and has its numbers beside it; where it depends, the first with each answer is thick.
+        The first is drawn thick and has its numbers beside it; where they differ, the first with each answer is thick.
     link : str
         Where the label leads.
     standing : str
@@ -65,7 +68,7 @@ def finding(answers: Mapping[str, Sequence[str]]) -> str:
     Parameters
     ----------
     answers : {claim: its answers, one for each setting}
-        "yes", "no", "depends" or "cannot tell".
+        As those of rows.
 
     Examples
     --------
@@ -89,12 +92,14 @@ def finding(answers: Mapping[str, Sequence[str]]) -> str:
 def over_settings(answers: Sequence[str]) -> str:
     """Which of `KINDS` a claim is, by its answers in all settings.
 
-    >>> over_settings(["cannot tell", "no"])
-    'open'
+    >>> over_settings(["cannot tell", "no"]), over_settings(["yes", "yes in part"])
+    ('open', 'partly')
     """
-    if len({*answers}) == 1:
-        return {"yes": "everywhere", "no": "nowhere", "cannot tell": "open"}.get(answers[0], answers[0])
-    return "somewhere" if "yes" in answers else "depends" if "depends" in answers else "open"
+    if len({*answers}) == 1 and answers[0] in (alike := {"yes": "everywhere", "no": "nowhere"}):
+        return alike[answers[0]]
+    if {*answers} <= {"yes", "yes in part"}:
+        return "partly"
+    return "somewhere" if "yes" in answers else "depends" if {"depends", "yes in part"} & {*answers} else "open"
 
 
 def words(rows: Sequence[Row]) -> str:
@@ -113,14 +118,14 @@ def effect(mark: Mark) -> str:
 
 
 def numbers(row: Row) -> str:
-    """What stands beside a row: the numbers of its first mark, or where it depends the span of its effects."""
-    if row.answer != "depends":
+    """What stands beside a row: the numbers of its first mark, or where answers differ the span of its effects."""
+    if row.answer in ANSWERS:
         return effect(row.marks[0])
     return " to ".join(signed(pick(mark.mean for mark in row.marks)) for pick in (min, max))
 
 
 def tally(row: Row) -> str:
-    """The answer of a row; where it depends, how often each came."""
+    """The answer of a row; where they differ, how often each came."""
     counts = Counter(mark.answer for mark in row.marks)
     said = (f"{counts[answer]} {answer.replace('cannot tell', '?')}" for answer in ANSWERS if counts[answer])
-    return ", ".join(said) if row.answer == "depends" else row.answer
+    return row.answer if row.answer in ANSWERS else ", ".join(said)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kdcourse._arguments import one_of
-from kdcourse.plots.answers import ANSWERS, Row, effect, numbers, words
+from kdcourse.plots.answers import ANSWERS, DIFFERENT, Row, effect, numbers, words
 
 STYLES = {"yes": "yes", "no": "no", "cannot tell": "unsure"}
 WIDE, MIDDLE, NARROW = 840, 690, 340  # of the README, of the site, of a phone: pixels
@@ -72,7 +72,7 @@ def forest(rows: Sequence[Row], *, title: str, width: int = WIDE, inline: bool =
     if not rows:
         raise ValueError("rows must not be empty")
     for row in rows:
-        one_of("answer", row.answer, [*ANSWERS, "depends"])
+        one_of("answer", row.answer, [*ANSWERS, *DIFFERENT])
         for mark in row.marks:
             one_of("answer", mark.answer, list(ANSWERS))
         if not row.marks:
@@ -221,14 +221,14 @@ class _Page:
         self.path("shade", f"M{start:.5g} {top + 1}H{end:.5g}v{height - 2}H{start:.5g}z")
         self.write(self.setting, middle + 4, row.setting, "small muted")
         first = {mark.answer: k for k, mark in reversed([*enumerate(row.marks)])}
-        main = set(first.values()) if row.answer == "depends" else {0}
+        main = {0} if row.answer in ANSWERS else set(first.values())
         for k in sorted(range(len(row.marks)), key=lambda k: (k in main, -k)):
             spread = 0 if main == {0} == {k} else (k / max(len(row.marks) - 1, 1) - 0.5) * (ROW - 12)
             self.mark(row.marks[k], middle + spread, "main" if k in main else "part", place)
         for k, pair in enumerate(row.marks[0].pairs):
             at = middle + 10 + 5 * (k % 3) / 2
             self.elements.append(f'<circle class="pair muted" cx="{place(pair):.5g}" cy="{at:.5g}" r="2"/>')
-        counts = Counter(mark.answer for mark in row.marks) if row.answer == "depends" else {row.answer: row.answer}
+        counts = {row.answer: row.answer} if row.answer in ANSWERS else Counter(mark.answer for mark in row.marks)
         x = self.right + 12
         for answer in sorted(counts, key=[*ANSWERS].index):
             self.shape(answer, x, middle, 4.5)
