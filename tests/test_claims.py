@@ -427,7 +427,7 @@ def test_the_command_shows_everything_and_runs_with_progress(ledger_folder):
           "12 choices made on validation; none on an edge that could be moved"]),
         (["soft-beats-hard"], 0,
          [yes, "Taught in: Hinton", "500 pictures: +2.0",
-          "10 blocks × 2 initialisations × 2,000 pictures: better (yes for the claim)",
+          "10 blocks × 2 initialisations × 2,000 pictures: yes",
           "20 of 20 pairs above zero", "soft_weight 1", "What would change our mind: An interval wholly above zero",
           "Measure it again: kdcourse claims --run soft-beats-hard"]),
         ([], 0, [yes]),

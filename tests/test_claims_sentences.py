@@ -258,6 +258,72 @@ def test_settings_are_named_one_by_one(garments, glosses, flights, sentence):
     assert claims.plain(claim, found, "flights") == alone[flights]
 
 
+# ---- what a yes does not say ----
+
+
+def little(how_many, *also, supports="better", answers="yy", unit="points"):
+    """Yes by 0.6 to 0.9 points, of which `how_many` are of interest; `also` stands beside the parts that come first."""
+    claim = a_claim(supports, smallest=how_many)
+    found = result(claim, [LETTERS[one] for one in answers], [{"class": name} for name in ("bag", "coat")])
+    for part, metrics in zip(found["parts"], also, strict=False):
+        part["also"] = [{"metric": metric, "low": low, "high": high} for metric, low, high in metrics]
+    for part in found["parts"]:
+        part["unit"] = unit
+    return claims.plain(claim, found)
+
+
+def test_a_yes_by_less_than_what_is_of_interest_says_so():
+    assert little(1.0) == "Yes, for bags and coats (by less than the 1 point of interest)."
+    assert little(1.0, supports="worse") == "Yes, for bags and coats (by less than the 1 point of interest)."
+    assert little(1.0, unit="nats") == "Yes, for bags and coats (by less than the 1 nat of interest)."
+    for enough in (0.9, None):
+        assert little(enough) == "Yes, for bags and coats."
+    assert little(2.0, supports="not worse") == "Yes, for bags and coats."  # no loss is no little gain
+    assert little(1.0, answers="yc") == (
+        f"Yes for bags (by less than the 1 point of interest); for coats we cannot tell {OPEN}."
+    )
+    assert little(2.0, answers="nn") == "No, for bags and coats."
+
+
+def test_a_yes_with_the_opposite_beside_it_says_where():
+    worse, better, open_ = ("calibration", -2, -1), ("calibration", 1, 2), ("recall", -1, 1)
+    assert little(None, [worse, open_], [worse]) == "Yes, for bags and coats (but worse in calibration)."
+    assert little(None, [("recall", -2, -1), worse], [worse]) == (
+        "Yes, for bags and coats (but worse in recall and calibration)."
+    )
+    assert little(None, [worse]) == "Yes, for bags and coats (one of them worse in calibration)."
+    assert little(1.0, [worse], [worse]) == (
+        "Yes, for bags and coats (by less than the 1 point of interest, but worse in calibration)."
+    )
+    assert little(None, [better, open_], [open_]) == "Yes, for bags and coats."
+    assert little(None, [worse], supports="not worse") == "Yes, for bags and coats (one of them worse in calibration)."
+    assert little(None, [better], supports="worse") == "Yes, for bags and coats (one of them better in calibration)."
+    assert little(None, [worse], supports="worse") == "Yes, for bags and coats."
+    assert little(None, [worse], answers="ny") == "It depends: yes for coats; no for bags."
+
+
+def test_a_verdict_that_a_bootstrap_does_not_share_says_so():
+    other = "A bootstrap, which assumes no normal distribution, gives [-0.1, +1] and another verdict, inconclusive."
+    for answers, notes, sentence in [
+        ("ny", [other], "It depends: yes for coats; no for bags (not by a bootstrap)."),
+        ("yy", [other], "Yes, for bags and coats (one of them not by a bootstrap)."),
+        ("yy", [other, other], "Yes, for bags and coats (not by a bootstrap)."),
+        ("yy", [other.replace("another verdict, inconclusive", "the same verdict")], "Yes, for bags and coats."),
+        ("cc", [other], f"We cannot tell, for bags and coats {OPEN}."),
+    ]:
+        found = result(a_claim(), [LETTERS[one] for one in answers], [{"class": name} for name in ("bag", "coat")])
+        for part, note in zip(found["parts"], notes, strict=False):
+            part["note"] = note
+        assert claims.plain(a_claim(), found) == sentence
+
+
+def test_in_several_settings_it_stands_behind_the_place():
+    claim = a_claim(settings=("fashion-mnist", "flights"), smallest=1.0)
+    found = together(*(result(claim, ["yes"], [{}], name) for name in claim.settings))
+    found["parts"][1]["high"] = 1.5
+    assert claims.plain(claim, found) == ("Yes on garments (by less than the 1 point of interest) and on flights.")
+
+
 # ---- every combination of answers ----
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from toy_bench import by_order, flat, found, means, settings, trap, which
+from toy_bench import by_order, flat, found, ids, means, settings, trap, which
 from toy_bench import world as sure_world
 
 pytestmark = pytest.mark.slow  # whole experiments
@@ -94,10 +94,15 @@ def uneven(row, some, name):
     return errs(getattr(some, name), shares)
 
 
-def test_the_class_that_loses_most_against_the_teacher_on_validation_is_compared_with_the_others_on_test():
+def uneven_world():
     bench = world(uneven)
     for split in (bench.data.validation, bench.data.test):
         split.teacher_logits[(split.labels == 7).nonzero().flatten()[:90]] = torch.eye(CLASSES)[8]
+    return bench
+
+
+def test_the_class_that_loses_most_against_the_teacher_on_validation_is_compared_with_the_others_on_test():
+    bench = uneven_world()
     result, test = found("gap-is-not-uniform", bench), bench.data.test
     labels = test.labels.numpy()
     gap = teacher_is_right(test) - 1 + np.select([labels == 3, labels == 6, labels == 7], [0.25, 0.45, 0.45])
@@ -106,6 +111,18 @@ def test_the_class_that_loses_most_against_the_teacher_on_validation_is_compared
     # The luck of a student is in all its classes, and cancels.
     assert np.ptp(np.subtract(part["pairs"]["a"], part["pairs"]["b"])) < 0.01
     assert (part["key"], part["n"], part["verdict"]) == ({"slice": "worst class"}, 10, "better")
+
+
+def test_the_average_gap_and_that_of_the_class_with_the_largest_on_validation_are_compared_with_a_limit():
+    bench = uneven_world()
+    result, test = found("average-hides-slices", bench), bench.data.test
+    labels, calls = test.labels.numpy(), [uneven(row, bench.data, "test").argmax(1) for row in final(bench)]
+    gap = teacher_is_right(test) - (calls == labels)
+    assert {row.width for row in final(bench)} == {64}
+    assert ids(result) == ["slice=all pictures,side=under", "slice=worst class,side=over"]
+    assert means(result) == pytest.approx([10 - 100 * gap.mean(), 100 * gap[:, labels == 3].mean() - 10], abs=1e-3)
+    assert result["parts"][1]["verdict"] == "better"
+    assert result["parts"][1]["covers"]["example"] == (labels == 3).sum()
 
 
 # ---- hard and rare examples ----

@@ -51,13 +51,18 @@ def test_students_are_shown_other_pictures_and_as_many(made):
 
     bench = world(effect)
     result = found("wrong-distribution-ruins", bench)
-    names = ["confident pictures", "few pictures", "half the classes", "digits", "one photograph", "noise"]
+    names = ["confident pictures", "half the classes", "digits", "one photograph", "noise"]
     assert ids(result) == [f"shown={name},examples={n}" for n in (500, 2_400) for name in names]
-    assert means(result) == pytest.approx(2 * [100 * (ON_TEST[one] - 0.8) for one in list(ON_TEST)[1:]], abs=0.1)
+    other = [score for one, score in ON_TEST.items() if one not in ("own", "few")]
+    assert means(result) == pytest.approx(2 * [100 * (score - 0.8) for score in other], abs=0.1)
     assert width(result) < 0.3
     assert {(one["margin"], one["n"]) for one in result["parts"]} == {(5, 10)}
     verdicts = [one["verdict"] for one in result["parts"]]
-    assert verdicts == 2 * ["equivalent", "worse", "worse", "worse", "worse", "worse"]
+    assert verdicts == 2 * ["equivalent", "worse", "worse", "worse", "worse"]
+    for part, score in zip(result["parts"], 2 * other, strict=True):
+        (control,) = part["also"]
+        assert control["metric"] == "accuracy, over few of its own"
+        assert control["mean"] == pytest.approx(100 * (score - ON_TEST["few"]), abs=0.1)
 
     halves = set()
     for one in bench.seen:
@@ -90,6 +95,7 @@ def test_flights_are_those_of_one_carrier_or_of_some_months_and_blocks_share_non
     names = ["one carrier", "December to February", "January to June"]
     assert ids(result) == [f"shown={name},examples={n}" for n in (500, 1_700) for name in names]
     assert {one["metric"] for one in result["parts"]} == {"AUROC"}
+    assert {other["metric"] for one in result["parts"] for other in one["also"]} == {"log-likelihood", "accuracy"}
 
     seen = {}
     for one in bench.seen:

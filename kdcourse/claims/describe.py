@@ -153,8 +153,7 @@ def hidden_by_luck(part: dict, found: dict) -> float:
 def _part(claim, part):
     """The lines about one part: its effect, both arms with what they chose, and its pairs."""
     arms = " against ".join(_arm(arm, part) for arm in part["arms"].values())
-    said = f"{part['verdict']} ({answer(claim, part)} for the claim)"
-    lines = [f"{label(key_of(part), setting_of(part))}: {effect(part)}: {said}", f"  {arms}"]
+    lines = [f"{label(key_of(part), setting_of(part))}: {effect(part)}: {answer(claim, part)}", f"  {arms}"]
     if part["pairs"]:
         gain = part["scale"] * (np.array(part["pairs"]["a"]) - np.array(part["pairs"]["b"]))
         low, middle, high = map(signed, np.quantile(gain, [0, 0.5, 1]))

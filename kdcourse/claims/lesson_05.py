@@ -29,7 +29,8 @@ WEIGHTED = {name: values for name, values in HARD.items() if name != "soft_weigh
 TRAINING = {"epochs": 20, "batch_size": 128, "schedule": cosine}
 TAIL = {"epochs": 40, "batch_size": 64, "schedule": cosine}
 RAREST = 5  # examples that are left of the rarest class; the most frequent one keeps some five hundred
-LIMIT = 0.03  # the gap that a slice may have, in the example of the spam filter
+# The gap that a slice may have: in the example of the spam filter, and in the audit that the README shows.
+LIMITS = {"spam-assassin": 0.03, "fashion-mnist": 0.1}
 FEWEST = 100  # validation examples of a slice that can be the worst
 
 
@@ -48,13 +49,8 @@ def gap_is_not_uniform(run):
     """
     run = _by_example(run)
     table = best_everywhere(run, repetitions(run, MANY), WIDTH, SOFT, TRAINING, "by slice", predictions=True)
-    validation = run.data.validation
-    students_say = np.stack([run.setting.of_logits(logits, validation) for logits in table["validation_logits"]])
-    lost = run.setting.of_logits(validation.teacher_logits, validation) - students_say.mean(0)
-    slices = {name: inside for name, inside in _slices(run, validation).items() if inside.sum() >= FEWEST}
-    worst = max(slices, key=lambda name: lost[slices[name]].mean())
     name = "worst airport" if run.setting.name == "flights" else "worst class"
-    return [_inside_out(run, name, table, _slices(run, run.data.test)[worst])]
+    return [_inside_out(run, name, table, _worst(run, table))]
 
 
 @claim(
@@ -91,31 +87,32 @@ def rare_and_hard_lose_most(run):
     "An average that looks fine can hide a slice that is not.",
     taught_in="audits of models in general",
     holds="all",
-    settings=("spam-assassin",),
+    settings=("fashion-mnist", "spam-assassin"),
     parts="halves",
-    revised="Its parts were judged one by one in a first run; since then, all of them must hold.",
+    revised="Its parts were judged one by one in a first run; since then, all of them must hold. Garments came last, "
+    "when smaller students were known to lose far more on one class.",
     smallest=2.0,
 )
 def average_hides_slices(run):
-    """A spam filter's gap against a limit of 3 points fixed beforehand: all mail under it, and hard ham, real mail that
-    looks like spam, over it.
+    """A student's gap on test against a limit fixed beforehand: all examples under it, and a slice over it. Spam
+    filters may lose 3 points; the slice is hard ham, real mail that looks like spam. Of garments, students of 64 hidden
+    units on 5,000 pictures may lose 10 points, as in the audit of the README; the slice is the class with the largest
+    gap on validation.
     """
-    table = spam_filters(run)
+    mail = run.setting.name == "spam-assassin"
+    if mail:
+        table, every, looks = spam_filters(run), "all mail", {"repeated": "seed"}
+        name, inside = "hard ham", hard_ham(run)
+    else:
+        repeats, every, looks = repetitions(run, MANY), "all pictures", {}
+        table = best_everywhere(run, repeats, run.setting.width, SOFT, TRAINING, "against a limit", predictions=True)
+        name, inside = "worst class", _worst(run, table)
     gap = students("gap to the teacher", table, of_teacher(run) - on_test(run, table))
-    inside = hard_ham(run)
-    hard = gap._replace(values=on_slice(gap.values, inside))
-    limit = constant("limit", LIMIT, gap.values)
+    limit = constant("limit", LIMITS[run.setting.name], gap.values)
+    over = gap._replace(values=on_slice(gap.values, inside))
     return [
-        part(run, {"slice": "all mail", "side": "under"}, limit, gap, [table], repeated="seed"),
-        part(
-            run,
-            {"slice": "hard ham", "side": "over"},
-            hard,
-            limit,
-            [table],
-            repeated="seed",
-            how_many=int(inside.sum()),
-        ),
+        part(run, {"slice": every, "side": "under"}, limit, gap, [table], **looks),
+        part(run, {"slice": name, "side": "over"}, over, limit, [table], how_many=int(inside.sum()), **looks),
     ]
 
 
@@ -171,6 +168,15 @@ def _gaps(run, name, table, inside, looks):
         for where, chosen in [("on the slice", inside), ("on the rest", ~inside)]
     ]
     return part(run, {"slice": name}, *arms, [table], **looks)
+
+
+def _worst(run, table):
+    """[test examples]: which belong to the slice in which these students lose most on validation."""
+    validation = run.data.validation
+    students_say = np.stack([run.setting.of_logits(logits, validation) for logits in table["validation_logits"]])
+    lost = run.setting.of_logits(validation.teacher_logits, validation) - students_say.mean(0)
+    slices = {name: inside for name, inside in _slices(run, validation).items() if inside.sum() >= FEWEST}
+    return _slices(run, run.data.test)[max(slices, key=lambda name: lost[slices[name]].mean())]
 
 
 def _slices(run, split):

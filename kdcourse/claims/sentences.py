@@ -1,5 +1,6 @@
 """Plain sentences for a reader in a hurry, made of the answers alone: what came out, and what would change it."""
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ ANSWERS = ("yes", "no", "cannot tell")
 HEADS = {"yes": "Yes", "no": "No", "cannot tell": "We cannot tell"}
 HEADS |= {"depends": "It depends", "yes in part": "Yes in part", "no in part": "No in part"}
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-NO_ARTICLE = ("all mail", "hard ham")  # slices that are no "the"
-LONGEST = 100  # characters in which parts are named; where it takes more they are counted
+NO_ARTICLE = ("all mail", "all pictures", "hard ham")  # slices that are no "the"
+LONGEST = 120  # characters in which parts are named; where it takes more they are counted
+AGAINST = {"better": "worse", "not worse": "worse", "worse": "better"}  # what a claim supports: what opposes it
 LITTLE = 10  # points: that no effect is larger is no news
 
 
@@ -30,7 +32,9 @@ def plain(claim: Claim, found: dict | None, setting: str | None = None) -> str:
     -------
     str
         It begins with "Yes", "No", "It depends", "We cannot tell" or "Not measured yet", and ends with a full stop.
-        Where we cannot tell, it says from which size on every interval there excludes an effect.
+        Where we cannot tell, it says from which size on every interval there excludes an effect. Where it is yes, it
+        says if every effect is smaller than what is of interest, and in which other metrics or slices it is the
+        opposite. A yes or no that a bootstrap does not share is marked.
 
     Examples
     --------
@@ -44,8 +48,10 @@ def plain(claim: Claim, found: dict | None, setting: str | None = None) -> str:
     measured = [one for one in measured_settings(claim, found) if setting in (None, one)]
     if found is None or not measured:
         return "Not measured yet."
+    unit = found["parts"][0]["unit"]
     bodies = {
-        name: _body(claim, name, [part for part in found["parts"] if setting_of(part) == name]) for name in measured
+        name: _body(claim, name, [part for part in found["parts"] if setting_of(part) == name], unit)
+        for name in measured
     }
     said = _together(bodies, conclude(claim, found).verdict) if len(bodies) > 1 else _alone(bodies[measured[0]])
     missing = [_place(one) for one in claim.settings if one not in measured and setting is None]
@@ -89,12 +95,15 @@ def would_change(claim: Claim, found: dict | None = None) -> str:
 
 
 class _Body(NamedTuple):
-    """What is said of one setting: a verdict to begin with, a clause for each answer, the one answer, if all agree."""
+    """What is said of one setting: a verdict to begin with, a clause for each answer, the one answer, if all agree.
+
+    `aside` is what the latter needs beside it, in brackets.
+    """
 
     head: str | None
     clauses: list[str]
     agreed: str | None
-    excluded: str
+    aside: str
 
 
 def _alone(body):
@@ -112,38 +121,42 @@ def _together(bodies, verdict):
         if name in leading:
             continue
         if body.agreed:
-            clauses.append(f"{_place(name)} {_lower(HEADS[body.agreed])}{body.excluded}")
+            clauses.append(f"{_place(name)} {_lower(HEADS[body.agreed])}{body.aside}")
         else:
             head = f"{_lower(HEADS[body.head])}: " if body.head and (leading or body.head != verdict) else ""
             clauses.append(f"{_place(name)} {head}{', '.join(body.clauses)}")
     if not leading:
         return f"{HEADS[verdict]}: {'; '.join(clauses)}"
-    return "; ".join([f"{HEADS[first]} {listed([_place(one) + bodies[one].excluded for one in leading])}", *clauses])
+    return "; ".join([f"{HEADS[first]} {listed([_place(one) + bodies[one].aside for one in leading])}", *clauses])
 
 
-def _body(claim, setting, parts):
-    keys = {one: [] for one in ANSWERS}
+def _body(claim, setting, parts, unit):
+    keys, asides = {one: [] for one in ANSWERS}, {}
     for part, key in zip(parts, _telling_apart(parts), strict=True):
         keys[answer(claim, part)].append(key)
     keys = {one: several for one, several in keys.items() if several}
-    excluded = _excluded(claim, [part for part in parts if answer(claim, part) == "cannot tell"])
+    for one in keys:
+        those = [part for part in parts if answer(claim, part) == one]
+        said = _little(claim, those, unit) + _opposite(claim, those) if one == "yes" else []
+        said = _excluded(claim, those) if one == "cannot tell" else said + _by_bootstrap(those)
+        asides[one] = f" ({', '.join(said)})" if said else ""
     if len(keys) == 1:
         ((agreed, several),) = keys.items()
         where = _everywhere(claim, agreed, several, setting)
-        return _Body(None, [f"{HEADS[agreed]}{where and f', {where}'}{excluded}"], agreed, excluded)
-    # Where each part stands on its own, the most frequent answer is counted and the others are named. Otherwise, the
-    # answer that decides is told first, and named.
+        return _Body(None, [f"{HEADS[agreed]}{where and f', {where}'}{asides[agreed]}"], agreed, asides[agreed])
+    # Where each part stands on its own, the most frequent answer is counted, if there is one, and the others are named.
+    # Otherwise, the answer that decides is told first, and named.
     verdict = conclude(claim, {"parts": parts}).verdict
-    most = max(keys, key=lambda one: len(keys[one]))
+    first, second = sorted(map(len, keys.values()), reverse=True)[:2]
     order = ANSWERS if verdict != "no" else ("no", "yes", "cannot tell")
     clauses = []
     for one in order:
         if one in keys:
-            counted = one == most and len(keys[one]) > 2 and one != verdict
+            counted = len(keys[one]) == first > max(second, 2) and one != verdict
             where = _where(claim, keys[one], len(parts), setting, counted)
-            clauses.append(_clause(claim.holds == "each", one, where) + (excluded if one == "cannot tell" else ""))
+            clauses.append(_clause(claim.holds == "each", one, where) + asides[one])
     begun = claim.holds == "each" and verdict != "depends"  # "Yes for ...; for ... we cannot tell"
-    return _Body(None if begun else verdict, clauses, None, excluded)
+    return _Body(None if begun else verdict, clauses, None, "")
 
 
 def _telling_apart(parts):
@@ -236,10 +249,42 @@ def _excluded(claim, parts):
     told = [size for size in sizes if units != {"points"} or size < LITTLE]
     size = max(told, default=0)
     if len(units) != 1 or size <= 0 or 2 * len(told) < len(sizes):
-        return ""
+        return []
     digits = 1 - math.floor(math.log10(size))
     some = "" if len(told) == len(sizes) else f"for {_number(len(told))} of {_number(len(sizes))}, "
-    return f" ({some}{what}{amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded)"
+    return [f"{some}{what}{amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded"]
+
+
+def _little(claim, parts, unit):
+    """That parts say yes by too little to be of interest."""
+    if not claim.smallest or claim.supports not in ("better", "worse") or {part["unit"] for part in parts} != {unit}:
+        return []
+    reach = max(max(abs(part["low"]), abs(part["high"])) for part in parts)
+    return [f"by less than the {amount(claim.smallest, unit)} of interest"] * (reach < claim.smallest)
+
+
+def _opposite(claim, parts):
+    """In which other metrics and slices parts say the opposite."""
+    opposite = AGAINST.get(claim.supports)
+    sign = {"better": 1, "worse": -1}.get(opposite, 0)
+    opposed = [
+        [one["metric"] for one in part.get("also", ()) if min(sign * one["low"], sign * one["high"]) > 0]
+        for part in parts
+    ]
+    metrics = [*dict.fromkeys(itertools.chain(*opposed))]
+    return [f"{_how_many(map(bool, opposed), 'but ')}{opposite} in {listed(metrics)}"] if metrics else []
+
+
+def _by_bootstrap(parts):
+    """Which parts have another verdict by the bootstrap that stands in their note."""
+    others = ["another verdict" in part.get("note", "") for part in parts]
+    return [f"{_how_many(others)}not by a bootstrap"] * any(others)
+
+
+def _how_many(some, every=""):
+    """Of which parts something is said: "two of them ", or `every` where it is all."""
+    some = [*some]
+    return every if all(some) else f"{_number(sum(some))} of them "
 
 
 def amount(value: float, unit: str) -> str:

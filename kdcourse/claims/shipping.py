@@ -1,9 +1,9 @@
 """What int8 and pruning do to students that have learned from a teacher: every step against what it began with.
 
-Steps are taken in several orders: distil, int8; distil, cut out half of the units, int8; the same with distillation
-again before int8; distil, set four fifths of the weights to zero, int8. Before and after a step the same student
-answers the same examples, from ONNX files, so that differences are small where a step does little. Beside them stand
-students of the small size from the start, trained for as long in all, and students of labels.
+Steps are taken in several orders: distil, int8; distil, cut out half of the units, distil again, int8; distil, set
+four fifths of the weights to zero. Before and after a step the same student answers the same examples, from ONNX files,
+so that differences are small where a step does little. Beside them stand students of the small size from the start,
+trained for as long in all, and students of labels.
 """
 
 import functools
@@ -53,11 +53,9 @@ EPOCHS = {"distilled": 1.0, "labels": 1.0, "again": 0.5, "small": 1.5}  # times 
 STEPS = {
     "int8": ("distilled, int8", "distilled"),
     "half of the units cut": ("half", "distilled"),
-    "half cut and int8": ("half, int8", "distilled"),
     "half cut and distilled again": ("again", "distilled"),
     "int8 on top": ("again, int8", "again"),
     "80 % of weights zero": ("sparse", "distilled"),
-    "int8 on zeros": ("sparse, int8", "sparse"),
 }
 
 

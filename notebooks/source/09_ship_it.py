@@ -151,10 +151,9 @@ from kdcourse.stats import compare
 
 labels = garments.test.labels
 right = {key: (own == labels).double().numpy() for key, own in said.items()}
-pairs = {k: pair for k, pair in STEPS.items() if k != "half cut and int8"}
-names = {f"student=MLP,step={step}": step for step in pairs}
+names = {f"student=MLP,step={step}": step for step in STEPS}
 costs = {
-    part: compare(*(right[state] for state in pairs[step]), margin=0.01)
+    part: compare(*(right[state] for state in STEPS[step]), margin=0.01)
     for part, step in names.items()
 }
 names["student=MLP,step=int8 on top"] = "int8 after cut + distilled again"
@@ -195,7 +194,7 @@ import numpy as np
 from kdcourse.audit import audit
 
 kind, audits = np.array(garments.class_names)[labels], {}
-for step, pair in zip(names.values(), pairs.values(), strict=True):
+for step, pair in zip(names.values(), STEPS.values(), strict=True):
     after, before = (said[state] for state in pair)
     table = audit(labels, before, after, {"garment": kind}).table
     worst = table.sort_values("gap").iloc[-1]
