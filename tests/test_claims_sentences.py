@@ -218,6 +218,16 @@ def test_what_parts_share_is_not_said_and_the_rest_is_as_short_as_it_can_be():
     assert claims.plain(claim, result(claim, ["no"] * 2, two)) == "No, for neither of the two comparisons."
 
 
+def test_with_as_many_yes_as_no_both_are_named_and_the_most_frequent_is_counted():
+    claim, keys = a_claim(parts="temperatures"), [{"temperature": t} for t in range(1, 8)]
+    assert claims.plain(claim, result(claim, ["yes"] * 3 + ["no"] * 3, keys[:6])) == (
+        "It depends: yes at T = 1, T = 2 and T = 3; no at T = 4, T = 5 and T = 6."
+    )
+    assert claims.plain(claim, result(claim, ["yes"] * 3 + ["no"] * 4, keys)) == (
+        "It depends: yes at T = 1, T = 2 and T = 3; no for four of seven temperatures."
+    )
+
+
 def test_metrics_are_told_apart_where_there_are_several():
     claim = a_claim(settings=("flights",))
     keys = [{"examples": n} for n in (500, 5_000)]

@@ -99,8 +99,8 @@ def _dates(claim):
 
 def where_soft_labels_help():
     """A Markdown table: what soft labels gain in every setting, beside the teacher and what costs least."""
-    lines = ["| data | examples | soft − labels | soft labels | labels | linear model | teacher | gap closed |"]
-    lines.append("|---|--:|---|--:|--:|--:|--:|--:|")
+    lines = ["| examples | soft − labels | soft labels | labels | linear model | teacher | gap closed |"]
+    lines.append("|--:|---|--:|--:|--:|--:|--:|")
     found = claims.result("soft-beats-hard")
     for setting in found["settings"]:
         for part in claims_forest.parts_in(found, setting):
@@ -111,7 +111,7 @@ def where_soft_labels_help():
             soft, labels, *others = numbers.values()
             better = part["verdict"] == "better"
             closed = f"{100 * (soft - labels) / (others[0] - labels):.0f} %" if others and better else "–"
-            cells = [PLACES[setting], f"{part['key']['examples']:,}", f"**{gain}**" if better else gain, *shown[:2]]
+            cells = [f"{part['key']['examples']:,} {PLACES[setting]}", f"**{gain}**" if better else gain, *shown[:2]]
             cells += [*linear, teacher, closed]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
