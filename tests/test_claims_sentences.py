@@ -153,7 +153,8 @@ def test_a_setting_in_which_the_rest_is_open_is_one_where_it_holds_in_part():
     )
     fails = result(claim, ["yes", "no"], keys, "flights")
     assert (
-        claims.standing(claim, together(*said[:2], fails)) == "holds in 1 of 3 settings: garments; in part on glosses"
+        claims.standing(claim, together(*said[:2], fails))
+        == "holds in 1 of 3 settings: garments; in part on glosses; in some cases on flights"
     )
 
 
@@ -310,6 +311,34 @@ def test_a_yes_with_the_opposite_beside_it_says_where():
     assert little(None, [better], supports="worse") == "Yes, for bags and coats (one of them better in calibration)."
     assert little(None, [worse], supports="worse") == "Yes, for bags and coats."
     assert little(None, [worse], answers="ny") == "It depends: yes for coats; no for bags."
+
+
+def test_what_is_open_says_in_which_other_metrics_all_of_it_is_better_or_worse():
+    worse, better, open_ = ("calibration", -2, -1), ("calibration", 1, 2), ("recall", -1, 1)
+    said = OPEN.removesuffix(")")
+    for also, ending in [
+        ([[worse, open_], [worse]], ", but worse in calibration)"),
+        ([[better], [("recall", 1, 2), better]], ", but better in calibration)"),
+        ([[("recall", 1, 2), worse]] * 2, ", but better in recall, worse in calibration)"),
+        ([[better], [worse]], ")"),
+        ([[better]], ")"),
+    ]:
+        assert little(1.0, *also, answers="cc") == f"We cannot tell, for bags and coats {said}{ending}."
+
+
+def test_a_metric_that_is_not_the_accuracy_is_named_where_it_is_excluded():
+    claim, keys = a_claim(), [{"class": name} for name in ("bag", "coat")]
+    found = result(claim, ["yes", "cannot tell"], keys)
+    for part in found["parts"]:
+        part["metric"] = "recall"
+    said = OPEN.replace("points", "points of recall")
+    assert claims.plain(claim, found) == f"Yes for bags; for coats we cannot tell {said}."
+
+
+def test_a_margin_is_said_once_for_each_unit():
+    found = result(a_claim(), ["yes", "no"], [{"class": "bag"}, {"class": "coat"}])
+    assert claims.margin(found) == "Margin: 0.5 points."
+    assert claims.margin({"parts": [part | {"margin": 0.0} for part in found["parts"]]}) == claims.margin(None) == ""
 
 
 def test_a_verdict_that_a_bootstrap_does_not_share_says_so():

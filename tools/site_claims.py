@@ -156,9 +156,10 @@ def _row(claim, lesson):
 
 
 def _said(claim, found):
-    """The plain sentence; of several settings, also in which the claim holds."""
-    several = len(measured_settings(claim, found)) > 1
-    return html.escape(claims.plain(claim, found) + f" It {claims.standing(claim, found)}." * several)
+    """The plain sentence; of several settings, also in which the claim holds; and a margin, if there is one."""
+    said = [claims.plain(claim, found)]
+    said += [f"It {claims.standing(claim, found)}."] * (len(measured_settings(claim, found)) > 1)
+    return html.escape(" ".join([*said, claims.margin(found)]).strip())
 
 
 def _lesson(claim, lessons, root):

@@ -13,7 +13,7 @@ from kdcourse.claims.evaluation import evaluate
 from kdcourse.claims.ledger import CLAIMS, find, part, planned, result, run
 from kdcourse.claims.quotes import filled, quote
 from kdcourse.claims.record import Arm, Claim, Part, claim, label, part_id
-from kdcourse.claims.sentences import plain, would_change
+from kdcourse.claims.sentences import margin, plain, would_change
 from kdcourse.claims.shown import MIME, Shown, show
 from kdcourse.claims.verdicts import Conclusion, answer, conclude, standing
 
@@ -38,6 +38,7 @@ __all__ = [
     "filled",
     "find",
     "label",
+    "margin",
     "part",
     "part_id",
     "part_label",

@@ -5,7 +5,7 @@ import pandas as pd
 
 from kdcourse.claims.ledger import find, result
 from kdcourse.claims.record import EXAMPLES, PLACES, Claim, label
-from kdcourse.claims.sentences import amount, plain, would_change
+from kdcourse.claims.sentences import amount, margin, plain, would_change
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.claims.verdicts import answer, key_of, measured_settings, setting_of, standing
 from kdcourse.plots.base import signed
@@ -32,6 +32,7 @@ def describe(name: str) -> str:
     lines = [f"{claim.name}: {claim.wording}", f"  {plain(claim, found)}"]
     if len(measured_settings(claim, found)) > 1:
         lines.append(f"  It {standing(claim, found)}.")
+    lines += [f"  {margin(found)}"] * bool(margin(found))
     lines += [f"  Taught in: {claim.taught_in}. Lesson {claim.lesson}.", f"  Measured: {claim.measured}"]
     lines += [f"  Revised: {claim.revised}"] * bool(claim.revised)
     lines += [f"  Budget: {budget(found)}"] * bool(budget(found))

@@ -53,9 +53,9 @@ def soft_beats_hard(run):
 )
 def omitted_class(run):
     """Recall of the left-out garment on test, soft labels minus the teacher's arg-max labels, both after one bias was
-    corrected on validation data. Left out: what label or teacher's first choice calls by that name. For comparison,
-    students on soft labels that were shown all garments, in as many pictures, and those on soft labels before the
-    correction.
+    corrected on validation pictures of all ten. Left out: what label or teacher's first choice calls by that name. For
+    comparison, students on soft labels that were shown all garments, in as many pictures, and those on soft labels
+    before the correction.
     """
     garments, parts = run.data, []
     options = {"epochs": 6, "batch_size": 250, "predictions": True}

@@ -59,7 +59,8 @@ def blend_beats_either(run):
 def soft_labels_resist_noise(run):
     """On test, soft labels minus labels, with 30 % of the transfer set's labels wrong. The teacher saw clean labels, or
     as many wrong ones of other examples, or the very same wrong labels. Settings of each arm, and of each teacher on
-    wrong labels, chosen on validation, of which all labels are right; once on 500 examples of it.
+    wrong labels, chosen on validation, of which all labels are right; once on 500 examples of it, which may choose the
+    same.
     """
     parts = []
     for n, teacher, validation in [

@@ -90,13 +90,13 @@ def rare_and_hard_lose_most(run):
     settings=("fashion-mnist", "spam-assassin"),
     parts="halves",
     revised="Its parts were judged one by one in a first run; since then, all of them must hold. Garments came last, "
-    "when smaller students were known to lose far more on one class.",
+    "with the limit of the README's audit, in which one student was known to fail on shirts.",
     smallest=2.0,
 )
 def average_hides_slices(run):
     """A student's gap on test against a limit fixed beforehand: all examples under it, and a slice over it. Spam
     filters may lose 3 points; the slice is hard ham, real mail that looks like spam. Of garments, students of 64 hidden
-    units on 5,000 pictures may lose 10 points, as in the audit of the README; the slice is the class with the largest
+    units on 5,000 pictures may lose 10 points, as in the README; the slice is the class with the largest
     gap on validation.
     """
     mail = run.setting.name == "spam-assassin"

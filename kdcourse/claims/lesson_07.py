@@ -22,8 +22,8 @@ def features_beat_logits(run):
     """Test accuracy of students taught by a method minus that of students taught by the teacher's logits alone (KL at a
     temperature), on 1,000 pictures, with the same initial weights, order and steps. CNNs of a tenth, of the teacher's
     family; and MLPs, across architectures. Features come beside the logits ("hints first": half of the steps each),
-    DKD, DIST and squared logits beside labels. Every arm climbed in two settings on validation. The ensemble and the
-    teacher that stopped early are our own, and are compared with one of ours.
+    DKD, DIST and squared logits beside labels. Two settings of every arm were chosen on validation, by climbing. The
+    ensemble and the teacher that stopped early are our own, and are compared with one of ours.
     """
     found = arms(run)
     parts = [

@@ -66,7 +66,8 @@ AFTERWARDS = (
 )
 def needs_warm_start(run):
     """Phoneme accuracy on test at equal compute, students scored on their own output by reverse divergence: after a
-    warm start on soft targets, which takes half of what there is to train with, minus without one.
+    warm start on soft targets, which takes half of what there is to train with and reads the dictionary's
+    pronunciations, minus without one.
     """
     return [_on_policy_against(run, "on-policy from scratch")]
 

@@ -33,9 +33,9 @@ def stack_with_distillation(run):
 )
 def cascade_recovers_the_tail(run):
     """Test accuracy of a cascade minus that of the student with half of its loss against the teacher won back; beside
-    it, as a control, minus that of a router that asks about as many examples at random. Asked is below a threshold of
-    the student's highest probability: on validation, each student chooses the one with the most right answers of those
-    that ask about at most 10 or 20 %. Slices: all, and the hard ones, which are ham that looks like spam, and the
+    it, as a control, minus that of a router that asks about as many examples at random. The teacher is asked where the
+    student's highest probability is below a threshold: of those that ask about at most 10 or 20 % of validation, the
+    one with the most right answers there. Slices: all, and the hard ones, which are ham that looks like spam, and the
     rarest third of the classes. The students are those of lesson 05.
     """
     return routed.routes(run)

@@ -32,9 +32,9 @@ def plain(claim: Claim, found: dict | None, setting: str | None = None) -> str:
     -------
     str
         It begins with "Yes", "No", "It depends", "We cannot tell" or "Not measured yet", and ends with a full stop.
-        Where we cannot tell, it says from which size on every interval there excludes an effect. Where it is yes, it
-        says if every effect is smaller than what is of interest, and in which other metrics or slices it is the
-        opposite. A yes or no that a bootstrap does not share is marked.
+        Where we cannot tell, it says from which size on every interval there excludes an effect, and in which other
+        metrics or slices all are better, or worse. Where it is yes, it says if every effect is smaller than what is of
+        interest, and where it is the opposite. A yes or no that a bootstrap does not share is marked.
 
     Examples
     --------
@@ -58,6 +58,17 @@ def plain(claim: Claim, found: dict | None, setting: str | None = None) -> str:
     if missing:
         said = f"{said}; not measured yet {listed(missing)}"
     return f"{said[0].upper()}{said[1:]}."
+
+
+def margin(found: dict | None) -> str:
+    """A sentence with the margin of a result, if it has one, else "".
+
+    >>> margin({"parts": [{"margin": 0.5, "unit": "points"}, {"margin": 0.01, "unit": "nats"}]})
+    'Margin: 0.5 points or 0.01 nats.'
+    """
+    parts = found["parts"] if found else ()
+    said = dict.fromkeys(amount(part["margin"], part["unit"]) for part in parts if part["margin"])
+    return f"Margin: {' or '.join(said)}." if said else ""
 
 
 def would_change(claim: Claim, found: dict | None = None) -> str:
@@ -138,7 +149,7 @@ def _body(claim, setting, parts, unit):
     for one in keys:
         those = [part for part in parts if answer(claim, part) == one]
         said = _little(claim, those, unit) + _opposite(claim, those) if one == "yes" else []
-        said = _excluded(claim, those) if one == "cannot tell" else said + _by_bootstrap(those)
+        said = _excluded(claim, those) + _elsewhere(those) if one == "cannot tell" else said + _by_bootstrap(those)
         asides[one] = f" ({', '.join(said)})" if said else ""
     if len(keys) == 1:
         ((agreed, several),) = keys.items()
@@ -250,9 +261,11 @@ def _excluded(claim, parts):
     size = max(told, default=0)
     if len(units) != 1 or size <= 0 or 2 * len(told) < len(sizes):
         return []
+    (unit,), metrics = units, {part.get("metric", "accuracy") for part in parts}
+    of = f" of {metrics.pop()}" if unit == "points" and len(metrics) == 1 and metrics != {"accuracy"} else ""
     digits = 1 - math.floor(math.log10(size))
     some = "" if len(told) == len(sizes) else f"for {_number(len(told))} of {_number(len(sizes))}, "
-    return [f"{some}{what}{amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, *units)} is excluded"]
+    return [f"{some}{what}{amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, unit)}{of} is excluded"]
 
 
 def _little(claim, parts, unit):
@@ -266,13 +279,25 @@ def _little(claim, parts, unit):
 def _opposite(claim, parts):
     """In which other metrics and slices parts say the opposite."""
     opposite = AGAINST.get(claim.supports)
-    sign = {"better": 1, "worse": -1}.get(opposite, 0)
-    opposed = [
-        [one["metric"] for one in part.get("also", ()) if min(sign * one["low"], sign * one["high"]) > 0]
-        for part in parts
-    ]
+    opposed = [_surely(opposite, part) for part in parts]
     metrics = [*dict.fromkeys(itertools.chain(*opposed))]
     return [f"{_how_many(map(bool, opposed), 'but ')}{opposite} in {listed(metrics)}"] if metrics else []
+
+
+def _elsewhere(parts):
+    """In which other metrics and slices all of these parts are better, or all are worse."""
+    said = []
+    for way in ("better", "worse"):
+        several = [_surely(way, part) for part in parts]
+        if metrics := [metric for metric in several[0] if all(metric in others for others in several)]:
+            said.append(f"{'' if said else 'but '}{way} in {listed(metrics)}")
+    return said
+
+
+def _surely(way, part):
+    """The other metrics and slices in which a part is "better" than zero, or "worse", with the whole interval."""
+    sign = {"better": 1, "worse": -1}.get(way, 0)
+    return [one["metric"] for one in part.get("also", ()) if min(sign * one["low"], sign * one["high"]) > 0]
 
 
 def _by_bootstrap(parts):

@@ -86,7 +86,8 @@ def conclude(claim: Claim, found: dict | None, setting: str | None = None) -> Co
             keys[one].append(key_of(part))
             answers.setdefault((setting_of(part), part["key"].get("by")), []).append(one)
     verdicts = [one for several in answers.values() for one in _verdicts(claim.holds, several)]
-    return Conclusion(*keys.values(), _in_one(verdicts) if verdicts else "not measured")
+    verdict = _in_one(verdicts) if verdicts else "not measured"
+    return Conclusion(keys["yes"], keys["no"], keys["cannot tell"], verdict)
 
 
 def _verdicts(holds, answers):
@@ -112,9 +113,8 @@ def measured_settings(claim: Claim, found: dict | None) -> list[str]:
 
 
 def standing(claim: Claim, found: dict | None) -> str:
-    """In how many settings a claim holds, and in which; where the rest is open, also in which it holds in part.
-
-    Nothing is pooled.
+    """In how many settings a claim holds, and in which; in which it holds in part, and the rest is open; and in which
+    it holds in some cases, and fails in others. Nothing is pooled.
 
     Examples
     --------
@@ -125,12 +125,14 @@ def standing(claim: Claim, found: dict | None) -> str:
     'holds in 2 of 3 settings: garments and flights'
     """
     settings = measured_settings(claim, found)
-    held, partly = (
-        [PLACES.get(one, one) for one in settings if conclude(claim, found, one).verdict == verdict]
-        for verdict in ("yes", "yes in part")
+    verdicts = {one: conclude(claim, found, one).verdict for one in settings}
+    held, partly, mixed = (
+        [PLACES.get(one, one) for one in settings if verdicts[one] == verdict]
+        for verdict in ("yes", "yes in part", "depends")
     )
     said = f"holds in {len(held)} of {len(settings)} setting{'s' * (len(settings) != 1)}"
-    said += (f": {listed(held)}" if held else "") + (f"; in part on {listed(partly)}" if partly else "")
+    for what, places in [(": ", held), ("; in part on ", partly), ("; in some cases on ", mixed)]:
+        said += f"{what}{listed(places)}" if places else ""
     return said if settings else ""
 
 
