@@ -150,8 +150,7 @@ from kdcourse.stats import compare
 own = score["the task's own"].to_numpy() / 100
 lost = {
     f"shown={name},examples=500": score[name].to_numpy() / 100 - own
-    for name in list(shown)[1:]
-    if name != "few pictures"
+    for name in [n for n in shown if n != "few pictures"][1:]
 }
 found = {part: compare(d, 0 * d, margin=0.05) for part, d in lost.items()}
 ruined = sum(one.verdict == "worse" for one in found.values())
