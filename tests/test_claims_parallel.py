@@ -56,7 +56,7 @@ torch.set_num_threads(1)
 before = pages()
 keep_freed_memory()
 torch.ones(16 * 2**20)
-print(before, pages())
+print(before, min(pages() for _ in range(5)))  # the first may still find a place
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     before, after = map(int, done.stdout.split())

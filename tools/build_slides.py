@@ -25,7 +25,7 @@ import jupytext
 import kit
 import latex2mathml.converter
 import nbformat
-from build_workshop import OPTIONS, answer
+from build_workshop import answer
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
@@ -36,6 +36,13 @@ OUT = ROOT / "build" / "slides"
 WORDS, IN_LIST = 60, 100  # on a slide, and with the points of a list; what is beyond goes to the notes
 LEAD = 25  # words that do not fill one
 TABLE_ROWS = 12
+VOTES = (
+    "**Yes**, in all that was measured",
+    "**Yes, in part**; the rest is open",
+    "**It depends**: here yes, there no",
+    "**No**",
+    "**We cannot tell** from these runs",
+)
 
 
 @dataclass
@@ -235,7 +242,7 @@ class _Deck:
 
 def vote(claim):
     """The question, before anybody knows."""
-    options = "\n".join(f"1. {text}" for text in OPTIONS.values())
+    options = "\n".join(f"1. {text}" for text in VOTES)
     notes = (
         f"**{claim.name}**, taught in: {claim.taught_in}.\n\nMeasured: {claim.measured}\n\n"
         "Half a minute in silence, then hands, all at once; write the counts down. Let one person of each camp say why."
