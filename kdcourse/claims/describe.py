@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from kdcourse.claims.asides import amount
 from kdcourse.claims.ledger import find, result
 from kdcourse.claims.record import EXAMPLES, PLACES, Claim, label
-from kdcourse.claims.sentences import amount, margin, plain, would_change
+from kdcourse.claims.sentences import margin, plain, would_change
 from kdcourse.claims.settings import SETTINGS
 from kdcourse.claims.verdicts import answer, key_of, measured_settings, setting_of, standing
 from kdcourse.plots.base import signed

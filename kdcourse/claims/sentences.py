@@ -1,20 +1,16 @@
 """Plain sentences for a reader in a hurry, made of the answers alone: what came out, and what would change it."""
 
-import itertools
-import math
 from typing import NamedTuple
 
+from kdcourse.claims.asides import amount, by_bootstrap, elsewhere, excluded, little, number, opposite
 from kdcourse.claims.record import PLACES, Claim, values_of, words
 from kdcourse.claims.verdicts import answer, conclude, key_of, listed, measured_settings, setting_of
 
 ANSWERS = ("yes", "no", "cannot tell")
 HEADS = {"yes": "Yes", "no": "No", "cannot tell": "We cannot tell"}
 HEADS |= {"depends": "It depends", "yes in part": "Yes in part", "no in part": "No in part"}
-NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 NO_ARTICLE = ("all mail", "all pictures", "hard ham")  # slices that are no "the"
 LONGEST = 120  # characters in which parts are named; where it takes more they are counted
-AGAINST = {"better": "worse", "not worse": "worse", "worse": "better"}  # what a claim supports: what opposes it
-LITTLE = 10  # points: that no effect is larger is no news
 
 
 def plain(claim: Claim, found: dict | None, setting: str | None = None) -> str:
@@ -148,8 +144,8 @@ def _body(claim, setting, parts, unit):
     keys = {one: several for one, several in keys.items() if several}
     for one in keys:
         those = [part for part in parts if answer(claim, part) == one]
-        said = _little(claim, those, unit) + _opposite(claim, those) if one == "yes" else []
-        said = _excluded(claim, those) + _elsewhere(those) if one == "cannot tell" else said + _by_bootstrap(those)
+        said = little(claim, those, unit) + opposite(claim, those) if one == "yes" else []
+        said = excluded(claim, those) + elsewhere(those) if one == "cannot tell" else said + by_bootstrap(those)
         asides[one] = f" ({', '.join(said)})" if said else ""
     if len(keys) == 1:
         ((agreed, several),) = keys.items()
@@ -191,9 +187,9 @@ def _everywhere(claim, one, keys, setting):
         return _box(boxes[0], setting)
     pair = len(keys) == 2
     every = {
-        "yes": "for both" if pair else f"for all {_number(len(keys))}",
-        "no": f"for {'neither' if pair else 'none'} of the {_number(len(keys))}",
-        "cannot tell": f"for {'either' if pair else 'any'} of the {_number(len(keys))}",
+        "yes": "for both" if pair else f"for all {number(len(keys))}",
+        "no": f"for {'neither' if pair else 'none'} of the {number(len(keys))}",
+        "cannot tell": f"for {'either' if pair else 'any'} of the {number(len(keys))}",
     }
     return f"{every[one]} {claim.parts}"
 
@@ -203,7 +199,7 @@ def _where(claim, keys, total, setting, counted):
     boxes = _boxes(keys)
     named = " and ".join(_box(box, setting) for box in boxes)
     if counted or len(boxes) > 2 or (len(named) > LONGEST and len(keys) > 1):
-        return f"for {_number(len(keys))} of {_number(total)} {claim.parts}"
+        return f"for {number(len(keys))} of {number(total)} {claim.parts}"
     return named
 
 
@@ -245,84 +241,6 @@ def _noun(name, value):
     if name == "class":
         return value + ("es" if value.endswith(("s", "sh", "ch", "x")) else "s")
     return value if name != "slice" or value in NO_ARTICLE else f"the {value}"
-
-
-def _excluded(claim, parts):
-    """What the intervals of the parts that cannot tell exclude all the same, rounded away from zero."""
-    units = {part["unit"] for part in parts}
-    what, reach = {
-        "better": ("an effect above +", lambda part: part["high"]),
-        "worse": ("a loss above ", lambda part: -part["low"]),
-        "equivalent": ("a difference above ", lambda part: max(abs(part["low"]), abs(part["high"]))),
-        "not worse": ("a loss above ", lambda part: -part["low"]),
-    }[claim.supports]
-    sizes = [reach(part) for part in parts]
-    told = [size for size in sizes if units != {"points"} or size < LITTLE]
-    size = max(told, default=0)
-    if len(units) != 1 or size <= 0 or 2 * len(told) < len(sizes):
-        return []
-    (unit,), metrics = units, {part.get("metric", "accuracy") for part in parts}
-    of = f" of {metrics.pop()}" if unit == "points" and len(metrics) == 1 and metrics != {"accuracy"} else ""
-    digits = 1 - math.floor(math.log10(size))
-    some = "" if len(told) == len(sizes) else f"for {_number(len(told))} of {_number(len(sizes))}, "
-    return [f"{some}{what}{amount(math.ceil(size * 10**digits - 1e-9) / 10**digits, unit)}{of} is excluded"]
-
-
-def _little(claim, parts, unit):
-    """That parts say yes by too little to be of interest."""
-    if not claim.smallest or claim.supports not in ("better", "worse") or {part["unit"] for part in parts} != {unit}:
-        return []
-    reach = max(max(abs(part["low"]), abs(part["high"])) for part in parts)
-    return [f"by less than the {amount(claim.smallest, unit)} of interest"] * (reach < claim.smallest)
-
-
-def _opposite(claim, parts):
-    """In which other metrics and slices parts say the opposite."""
-    opposite = AGAINST.get(claim.supports)
-    opposed = [_surely(opposite, part) for part in parts]
-    metrics = [*dict.fromkeys(itertools.chain(*opposed))]
-    return [f"{_how_many(map(bool, opposed), 'but ')}{opposite} in {listed(metrics)}"] if metrics else []
-
-
-def _elsewhere(parts):
-    """In which other metrics and slices all of these parts are better, or all are worse."""
-    said = []
-    for way in ("better", "worse"):
-        several = [_surely(way, part) for part in parts]
-        if metrics := [metric for metric in several[0] if all(metric in others for others in several)]:
-            said.append(f"{'' if said else 'but '}{way} in {listed(metrics)}")
-    return said
-
-
-def _surely(way, part):
-    """The other metrics and slices in which a part is "better" than zero, or "worse", with the whole interval."""
-    sign = {"better": 1, "worse": -1}.get(way, 0)
-    return [one["metric"] for one in part.get("also", ()) if min(sign * one["low"], sign * one["high"]) > 0]
-
-
-def _by_bootstrap(parts):
-    """Which parts have another verdict by the bootstrap that stands in their note."""
-    others = ["another verdict" in part.get("note", "") for part in parts]
-    return [f"{_how_many(others)}not by a bootstrap"] * any(others)
-
-
-def _how_many(some, every=""):
-    """Of which parts something is said: "two of them ", or `every` where it is all."""
-    some = [*some]
-    return every if all(some) else f"{_number(sum(some))} of them "
-
-
-def amount(value: float, unit: str) -> str:
-    """A size with its unit: three digits, and "1 point".
-
-    >>> amount(1.0, "points"), amount(0.5, "points")
-    ('1 point', '0.5 points')
-    """
-    return f"{float(f'{value:.3g}'):,.10g} {unit.removesuffix('s') if value == 1 else unit}"
-
-
-def _number(count):
-    return NUMBERS[count] if count < len(NUMBERS) else f"{count:,}"
 
 
 def _lower(text):
